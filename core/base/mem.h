@@ -1,0 +1,59 @@
+/*
+ * mem.h: heaps (accounted, limited), and arenas (bump allocation freed at once).
+ *
+ * A heap is a jemalloc arena (libc malloc in sanitizer builds) owned by one thread at a time: it
+ * counts bytes and refuses beyond its limit. Frees may come from the owner only.
+ * An arena is a list of chunks from a heap, freed as a whole or reset for reuse.
+ */
+#ifndef LF_BASE_MEM_H
+#define LF_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct heap;
+
+/* Limit shared by many heaps: `used` is the sum over them (updated in slabs of 64 KiB, so it is
+ * exact to that much a heap). limit 0: none. Plain struct, zero-initialised, outlives its heaps. */
+struct heap_budget {
+	uint64_t limit;
+	uint64_t used; /* atomic */
+};
+
+/* New heap, NULL when the system has no memory. budget may be NULL. */
+struct heap *heap_new(struct heap_budget *budget);
+/* Frees every allocation still open in it (in jemalloc builds, by destroying the arena). */
+void heap_free_all(struct heap *h);
+
+/* size bytes, 16-aligned; NULL at the limit. size > 0. */
+void *heap_alloc(struct heap *h, size_t size);
+void *heap_zalloc(struct heap *h, size_t size);
+/* align: a power of two >= 16. */
+void *heap_alloc_aligned(struct heap *h, size_t size, size_t align);
+/* p from heap_alloc* of the same heap with that size; NULL is allowed. */
+void heap_free(struct heap *h, void *p, size_t size);
+/* NULL at the limit; then p is untouched. p may be NULL with old == 0. */
+void *heap_realloc(struct heap *h, void *p, size_t old, size_t size);
+/* Bytes asked for and not freed. */
+uint64_t heap_used(const struct heap *h);
+/* Whether the heap's budget would allow `size` more now. */
+int heap_would_fit(const struct heap *h, size_t size);
+
+struct arena_chunk;
+struct arena {
+	struct heap *heap;        /* NULL: libc malloc */
+	struct arena_chunk *head; /* newest chunk */
+	size_t used, cap;         /* of the newest chunk */
+};
+
+void arena_init(struct arena *a, struct heap *heap);
+/* 16-aligned, uninitialised; NULL when out of memory. */
+void *arena_alloc(struct arena *a, size_t size);
+void *arena_zalloc(struct arena *a, size_t size);
+/* Copy of n bytes with a 0 byte behind it; NULL when out of memory. */
+char *arena_strdup(struct arena *a, const char *s, size_t n);
+/* Everything in it becomes invalid; the first chunk is kept for reuse. */
+void arena_reset(struct arena *a);
+void arena_free(struct arena *a);
+
+#endif
