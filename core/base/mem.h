@@ -28,7 +28,8 @@ void heap_free_all(struct heap *h);
 /* size bytes, 16-aligned; NULL at the limit. size > 0. */
 void *heap_alloc(struct heap *h, size_t size);
 void *heap_zalloc(struct heap *h, size_t size);
-/* align: a power of two >= 16. */
+/* align: a power of two >= 16; size a multiple of align (heap_free is told the size only), and
+ * align <= 4096 or size >= 16 KiB. */
 void *heap_alloc_aligned(struct heap *h, size_t size, size_t align);
 /* p from heap_alloc* of the same heap with that size; NULL is allowed. */
 void heap_free(struct heap *h, void *p, size_t size);
@@ -38,6 +39,9 @@ void *heap_realloc(struct heap *h, void *p, size_t old, size_t size);
 uint64_t heap_used(const struct heap *h);
 /* Whether the heap's budget would allow `size` more now. */
 int heap_would_fit(const struct heap *h, size_t size);
+/* For tests: the n-th allocation (or growing heap_realloc) from now, counted from 1, fails once.
+ * 0: none. */
+void heap_fail_after(struct heap *h, uint64_t n);
 
 struct arena_chunk;
 struct arena {
@@ -52,7 +56,7 @@ void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size);
 /* Copy of n bytes with a 0 byte behind it; NULL when out of memory. */
 char *arena_strdup(struct arena *a, const char *s, size_t n);
-/* Everything in it becomes invalid; the first chunk is kept for reuse. */
+/* Everything in it becomes invalid; the newest chunk is kept for reuse unless it is huge. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
 

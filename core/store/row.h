@@ -18,6 +18,8 @@
 #ifndef LF_STORE_ROW_H
 #define LF_STORE_ROW_H
 
+#include "core/base/error.h"
+#include "core/base/mem.h"
 #include "core/store/value.h"
 #include <string.h>
 

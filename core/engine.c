@@ -1,0 +1,346 @@
+/*
+ * engine.c: opening and closing an engine, its projector threads, prepared statements.
+ *
+ * A projector thread is a loop over projector_step() which parks when a step did nothing. Before it
+ * sleeps it says so (park_prepare) and looks again, so that work which arrived in between is not missed.
+ */
+#include "core/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/clock.h"
+#include "core/base/limits.h"
+
+enum {
+	PARK_US = 100000,          /* a parked projector looks after reclamation so often */
+	PARK_RECLAIM_US = 1000,    /* … while something waits to be freed */
+	POSTGRES_EPOCH_S = 946684800
+};
+
+struct lf_options lf_options_default(void)
+{
+	return (struct lf_options){
+		.projectors = 1,
+		.ports_max = 16,
+		.memory_limit = 0,
+		.ring_bytes = DEFAULT_RING_BYTES,
+		.reply_ring_bytes = DEFAULT_RING_BYTES,
+		.batch_max = LIMIT_BATCH_COMMANDS,
+		.rows_max = 1000000,
+	};
+}
+
+int64_t engine_now_us(const struct lf_engine *engine)
+{
+	if (engine->options.fixed_now_us != 0)
+		return engine->options.fixed_now_us;
+	return clock_wall_us() - (int64_t)POSTGRES_EPOCH_S * 1000000;
+}
+
+static bool power_of_two(uint32_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
+static int options_check(const struct lf_options *o, struct error *e)
+{
+	if (o->projectors < 1 || o->projectors > LIMIT_PROJECTORS)
+		return error_set(e, ERR_INVALID_PARAMETER, 0, "projectors must be between 1 and %d",
+			LIMIT_PROJECTORS);
+	if (o->ports_max < 1 || o->ports_max > LIMIT_PORTS)
+		return error_set(e, ERR_INVALID_PARAMETER, 0, "ports must be between 1 and %d", LIMIT_PORTS);
+	if (!power_of_two(o->ring_bytes) || o->ring_bytes < RING_BYTES_MIN ||
+		!power_of_two(o->reply_ring_bytes) || o->reply_ring_bytes < RING_BYTES_MIN)
+		return error_set(e, ERR_INVALID_PARAMETER, 0,
+			"ring sizes must be powers of two of at least %d bytes", RING_BYTES_MIN);
+	if (o->batch_max < 1 || o->rows_max < 1)
+		return error_set(e, ERR_INVALID_PARAMETER, 0, "batch and row limits must be positive");
+	return 0;
+}
+
+static void on_visible(void *arg, uint64_t v)
+{
+	struct lf_engine *engine = arg;
+	unsigned n = atomic_load_explicit(&engine->nports, memory_order_acquire);
+
+	/* V was stored before; a port stores what it wants before it looks at V. The fence is between
+	 * our store of V and our loads of `want`, so one of the two sees the other. */
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < n; i++) {
+		struct lf_port *port = __atomic_load_n(&engine->ports[i], __ATOMIC_ACQUIRE);
+		uint64_t want, read;
+
+		if (port == NULL)
+			continue;
+		want = atomic_load_explicit(&port->want, memory_order_relaxed);
+		read = atomic_load_explicit(&port->want_read, memory_order_relaxed);
+		if ((want != 0 && want <= v) || (read != 0 && read <= v))
+			park_wake(&port->parker);
+	}
+}
+
+/* --- projector threads --- */
+
+static void *projector_thread(void *arg)
+{
+	struct engine_thread *t = arg;
+	struct lf_engine *engine = t->engine;
+	struct projector *p = engine->set.projectors[t->shard];
+	struct parker *parker = projector_parker(p);
+
+	while (!atomic_load_explicit(&engine->stopping, memory_order_acquire)) {
+		bool stop = atomic_load_explicit(&engine->set.pause, memory_order_acquire) == PAUSE_STOP;
+
+		atomic_store_explicit(&t->paused, stop, memory_order_release);
+		if (projector_step(p))
+			continue;
+		park_prepare(parker);
+		if (atomic_load(&engine->stopping) || (!stop && projector_has_work(p)) ||
+			stop != (atomic_load(&engine->set.pause) == PAUSE_STOP)) {
+			park_cancel(parker);
+			continue;
+		}
+		park_wait(parker, retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
+	}
+	return NULL;
+}
+
+static int threads_start(struct lf_engine *engine, struct error *e)
+{
+	unsigned n = engine->options.projectors;
+
+	for (unsigned s = 0; s < n; s++) {
+		struct engine_thread *t = &engine->threads[s];
+		char name[16];
+
+		t->engine = engine;
+		t->shard = s;
+		if (pthread_create(&t->thread, NULL, projector_thread, t) != 0)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, "could not create a projector thread");
+		t->started = true;
+		(void)snprintf(name, sizeof(name), "projector-%u", s);
+		(void)pthread_setname_np(t->thread, name);
+	}
+	return engine_ddl_start(engine, e);
+}
+
+static void threads_stop(struct lf_engine *engine)
+{
+	engine_ddl_stop(engine);
+	atomic_store(&engine->stopping, true);
+	for (unsigned s = 0; s < engine->options.projectors; s++) {
+		struct engine_thread *t = &engine->threads[s];
+
+		if (!t->started)
+			continue;
+		park_wake(projector_parker(engine->set.projectors[s]));
+		pthread_join(t->thread, NULL);
+	}
+}
+
+/* --- open and close --- */
+
+static int set_open(struct lf_engine *engine, struct error *e)
+{
+	struct projector_set *set = &engine->set;
+	unsigned n = engine->options.projectors;
+
+	set->shards = n;
+	set->ports_max = engine->options.ports_max;
+	set->batch_max = engine->options.batch_max;
+	set->fixed_now_us = engine->options.fixed_now_us;
+	set->budget.limit = engine->options.memory_limit;
+	set->stages = 1;
+	set->projectors = calloc(n, sizeof(*set->projectors));
+	set->channels = aligned_alloc(64, (size_t)n * n * sizeof(*set->channels));
+	engine->threads = calloc(n, sizeof(*engine->threads));
+	if (set->projectors == NULL || set->channels == NULL || engine->threads == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < n * n; i++)
+		exchange_open(&set->channels[i]);
+	set->epochs = epochs_new(engine->heap, n, engine->options.ports_max);
+	if (set->epochs == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	epochs_on_visible(set->epochs, on_visible, engine);
+	for (unsigned s = 0; s < n; s++)
+		if (projector_new(&set->projectors[s], set, s, e) != 0)
+			return -1;
+	return 0;
+}
+
+int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct error *e)
+{
+	struct lf_engine *engine;
+
+	if (options_check(o, e) != 0)
+		return -1;
+	engine = calloc(1, sizeof(*engine));
+	if (engine == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	engine->options = *o;
+	engine->ddl_jobs.tail = &engine->ddl_jobs.head;
+	pthread_mutex_init(&engine->catalog_lock, NULL);
+	pthread_mutex_init(&engine->ports_lock, NULL);
+	pthread_mutex_init(&engine->ddl_lock, NULL);
+	pthread_cond_init(&engine->ddl_cond, NULL);
+	engine->heap = heap_new(NULL);
+	if (engine->heap != NULL)
+		engine->catalog = catalog_new(engine->heap);
+	if (engine->catalog == NULL) {
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		lf_engine_close(engine);
+		return -1;
+	}
+	if (set_open(engine, e) != 0 || (!o->stepped && threads_start(engine, e) != 0)) {
+		lf_engine_close(engine);
+		return -1;
+	}
+	*out = engine;
+	return 0;
+}
+
+static void relations_free(struct lf_engine *engine)
+{
+	if (engine->catalog == NULL)
+		return;
+	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
+		struct relation *r = catalog_at(engine->catalog, i);
+
+		free(r->user);
+		r->user = NULL;
+	}
+	catalog_free(engine->catalog);
+}
+
+void lf_engine_close(struct lf_engine *engine)
+{
+	struct projector_set *set;
+
+	if (engine == NULL)
+		return;
+	set = &engine->set;
+	for (unsigned i = 0; i < LIMIT_PORTS; i++)
+		ASSERT(engine->ports[i] == NULL);
+	if (engine->threads != NULL && !engine->options.stepped)
+		threads_stop(engine);
+	for (unsigned s = 0; set->projectors != NULL && s < set->shards; s++)
+		projector_free(set->projectors[s]);
+	for (unsigned i = 0; set->channels != NULL && i < set->shards * set->shards; i++)
+		exchange_close(&set->channels[i], &set->budget);
+	while (engine->spare_ports != NULL) {
+		struct lf_port *port = engine->spare_ports;
+
+		engine->spare_ports = port->next_spare;
+		port_free(port);
+	}
+	engine_views_free(engine);
+	relations_free(engine);
+	if (set->epochs != NULL)
+		epochs_free(set->epochs);
+	free(set->projectors);
+	free(set->channels);
+	free(engine->threads);
+	if (engine->heap != NULL)
+		heap_free_all(engine->heap);
+	pthread_mutex_destroy(&engine->catalog_lock);
+	pthread_mutex_destroy(&engine->ports_lock);
+	pthread_mutex_destroy(&engine->ddl_lock);
+	pthread_cond_destroy(&engine->ddl_cond);
+	free(engine);
+}
+
+/* --- statements --- */
+
+int lf_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
+	const enum type_id *declared, unsigned ndeclared, struct error *e)
+{
+	struct statement *s = NULL;
+	int status;
+
+	pthread_mutex_lock(&engine->catalog_lock);
+	status = sql_prepare(&s, engine->catalog, engine->heap, text, len, declared, ndeclared, e);
+	if (status == 0) {
+		if (statement_is_command(s))
+			status = command_compile(s, e);
+		else if (s->kind == STATEMENT_SELECT)
+			status = query_compile(s, e);
+		if (status != 0)
+			statement_free(s);
+	}
+	pthread_mutex_unlock(&engine->catalog_lock);
+	if (status == 0)
+		*out = s;
+	return status;
+}
+
+void lf_release(struct lf_engine *engine, struct statement *s)
+{
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&engine->catalog_lock);
+	statement_free(s);
+	pthread_mutex_unlock(&engine->catalog_lock);
+}
+
+/* --- stepped mode --- */
+
+bool lf_step(struct lf_engine *engine, unsigned shard)
+{
+	ASSERT(engine->options.stepped);
+	if (shard == engine->set.shards)
+		return engine_ddl_step(engine);
+	return projector_step(engine->set.projectors[shard]);
+}
+
+void lf_settle(struct lf_engine *engine)
+{
+	bool moved;
+
+	do {
+		moved = false;
+		for (unsigned s = 0; s <= engine->set.shards; s++)
+			moved |= lf_step(engine, s);
+	} while (moved);
+}
+
+/* --- introspection --- */
+
+void lf_stats(struct lf_engine *engine, struct lf_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (unsigned s = 0; s < engine->set.shards; s++) {
+		struct projector_stats stats;
+
+		projector_stats(engine->set.projectors[s], &stats);
+		out->commands += stats.commands;
+		out->refused += stats.refused;
+	}
+	out->epoch = epoch_current(engine->set.epochs);
+	out->visible = epoch_visible(engine->set.epochs);
+	out->memory_used = __atomic_load_n(&engine->set.budget.used, __ATOMIC_RELAXED);
+	out->memory_limit = engine->options.memory_limit;
+	pthread_mutex_lock(&engine->catalog_lock);
+	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
+		const struct parts *parts = catalog_at(engine->catalog, i)->user;
+
+		for (unsigned s = 0; parts != NULL && s < parts->shards; s++)
+			out->rows += table_rows(parts->part[s]->table);
+	}
+	pthread_mutex_unlock(&engine->catalog_lock);
+}
+
+void lf_catalog_each(struct lf_engine *engine, void (*fn)(void *arg, const struct relation *r),
+	void *arg)
+{
+	pthread_mutex_lock(&engine->catalog_lock);
+	for (unsigned i = 0; i < catalog_count(engine->catalog); i++)
+		fn(arg, catalog_at(engine->catalog, i));
+	pthread_mutex_unlock(&engine->catalog_lock);
+}
+
+uint64_t lf_visible(const struct lf_engine *engine)
+{
+	return epoch_visible(engine->set.epochs);
+}

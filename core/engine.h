@@ -1,0 +1,164 @@
+/*
+ * engine.h: the embedded API of Leftfold: the server, the tests and the in-process benchmarks are its
+ * callers. No sockets here.
+ *
+ * An engine has P projectors, one a shard. A *port* is one submitting thread's access: it has a command
+ * ring to and a reply ring from every projector, and an epoch slot for reading. Prepared statements
+ * may be shared by ports.
+ *
+ *     struct lf_options o = lf_options_default();
+ *     lf_engine_open(&engine, &o, &error);
+ *     lf_port_open(&port, engine, NULL, NULL, &error);
+ *     lf_prepare(&insert, engine, "INSERT INTO t VALUES ($1, $2)", len, NULL, 0, &error);
+ *     lf_submit(port, insert, params, 1, LF_VISIBLE, &error);     // params: a packed row (row.h)
+ *     lf_flush(port);
+ *     lf_poll(port, on_reply, arg);                               // replies, matched by tag
+ *     lf_read_begin(port, 0, &epoch, &error);                     // pins one epoch
+ *     lf_query(port, select, params, on_row, arg, &error);        // any number, all at that epoch
+ *     lf_read_end(port);
+ *
+ * Two ways to run it: with threads (one a projector, parked when idle), or stepped (`stepped` = true):
+ * then nothing runs by itself and the caller drives lf_step(), which makes every run repeatable.
+ */
+#ifndef LF_CORE_ENGINE_H
+#define LF_CORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+#include "core/sql/plan.h"
+
+struct lf_engine;
+struct lf_port;
+
+struct lf_options {
+	unsigned projectors;     /* shards, 1…64 */
+	unsigned ports_max;      /* 1…256 */
+	uint64_t memory_limit;   /* bytes for rows, indexes and views; 0: none. Beyond: 53200 */
+	uint32_t ring_bytes;     /* of one command ring; a power of two */
+	uint32_t reply_ring_bytes;
+	uint32_t batch_max;      /* commands a projector takes from one ring into one batch */
+	bool stepped;
+	uint64_t rows_max;       /* rows that a sort or a grouping in a query may hold */
+	int64_t fixed_now_us;    /* stepped mode: what now() gives; 0: the clock */
+};
+struct lf_options lf_options_default(void);
+
+/* 22023 for options out of range, 53200. */
+int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct error *e);
+/* All ports must be closed. Stops the projectors and frees everything. */
+void lf_engine_close(struct lf_engine *engine);
+
+/* wake(arg) is called by another thread when the port has something new to poll and has said by
+ * lf_port_sleep() that it sleeps; it must be async-signal-simple (write an eventfd, post a futex). NULL:
+ * lf_port_wait() is used for sleeping. 53300 when there are ports_max already. */
+int lf_port_open(struct lf_port **out, struct lf_engine *engine, void (*wake)(void *), void *arg,
+	struct error *e);
+/* Waits until all that was submitted has been answered (the replies are dropped). */
+void lf_port_close(struct lf_port *port);
+
+/* --- statements (thread-safe) --- */
+
+/* See sql_prepare(). The statement is ready to execute and may be shared by all ports. */
+int lf_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
+	const enum type_id *declared, unsigned ndeclared, struct error *e);
+/* When no execution of it is under way on any port. */
+void lf_release(struct lf_engine *engine, struct statement *s);
+
+/* --- commands --- */
+
+enum lf_ack {
+	LF_ACCEPTED = 0,         /* the caller may acknowledge at once; the reply tells how it went */
+	LF_DURABLE = 1,          /* replied when validated and journaled (now: applied) */
+	LF_VISIBLE = 2           /* replied when every view shows it */
+};
+
+struct lf_reply {
+	uint64_t tag;
+	enum lf_ack ack;
+	uint64_t epoch;          /* of the command; 0 when it failed */
+	uint64_t count;          /* rows inserted, changed or deleted */
+	uint32_t parts;          /* aggregates (or shards) that did their part, of `parts_all` */
+	uint32_t parts_all;
+	const struct error *error; /* NULL: success. With several parts: the first error; the others may
+	                            * have succeeded: count says how many rows */
+	unsigned nrows;          /* RETURNING */
+	const void *const *rows; /* packed rows of statement->result_layout */
+};
+typedef void (*lf_on_reply)(void *arg, const struct lf_reply *reply);
+
+/* Put a command (or DDL) into its ring or rings; params is a valid packed row of s->param_layout
+ * (row_validate() it when it comes from outside) and is copied. s must live until the reply; with
+ * LF_ACCEPTED until lf_port_idle(). 0; or -1: LF002 when a ring is full (nothing was taken: poll and
+ * try again), 53200, 22004 (partition value is NULL), 0A000 (block over several aggregates), and errors
+ * of evaluating the partition expression. */
+int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
+	enum lf_ack ack, struct error *e);
+/* Make what was submitted visible to the projectors and wake those that sleep. */
+void lf_flush(struct lf_port *port);
+/* Hand out replies that are due; returns their number. In the callback nothing of the port may be
+ * called but lf_submit(). Replies of one shard come in order of submission. */
+unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg);
+/* Everything submitted has been answered (accepted ones: executed). */
+bool lf_port_idle(const struct lf_port *port);
+
+/* --- reading --- */
+
+uint64_t lf_visible(const struct lf_engine *engine);
+/* Pin the newest visible epoch for the queries up to lf_read_end(). LF001 when it is older than
+ * at_least. */
+int lf_read_begin(struct lf_port *port, uint64_t at_least, uint64_t *epoch, struct error *e);
+int lf_query(struct lf_port *port, const struct statement *s, const void *params,
+	int (*sink)(void *arg, const void *row, uint32_t size), void *arg, struct error *e);
+/* Many executions of one statement, key lookups prefetched together; see query_run_batch(). */
+void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
+	const void *const *params, int (*sink)(void *arg, const void *row, uint32_t size),
+	void *const *args, int *status, struct error *errors);
+void lf_read_end(struct lf_port *port);
+/* Have the port woken once this epoch is visible. */
+void lf_want_epoch(struct lf_port *port, uint64_t epoch);
+
+/* --- sleeping --- */
+
+/* For ports with a wake function: say that it is about to sleep. False: there is something to poll
+ * (or the wanted epoch is visible): do not sleep. After waking call lf_port_awake(). */
+bool lf_port_sleep(struct lf_port *port);
+void lf_port_awake(struct lf_port *port);
+/* For ports without: sleep until there may be something to poll, at most timeout_us. */
+void lf_port_wait(struct lf_port *port, uint64_t timeout_us);
+
+/* --- stepped mode --- */
+
+/* One step of a projector, or (shard == projectors) of pending DDL. True when it did something. */
+bool lf_step(struct lf_engine *engine, unsigned shard);
+/* Steps all in turn until nothing moves: afterwards every submitted command is answered (poll!) and
+ * visible. */
+void lf_settle(struct lf_engine *engine);
+
+/* --- convenience, for tools and tests: submits or queries, waits (or settles) for the answer --- */
+
+/* Run one statement given as text, without parameters. Rows go to sink (may be NULL). */
+int lf_run(struct lf_port *port, const char *text, size_t len, uint64_t *count,
+	int (*sink)(void *arg, const struct statement *s, const void *row), void *arg, struct error *e);
+/* Run a whole script; stops at the first error, whose position is in the script. */
+int lf_run_script(struct lf_port *port, const char *text, size_t len, struct error *e);
+
+/* --- introspection --- */
+
+struct lf_stats {
+	uint64_t commands, refused, epoch, visible;
+	uint64_t memory_used, memory_limit;
+	uint64_t rows;           /* live rows of all tables and views */
+};
+void lf_stats(struct lf_engine *engine, struct lf_stats *out);
+
+/* One relation or index as the catalog has it, for \d and the like; strings are copied into a. Calls
+ * fn under the catalog's lock. */
+void lf_catalog_each(struct lf_engine *engine,
+	void (*fn)(void *arg, const struct relation *r), void *arg);
+/* How a view is computed, one line an operator; returns bytes written (0: no such view). */
+size_t lf_explain(struct lf_engine *engine, const char *view, char *buf, size_t cap);
+
+#endif

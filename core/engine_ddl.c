@@ -1,0 +1,582 @@
+/*
+ * engine_ddl.c: schema changes.
+ *
+ * Happy path: new batches stop; when everything under way has become visible the projectors stand
+ * still; the statement is bound again (the schema may have changed since it was prepared); parts
+ * are made, a new view is computed from its tables inside one epoch of its own; then the catalog
+ * learns of it and the projectors go on. Readers are not stopped: they see the old epoch until the
+ * new one is visible, and what was dropped is freed when no pin can reach it.
+ *
+ * On any error what was begun is freed and the catalog stays as it was.
+ */
+#include "core/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/assert.h"
+
+enum { DRAIN_POLL_NS = 20000 };
+
+/* --- the barrier --- */
+
+static void wake_all(struct lf_engine *engine)
+{
+	for (unsigned s = 0; s < engine->set.shards; s++)
+		park_wake(projector_parker(engine->set.projectors[s]));
+}
+
+static bool drained(struct lf_engine *engine)
+{
+	return epochs_idle(engine->set.epochs);
+}
+
+static void nap(void)
+{
+	struct timespec t = { 0, DRAIN_POLL_NS };
+
+	nanosleep(&t, NULL);
+}
+
+static void barrier_enter(struct lf_engine *engine)
+{
+	struct projector_set *set = &engine->set;
+
+	atomic_store(&set->pause, PAUSE_DRAIN);
+	while (!drained(engine)) {
+		if (engine->options.stepped) {
+			for (unsigned s = 0; s < set->shards; s++)
+				projector_step(set->projectors[s]);
+		} else {
+			wake_all(engine);
+			nap();
+		}
+	}
+	atomic_store(&set->pause, PAUSE_STOP);
+	for (unsigned s = 0; !engine->options.stepped && s < set->shards; s++)
+		while (!atomic_load_explicit(&engine->threads[s].paused, memory_order_acquire)) {
+			park_wake(projector_parker(set->projectors[s]));
+			nap();
+		}
+	/* A batch may have begun before its projector saw the drain. */
+	if (!drained(engine)) {
+		atomic_store(&set->pause, PAUSE_NONE);
+		wake_all(engine);
+		barrier_enter(engine);
+	}
+}
+
+static void barrier_leave(struct lf_engine *engine)
+{
+	atomic_store(&engine->set.pause, PAUSE_NONE);
+	wake_all(engine);
+}
+
+/* --- parts --- */
+
+static void parts_free(struct parts *parts)
+{
+	if (parts == NULL)
+		return;
+	for (unsigned s = 0; s < parts->shards; s++)
+		part_free(parts->part[s]);
+	free(parts);
+}
+
+static struct parts *parts_new(struct lf_engine *engine, const struct relation *r, struct error *e)
+{
+	unsigned shards = engine->set.shards;
+	struct parts *parts = calloc(1, sizeof(*parts) + shards * sizeof(parts->part[0]));
+
+	if (parts == NULL) {
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	parts->shards = shards;
+	for (unsigned s = 0; s < shards; s++) {
+		struct projector *p = engine->set.projectors[s];
+
+		if (part_new(&parts->part[s], r, projector_heap(p), projector_retire(p), e) != 0) {
+			parts_free(parts);
+			return NULL;
+		}
+	}
+	return parts;
+}
+
+static int parts_register(struct lf_engine *engine, struct parts *parts, struct error *e)
+{
+	for (unsigned s = 0; s < parts->shards; s++)
+		if (projector_add_part(engine->set.projectors[s], parts->part[s]) != 0) {
+			while (s-- > 0)
+				projector_remove_part(engine->set.projectors[s], parts->part[s]);
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		}
+	return 0;
+}
+
+/* Readers may be in these parts until every pin has passed `epoch`. */
+static void parts_condemn(struct lf_engine *engine, struct parts *parts, uint64_t epoch)
+{
+	for (unsigned s = 0; s < parts->shards; s++) {
+		struct projector *p = engine->set.projectors[s];
+
+		projector_remove_part(p, parts->part[s]);
+		/* Out of memory for the note itself: better to keep the part than to pull it away. */
+		(void)projector_condemn(p, parts->part[s], epoch);
+	}
+}
+
+/* --- views --- */
+
+static struct view_slot **view_slot_find(struct lf_engine *engine, const struct relation *view)
+{
+	struct view_slot **slot = &engine->views;
+
+	while (*slot != NULL && (*slot)->view != view)
+		slot = &(*slot)->next;
+	return slot;
+}
+
+static void view_forget(struct lf_engine *engine, const struct relation *view)
+{
+	struct view_slot **link = view_slot_find(engine, view);
+	struct view_slot *slot = *link;
+
+	for (unsigned s = 0; s < engine->set.shards; s++)
+		flow_drop_view(projector_flow(engine->set.projectors[s]), view);
+	if (slot == NULL)
+		return;
+	*link = slot->next;
+	view_plan_free(slot->plan);
+	free(slot);
+}
+
+void engine_views_free(struct lf_engine *engine)
+{
+	while (engine->views != NULL) {
+		struct view_slot *slot = engine->views;
+
+		engine->views = slot->next;
+		view_plan_free(slot->plan);
+		free(slot);
+	}
+}
+
+static void stages_set(struct lf_engine *engine)
+{
+	unsigned stages = 1;
+
+	for (const struct view_slot *v = engine->views; v != NULL; v = v->next)
+		if (view_plan_stages(v->plan) > stages)
+			stages = view_plan_stages(v->plan);
+	engine->set.stages = stages;
+	epochs_set_stages(engine->set.epochs, stages);
+	for (unsigned s = 0; s < engine->set.shards; s++)
+		projector_set_finished(engine->set.projectors[s], epoch_visible(engine->set.epochs));
+}
+
+enum { BUILD_ROWS = 4096 };
+
+/* Feed the rows of every table that the view reads. They stay valid: nobody writes meanwhile. */
+static void view_feed(struct lf_engine *engine, const struct relation *view, uint64_t epoch)
+{
+	const struct select *select = view->select;
+
+	for (unsigned s = 0; s < engine->set.shards; s++) {
+		struct projector *p = engine->set.projectors[s];
+
+		for (unsigned i = 0; i < select->nsources; i++) {
+			const struct relation *r = select->sources[i];
+			const struct parts *parts = r->user;
+			struct table_cursor c;
+			const void *row;
+			unsigned n = 0;
+			bool seen = false;
+
+			for (unsigned j = 0; j < i; j++)
+				seen |= select->sources[j] == r;
+			if (seen)
+				continue;
+			table_scan_begin(&c, parts->part[s]->table, UINT64_MAX);
+			while ((row = table_scan_next(&c)) != NULL) {
+				flow_push(projector_flow(p), r, NULL, row, view);
+				if (++n % BUILD_ROWS == 0)
+					projector_build_stage(p, 0, epoch);
+			}
+			projector_build_stage(p, 0, epoch);
+		}
+	}
+}
+
+/* Make the plan, the parts and the operators' state of a view, and fill it at `epoch`. */
+static int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch,
+	struct parts **out, struct error *e)
+{
+	struct projector_set *set = &engine->set;
+	struct view_slot *slot = calloc(1, sizeof(*slot));
+	struct parts *parts;
+
+	if (slot == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (view_plan_new(&slot->plan, view, set->shards, engine->heap, e) != 0) {
+		free(slot);
+		return -1;
+	}
+	parts = parts_new(engine, view, e);
+	if (parts == NULL) {
+		view_plan_free(slot->plan);
+		free(slot);
+		return -1;
+	}
+	slot->view = view;
+	slot->next = engine->views;
+	engine->views = slot;
+	view->user = parts;
+	for (unsigned s = 0; s < set->shards; s++)
+		if (flow_add_view(projector_flow(set->projectors[s]), slot->plan, parts->part[s], e) != 0)
+			goto fail;
+	for (unsigned s = 0; s < set->shards; s++)
+		projector_build_stage(set->projectors[s], 0, epoch);
+	view_feed(engine, view, epoch);
+	for (unsigned k = 1; k < view_plan_stages(slot->plan); k++)
+		for (unsigned s = 0; s < set->shards; s++)
+			projector_build_stage(set->projectors[s], k, epoch);
+	if (parts->failed) {
+		*e = parts->reason;
+		goto fail;
+	}
+	if (parts_register(engine, parts, e) != 0)
+		goto fail;
+	*out = parts;
+	return 0;
+fail:
+	view_forget(engine, view);
+	view->user = NULL;
+	parts_free(parts);
+	return -1;
+}
+
+/* --- statements --- */
+
+static int create_table(struct lf_engine *engine, struct relation *r, struct error *e)
+{
+	struct parts *parts = parts_new(engine, r, e);
+
+	if (parts == NULL)
+		return -1;
+	if (parts_register(engine, parts, e) != 0) {
+		parts_free(parts);
+		return -1;
+	}
+	r->user = parts;
+	if (catalog_add(engine->catalog, r, e) == 0)
+		return 0;
+	r->user = NULL;
+	for (unsigned s = 0; s < parts->shards; s++)
+		projector_remove_part(engine->set.projectors[s], parts->part[s]);
+	parts_free(parts);
+	return -1;
+}
+
+static int create_view(struct lf_engine *engine, struct relation *r, uint64_t epoch,
+	struct error *e)
+{
+	struct parts *parts = NULL;
+
+	if (view_build(engine, r, epoch, &parts, e) != 0)
+		return -1;
+	if (catalog_add(engine->catalog, r, e) == 0)
+		return 0;
+	view_forget(engine, r);
+	r->user = NULL;
+	for (unsigned s = 0; s < parts->shards; s++)
+		projector_remove_part(engine->set.projectors[s], parts->part[s]);
+	parts_free(parts);
+	return -1;
+}
+
+/* The key of a view has changed: keep its rows by the new one. On failure the caller undoes the
+ * change of the catalog and calls again. */
+static int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch,
+	struct error *e)
+{
+	struct parts *old = view->user, *parts = NULL;
+
+	view_forget(engine, view);
+	if (view_build(engine, view, epoch, &parts, e) != 0) {
+		view->user = old;
+		return -1;
+	}
+	parts_condemn(engine, old, epoch);
+	/* Readers of the old one need its header until their pins have passed; it is small and goes
+	 * with the engine. */
+	return 0;
+}
+
+static int view_key_set(struct lf_engine *engine, struct index_def *ix, uint64_t epoch,
+	struct error *e)
+{
+	struct relation *r = ix->relation;
+	struct error ignored;
+
+	if (view_rebuild(engine, r, epoch, e) == 0)
+		return 0;
+	(void)catalog_drop_index(engine->catalog, ix, &ignored);
+	if (view_rebuild(engine, r, epoch, &ignored) != 0) {
+		struct parts *parts = r->user;
+
+		/* Not even the old form could be made again: the view has failed. */
+		parts->reason = ignored;
+		__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
+	}
+	return -1;
+}
+
+static unsigned index_position(const struct index_def *ix)
+{
+	unsigned i = 0;
+
+	while (ix->relation->indexes[i] != ix)
+		i++;
+	return i;
+}
+
+static int create_index(struct lf_engine *engine, struct index_def *ix, uint64_t epoch,
+	struct error *e)
+{
+	struct relation *r = ix->relation;
+	struct parts *parts = r->user;
+	bool keyed = r->nkey > 0;
+	unsigned at;
+
+	if (catalog_add_index(engine->catalog, ix, e) != 0)
+		return -1;
+	if (r->kind == RELATION_VIEW && ix->unique && !keyed)
+		return view_key_set(engine, ix, epoch, e);
+	at = index_position(ix);
+	for (unsigned s = 0; s < parts->shards; s++)
+		if (part_add_index(parts->part[s], at, epoch, e) != 0) {
+			struct error ignored;
+
+			while (s-- > 0)
+				part_drop_index(parts->part[s], at);
+			(void)catalog_drop_index(engine->catalog, ix, &ignored);
+			return -1;
+		}
+	return 0;
+}
+
+static int drop_index(struct lf_engine *engine, struct index_def *ix, uint64_t epoch,
+	struct error *e)
+{
+	struct relation *r = ix->relation;
+	bool key = r->kind == RELATION_VIEW && r->nkey > 0 && r->indexes[0] == ix;
+	unsigned at = index_position(ix);
+	struct parts *parts = r->user;
+
+	if (catalog_drop_index(engine->catalog, ix, e) != 0)
+		return -1;
+	if (key)
+		return view_rebuild(engine, r, epoch, e);
+	for (unsigned s = 0; s < parts->shards; s++)
+		part_drop_index(parts->part[s], at);
+	return 0;
+}
+
+static int drop_relation(struct lf_engine *engine, struct relation *r, uint64_t epoch,
+	struct error *e)
+{
+	struct parts *parts = r->user;
+	bool view = r->kind == RELATION_VIEW;
+
+	relation_hold(r);
+	if (catalog_drop(engine->catalog, r, e) != 0) {
+		relation_release(r);
+		return -1;
+	}
+	if (view)
+		view_forget(engine, r);
+	parts_condemn(engine, parts, epoch);
+	/* The reference is kept: the condemned parts and late readers still look at the relation. */
+	return 0;
+}
+
+static int drop(struct lf_engine *engine, const struct statement *s, uint64_t epoch,
+	struct error *e)
+{
+	for (unsigned i = 0; i < s->drop.n; i++) {
+		int status;
+
+		if (s->drop.indexes != NULL && s->drop.indexes[i] != NULL)
+			status = drop_index(engine, s->drop.indexes[i], epoch, e);
+		else
+			status = drop_relation(engine, s->drop.relations[i], epoch, e);
+		if (status != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int execute(struct lf_engine *engine, const struct statement *s, uint64_t epoch,
+	struct error *e)
+{
+	switch (s->kind) {
+	case STATEMENT_CREATE_TABLE:
+		return create_table(engine, s->create.created, e);
+	case STATEMENT_CREATE_VIEW:
+		return create_view(engine, s->create.created, epoch, e);
+	case STATEMENT_CREATE_INDEX:
+		return create_index(engine, s->create_index.created, epoch, e);
+	case STATEMENT_DROP:
+		return drop(engine, s, epoch, e);
+	default:
+		return 0;
+	}
+}
+
+/* All of one schema change, with the projectors standing still. */
+static int ddl_run(struct lf_engine *engine, const char *text, size_t len, uint64_t *epoch,
+	struct error *e)
+{
+	struct projector_set *set = &engine->set;
+	struct statement *s;
+	int status;
+
+	barrier_enter(engine);
+	pthread_mutex_lock(&engine->catalog_lock);
+	*epoch = epoch_enter(set->epochs, 0);
+	status = sql_prepare(&s, engine->catalog, engine->heap, text, len, NULL, 0, e);
+	if (status == 0) {
+		status = execute(engine, s, *epoch, e);
+		statement_free(s);
+	}
+	epoch_leave(set->epochs, 0);
+	epoch_advance(set->epochs);
+	for (unsigned k = 1; k < set->stages; k++)
+		for (unsigned shard = 0; shard < set->shards; shard++)
+			epoch_finish(set->epochs, shard, k, *epoch);
+	epoch_advance(set->epochs);
+	ASSERT(epoch_visible(set->epochs) >= *epoch);
+	stages_set(engine);
+	pthread_mutex_unlock(&engine->catalog_lock);
+	barrier_leave(engine);
+	return status;
+}
+
+/* --- the thread and its queue --- */
+
+static struct ddl_job *ddl_take(struct ddl_queue *q)
+{
+	struct ddl_job *job = q->head;
+
+	if (job == NULL)
+		return NULL;
+	q->head = job->next;
+	if (q->head == NULL)
+		q->tail = &q->head;
+	job->next = NULL;
+	return job;
+}
+
+static void ddl_execute(struct lf_engine *engine, struct ddl_job *job)
+{
+	error_clear(&job->error);
+	if (ddl_run(engine, job->text, job->len, &job->epoch, &job->error) == 0)
+		job->error.code = ERR_OK;
+	port_ddl_done(job->port, job);
+}
+
+static void *ddl_thread(void *arg)
+{
+	struct lf_engine *engine = arg;
+
+	pthread_mutex_lock(&engine->ddl_lock);
+	for (;;) {
+		struct ddl_job *job = ddl_take(&engine->ddl_jobs);
+
+		if (job == NULL) {
+			if (atomic_load(&engine->stopping))
+				break;
+			pthread_cond_wait(&engine->ddl_cond, &engine->ddl_lock);
+			continue;
+		}
+		pthread_mutex_unlock(&engine->ddl_lock);
+		ddl_execute(engine, job);
+		pthread_mutex_lock(&engine->ddl_lock);
+	}
+	pthread_mutex_unlock(&engine->ddl_lock);
+	return NULL;
+}
+
+int engine_ddl_start(struct lf_engine *engine, struct error *e)
+{
+	if (pthread_create(&engine->ddl_thread, NULL, ddl_thread, engine) != 0)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, "could not create the thread for schema changes");
+	(void)pthread_setname_np(engine->ddl_thread, "schema");
+	engine->ddl_started = true;
+	return 0;
+}
+
+void engine_ddl_stop(struct lf_engine *engine)
+{
+	if (!engine->ddl_started)
+		return;
+	pthread_mutex_lock(&engine->ddl_lock);
+	atomic_store(&engine->stopping, true);
+	pthread_cond_signal(&engine->ddl_cond);
+	pthread_mutex_unlock(&engine->ddl_lock);
+	pthread_join(engine->ddl_thread, NULL);
+	engine->ddl_started = false;
+}
+
+int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const char *text, size_t len,
+	uint64_t tag, enum lf_ack ack, struct error *e)
+{
+	struct ddl_job *job = malloc(sizeof(*job) + len + 1);
+
+	if (job == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	memset(job, 0, sizeof(*job));
+	job->port = port;
+	job->text = (char *)(job + 1);
+	job->len = len;
+	job->tag = tag;
+	job->ack = ack;
+	memcpy(job->text, text, len);
+	job->text[len] = '\0';
+	pthread_mutex_lock(&engine->ddl_lock);
+	*engine->ddl_jobs.tail = job;
+	engine->ddl_jobs.tail = &job->next;
+	pthread_cond_signal(&engine->ddl_cond);
+	pthread_mutex_unlock(&engine->ddl_lock);
+	return 0;
+}
+
+bool engine_ddl_step(struct lf_engine *engine)
+{
+	struct ddl_job *job = ddl_take(&engine->ddl_jobs);
+
+	if (job == NULL)
+		return false;
+	ddl_execute(engine, job);
+	return true;
+}
+
+size_t lf_explain(struct lf_engine *engine, const char *view, char *buf, size_t cap)
+{
+	struct relation *r;
+	size_t n = 0;
+
+	pthread_mutex_lock(&engine->catalog_lock);
+	r = catalog_find(engine->catalog, view);
+	if (r != NULL && r->kind == RELATION_VIEW) {
+		const struct view_slot *slot = *view_slot_find(engine, r);
+
+		if (slot != NULL)
+			n = view_plan_print(slot->plan, buf, cap);
+	}
+	pthread_mutex_unlock(&engine->catalog_lock);
+	return n;
+}

@@ -1,0 +1,125 @@
+/*
+ * engine_internal.h: what engine.c, engine_port.c, engine_ddl.c and engine_run.c share.
+ */
+#ifndef LF_CORE_ENGINE_INTERNAL_H
+#define LF_CORE_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/engine.h"
+#include "core/flow/projector.h"
+#include "core/flow/query.h"
+
+struct engine_thread {
+	struct lf_engine *engine;
+	unsigned shard;
+	pthread_t thread;
+	bool started;
+	_Atomic bool paused;
+};
+
+/* A schema change on its way to the DDL thread, and back as a reply. */
+struct ddl_job {
+	struct ddl_job *next;
+	struct lf_port *port;
+	char *text;
+	size_t len;
+	uint64_t tag;
+	enum lf_ack ack;
+	uint64_t epoch;           /* out */
+	struct error error;       /* out; ERR_OK: done */
+};
+
+struct ddl_queue {
+	struct ddl_job *head, **tail;
+};
+
+struct lf_engine {
+	struct lf_options options;
+	struct projector_set set;
+	struct engine_thread *threads;
+	_Atomic bool stopping;
+
+	/* The catalog is read by preparers and changed by the DDL thread; both hold this lock. Rows
+	 * and parts are not under it. */
+	pthread_mutex_t catalog_lock;
+	struct catalog *catalog;
+	struct heap *heap;        /* statements, rings, catalog; under catalog_lock */
+
+	pthread_mutex_t ports_lock;
+	struct lf_port *ports[LIMIT_PORTS];
+	_Atomic unsigned nports;  /* ports[0, nports) may be set */
+	struct lf_port *spare_ports; /* closed, to be used again; under ports_lock */
+
+	pthread_t ddl_thread;
+	bool ddl_started;
+	pthread_mutex_t ddl_lock;
+	pthread_cond_t ddl_cond;
+	struct ddl_queue ddl_jobs; /* under ddl_lock */
+	struct view_slot *views;   /* under ddl_lock's holder: the DDL executor */
+};
+
+/* A view's plan, kept as long as the view. */
+struct view_slot {
+	struct view_slot *next;
+	const struct relation *view;
+	struct view_plan *plan;
+};
+
+/* A command of several parts, or one that is executing DDL. */
+struct request {
+	uint64_t tag;
+	const struct statement *statement;
+	struct command_parts **parts; /* by shard; NULL where none */
+	void *memory;                 /* params and parts in one block */
+	unsigned remaining;           /* replies to come */
+	uint32_t done, all;
+	uint64_t epoch, count;
+	struct error *error;          /* the first */
+	const void **rows;
+	unsigned nrows;
+	void **blocks;                /* copies of the shards' rows */
+	unsigned nblocks;
+	uint8_t ack;
+	uint32_t next_free;
+};
+
+struct lf_port {
+	struct lf_engine *engine;
+	struct lf_port *next_spare;
+	unsigned number;
+	int reader;
+	bool pinned;
+	uint64_t pin;
+	uint64_t submitted, answered;
+	uint64_t dirty;               /* bit s: lane s has something unpublished */
+	uint64_t spread;              /* chooses shards for tables partitioned by row id */
+	struct request *requests;
+	uint32_t nrequests, free_request;
+	struct arena scratch;
+	struct arena query_scratch;
+	struct parker parker;
+	_Atomic uint64_t want;        /* wake at this visible epoch: a reply waits for it; 0: none */
+	_Atomic uint64_t want_read;   /* … a query does */
+	pthread_mutex_t side_lock;
+	struct ddl_queue side;        /* finished DDL, under side_lock */
+	_Atomic unsigned nside;
+	struct lane lanes[];          /* by shard */
+};
+
+int64_t engine_now_us(const struct lf_engine *engine);
+int engine_ddl_start(struct lf_engine *engine, struct error *e);
+void engine_ddl_stop(struct lf_engine *engine);
+/* Queue a schema change; takes a copy of the text. */
+int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const char *text, size_t len,
+	uint64_t tag, enum lf_ack ack, struct error *e);
+/* Stepped mode: execute one queued schema change. */
+bool engine_ddl_step(struct lf_engine *engine);
+void engine_views_free(struct lf_engine *engine);
+/* Free a port's memory, at the engine's end. */
+void port_free(struct lf_port *port);
+/* To a port: a schema change is done. */
+void port_ddl_done(struct lf_port *port, struct ddl_job *job);
+
+#endif

@@ -1,0 +1,778 @@
+/*
+ * engine_port.c: one thread's access: submitting commands, taking replies, reading.
+ *
+ * A command of one aggregate (the ordinary case) is one message with its parameters in the ring of one
+ * shard, and one reply; nothing is kept here. A command of many aggregates or of all shards keeps a
+ * request record until every shard concerned has replied, and then gives one answer.
+ *
+ * A reply whose caller asked for `visible` stays in its ring until V has reached its epoch; the ones
+ * behind it wait too, which keeps the order within a shard. The port says in `want` which epoch it waits
+ * for, and whoever raises V wakes it.
+ */
+#include "core/engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/hash.h"
+#include "core/base/limits.h"
+
+/* --- open and close --- */
+
+static void lane_close(struct lane *lane)
+{
+	if (lane->commands != NULL)
+		ring_free(lane->commands);
+	if (lane->replies != NULL)
+		ring_free(lane->replies);
+}
+
+/* With the catalog lock held, or at the engine's end. */
+void port_free(struct lf_port *port)
+{
+	for (unsigned s = 0; s < port->engine->set.shards; s++)
+		lane_close(&port->lanes[s]);
+	arena_free(&port->scratch);
+	arena_free(&port->query_scratch);
+	pthread_mutex_destroy(&port->side_lock);
+	free(port->requests);
+	free(port);
+}
+
+static int lanes_open(struct lf_port *port, struct error *e)
+{
+	struct lf_engine *engine = port->engine;
+	int status = 0;
+
+	pthread_mutex_lock(&engine->catalog_lock);
+	for (unsigned s = 0; s < engine->set.shards && status == 0; s++) {
+		struct lane *lane = &port->lanes[s];
+
+		lane->port = &port->parker;
+		lane->commands = ring_new(engine->heap, engine->options.ring_bytes);
+		lane->replies = ring_new(engine->heap, engine->options.reply_ring_bytes);
+		if (lane->commands == NULL || lane->replies == NULL)
+			status = error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	pthread_mutex_unlock(&engine->catalog_lock);
+	return status;
+}
+
+/* Take a free port number; -1 when all are in use. */
+static int port_register(struct lf_engine *engine, struct lf_port *port)
+{
+	int number = -1;
+
+	pthread_mutex_lock(&engine->ports_lock);
+	for (unsigned i = 0; i < engine->options.ports_max && number < 0; i++)
+		if (engine->ports[i] == NULL)
+			number = (int)i;
+	if (number >= 0) {
+		port->number = (unsigned)number;
+		__atomic_store_n(&engine->ports[number], port, __ATOMIC_RELEASE);
+		if (atomic_load(&engine->nports) <= (unsigned)number)
+			atomic_store(&engine->nports, (unsigned)number + 1);
+	}
+	pthread_mutex_unlock(&engine->ports_lock);
+	return number;
+}
+
+static void port_unregister(struct lf_port *port)
+{
+	pthread_mutex_lock(&port->engine->ports_lock);
+	__atomic_store_n(&port->engine->ports[port->number], NULL, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&port->engine->ports_lock);
+}
+
+static struct lf_port *port_new(struct lf_engine *engine, struct error *e)
+{
+	size_t size = sizeof(struct lf_port) + engine->set.shards * sizeof(struct lane);
+	struct lf_port *port = aligned_alloc(64, (size + 63) / 64 * 64);
+
+	if (port == NULL) {
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	memset(port, 0, size);
+	port->engine = engine;
+	port->free_request = REQUEST_NONE;
+	port->side.tail = &port->side.head;
+	pthread_mutex_init(&port->side_lock, NULL);
+	arena_init(&port->scratch, NULL);
+	arena_init(&port->query_scratch, NULL);
+	if (lanes_open(port, e) != 0) {
+		pthread_mutex_lock(&engine->catalog_lock);
+		port_free(port);
+		pthread_mutex_unlock(&engine->catalog_lock);
+		return NULL;
+	}
+	return port;
+}
+
+/* A closed port's memory is used again and freed only with the engine: whoever raises V may still
+ * look at its `want` for a moment after it has closed. */
+static struct lf_port *port_take(struct lf_engine *engine, struct error *e)
+{
+	struct lf_port *port;
+
+	pthread_mutex_lock(&engine->ports_lock);
+	port = engine->spare_ports;
+	if (port != NULL)
+		engine->spare_ports = port->next_spare;
+	pthread_mutex_unlock(&engine->ports_lock);
+	return port != NULL ? port : port_new(engine, e);
+}
+
+static void port_give(struct lf_port *port)
+{
+	struct lf_engine *engine = port->engine;
+
+	if (port->reader >= 0)
+		epoch_reader_close(engine->set.epochs, (unsigned)port->reader);
+	atomic_store(&port->want, 0);
+	atomic_store(&port->want_read, 0);
+	pthread_mutex_lock(&engine->ports_lock);
+	port->next_spare = engine->spare_ports;
+	engine->spare_ports = port;
+	pthread_mutex_unlock(&engine->ports_lock);
+}
+
+int lf_port_open(struct lf_port **out, struct lf_engine *engine, void (*wake)(void *), void *arg,
+	struct error *e)
+{
+	struct lf_port *port = port_take(engine, e);
+
+	if (port == NULL)
+		return -1;
+	parker_init(&port->parker, wake, arg);
+	port->submitted = port->answered = 0;
+	port->reader = epoch_reader_open(engine->set.epochs);
+	if (port->reader < 0 || port_register(engine, port) < 0) {
+		port_give(port);
+		return error_set(e, ERR_TOO_MANY_CONNECTIONS, 0, "all %u ports are in use",
+			engine->options.ports_max);
+	}
+	port->spread = hash_u64(port->number + 1);
+	for (unsigned s = 0; s < engine->set.shards; s++) {
+		struct lane *lane = &port->lanes[s];
+
+		atomic_store(&lane->starved, false);
+		atomic_store(&lane->closing, false);
+		atomic_store(&lane->closed, false);
+		projector_attach(engine->set.projectors[s], port->number, lane);
+	}
+	*out = port;
+	return 0;
+}
+
+static void reply_drop(void *arg, const struct lf_reply *reply)
+{
+	(void)arg;
+	(void)reply;
+}
+
+static void port_progress(struct lf_port *port)
+{
+	if (port->engine->options.stepped)
+		lf_settle(port->engine);
+	else
+		lf_port_wait(port, 1000);
+}
+
+void lf_port_close(struct lf_port *port)
+{
+	struct lf_engine *engine = port->engine;
+
+	lf_flush(port);
+	while (!lf_port_idle(port)) {
+		lf_poll(port, reply_drop, NULL);
+		if (!lf_port_idle(port))
+			port_progress(port);
+	}
+	for (unsigned s = 0; s < engine->set.shards; s++) {
+		struct lane *lane = &port->lanes[s];
+
+		atomic_store(&lane->closing, true);
+		park_wake(projector_parker(engine->set.projectors[s]));
+		while (!atomic_load_explicit(&lane->closed, memory_order_acquire))
+			port_progress(port);
+	}
+	port_unregister(port);
+	port_give(port);
+}
+
+bool lf_port_idle(const struct lf_port *port)
+{
+	return port->submitted == port->answered;
+}
+
+/* --- requests of several parts --- */
+
+static uint32_t request_take(struct lf_port *port, struct error *e)
+{
+	uint32_t i;
+
+	if (port->free_request == REQUEST_NONE) {
+		uint32_t n = port->nrequests == 0 ? 16 : 2 * port->nrequests;
+		struct request *grown = realloc(port->requests, n * sizeof(*grown));
+
+		if (grown == NULL) {
+			error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+			return REQUEST_NONE;
+		}
+		port->requests = grown;
+		for (uint32_t k = n; k-- > port->nrequests;) {
+			grown[k].next_free = port->free_request;
+			port->free_request = k;
+		}
+		port->nrequests = n;
+	}
+	i = port->free_request;
+	port->free_request = port->requests[i].next_free;
+	memset(&port->requests[i], 0, sizeof(port->requests[i]));
+	return i;
+}
+
+static void request_give(struct lf_port *port, uint32_t i)
+{
+	struct request *r = &port->requests[i];
+
+	for (unsigned k = 0; k < r->nblocks; k++)
+		free(r->blocks[k]);
+	free(r->blocks);
+	free(r->rows);
+	free(r->error);
+	free(r->memory);
+	r->next_free = port->free_request;
+	port->free_request = i;
+}
+
+/* Add one shard's reply. */
+static void request_add(struct request *r, const struct reply_message *m)
+{
+	const unsigned char *rows = m->outside != NULL ? m->outside : (const void *)(m + 1);
+
+	r->remaining--;
+	r->done += m->done;
+	r->count += m->count;
+	if (m->epoch > r->epoch)
+		r->epoch = m->epoch;
+	if (m->kind == REPLY_ERROR) {
+		if (r->error == NULL) {
+			r->error = malloc(sizeof(*r->error));
+			if (r->error != NULL)
+				memcpy(r->error, m + 1, sizeof(*r->error));
+		}
+		return;
+	}
+	if (m->nrows > 0) {
+		void **blocks = realloc(r->blocks, (r->nblocks + 1) * sizeof(*blocks));
+		const void **all = realloc(r->rows, (r->nrows + m->nrows) * sizeof(*all));
+		unsigned char *copy = malloc(m->bytes);
+
+		if (blocks != NULL)
+			r->blocks = blocks;
+		if (all != NULL)
+			r->rows = all;
+		if (blocks == NULL || all == NULL || copy == NULL) {
+			free(copy);
+			return;
+		}
+		memcpy(copy, rows, m->bytes);
+		r->blocks[r->nblocks++] = copy;
+		for (unsigned i = 0; i < m->nrows; i++) {
+			r->rows[r->nrows++] = copy;
+			copy += row_size(copy);
+		}
+	}
+}
+
+static void request_reply(struct lf_port *port, uint32_t i, lf_on_reply fn, void *arg)
+{
+	const struct request *r = &port->requests[i];
+	struct lf_reply reply = {
+		.tag = r->tag, .ack = r->ack, .epoch = r->epoch, .count = r->count, .parts = r->done,
+		.parts_all = r->all, .error = r->error, .nrows = r->nrows, .rows = r->rows,
+	};
+
+	fn(arg, &reply);
+	request_give(port, i);
+}
+
+/* --- submitting --- */
+
+static int submit_full(struct error *e)
+{
+	return error_set(e, ERR_OVERLOAD, 0, "the command queue is full");
+}
+
+static void submitted(struct lf_port *port, unsigned shard)
+{
+	port->dirty |= (uint64_t)1 << shard;
+}
+
+/* The ordinary command: one shard, parameters in the ring. */
+static int submit_one(struct lf_port *port, const struct statement *s, const void *params,
+	unsigned shard, struct row_range rows, uint64_t tag, enum lf_ack ack, struct error *e)
+{
+	uint32_t size = row_size(params);
+	struct ring *ring = port->lanes[shard].commands;
+	uint32_t len = (uint32_t)sizeof(struct command_message) + size;
+	struct command_message *m;
+
+	if (len > ring_message_max(ring))
+		return error_set(e, ERR_PROGRAM_LIMIT, 0,
+			"parameters of %u bytes exceed the limit of %u bytes a command", size,
+			(unsigned)(ring_message_max(ring) - sizeof(*m)));
+	m = ring_reserve(ring, len);
+	if (m == NULL)
+		return submit_full(e);
+	*m = (struct command_message){ .tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack,
+		.rows = rows };
+	memcpy(m + 1, params, size);
+	ring_commit(ring, len);
+	submitted(port, shard);
+	port->submitted++;
+	return 0;
+}
+
+/* Where each VALUES row goes: adjacent rows of one aggregate are one range. */
+struct routing {
+	unsigned n;                 /* ranges */
+	unsigned per_shard[LIMIT_PROJECTORS];
+	struct row_range *ranges;
+	uint8_t *shards;
+};
+
+static int routing_insert(struct lf_port *port, const struct statement *s, const void *params,
+	struct program_env *env, struct routing *r, struct error *e)
+{
+	uint64_t last = 0;
+	unsigned nrows = s->insert.nrows;
+
+	r->ranges = arena_alloc(&port->scratch, nrows * sizeof(*r->ranges));
+	r->shards = arena_alloc(&port->scratch, nrows);
+	if (r->ranges == NULL || r->shards == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < nrows; i++) {
+		uint64_t hash;
+		unsigned shard;
+
+		if (command_route(s, params, i, port->spread, env, &hash, e) < 0)
+			return -1;
+		if (r->n > 0 && hash == last) {
+			r->ranges[r->n - 1].n++;
+			continue;
+		}
+		last = hash;
+		shard = shard_of(hash, port->engine->set.shards);
+		r->ranges[r->n] = (struct row_range){ i, 1 };
+		r->shards[r->n++] = (uint8_t)shard;
+		r->per_shard[shard]++;
+	}
+	return 0;
+}
+
+static void routing_all(const struct lf_port *port, struct routing *r)
+{
+	static struct row_range everything = { 0, 0 };
+
+	r->ranges = &everything;
+	for (unsigned s = 0; s < port->engine->set.shards; s++)
+		r->per_shard[s] = 1;
+}
+
+/* One block of memory: the parameters, then each shard's list of ranges. */
+static int request_fill(struct lf_port *port, struct request *q, const void *params,
+	const struct routing *r, struct error *e)
+{
+	unsigned shards = port->engine->set.shards;
+	size_t size = row_size(params), at;
+	unsigned char *memory;
+
+	at = shards * sizeof(struct command_parts *);
+	size += at;
+	for (unsigned s = 0; s < shards; s++)
+		size += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
+	memory = calloc(1, size);
+	if (memory == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	q->memory = memory;
+	q->parts = (struct command_parts **)memory;
+	memcpy(memory + at, params, row_size(params));
+	params = memory + at;
+	at += row_size(params);
+	for (unsigned s = 0; s < shards; s++) {
+		if (r->per_shard[s] == 0)
+			continue;
+		q->parts[s] = (struct command_parts *)(memory + at);
+		q->parts[s]->params = params;
+		at += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
+		q->remaining++;
+		q->all += r->per_shard[s];
+	}
+	if (r->shards == NULL) {
+		for (unsigned s = 0; s < shards; s++)
+			q->parts[s]->ranges[q->parts[s]->n++] = r->ranges[0];
+		return 0;
+	}
+	for (unsigned i = 0; i < r->n; i++) {
+		struct command_parts *parts = q->parts[r->shards[i]];
+
+		parts->ranges[parts->n++] = r->ranges[i];
+	}
+	return 0;
+}
+
+static int submit_parts(struct lf_port *port, const struct statement *s, const void *params,
+	const struct routing *routing, uint64_t tag, enum lf_ack ack, struct error *e)
+{
+	unsigned shards = port->engine->set.shards;
+	uint32_t i;
+	struct request *q;
+
+	/* Room everywhere first: all or nothing. */
+	for (unsigned k = 0; k < shards; k++)
+		if (routing->per_shard[k] > 0 &&
+			ring_reserve(port->lanes[k].commands, sizeof(struct command_message)) == NULL)
+			return submit_full(e);
+	i = request_take(port, e);
+	if (i == REQUEST_NONE)
+		return -1;
+	q = &port->requests[i];
+	if (request_fill(port, q, params, routing, e) != 0) {
+		request_give(port, i);
+		return -1;
+	}
+	q->tag = tag;
+	q->ack = (uint8_t)ack;
+	q->statement = s;
+	for (unsigned k = 0; k < shards; k++) {
+		struct command_message *m;
+
+		if (q->parts[k] == NULL)
+			continue;
+		m = ring_reserve(port->lanes[k].commands, sizeof(*m));
+		*m = (struct command_message){ .tag = tag, .statement = s, .parts = q->parts[k],
+			.request = i, .ack = ack };
+		ring_commit(port->lanes[k].commands, sizeof(*m));
+		submitted(port, k);
+	}
+	port->submitted++;
+	return 0;
+}
+
+int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
+	enum lf_ack ack, struct error *e)
+{
+	struct program_env env = { &port->scratch, e, engine_now_us(port->engine), 0 };
+	struct routing routing = { 0 };
+	unsigned nrows = s->kind == STATEMENT_INSERT ? s->insert.nrows : 0;
+	uint64_t hash;
+	int where;
+
+	if (statement_is_ddl(s)) {
+		if (engine_ddl_submit(port->engine, port, s->text, strlen(s->text), tag, ack, e) != 0)
+			return -1;
+		port->submitted++;
+		return 0;
+	}
+	ASSERT(statement_is_command(s));
+	arena_reset(&port->scratch);
+	port->spread += 0x9e3779b97f4a7c15u;
+	if (nrows <= 1) {
+		where = command_route(s, params, 0, hash_u64(port->spread), &env, &hash, e);
+		if (where < 0)
+			return -1;
+		if (where == 1)
+			return submit_one(port, s, params, shard_of(hash, port->engine->set.shards),
+				(struct row_range){ 0, nrows }, tag, ack, e);
+		routing_all(port, &routing);
+	} else {
+		if (routing_insert(port, s, params, &env, &routing, e) != 0)
+			return -1;
+		if (routing.n == 1)
+			return submit_one(port, s, params, routing.shards[0], routing.ranges[0], tag, ack,
+				e);
+	}
+	return submit_parts(port, s, params, &routing, tag, ack, e);
+}
+
+void lf_flush(struct lf_port *port)
+{
+	while (port->dirty != 0) {
+		unsigned s = (unsigned)__builtin_ctzll(port->dirty);
+
+		port->dirty &= port->dirty - 1;
+		if (ring_publish(port->lanes[s].commands))
+			park_wake(projector_parker(port->engine->set.projectors[s]));
+	}
+}
+
+/* --- replies --- */
+
+enum { REPLY_ROWS_STACK = 64 };
+
+static void reply_give(struct lf_port *port, const struct reply_message *m, lf_on_reply fn,
+	void *arg)
+{
+	const void *stack[REPLY_ROWS_STACK];
+	const void **rows = stack;
+	struct lf_reply reply = {
+		.tag = m->tag, .ack = m->ack, .epoch = m->epoch, .count = m->count, .parts = m->done,
+		.parts_all = 1,
+	};
+	struct error none;
+
+	if (m->kind == REPLY_ERROR)
+		reply.error = (const struct error *)(m + 1);
+	if (m->nrows > 0) {
+		const unsigned char *at = m->outside != NULL ? m->outside : (const void *)(m + 1);
+
+		if (m->nrows > REPLY_ROWS_STACK)
+			rows = malloc(m->nrows * sizeof(*rows));
+		if (rows == NULL) {
+			error_set(&none, ERR_OUTCOME_UNKNOWN, 0,
+				"the command was executed but there is no memory for its rows");
+			reply.error = &none;
+		} else {
+			reply.nrows = m->nrows;
+			reply.rows = rows;
+			for (unsigned i = 0; i < m->nrows; i++) {
+				rows[i] = at;
+				at += row_size(at);
+			}
+		}
+	}
+	fn(arg, &reply);
+	if (rows != stack)
+		free(rows);
+	(void)port;
+}
+
+/* Whether the reply must wait for V. */
+static bool reply_waits(const struct reply_message *m, uint64_t visible)
+{
+	return m->ack == LF_VISIBLE && m->epoch > visible;
+}
+
+static unsigned lane_poll(struct lf_port *port, struct lane *lane, uint64_t visible,
+	uint64_t *want, lf_on_reply fn, void *arg)
+{
+	const struct reply_message *m;
+	unsigned n = 0;
+	uint32_t len;
+
+	while ((m = ring_peek(lane->replies, &len)) != NULL) {
+		if (reply_waits(m, visible)) {
+			if (*want == 0 || m->epoch < *want)
+				*want = m->epoch;
+			break;
+		}
+		if (m->request == REQUEST_NONE) {
+			port->answered++;
+			reply_give(port, m, fn, arg);
+			n++;
+		} else {
+			struct request *q = &port->requests[m->request];
+
+			request_add(q, m);
+			if (q->remaining == 0) {
+				port->answered++;
+				request_reply(port, m->request, fn, arg);
+				n++;
+			}
+		}
+		free(m->outside);
+		ring_advance(lane->replies);
+	}
+	ring_release(lane->replies);
+	return n;
+}
+
+static unsigned side_poll(struct lf_port *port, lf_on_reply fn, void *arg)
+{
+	unsigned n = 0;
+
+	while (atomic_load_explicit(&port->nside, memory_order_acquire) > 0) {
+		struct ddl_job *job;
+		struct lf_reply reply;
+
+		pthread_mutex_lock(&port->side_lock);
+		job = port->side.head;
+		port->side.head = job->next;
+		if (port->side.head == NULL)
+			port->side.tail = &port->side.head;
+		pthread_mutex_unlock(&port->side_lock);
+		atomic_fetch_sub(&port->nside, 1);
+		reply = (struct lf_reply){
+			.tag = job->tag, .ack = job->ack, .epoch = job->error.code == ERR_OK ? job->epoch : 0,
+			.error = job->error.code == ERR_OK ? NULL : &job->error,
+			.parts = job->error.code == ERR_OK, .parts_all = 1,
+		};
+		port->answered++;
+		fn(arg, &reply);
+		free(job);
+		n++;
+	}
+	return n;
+}
+
+void port_ddl_done(struct lf_port *port, struct ddl_job *job)
+{
+	/* The wake-up stays under the lock: once the port can see the job it may close and be freed,
+	 * which takes the lock first. */
+	pthread_mutex_lock(&port->side_lock);
+	job->next = NULL;
+	*port->side.tail = job;
+	port->side.tail = &job->next;
+	atomic_fetch_add(&port->nside, 1);
+	park_wake(&port->parker);
+	pthread_mutex_unlock(&port->side_lock);
+}
+
+unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
+{
+	struct lf_engine *engine = port->engine;
+	uint64_t visible = epoch_visible(engine->set.epochs);
+	uint64_t want = 0, read;
+	unsigned n = 0;
+
+	for (unsigned s = 0; s < engine->set.shards; s++) {
+		struct lane *lane = &port->lanes[s];
+
+		n += lane_poll(port, lane, visible, &want, fn, arg);
+		/* The space was given back before; see lane_room() in projector.c. */
+		atomic_thread_fence(memory_order_seq_cst);
+		if (atomic_load_explicit(&lane->starved, memory_order_relaxed)) {
+			atomic_store(&lane->starved, false);
+			park_wake(projector_parker(engine->set.projectors[s]));
+		}
+	}
+	n += side_poll(port, fn, arg);
+	atomic_store_explicit(&port->want, want, memory_order_relaxed);
+	read = atomic_load_explicit(&port->want_read, memory_order_relaxed);
+	if (read != 0 && read <= visible)
+		atomic_store_explicit(&port->want_read, 0, memory_order_relaxed);
+	return n;
+}
+
+/* --- reading --- */
+
+int lf_read_begin(struct lf_port *port, uint64_t at_least, uint64_t *epoch, struct error *e)
+{
+	ASSERT(!port->pinned);
+	port->pin = epoch_pin(port->engine->set.epochs, (unsigned)port->reader);
+	if (port->pin < at_least) {
+		epoch_unpin(port->engine->set.epochs, (unsigned)port->reader);
+		return error_set(e, ERR_NOT_YET, 0,
+			"epoch %llu is not visible yet: the newest visible one is %llu",
+			(unsigned long long)at_least, (unsigned long long)port->pin);
+	}
+	port->pinned = true;
+	if (epoch != NULL)
+		*epoch = port->pin;
+	return 0;
+}
+
+void lf_read_end(struct lf_port *port)
+{
+	ASSERT(port->pinned);
+	port->pinned = false;
+	epoch_unpin(port->engine->set.epochs, (unsigned)port->reader);
+}
+
+static struct query_env port_query_env(struct lf_port *port)
+{
+	return (struct query_env){
+		.scratch = &port->query_scratch, .epoch = port->pin,
+		.now_us = engine_now_us(port->engine), .rows_max = port->engine->options.rows_max,
+	};
+}
+
+int lf_query(struct lf_port *port, const struct statement *s, const void *params,
+	int (*sink)(void *arg, const void *row, uint32_t size), void *arg, struct error *e)
+{
+	struct query_env env = port_query_env(port);
+
+	ASSERT(port->pinned);
+	return query_run(s, params, &env, sink, arg, e);
+}
+
+void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
+	const void *const *params, int (*sink)(void *arg, const void *row, uint32_t size),
+	void *const *args, int *status, struct error *errors)
+{
+	struct query_env env = port_query_env(port);
+
+	ASSERT(port->pinned);
+	query_run_batch(s, n, params, &env, sink, args, status, errors);
+}
+
+void lf_want_epoch(struct lf_port *port, uint64_t epoch)
+{
+	uint64_t want = atomic_load_explicit(&port->want_read, memory_order_relaxed);
+
+	if (want == 0 || epoch < want)
+		atomic_store_explicit(&port->want_read, epoch, memory_order_relaxed);
+}
+
+/* --- sleeping --- */
+
+static bool port_has_work(struct lf_port *port)
+{
+	struct lf_engine *engine = port->engine;
+	uint64_t visible = epoch_visible(engine->set.epochs);
+	uint64_t read = atomic_load_explicit(&port->want_read, memory_order_relaxed);
+
+	if (atomic_load_explicit(&port->nside, memory_order_acquire) > 0 ||
+		(read != 0 && read <= visible))
+		return true;
+	for (unsigned s = 0; s < engine->set.shards; s++) {
+		const struct reply_message *m;
+		uint64_t want;
+		uint32_t len;
+
+		m = ring_peek(port->lanes[s].replies, &len);
+		if (m == NULL)
+			continue;
+		if (!reply_waits(m, visible))
+			return true;
+		/* A reply that arrived since the last poll: say what it waits for, and look at V
+		 * again after that. */
+		want = atomic_load_explicit(&port->want, memory_order_relaxed);
+		if (want == 0 || m->epoch < want) {
+			atomic_store_explicit(&port->want, m->epoch, memory_order_relaxed);
+			atomic_thread_fence(memory_order_seq_cst);
+			if (!reply_waits(m, epoch_visible(engine->set.epochs)))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool lf_port_sleep(struct lf_port *port)
+{
+	park_prepare(&port->parker);
+	if (port_has_work(port)) {
+		park_cancel(&port->parker);
+		return false;
+	}
+	return true;
+}
+
+void lf_port_awake(struct lf_port *port)
+{
+	park_cancel(&port->parker);
+}
+
+void lf_port_wait(struct lf_port *port, uint64_t timeout_us)
+{
+	park_prepare(&port->parker);
+	if (port_has_work(port)) {
+		park_cancel(&port->parker);
+		return;
+	}
+	park_wait(&port->parker, timeout_us);
+}

@@ -1,0 +1,71 @@
+/*
+ * command.h: what a projector does with one command: decide, apply, remember the changes.
+ *
+ * A command works on one shard's parts. Every row change is appended to a change log, which serves
+ * three ends: undo when a later row or statement of the same command fails, the deltas from which
+ * the views follow, and (later) the journal's after-images. Old and new rows in the log are copies that
+ * live until the log is reset, at the end of the batch.
+ */
+#ifndef LF_FLOW_COMMAND_H
+#define LF_FLOW_COMMAND_H
+
+#include "core/flow/part.h"
+#include "core/sql/plan.h"
+
+struct change_entry {
+	struct part *part;
+	const void *old_row;      /* NULL: inserted */
+	const void *new_row;      /* NULL: deleted */
+};
+
+struct change_log {
+	struct arena arena;
+	unsigned n, cap;
+	struct change_entry *entries; /* heap-allocated */
+	struct heap *heap;
+};
+
+void change_log_init(struct change_log *l, struct heap *h);
+void change_log_reset(struct change_log *l);
+void change_log_free(struct change_log *l);
+
+struct command_env {
+	struct heap *heap;
+	unsigned shard, shards;
+	struct change_log *log;
+	struct arena *scratch;    /* reset by the command for itself; results are not in it */
+	struct arena *results;    /* RETURNING rows are put here; reset by the caller */
+	uint64_t epoch;
+	int64_t now_us;
+	uint64_t *next_rowid;     /* per shard; row ids are rowid * shards + shard … see command.c */
+};
+
+struct command_result {
+	uint64_t count;           /* rows inserted, matched and changed, or deleted */
+	unsigned nrows;           /* RETURNING */
+	const void **rows;        /* packed rows of statement->result_layout, in env->results */
+	uint64_t returned_bytes;
+};
+
+/* Execute on this shard. params: packed row of s->param_layout. For INSERT `rows` restricts to the
+ * VALUES rows [first, first+n) (the port routes and splits them); UPDATE and DELETE without
+ * key work on all rows of this shard that match, each aggregate atomically by itself but refused as a
+ * whole for this shard on the first error. 0; or -1 with *e and nothing changed. */
+struct row_range {
+	unsigned first, n;
+};
+int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
+	struct command_env *env, struct command_result *result, struct error *e);
+
+/* Where a command belongs. Evaluates partition expressions: sets *hash to the value_hash() of the
+ * partition value. `row`: which VALUES row of an INSERT. Returns 1 (one shard), 0 (every shard), -1
+ * error. A block whose statements are of different partition values: 0A000. A hidden row id as
+ * partition: *hash is taken from `spread`. */
+int command_route(const struct statement *s, const void *params, unsigned row, uint64_t spread,
+	struct program_env *env, uint64_t *hash, struct error *e);
+
+/* Compile what execution needs (programs for expressions); kept in s->compiled, freed with the
+ * statement's arena. Called once by the preparer, before the statement is shared. */
+int command_compile(struct statement *s, struct error *e);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * flow.h: views kept by delta operators.
+ *
+ * A view compiles to a view plan (shared by all shards, immutable): scans of its tables (filter and
+ * projection), a left-deep chain of binary hash joins, optionally a group-by, and a publish. Deltas are
+ * rows with signed weights (Z-sets; Budiu et al., "DBSP", VLDB 2023): a join applies
+ * ΔL⋈R' + L⋈ΔR on its two arrangements, a group keeps exact state and replaces its output row, publish
+ * writes the rows of an epoch into the shard's part of the view.
+ *
+ * Each operator has a stage. Stage 0 runs inside the batch, on the rows' own shard. Where the next
+ * operator needs rows by another key than the one they are partitioned by, they leave through an exchange
+ * edge: sent to the shard of that key and processed there in the next stage, after every shard has
+ * finished the stage before for that epoch. Choosing the join order, operators that agree with the
+ * present partition come first. With one shard every stage is 0.
+ *
+ * Errors while evaluating (division by zero, overflow, out of memory, duplicate lookup key) cannot
+ * undo commands already accepted: they fail the view, which is then not fed any more and answers reads
+ * with LF004 and the reason; DROP and CREATE make it anew.
+ */
+#ifndef LF_FLOW_FLOW_H
+#define LF_FLOW_FLOW_H
+
+#include "core/flow/part.h"
+#include "core/sql/plan.h"
+
+struct view_plan;
+
+/* 0A000 for what has no operator yet (with the expression's position), 54001, 53200. */
+int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
+	struct heap *h, struct error *e);
+void view_plan_free(struct view_plan *p);
+/* Number of stages: 1 when there is no exchange. */
+unsigned view_plan_stages(const struct view_plan *p);
+/* One line an operator, for people: "stage 1  join  on (…)  …". Returns bytes written. */
+size_t view_plan_print(const struct view_plan *p, char *buf, size_t cap);
+
+struct flow_io {
+	void *arg;
+	/* Hand a delta to another shard (or this one) for stage `stage`; the bytes are copied. 0 or -1
+	 * (53200). view_id and edge come back in flow_receive(). */
+	int (*send)(void *arg, unsigned to, unsigned stage, uint32_t view_id, uint32_t edge,
+		const void *row, int64_t weight);
+	/* The view has failed; called at most once a view and shard. */
+	void (*fail)(void *arg, const struct relation *view, const struct error *why);
+};
+
+struct flow;
+
+struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const struct flow_io *io);
+void flow_free(struct flow *f);
+
+int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target, struct error *e);
+void flow_drop_view(struct flow *f, const struct relation *view);
+/* Stop feeding a view that failed on any shard, and free its state. */
+void flow_stop_view(struct flow *f, const struct relation *view);
+
+/* A change of a base table row in this shard. The rows must stay valid until flow_run() of stage 0.
+ * old_row or new_row may be NULL. `only`: NULL, or the one view to feed (building a new view). */
+void flow_push(struct flow *f, const struct relation *table, const void *old_row,
+	const void *new_row, const struct relation *only);
+/* A delta that arrived through an exchange for stage >= 1; row stays valid until that stage ran. */
+void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, unsigned stage, const void *row,
+	int64_t weight);
+/* Process everything pushed or received for `stage`, emit changed groups, publish at `epoch`. Stage 0
+ * may run several times in one epoch, later stages run once an epoch. */
+void flow_run(struct flow *f, unsigned stage, uint64_t epoch);
+
+#endif

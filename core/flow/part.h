@@ -1,0 +1,66 @@
+/*
+ * part.h: one shard's part of a table or view: its rows and its hash indexes, kept in step.
+ *
+ * Written by the owning projector only; read by any thread that holds an epoch pin. A view without a
+ * key (relation->nkey == 0 and it groups or projects to rows that may repeat) is stored `counted`: the
+ * key is the whole row and a last hidden bigint column says how often it occurs.
+ */
+#ifndef LF_FLOW_PART_H
+#define LF_FLOW_PART_H
+
+#include "core/sql/catalog.h"
+#include "core/store/index.h"
+#include "core/store/table.h"
+#include "core/sync/retire.h"
+
+struct part {
+	const struct relation *relation;
+	struct heap *heap;
+	struct retire *retire;
+	bool counted;
+	struct row_layout layout;  /* of the stored rows: the relation's, plus the count when counted */
+	uint16_t nkey;             /* of the stored rows */
+	const uint16_t *key;
+	struct table *table;
+	unsigned nindexes;         /* parallel to relation->indexes; NULL for the primary one */
+	struct index **indexes;
+	struct arena arena;        /* layout and key arrays */
+};
+
+int part_new(struct part **out, const struct relation *r, struct heap *h, struct retire *retire,
+	struct error *e);
+void part_free(struct part *p);
+
+/* Hash of the key columns of a stored row: what table_find() and table_read() take. Also for a lookup
+ * key given as columns of another row. */
+uint64_t part_key_hash(const struct part *p, const void *row);
+
+/* Make the next n row changes of at most `bytes` together infallible; -1 with 53200. */
+int part_reserve(struct part *p, unsigned n, size_t bytes, struct error *e);
+/* Write `row` (stored layout) at epoch, replacing `old` (the newest row of that key as it is now, NULL
+ * when there is none or it is dead); indexes follow. hash: part_key_hash(row). Needs a reserve. */
+void part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row);
+void part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old);
+/* Newest row of the key given as columns of any row, dead ones as NULL (for the owner). */
+const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,
+	const void *krow, const uint16_t *kcols);
+
+/* Create (filled from the newest rows, all of them visible from `epoch`) or drop the structure of
+ * relation->indexes[i]; at DDL moments. 23505 when a unique one finds duplicates. */
+int part_add_index(struct part *p, unsigned i, uint64_t epoch, struct error *e);
+void part_drop_index(struct part *p, unsigned i);
+
+/* Bounded housekeeping (dead slots, pending splits). */
+void part_step(struct part *p, uint64_t reclaimable);
+
+/* What relation->user points at once the engine knows it: the parts by shard. */
+struct parts {
+	unsigned shards;
+	/* A view that failed (see flow.h): atomic flag, reason written before the flag. */
+	bool failing;              /* set by the first shard to fail it; guards reason */
+	bool failed;
+	struct error reason;
+	struct part *part[];       /* one a shard */
+};
+
+#endif

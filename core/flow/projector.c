@@ -1,0 +1,685 @@
+/*
+ * projector.c: the loop body of a shard.
+ *
+ * Happy path of a batch: enter the current epoch; for each lane take commands, execute them on the
+ * shard's parts, write replies (not published yet); give the changes to the views and publish their
+ * rows; send what other shards must know; leave the epoch; publish the replies and wake the ports. In
+ * between, stages above 0 run for each epoch once it is ready for them.
+ *
+ * It pushes back in one place: a lane whose reply ring has no room is not served until its port has
+ * polled. A refused command changes nothing and is answered with its error. Views fail by themselves
+ * (flow.h); the batch goes on.
+ *
+ * Budget for a small command (64 in a batch, rows in memory not in cache): ring 2 lines, the row and its
+ * bucket 2 misses, one reply line; everything else of a batch (epoch, wake-ups) is shared by its
+ * commands.
+ */
+#include "core/flow/projector.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/clock.h"
+#include "core/sync/retire.h"
+
+enum {
+	STEP_RETIRE_MAX = 4096,  /* objects freed a step */
+	POSTGRES_EPOCH_S = 946684800
+};
+
+/* A part that readers may still be in. */
+struct condemned {
+	struct part *part;
+	uint64_t epoch;
+};
+
+struct projector {
+	struct projector_set *set;
+	unsigned shard;
+	struct heap *heap;
+	struct retire *retire;
+	struct flow *flow;
+	struct change_log log;
+	struct arena scratch, results;
+	uint64_t next_rowid;
+	unsigned first_lane;        /* where the next batch begins, to be fair */
+
+	unsigned stage;             /* being run, and its epoch: what flow's sends are tagged with */
+	uint64_t epoch;
+	uint64_t finished[LIMIT_STAGES];
+	struct exchange_chunk **out;          /* by receiving shard: being filled */
+	struct exchange_chunk *inbox[LIMIT_STAGES];
+
+	struct part **parts;
+	unsigned nparts, parts_cap;
+	struct condemned *condemned;
+	unsigned ncondemned, condemned_cap;
+	unsigned failures_seen;
+	unsigned next_part;         /* housekeeping goes round */
+
+	struct projector_stats stats;
+	struct parker parker;
+	_Atomic unsigned nlanes;    /* lanes[0, nlanes) may be set */
+	_Atomic(struct lane *) lanes[LIMIT_PORTS];
+};
+
+/* --- exchange --- */
+
+static int exchange_out(void *arg, unsigned to, unsigned stage, uint32_t view_id, uint32_t edge,
+	const void *row, int64_t weight)
+{
+	struct projector *p = arg;
+	struct projector_set *set = p->set;
+	uint32_t size = row_size(row);
+
+	for (;;) {
+		struct exchange_chunk *k = p->out[to];
+
+		if (k != NULL && k->stage == stage && k->epoch == p->epoch &&
+			exchange_append(k, view_id, edge, weight, row, size))
+			return 0;
+		if (k != NULL)
+			exchange_send(&set->channels[to * set->shards + p->shard], k);
+		p->out[to] = exchange_chunk_new(&set->budget, stage, p->epoch,
+			(uint32_t)sizeof(struct exchange_delta) + size);
+		if (p->out[to] == NULL)
+			return -1;
+	}
+}
+
+static void exchange_flush(struct projector *p)
+{
+	struct projector_set *set = p->set;
+
+	for (unsigned to = 0; to < set->shards; to++) {
+		if (p->out[to] == NULL)
+			continue;
+		exchange_send(&set->channels[to * set->shards + p->shard], p->out[to]);
+		p->out[to] = NULL;
+	}
+}
+
+/* Sort what has arrived by stage. */
+static void exchange_collect(struct projector *p)
+{
+	struct projector_set *set = p->set;
+
+	for (unsigned from = 0; from < set->shards; from++) {
+		struct exchange_channel *c = &set->channels[p->shard * set->shards + from];
+		struct exchange_chunk *k;
+
+		while ((k = exchange_take(c)) != NULL) {
+			ASSERT(k->stage < LIMIT_STAGES);
+			k->next = p->inbox[k->stage];
+			p->inbox[k->stage] = k;
+		}
+	}
+}
+
+static void chunk_receive(struct projector *p, const struct exchange_chunk *k)
+{
+	for (uint32_t at = 0; at < k->used;) {
+		struct exchange_delta d;
+		const unsigned char *row = k->data + at + sizeof(d);
+
+		memcpy(&d, k->data + at, sizeof(d));
+		flow_receive(p->flow, d.view_id, d.edge, k->stage, row, d.weight);
+		at += (uint32_t)sizeof(d) + row_size(row);
+	}
+}
+
+/* Run one stage of one epoch: everything for it has arrived. */
+static void stage_run(struct projector *p, unsigned stage, uint64_t epoch)
+{
+	struct exchange_chunk **link = &p->inbox[stage];
+	struct exchange_chunk *used = NULL;
+
+	p->stage = stage;
+	p->epoch = epoch;
+	while (*link != NULL) {
+		struct exchange_chunk *k = *link;
+
+		if (k->epoch != epoch) {
+			ASSERT(k->epoch > epoch);
+			link = &k->next;
+			continue;
+		}
+		*link = k->next;
+		chunk_receive(p, k);
+		k->next = used;
+		used = k;
+	}
+	flow_run(p->flow, stage, epoch);
+	while (used != NULL) {
+		struct exchange_chunk *next = used->next;
+
+		exchange_chunk_free(&p->set->budget, used);
+		used = next;
+	}
+	exchange_flush(p);
+}
+
+static void wake_others(struct projector *p)
+{
+	struct projector_set *set = p->set;
+
+	if (set->stages <= 1)
+		return;
+	for (unsigned s = 0; s < set->shards; s++)
+		if (s != p->shard)
+			park_wake(&set->projectors[s]->parker);
+}
+
+static bool stages_run(struct projector *p)
+{
+	struct projector_set *set = p->set;
+	bool did = false;
+
+	for (unsigned k = 1; k < set->stages; k++) {
+		uint64_t ready = epoch_ready(set->epochs, k);
+
+		if (p->finished[k] >= ready)
+			continue;
+		/* After epoch_ready(): so everything of those epochs is in the channels. */
+		exchange_collect(p);
+		while (p->finished[k] < ready) {
+			uint64_t next = ready;
+
+			for (struct exchange_chunk *c = p->inbox[k]; c != NULL; c = c->next)
+				if (c->epoch < next)
+					next = c->epoch;
+			stage_run(p, k, next);
+			p->finished[k] = next;
+			epoch_finish(set->epochs, p->shard, k, next);
+		}
+		epoch_advance(set->epochs);
+		wake_others(p);
+		did = true;
+	}
+	return did;
+}
+
+/* --- commands --- */
+
+static uint32_t reply_error(struct reply_message *r, const struct error *e)
+{
+	r->kind = REPLY_ERROR;
+	r->nrows = 0;
+	memcpy(r + 1, e, sizeof(*e));
+	return (uint32_t)(sizeof(*r) + sizeof(*e));
+}
+
+/* Copy RETURNING rows into the reply; returns the reply's bytes. */
+static uint32_t reply_rows(struct reply_message *r, unsigned nrows, const void *const *rows,
+	uint64_t bytes)
+{
+	unsigned char *at = (unsigned char *)(r + 1);
+
+	if (bytes > REPLY_INLINE_MAX - sizeof(*r)) {
+		/* The command is done and its rows must reach the client: no ring fits any number of
+		 * them, so they go through the C library's memory. */
+		at = bytes <= UINT32_MAX ? malloc(bytes) : NULL;
+		if (at == NULL) {
+			struct error e;
+
+			error_set(&e, ERR_OUTCOME_UNKNOWN, 0,
+				"the command was executed but there is no memory for its rows");
+			return reply_error(r, &e);
+		}
+		r->outside = at;
+	}
+	r->nrows = nrows;
+	r->bytes = (uint32_t)bytes;
+	for (unsigned i = 0; i < nrows; i++) {
+		uint32_t n = row_size(rows[i]);
+
+		memcpy(at, rows[i], n);
+		at += n;
+	}
+	return (uint32_t)sizeof(*r) + (r->outside != NULL ? 0 : r->bytes);
+}
+
+/* A command of one part; returns the reply's bytes. */
+static uint32_t single_run(struct projector *p, struct command_env *env,
+	const struct command_message *m, struct reply_message *r)
+{
+	struct command_result result = { 0 };
+	uint32_t size = (uint32_t)sizeof(*r);
+	struct error e;
+
+	if (command_execute(m->statement, m + 1, &m->rows, env, &result, &e) != 0) {
+		p->stats.refused++;
+		return reply_error(r, &e);
+	}
+	r->epoch = env->epoch;
+	r->count = result.count;
+	r->done = 1;
+	if (result.nrows > 0) {
+		size = reply_rows(r, result.nrows, result.rows, result.returned_bytes);
+		arena_reset(&p->results);
+	}
+	return size;
+}
+
+/* A command of several parts: each range succeeds or fails by itself, the first error is told. */
+static uint32_t parts_run(struct projector *p, struct command_env *env,
+	const struct command_message *m, struct reply_message *r)
+{
+	const struct command_parts *parts = m->parts;
+	const void **rows = NULL;
+	unsigned nrows = 0;
+	uint64_t bytes = 0;
+	struct error first = { .code = ERR_OK };
+	uint32_t size = (uint32_t)sizeof(*r);
+
+	for (unsigned i = 0; i < parts->n; i++) {
+		struct command_result result = { 0 };
+		struct error e;
+
+		if (command_execute(m->statement, parts->params, &parts->ranges[i], env, &result, &e) !=
+			0) {
+			p->stats.refused++;
+			if (first.code == ERR_OK)
+				first = e;
+			continue;
+		}
+		r->epoch = env->epoch;
+		r->count += result.count;
+		r->done++;
+		if (result.nrows > 0) {
+			const void **all = realloc(rows, (nrows + result.nrows) * sizeof(*all));
+
+			if (all == NULL) {
+				error_set(&first, ERR_OUTCOME_UNKNOWN, 0, "no memory for the rows returned");
+				continue;
+			}
+			rows = all;
+			memcpy(rows + nrows, result.rows, result.nrows * sizeof(*rows));
+			nrows += result.nrows;
+			bytes += result.returned_bytes;
+		}
+	}
+	if (first.code != ERR_OK)
+		size = reply_error(r, &first);
+	else if (nrows > 0)
+		size = reply_rows(r, nrows, rows, bytes);
+	free(rows);
+	arena_reset(&p->results);
+	return size;
+}
+
+/* Execute one message and write its reply; returns the reply's bytes. */
+static uint32_t command_run(struct projector *p, struct command_env *env,
+	const struct command_message *m, struct reply_message *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->tag = m->tag;
+	r->statement = m->statement;
+	r->request = m->request;
+	r->ack = (uint8_t)m->ack;
+	r->kind = REPLY_DONE;
+	p->stats.commands++;
+	return m->parts == NULL ? single_run(p, env, m, r) : parts_run(p, env, m, r);
+}
+
+/* Room for one reply, or NULL with the lane marked. */
+static void *lane_room(struct lane *lane)
+{
+	void *room = ring_reserve(lane->replies, REPLY_INLINE_MAX);
+
+	if (room != NULL)
+		return room;
+	/* The port clears the mark after it has given back space; looking again after setting it
+	 * closes the window between the two. */
+	atomic_store(&lane->starved, true);
+	room = ring_reserve(lane->replies, REPLY_INLINE_MAX);
+	if (room != NULL)
+		atomic_store(&lane->starved, false);
+	return room;
+}
+
+static unsigned lane_run(struct projector *p, struct lane *lane, struct command_env *env)
+{
+	unsigned n = 0;
+
+	while (n < p->set->batch_max) {
+		const struct command_message *m;
+		uint32_t len;
+		void *room = lane_room(lane);
+
+		if (room == NULL)
+			break;
+		m = ring_peek(lane->commands, &len);
+		if (m == NULL)
+			break;
+		ring_commit(lane->replies, command_run(p, env, m, room));
+		ring_advance(lane->commands);
+		n++;
+	}
+	if (n > 0)
+		ring_release(lane->commands);
+	return n;
+}
+
+/* Give the batch's changes to the views. */
+static void batch_project(struct projector *p)
+{
+	for (unsigned i = 0; i < p->log.n; i++) {
+		const struct change_entry *c = &p->log.entries[i];
+
+		flow_push(p->flow, c->part->relation, c->old_row, c->new_row, NULL);
+	}
+	p->stage = 0;
+	flow_run(p->flow, 0, p->epoch);
+	change_log_reset(&p->log);
+	exchange_flush(p);
+}
+
+static int64_t now_us(const struct projector_set *set)
+{
+	if (set->fixed_now_us != 0)
+		return set->fixed_now_us;
+	return clock_wall_us() - (int64_t)POSTGRES_EPOCH_S * 1000000;
+}
+
+static bool lane_ready(struct lane *lane)
+{
+	return lane != NULL && !ring_empty(lane->commands) && lane_room(lane) != NULL;
+}
+
+/* A lane whose port has gone: forget it, and let the port free it. */
+static struct lane *lane_get(struct projector *p, unsigned i)
+{
+	struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
+
+	if (lane != NULL && atomic_load_explicit(&lane->closing, memory_order_acquire)) {
+		atomic_store_explicit(&p->lanes[i], NULL, memory_order_relaxed);
+		atomic_store_explicit(&lane->closed, true, memory_order_release);
+		return NULL;
+	}
+	return lane;
+}
+
+static bool batch_run(struct projector *p)
+{
+	struct projector_set *set = p->set;
+	unsigned nlanes = atomic_load_explicit(&p->nlanes, memory_order_acquire);
+	struct lane *served[LIMIT_PORTS];
+	unsigned nserved = 0;
+	struct command_env env;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < nlanes; i++) {
+		struct lane *lane = lane_get(p, (p->first_lane + i) % nlanes);
+
+		if (lane_ready(lane))
+			served[nserved++] = lane;
+	}
+	if (nserved == 0)
+		return false;
+	p->first_lane = (p->first_lane + 1) % nlanes;
+	p->epoch = epoch_enter(set->epochs, p->shard);
+	env = (struct command_env){
+		.heap = p->heap, .shard = p->shard, .shards = set->shards, .log = &p->log,
+		.scratch = &p->scratch, .results = &p->results, .epoch = p->epoch,
+		.now_us = now_us(set), .next_rowid = &p->next_rowid,
+	};
+	for (unsigned i = 0; i < nserved; i++)
+		n += lane_run(p, served[i], &env);
+	batch_project(p);
+	epoch_leave(set->epochs, p->shard);
+	epoch_advance(set->epochs);
+	for (unsigned i = 0; i < nserved; i++)
+		if (ring_publish(served[i]->replies))
+			park_wake(served[i]->port);
+	wake_others(p);
+	p->stats.batches++;
+	return n > 0;
+}
+
+/* --- housekeeping --- */
+
+static void failures_check(struct projector *p)
+{
+	unsigned failures = atomic_load_explicit(&p->set->failures, memory_order_acquire);
+
+	if (failures == p->failures_seen)
+		return;
+	p->failures_seen = failures;
+	for (unsigned i = 0; i < p->nparts; i++) {
+		const struct relation *r = p->parts[i]->relation;
+		struct parts *parts = r->user;
+
+		if (parts != NULL && __atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+			flow_stop_view(p->flow, r);
+	}
+}
+
+static void housekeep(struct projector *p)
+{
+	uint64_t reclaimable = epoch_reclaimable(p->set->epochs);
+
+	failures_check(p);
+	retire_run(p->retire, reclaimable, STEP_RETIRE_MAX);
+	if (p->nparts > 0) {
+		p->next_part = (p->next_part + 1) % p->nparts;
+		part_step(p->parts[p->next_part], reclaimable);
+	}
+	for (unsigned i = 0; i < p->ncondemned;) {
+		if (p->condemned[i].epoch > reclaimable) {
+			i++;
+			continue;
+		}
+		part_free(p->condemned[i].part);
+		p->condemned[i] = p->condemned[--p->ncondemned];
+	}
+}
+
+bool projector_step(struct projector *p)
+{
+	int pause = atomic_load_explicit(&p->set->pause, memory_order_acquire);
+	bool did;
+
+	if (pause == PAUSE_STOP)
+		return false;
+	did = stages_run(p);
+	if (pause == PAUSE_NONE)
+		did |= batch_run(p);
+	housekeep(p);
+	return did;
+}
+
+bool projector_has_work(struct projector *p)
+{
+	struct projector_set *set = p->set;
+	unsigned nlanes = atomic_load_explicit(&p->nlanes, memory_order_acquire);
+
+	for (unsigned k = 1; k < set->stages; k++)
+		if (p->finished[k] < epoch_ready(set->epochs, k))
+			return true;
+	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE)
+		return false;
+	for (unsigned i = 0; i < nlanes; i++) {
+		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
+
+		if (lane != NULL && (atomic_load_explicit(&lane->closing, memory_order_acquire) ||
+			lane_ready(lane)))
+			return true;
+	}
+	return false;
+}
+
+/* --- making and freeing --- */
+
+static void view_failed(void *arg, const struct relation *view, const struct error *why)
+{
+	struct projector *p = arg;
+	struct parts *parts = view->user;
+	bool expected = false;
+
+	/* The first shard that fails a view tells why; `failing` guards the reason, `failed` publishes
+	 * it. */
+	if (!__atomic_compare_exchange_n(&parts->failing, &expected, true, false, __ATOMIC_ACQUIRE,
+		__ATOMIC_RELAXED))
+		return;
+	parts->reason = *why;
+	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
+	atomic_fetch_add_explicit(&p->set->failures, 1, memory_order_release);
+}
+
+int projector_new(struct projector **out, struct projector_set *set, unsigned shard,
+	struct error *e)
+{
+	struct projector *p = aligned_alloc(64, (sizeof(*p) + 63) / 64 * 64);
+
+	if (p == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	memset(p, 0, sizeof(*p));
+	p->set = set;
+	p->shard = shard;
+	parker_init(&p->parker, NULL, NULL);
+	p->heap = heap_new(&set->budget);
+	p->out = calloc(set->shards, sizeof(*p->out));
+	if (p->heap != NULL && p->out != NULL) {
+		struct flow_io io = { p, exchange_out, view_failed };
+
+		p->retire = retire_new(p->heap);
+		p->flow = flow_new(p->heap, shard, set->shards, &io);
+		change_log_init(&p->log, p->heap);
+		arena_init(&p->scratch, NULL);
+		arena_init(&p->results, NULL);
+	}
+	if (p->retire == NULL || p->flow == NULL) {
+		projector_free(p);
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	*out = p;
+	return 0;
+}
+
+static void chunks_free(struct projector *p, struct exchange_chunk *k)
+{
+	while (k != NULL) {
+		struct exchange_chunk *next = k->next;
+
+		exchange_chunk_free(&p->set->budget, k);
+		k = next;
+	}
+}
+
+void projector_free(struct projector *p)
+{
+	if (p == NULL)
+		return;
+	for (unsigned i = 0; i < LIMIT_STAGES; i++)
+		chunks_free(p, p->inbox[i]);
+	if (p->flow != NULL) {
+		flow_free(p->flow);
+		arena_free(&p->scratch);
+		arena_free(&p->results);
+		change_log_free(&p->log);
+	}
+	for (unsigned i = 0; i < p->ncondemned; i++)
+		part_free(p->condemned[i].part);
+	for (unsigned i = 0; i < p->nparts; i++)
+		part_free(p->parts[i]);
+	if (p->retire != NULL)
+		retire_free(p->retire);
+	if (p->heap != NULL)
+		heap_free_all(p->heap);
+	free(p->parts);
+	free(p->condemned);
+	free(p->out);
+	free(p);
+}
+
+struct parker *projector_parker(struct projector *p)
+{
+	return &p->parker;
+}
+
+struct heap *projector_heap(struct projector *p)
+{
+	return p->heap;
+}
+
+struct flow *projector_flow(struct projector *p)
+{
+	return p->flow;
+}
+
+struct retire *projector_retire(struct projector *p)
+{
+	return p->retire;
+}
+
+void projector_stats(const struct projector *p, struct projector_stats *out)
+{
+	out->commands = __atomic_load_n(&p->stats.commands, __ATOMIC_RELAXED);
+	out->refused = __atomic_load_n(&p->stats.refused, __ATOMIC_RELAXED);
+	out->batches = __atomic_load_n(&p->stats.batches, __ATOMIC_RELAXED);
+}
+
+void projector_attach(struct projector *p, unsigned port, struct lane *lane)
+{
+	unsigned n = atomic_load(&p->nlanes);
+
+	atomic_store_explicit(&p->lanes[port], lane, memory_order_release);
+	while (n <= port && !atomic_compare_exchange_weak(&p->nlanes, &n, port + 1))
+		;
+}
+
+int projector_add_part(struct projector *p, struct part *part)
+{
+	if (p->nparts == p->parts_cap) {
+		unsigned cap = p->parts_cap ? 2 * p->parts_cap : 16;
+		struct part **parts = realloc(p->parts, cap * sizeof(*parts));
+
+		if (parts == NULL)
+			return -1;
+		p->parts = parts;
+		p->parts_cap = cap;
+	}
+	p->parts[p->nparts++] = part;
+	return 0;
+}
+
+void projector_remove_part(struct projector *p, struct part *part)
+{
+	for (unsigned i = 0; i < p->nparts; i++)
+		if (p->parts[i] == part) {
+			p->parts[i] = p->parts[--p->nparts];
+			return;
+		}
+}
+
+int projector_condemn(struct projector *p, struct part *part, uint64_t epoch)
+{
+	if (p->ncondemned == p->condemned_cap) {
+		unsigned cap = p->condemned_cap ? 2 * p->condemned_cap : 16;
+		struct condemned *list = realloc(p->condemned, cap * sizeof(*list));
+
+		if (list == NULL)
+			return -1;
+		p->condemned = list;
+		p->condemned_cap = cap;
+	}
+	p->condemned[p->ncondemned++] = (struct condemned){ part, epoch };
+	return 0;
+}
+
+void projector_build_stage(struct projector *p, unsigned stage, uint64_t epoch)
+{
+	p->stage = stage;
+	p->epoch = epoch;
+	if (stage > 0)
+		exchange_collect(p);
+	stage_run(p, stage, epoch);
+}
+
+void projector_set_finished(struct projector *p, uint64_t epoch)
+{
+	for (unsigned k = 0; k < LIMIT_STAGES; k++)
+		p->finished[k] = epoch;
+}

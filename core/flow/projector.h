@@ -1,0 +1,135 @@
+/*
+ * projector.h: one shard's single-threaded owner: takes commands from its rings, changes its parts, keeps
+ * the views that follow from them, and answers.
+ *
+ * Everything it does is in projector_step(), which never blocks; a thread around it (engine.c) parks when
+ * a step found nothing to do.
+ */
+#ifndef LF_FLOW_PROJECTOR_H
+#define LF_FLOW_PROJECTOR_H
+
+#include <stdatomic.h>
+
+#include "core/base/limits.h"
+#include "core/flow/command.h"
+#include "core/flow/exchange.h"
+#include "core/flow/flow.h"
+#include "core/sync/epoch.h"
+#include "core/sync/park.h"
+#include "core/sync/ring.h"
+
+/* --- messages --- */
+
+enum { REQUEST_NONE = UINT32_MAX };
+
+/* What one shard has to do of a command that goes to several aggregates or shards: each range is a
+ * command by itself. Owned by the port, which keeps it until the reply. */
+struct command_parts {
+	const void *params;
+	unsigned n;
+	struct row_range ranges[];
+};
+
+/* Port to projector; the packed parameter row follows when `parts` is NULL. */
+struct command_message {
+	uint64_t tag;
+	const struct statement *statement;
+	const struct command_parts *parts;
+	uint32_t request;           /* the port's record of a command with several parts, or REQUEST_NONE */
+	uint32_t ack;               /* enum lf_ack, for the port's eyes only */
+	struct row_range rows;      /* INSERT: the VALUES rows that are meant */
+};
+_Static_assert(sizeof(struct command_message) == 40, "parameters follow 8-aligned");
+
+enum reply_kind { REPLY_DONE, REPLY_ERROR };
+
+/* Projector to port. REPLY_ERROR: a struct error follows (with several ranges `count`, `done` and
+ * `epoch` tell what succeeded all the same). REPLY_DONE: nrows packed rows follow, or are
+ * in `outside` (malloc'd, the port frees it) when they are too many for the ring. */
+struct reply_message {
+	uint64_t tag;
+	uint64_t epoch;
+	uint64_t count;
+	const struct statement *statement;
+	void *outside;
+	uint32_t request;
+	uint32_t nrows;
+	uint32_t bytes;             /* of all rows */
+	uint32_t done;              /* ranges that succeeded; 1 or 0 for a command of one part */
+	uint8_t ack;
+	uint8_t kind;
+	uint8_t pad[6];
+};
+_Static_assert(sizeof(struct reply_message) == 64, "rows follow 8-aligned");
+
+/* What one reply takes in the ring at most. */
+enum { REPLY_INLINE_MAX = 2048 };
+_Static_assert(sizeof(struct reply_message) + sizeof(struct error) <= REPLY_INLINE_MAX,
+	"an error fits a reply");
+
+/* One port and one projector. */
+struct lane {
+	struct ring *commands;      /* port → projector */
+	struct ring *replies;       /* projector → port */
+	struct parker *port;        /* whom to wake */
+	_Atomic bool starved;       /* the projector waits for room in `replies` */
+	_Atomic bool closing;       /* the port wants to go; all its commands have been answered */
+	_Atomic bool closed;        /* the projector will not look at it again */
+};
+
+/* --- what the projectors of an engine share --- */
+
+enum pause { PAUSE_NONE, PAUSE_DRAIN, PAUSE_STOP };
+
+struct projector;
+
+struct projector_set {
+	unsigned shards;
+	unsigned ports_max;
+	uint32_t batch_max;
+	int64_t fixed_now_us;       /* 0: the clock */
+	struct epochs *epochs;
+	struct heap_budget budget;
+	struct projector **projectors;       /* by shard */
+	struct exchange_channel *channels;   /* [to * shards + from] */
+	/* DDL: PAUSE_DRAIN stops new batches, later stages go on; PAUSE_STOP: nobody touches anything. */
+	_Atomic int pause;
+	_Atomic unsigned failures;  /* counts views that failed */
+	unsigned stages;            /* changed at DDL moments only */
+};
+
+struct projector_stats {
+	uint64_t commands, refused, batches;
+};
+
+int projector_new(struct projector **out, struct projector_set *set, unsigned shard,
+	struct error *e);
+void projector_free(struct projector *p);
+
+/* True when it did something. */
+bool projector_step(struct projector *p);
+/* Whether a step would find something to do; called between park_prepare() and sleeping. */
+bool projector_has_work(struct projector *p);
+
+struct parker *projector_parker(struct projector *p);
+struct heap *projector_heap(struct projector *p);
+struct flow *projector_flow(struct projector *p);
+struct retire *projector_retire(struct projector *p);
+void projector_stats(const struct projector *p, struct projector_stats *out);
+
+/* Make a lane known (from any thread), under its port number. */
+void projector_attach(struct projector *p, unsigned port, struct lane *lane);
+
+/* --- at DDL moments (PAUSE_STOP), by the thread that holds the barrier --- */
+
+/* Register a part for housekeeping, or stop that. */
+int projector_add_part(struct projector *p, struct part *part);
+void projector_remove_part(struct projector *p, struct part *part);
+/* Free the part once no reader can be in it: after `epoch` has passed all pins. */
+int projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
+/* Run stage `stage` at `epoch` for building views, moving exchange in and out. */
+void projector_build_stage(struct projector *p, unsigned stage, uint64_t epoch);
+/* All stages are finished up to `epoch`. */
+void projector_set_finished(struct projector *p, uint64_t epoch);
+
+#endif

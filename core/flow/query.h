@@ -1,0 +1,32 @@
+/*
+ * query.h: reads. Any thread that holds an epoch pin, straight from the parts of all shards.
+ */
+#ifndef LF_FLOW_QUERY_H
+#define LF_FLOW_QUERY_H
+
+#include "core/flow/part.h"
+#include "core/sql/plan.h"
+
+/* Takes one packed result row (s->result_layout); non-zero return stops the query with that value.
+ * The row's bytes are valid during the call only. */
+typedef int (*query_sink)(void *arg, const void *row, uint32_t size);
+
+struct query_env {
+	struct arena *scratch;    /* used and reset by the query */
+	uint64_t epoch;           /* the reader's pin: all reads are at this epoch */
+	int64_t now_us;
+	uint64_t rows_max;        /* rows a sort may hold; beyond: 54000 */
+	const bool *canceled;     /* atomic, may be NULL; polled while scanning: 57014 */
+};
+
+/* Compile (programs, fast paths) once at prepare, into the statement's arena. */
+int query_compile(struct statement *s, struct error *e);
+/* Run one execution. 0; or -1 with *e (rows already given to the sink are void); or the sink's value. */
+int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
+	void *arg, struct error *e);
+/* n executions of one statement; key lookups of all of them are prefetched together. sink's arg is
+ * args[i] for the i-th; begin(arg) and end(arg, status) bracket each. errors: n of them. */
+void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
+	struct query_env *env, query_sink sink, void *const *args, int *status, struct error *errors);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * catalog.h: the names and shapes of tables, views and indexes.
+ *
+ * A relation is built by the binder in an arena of its own, then added to the catalog at a moment
+ * when nothing runs (the engine's DDL barrier). After that it is immutable except for the list of its
+ * indexes and dependants, which change only at such moments too, so projectors and readers use it
+ * without locks. It is reference counted: the catalog holds one reference, every prepared statement
+ * that uses it one more; `dropped` tells a statement that it must be prepared again.
+ */
+#ifndef LF_SQL_CATALOG_H
+#define LF_SQL_CATALOG_H
+
+#include "core/base/error.h"
+#include "core/base/mem.h"
+#include "core/sql/expr.h"
+
+enum relation_kind { RELATION_TABLE, RELATION_VIEW };
+
+struct column {
+	const char *name;
+	struct type type;
+	bool not_null;
+	bool hidden;              /* the row id of a table without primary key; never in SELECT * */
+	struct expr *default_;    /* NULL: none; constant or now(), cast to the column's type */
+};
+
+struct check {
+	const char *name;         /* "<table>_<column>_check" unless given */
+	struct expr *test;        /* over source 0, the new row */
+};
+
+/* A hash index on a table or view, also the carrier of UNIQUE and PRIMARY KEY. */
+struct index_def {
+	uint32_t id;              /* unique in the catalog */
+	const char *name;
+	bool unique;
+	bool primary;             /* the relation's own key: no structure besides the table itself */
+	bool constraint;          /* made by CREATE TABLE: dropped with the table only */
+	uint16_t ncols;
+	uint16_t *cols;
+	struct relation *relation;
+};
+
+/* REFERENCES checked inside one partition: the referencing row and the referenced row are in the
+ * same shard because the referenced key is the partition key of its table and the referencing
+ * column is the partition column of its own. Both sides are checked (NO ACTION). */
+struct foreign_key {
+	const char *name;
+	struct relation *from, *to;
+	uint16_t ncols;
+	uint16_t *from_cols, *to_cols; /* to_cols: the key of `to` */
+	bool enforced;            /* false: accepted with a NOTICE only */
+};
+
+struct select;
+
+struct relation {
+	uint32_t id;              /* unique, never reused */
+	enum relation_kind kind;
+	const char *name;
+	struct arena arena;       /* owns everything here */
+	uint32_t references;      /* atomic */
+	bool dropped;             /* atomic */
+
+	uint16_t ncols;
+	struct column *columns;
+	struct row_layout layout;
+
+	/* Key columns: PRIMARY KEY (or the hidden row id) of a table; first unique index of a view. A view
+	 * without one has nkey == 0: its rows are kept by whole row with a hidden count. */
+	uint16_t nkey;
+	uint16_t *key;
+	/* The column whose value_hash() chooses the shard; -1: a view of one row (aggregation without
+	 * GROUP BY, always shard 0) or a view without key (rows stay where they are made). */
+	int16_t partition;
+
+	uint16_t nchecks;
+	struct check *checks;
+	uint16_t nfks;            /* this table references others */
+	struct foreign_key **fks;
+
+	/* Changed at DDL moments only; heap-allocated by the catalog. */
+	uint16_t nindexes;        /* [0] is the primary one when nkey > 0 */
+	struct index_def **indexes;
+	uint16_t nreferrers;      /* foreign keys of other tables (and itself) that point here */
+	struct foreign_key **referrers;
+	uint16_t ndependents;     /* views that read this relation */
+	struct relation **dependents;
+
+	struct select *select;    /* views: the bound query, over the relations it reads */
+	const char *definition;   /* the CREATE statement's text */
+	void *user;               /* the engine's */
+};
+
+struct catalog;
+struct catalog *catalog_new(struct heap *h);
+void catalog_free(struct catalog *c);
+
+/* NULL when there is none. Names are case-folded already. */
+struct relation *catalog_find(const struct catalog *c, const char *name);
+struct index_def *catalog_find_index(const struct catalog *c, const char *name);
+/* Every relation in order of creation: i in [0, catalog_count). */
+unsigned catalog_count(const struct catalog *c);
+struct relation *catalog_at(const struct catalog *c, unsigned i);
+uint32_t catalog_next_id(struct catalog *c);
+
+/* Add a relation built by the binder (takes its first reference) and hook it into those it reads or
+ * references. 42P07, 53200. */
+int catalog_add(struct catalog *c, struct relation *r, struct error *e);
+/* Add an index to its relation; a view's first unique index sets nkey/key/partition. */
+int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e);
+/* 2BP01 with the dependants in the detail when something depends on it. Sets `dropped`. */
+int catalog_drop(struct catalog *c, struct relation *r, struct error *e);
+int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e);
+
+/* A relation under construction, with one reference; freed by the last relation_release(). */
+struct relation *relation_new(struct heap *h, enum relation_kind kind, const char *name);
+void relation_hold(struct relation *r);
+void relation_release(struct relation *r);
+int relation_column(const struct relation *r, const char *name); /* -1: none */
+
+#endif

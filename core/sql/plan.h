@@ -1,0 +1,162 @@
+/*
+ * plan.h: statements after parsing and binding.
+ *
+ * sql_prepare() takes text to a `struct statement`, an immutable plan owned by its arena which any
+ * number of threads may execute. Nothing here knows how rows are stored or where they live, beyond
+ * which column decides the shard.
+ */
+#ifndef LF_SQL_PLAN_H
+#define LF_SQL_PLAN_H
+
+#include "core/sql/catalog.h"
+#include "core/sql/expr.h"
+
+enum aggregate_kind { AGG_COUNT_STAR, AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX };
+
+struct aggregate {
+	enum aggregate_kind kind;
+	struct type type;         /* of the result */
+	struct expr *arg;         /* over the sources; NULL for count(*) */
+	struct expr *filter;      /* over the sources; NULL: none */
+};
+
+struct output {
+	const char *name;
+	struct type type;
+	struct expr *expr;
+};
+
+struct order {
+	struct expr *expr;        /* same sources as the outputs */
+	bool descending;
+	bool nulls_first;
+};
+
+/* A bound SELECT: FROM sources (inner joins only), conjuncts, optional grouping, outputs.
+ * Sources are numbered 0… in FROM order; group keys, aggregate arguments, filters and conjuncts
+ * read them. When `grouped`, outputs, having and order read source 0 only, and that is the group row:
+ * columns 0…ngroup-1 the group keys, then the aggregates. */
+struct select {
+	unsigned nsources;
+	struct relation **sources;
+	const char **aliases;
+	unsigned nconjuncts;      /* WHERE and ON, split at AND; each a boolean expression */
+	struct expr **conjuncts;
+	bool grouped;             /* GROUP BY or any aggregate */
+	unsigned ngroup;          /* 0 with grouped: always exactly one row (before HAVING) */
+	struct expr **group;
+	unsigned naggregates;
+	struct aggregate *aggregates;
+	struct expr *having;      /* NULL: none */
+	unsigned noutputs;
+	struct output *outputs;
+	/* Queries only; views have none of these. */
+	unsigned norder;
+	struct order *order;
+	struct expr *limit, *offset; /* bigint over parameters; NULL: none */
+};
+
+enum statement_kind {
+	STATEMENT_INSERT, STATEMENT_UPDATE, STATEMENT_DELETE, STATEMENT_TRUNCATE,
+	STATEMENT_BLOCK,          /* several of INSERT/UPDATE/DELETE, one aggregate, atomic */
+	STATEMENT_SELECT,
+	STATEMENT_CREATE_TABLE, STATEMENT_CREATE_VIEW, STATEMENT_CREATE_INDEX,
+	STATEMENT_DROP,           /* tables, views or indexes */
+	STATEMENT_NOTHING         /* COMMENT ON, and IF [NOT] EXISTS that had nothing to do */
+};
+
+struct assignment {
+	uint16_t column;
+	struct expr *expr;        /* cast to the column's type already */
+};
+
+/* ON CONFLICT: sources of `set`, `where`: 0 the existing row, 1 the row proposed (excluded). */
+enum conflict_action { CONFLICT_ERROR, CONFLICT_NOTHING, CONFLICT_UPDATE };
+
+struct insert {
+	unsigned nrows;
+	struct expr **values;     /* nrows × relation->ncols, over parameters; defaults filled in;
+	                           * the hidden row id is a NULL constant */
+	enum conflict_action action;
+	struct index_def *arbiter; /* NULL: any (DO NOTHING without a target) */
+	unsigned nset;
+	struct assignment *set;
+	struct expr *where;
+};
+
+/* UPDATE and DELETE: source 0 is the row as it is. */
+struct change {
+	struct expr **key;        /* relation->nkey expressions over parameters: one row at most, by
+	                           * key; NULL: scan */
+	struct expr *partition;   /* over parameters: WHERE fixes the partition column (also when `key` is
+	                           * set); NULL: every shard */
+	struct expr *where;       /* what remains to be tested (the guard); NULL: none */
+	unsigned nset;            /* UPDATE only; never a column of the key */
+	struct assignment *set;
+};
+
+enum access_kind { ACCESS_SCAN, ACCESS_KEYS, ACCESS_INDEX };
+
+struct access {
+	enum access_kind kind;
+	struct index_def *index;  /* ACCESS_INDEX */
+	unsigned nkeys;           /* tuples looked up: k = $1 gives 1, k IN (…) one each */
+	unsigned width;           /* columns a tuple: nkey, or index->ncols */
+	struct expr **keys;       /* nkeys × width, over parameters, of the columns' types */
+};
+
+struct statement {
+	enum statement_kind kind;
+	struct arena arena;
+	struct heap *heap;
+	const char *text;
+	unsigned nparams;
+	struct type *params;
+	struct row_layout param_layout;
+	unsigned nresults;        /* result columns: SELECT, RETURNING */
+	struct output *results;   /* RETURNING: over source 0, the row after (DELETE: before) */
+	struct row_layout result_layout;
+	char *notice;             /* NULL, or a NOTICE for the client ("sqlstate: text" without newline) */
+
+	void *compiled;           /* programs made by command_compile() or query_compile(); in the arena */
+	struct relation *relation; /* target of a command; the single source of a query */
+	unsigned nrelations;      /* everything it uses, held by reference */
+	struct relation **relations;
+	union {
+		struct insert insert;
+		struct change change;
+		struct { unsigned n; struct relation **tables; } truncate;
+		struct { unsigned n; struct statement **items; } block; /* share params with the block */
+		struct { struct select *select; struct access access; } query;
+		struct { struct relation *created; bool if_not_exists; } create;
+		struct { struct index_def *created; } create_index;
+		struct { unsigned n; struct relation **relations; struct index_def **indexes; } drop;
+	};
+};
+
+/* Parse and bind one statement (or a block of commands separated by semicolons). declared: types of
+ * the parameters given by the client (TYPE_UNKNOWN: infer), may be NULL with ndeclared 0. Statements
+ * hold references on relations. Thread-safe as long as the catalog does not change meanwhile.
+ * Errors carry SQLSTATE and position. What PostgreSQL has and we have not: 0A000 with the position. */
+int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const char *text,
+	size_t len, const enum type_id *declared, unsigned ndeclared, struct error *e);
+void statement_free(struct statement *s);
+
+/* Split a script: length in bytes of the first statement of text including its semicolon (strings,
+ * quoted identifiers, dollar quotes and comments respected); 0 when only blanks and comments are
+ * left. *start: where it begins after blanks and comments. */
+size_t sql_split(const char *text, size_t len, size_t *start);
+
+/* "CREATE TABLE", "INSERT", "SELECT"…, as in PostgreSQL's command tags. */
+const char *statement_tag(const struct statement *s);
+
+static inline bool statement_is_command(const struct statement *s)
+{
+	return s->kind <= STATEMENT_BLOCK;
+}
+static inline bool statement_is_ddl(const struct statement *s)
+{
+	return s->kind >= STATEMENT_CREATE_TABLE;
+}
+
+#endif
