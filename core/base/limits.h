@@ -38,7 +38,7 @@
 
 /* Threads */
 #define LIMIT_PROJECTORS 64                     /* shards; a flag beyond is refused at start */
-	LIMIT_REACTORS = 64,
+#define LIMIT_REACTORS 64                       /* threads serving connections */
 #define LIMIT_PORTS 256                         /* writers of commands: reactors and feeds; one ring per port and shard */
 
 /* Epochs and batches */
@@ -50,7 +50,7 @@
 #define DEFAULT_EXCHANGE_BYTES MIB(1)           /* exchange channel of one (projector, projector) */
 
 /* Connections */
-#define LIMIT_FRAME_BYTES MIB(16) + KIB(64)     /* one frame: the largest row and its envelope; 08P01 */
+#define LIMIT_FRAME_BYTES (MIB(16) + KIB(64))    /* one frame: the largest row and its envelope; 08P01 */
 #define LIMIT_STATEMENTS_PER_SESSION 4096       /* prepared handles of one connection; 53400 */
 #define LIMIT_EXECUTIONS_PER_FRAME 65535        /* of an execute-batch frame; 08P01 */
 #define LIMIT_REQUESTS_IN_FLIGHT 65536          /* unanswered requests of one connection: no more is read */

@@ -1,0 +1,149 @@
+"""What the end-to-end tests share: a throw-away PostgreSQL, the server under test, its client."""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("LEFTFOLD_BUILD", os.path.join(ROOT, "build"))
+
+
+class Failure(Exception):
+    pass
+
+
+def run(args, stdin=None, check=True, env=None, timeout=600):
+    done = subprocess.run(args, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env=env, timeout=timeout)
+    if check and done.returncode != 0:
+        raise Failure("%s: exit %d\n%s%s" % (" ".join(args)[:300], done.returncode,
+                                             done.stdout[-2000:], done.stderr[-2000:]))
+    return done
+
+
+class Postgres:
+    """A cluster of its own in a temporary directory, on a Unix socket only."""
+
+    def __init__(self):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+        if not found:
+            raise Failure("PostgreSQL's server programs are not installed")
+        self.bin = os.path.dirname(found[-1])
+        self.dir = tempfile.mkdtemp(prefix="leftfold-pg-")
+        self.prefix = []
+        if os.getuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.dir, user.pw_uid, user.pw_gid)
+            self.prefix = ["runuser", "-u", "postgres", "--"]
+        try:
+            self._tool("initdb", "-D", self.dir + "/data", "-A", "trust", "-U", "postgres",
+                       "--locale=C", "-E", "UTF8", "--no-sync")
+            self._tool("pg_ctl", "-D", self.dir + "/data", "-w", "-l", self.dir + "/log", "-o",
+                       "-k %s -c listen_addresses='' -c fsync=off -c synchronous_commit=off "
+                       "-c full_page_writes=off -c timezone=UTC -c jit=off" % self.dir, "start")
+        except Failure:
+            shutil.rmtree(self.dir, ignore_errors=True)
+            raise
+
+    def _tool(self, name, *args):
+        return run(self.prefix + [os.path.join(self.bin, name)] + list(args))
+
+    def psql(self, sql, check=True):
+        args = ["psql", "-X", "-q", "-h", self.dir, "-U", "postgres", "-v", "ON_ERROR_STOP=1",
+                "--csv", "postgres"]
+        return run(args, stdin=sql, check=check)
+
+    def close(self):
+        try:
+            self._tool("pg_ctl", "-D", self.dir + "/data", "-m", "immediate", "stop")
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Server:
+    """leftfoldd on a free port of the loopback interface."""
+
+    def __init__(self, reactors=1, projectors=1, schema=None, extra=()):
+        self.dir = tempfile.mkdtemp(prefix="leftfold-e2e-")
+        port_file = os.path.join(self.dir, "port")
+        args = [os.path.join(BUILD, "leftfoldd"), "--listen", "127.0.0.1:0", "--port-file",
+                port_file, "--data", os.path.join(self.dir, "data"), "--reactors", str(reactors),
+                "--projectors", str(projectors)] + list(extra)
+        if schema:
+            args += ["--schema", schema]
+        self.log = open(os.path.join(self.dir, "log"), "w+")
+        self.process = subprocess.Popen(args, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 60
+        while not os.path.exists(port_file):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop(check=False)
+                raise Failure("leftfoldd did not start:\n" + self.output)
+            time.sleep(0.01)
+        with open(port_file) as f:
+            self.address = "127.0.0.1:" + f.read().split()[-1].split(":")[-1]
+
+    def cli(self, sql, check=True, extra=()):
+        args = [os.path.join(BUILD, "leftfold"), "--connect", self.address, "--format", "csv",
+                "-f", "-"] + list(extra)
+        return run(args, stdin=sql, check=check)
+
+    def query(self, sql):
+        return run([os.path.join(BUILD, "leftfold"), "--connect", self.address, "--format", "csv",
+                    "-c", sql]).stdout
+
+    def stop(self, check=True):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.seek(0)
+        self.output = self.log.read()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if check and self.process.returncode != 0:
+            raise Failure("leftfoldd: exit %d\n%s" % (self.process.returncode, self.output))
+
+
+def sorted_csv(text):
+    """Header first, then the rows in a fixed order (records may hold line breaks)."""
+    import csv
+    import io
+    rows = list(csv.reader(io.StringIO(text)))
+    return rows[:1] + sorted(rows[1:])
+
+
+def differences(name, expected, actual, most=5):
+    """None when equal, else a text that shows where not."""
+    if expected == actual:
+        return None
+    lines = ["%s: %d rows expected, %d found" % (name, len(expected) - 1, len(actual) - 1)]
+    if expected[:1] != actual[:1]:
+        lines.append("  header %r instead of %r" % (actual[:1], expected[:1]))
+    left, right = {}, {}
+    for row in expected[1:]:
+        left[tuple(row)] = left.get(tuple(row), 0) + 1
+    for row in actual[1:]:
+        right[tuple(row)] = right.get(tuple(row), 0) + 1
+    missing = [r for r in left if left[r] > right.get(r, 0)]
+    extra = [r for r in right if right[r] > left.get(r, 0)]
+    lines += ["  missing %r" % (r,) for r in missing[:most]]
+    lines += ["  surplus %r" % (r,) for r in extra[:most]]
+    return "\n".join(lines)
+
+
+def skip(why):
+    """Say that a test is skipped; where CI is set nothing may be."""
+    if os.environ.get("CI") == "true":
+        print("FAIL: %s" % why)
+        sys.exit(1)
+    print("SKIP: %s" % why)
+    sys.exit(0)
