@@ -1,0 +1,326 @@
+/*
+ * row.c: see row.h for the format.
+ */
+#include "core/store/row.h"
+
+#include "core/base/assert.h"
+#include "core/base/hash.h"
+#include "core/base/limits.h"
+#include "core/base/utf8.h"
+
+enum { NUMERIC_SLOT_NAN = 255, NULLS_AT = 4 };
+
+_Static_assert(ROW_COLS_MAX == LIMIT_COLUMNS && ROW_SIZE_MAX == LIMIT_ROW_BYTES, "one limit");
+_Static_assert(sizeof(int128) == 16, "a numeric's slot is its coefficient and a byte");
+
+static bool type_is_bytes(enum type_id t)
+{
+	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
+}
+
+uint32_t row_slot_width(enum type_id t)
+{
+	switch (t) {
+	case TYPE_BOOL:
+		return 1;
+	case TYPE_INT2:
+		return 2;
+	case TYPE_INT4:
+	case TYPE_FLOAT4:
+	case TYPE_DATE:
+		return 4;
+	case TYPE_NUMERIC:
+		return 17;
+	case TYPE_UUID:
+	case TYPE_INTERVAL:
+		return 16;
+	default:
+		return 8;
+	}
+}
+
+int row_layout_init(struct row_layout *l, const struct type *types, unsigned ncols, struct arena *a,
+	struct error *e)
+{
+	struct type *copy;
+	uint32_t *offsets;
+	uint32_t at = NULLS_AT + (ncols + 7) / 8;
+
+	if (ncols > ROW_COLS_MAX)
+		return error_set(e, ERR_TOO_MANY_COLUMNS, 0, "at most %d columns are allowed",
+			ROW_COLS_MAX);
+	copy = arena_alloc(a, (ncols + 1) * sizeof(*copy));
+	offsets = arena_alloc(a, (ncols + 1) * sizeof(*offsets));
+	if (copy == NULL || offsets == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	l->slots = (uint16_t)at;
+	for (unsigned c = 0; c < ncols; c++) {
+		copy[c] = types[c];
+		offsets[c] = at;
+		at += row_slot_width(types[c].id);
+	}
+	l->ncols = (uint16_t)ncols;
+	l->fixed = at;
+	l->types = copy;
+	l->offsets = offsets;
+	return 0;
+}
+
+void row_get(const struct row_layout *l, const void *row, unsigned col, struct value *out)
+{
+	const char *slot = (const char *)row + l->offsets[col];
+
+	DEBUG_ASSERT(col < l->ncols);
+	out->type = l->types[col].id;
+	out->scale = 0;
+	if (row_is_null(row, col)) {
+		out->flags = VALUE_NULL;
+		out->n = 0;
+		return;
+	}
+	out->flags = 0;
+	switch ((enum type_id)out->type) {
+	case TYPE_BOOL:
+		out->i = *slot;
+		break;
+	case TYPE_INT2: {
+		int16_t v;
+
+		memcpy(&v, slot, sizeof(v));
+		out->i = v;
+		break;
+	}
+	case TYPE_INT4:
+	case TYPE_DATE: {
+		int32_t v;
+
+		memcpy(&v, slot, sizeof(v));
+		out->i = v;
+		break;
+	}
+	case TYPE_FLOAT4:
+		memcpy(&out->f, slot, sizeof(out->f));
+		break;
+	case TYPE_NUMERIC:
+		memcpy(&out->n, slot, sizeof(out->n));
+		out->scale = (uint8_t)slot[16];
+		if (out->scale == NUMERIC_SLOT_NAN) {
+			out->scale = 0;
+			out->flags = VALUE_NAN;
+		}
+		break;
+	case TYPE_UUID:
+	case TYPE_INTERVAL:
+		memcpy(out->uuid, slot, 16);
+		break;
+	case TYPE_TEXT:
+	case TYPE_VARCHAR:
+	case TYPE_BPCHAR:
+	case TYPE_BYTEA: {
+		uint32_t at, len;
+
+		memcpy(&at, slot, sizeof(at));
+		memcpy(&len, slot + 4, sizeof(len));
+		out->s.p = (const char *)row + at;
+		out->s.len = len;
+		break;
+	}
+	default:
+		memcpy(&out->i, slot, sizeof(out->i));
+		break;
+	}
+}
+
+uint32_t row_encoded_size(const struct row_layout *l, const struct value *values)
+{
+	uint64_t n = l->fixed;
+
+	for (unsigned c = 0; c < l->ncols; c++)
+		if (type_is_bytes(l->types[c].id) && !value_is_null(&values[c]))
+			n += values[c].s.len;
+	n = (n + 7) & ~(uint64_t)7;
+	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out)
+{
+	char *row = out;
+	uint32_t tail = l->fixed, size;
+
+	memset(row, 0, l->fixed);
+	for (unsigned c = 0; c < l->ncols; c++) {
+		const struct value *v = &values[c];
+		char *slot = row + l->offsets[c];
+
+		if (value_is_null(v)) {
+			row[NULLS_AT + c / 8] |= (char)(1 << (c % 8));
+			continue;
+		}
+		switch ((enum type_id)l->types[c].id) {
+		case TYPE_BOOL:
+			*slot = v->i != 0;
+			break;
+		case TYPE_NUMERIC:
+			memcpy(slot, &v->n, sizeof(v->n));
+			slot[16] = (char)v->scale;
+			if (v->flags & VALUE_NAN) {
+				memset(slot, 0, 16);
+				slot[16] = (char)NUMERIC_SLOT_NAN;
+			}
+			break;
+		case TYPE_TEXT:
+		case TYPE_VARCHAR:
+		case TYPE_BPCHAR:
+		case TYPE_BYTEA:
+			memcpy(slot, &tail, sizeof(tail));
+			memcpy(slot + 4, &v->s.len, sizeof(v->s.len));
+			if (v->s.len > 0)
+				memcpy(row + tail, v->s.p, v->s.len);
+			tail += v->s.len;
+			break;
+		default:
+			/* Little-endian: the low bytes of the union are the narrower number. */
+			memcpy(slot, v, row_slot_width(l->types[c].id));
+			break;
+		}
+	}
+	size = (tail + 7) & ~(uint32_t)7;
+	memset(row + tail, 0, size - tail);
+	memcpy(row, &size, sizeof(size));
+	return size;
+}
+
+/* --- untrusted rows --- */
+
+static int bad(struct error *e, unsigned col, const char *what)
+{
+	return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: column %u: %s", col + 1, what);
+}
+
+static bool zeros(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+static int validate_bytes(struct type t, const char *row, const char *slot, unsigned col,
+	size_t len, uint32_t *tail, struct error *e)
+{
+	uint32_t at, n;
+
+	memcpy(&at, slot, sizeof(at));
+	memcpy(&n, slot + 4, sizeof(n));
+	if (at != *tail || n > len - at)
+		return bad(e, col, "its bytes are not where the one before ends");
+	*tail += n;
+	if (t.id == TYPE_BYTEA)
+		return 0;
+	if (!utf8_valid(row + at, n))
+		return error_set(e, ERR_BYTE_SEQUENCE, 0, "invalid row: column %u is not valid UTF-8",
+			col + 1);
+	if (t.a > 0 && n > t.a && utf8_length(row + at, n) > t.a)
+		return bad(e, col, "it is longer than its type allows");
+	return 0;
+}
+
+static int validate_numeric(struct type t, const char *slot, unsigned col, struct error *e)
+{
+	uint8_t scale = (uint8_t)slot[16];
+	int128 n, max = 1;
+
+	memcpy(&n, slot, sizeof(n));
+	if (scale == NUMERIC_SLOT_NAN)
+		return n == 0 ? 0 : bad(e, col, "NaN with a coefficient");
+	for (unsigned i = 0; i < (t.a > 0 ? t.a : LIMIT_NUMERIC_DIGITS); i++)
+		max *= 10;
+	if (scale > LIMIT_NUMERIC_DIGITS || n >= max || n <= -max || (t.a > 0 && scale != t.b))
+		return bad(e, col, "numeric out of range");
+	return 0;
+}
+
+int row_validate(const struct row_layout *l, const void *untrusted, size_t len, struct error *e)
+{
+	const char *row = untrusted;
+	uint32_t tail = l->fixed;
+
+	if (len < l->fixed || len % 8 != 0 || len > ROW_SIZE_MAX || row_size(row) != len)
+		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: its size is wrong");
+	if (l->ncols % 8 != 0 && (uint8_t)row[NULLS_AT + l->ncols / 8] >> (l->ncols % 8) != 0)
+		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: NULL bits beyond its columns");
+	for (unsigned c = 0; c < l->ncols; c++) {
+		const char *slot = row + l->offsets[c];
+		struct type t = l->types[c];
+		int status = 0;
+
+		if (row_is_null(row, c)) {
+			if (!zeros(slot, row_slot_width(t.id)))
+				return bad(e, c, "NULL with a value");
+			continue;
+		}
+		if (t.id == TYPE_BOOL && (uint8_t)*slot > 1)
+			status = bad(e, c, "boolean that is neither 0 nor 1");
+		else if (t.id == TYPE_NUMERIC)
+			status = validate_numeric(t, slot, c, e);
+		else if (type_is_bytes(t.id))
+			status = validate_bytes(t, row, slot, c, len, &tail, e);
+		if (status != 0)
+			return -1;
+	}
+	if (((tail + 7) & ~(uint32_t)7) != len || !zeros(row + tail, len - tail))
+		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: its size is wrong");
+	return 0;
+}
+
+/* --- keys --- */
+
+static uint64_t column_hash(const struct row_layout *l, const void *row, unsigned col)
+{
+	struct value v;
+
+	row_get(l, row, col, &v);
+	return value_hash(&v);
+}
+
+uint64_t row_hash(const struct row_layout *l, const void *row, const uint16_t *cols, unsigned n)
+{
+	uint64_t h;
+
+	if (n == 0)
+		return 0;
+	h = column_hash(l, row, cols[0]);
+	for (unsigned i = 1; i < n; i++)
+		h = hash_combine(h, column_hash(l, row, cols[i]));
+	return h;
+}
+
+uint64_t values_hash(const struct value *values, unsigned n)
+{
+	uint64_t h;
+
+	if (n == 0)
+		return 0;
+	h = value_hash(&values[0]);
+	for (unsigned i = 1; i < n; i++)
+		h = hash_combine(h, value_hash(&values[i]));
+	return h;
+}
+
+bool row_equal(const struct row_layout *la, const void *a, const uint16_t *ca,
+	const struct row_layout *lb, const void *b, const uint16_t *cb, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct value x, y;
+
+		row_get(la, a, ca[i], &x);
+		row_get(lb, b, cb[i], &y);
+		if (value_is_null(&x) || value_is_null(&y)) {
+			if (value_is_null(&x) != value_is_null(&y))
+				return false;
+		} else if (value_compare(&x, &y) != 0) {
+			return false;
+		}
+	}
+	return true;
+}
