@@ -1,0 +1,501 @@
+/*
+ * main.c: leftfoldd, the server: flags, start, signals, stop.
+ *
+ * Exit codes: 0 stopped by SIGTERM or SIGINT after draining; 1 could not start (message on standard
+ * error); 2 wrong flags.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "net/server/reactor.h"
+
+#ifndef LF_VERSION
+#define LF_VERSION "0.1.0"
+#endif
+
+enum { EXIT_START = 1, EXIT_USAGE = 2, LISTEN_BACKLOG = 1024, SCHEMA_MAX = MIB(64) };
+
+struct settings {
+	const char *listen;
+	const char *schema;
+	const char *data;
+	const char *port_file;
+	struct lf_options engine;
+	struct server_options server;
+};
+
+static const char USAGE[] =
+	"Usage: leftfoldd [flags]\n"
+	"\n"
+	"An in-memory engine for commands and materialized views. It holds tables and the views over them,\n"
+	"declared in SQL, and serves them over a binary protocol.\n"
+	"\n"
+	"  --schema FILE          SQL script run at start: CREATE TABLE, CREATE MATERIALIZED VIEW, …\n"
+	"  --data DIR             data directory (made if missing); nothing is kept in it yet\n"
+	"  --listen ADDR:PORT     default 127.0.0.1:5466; port 0 lets the kernel choose\n"
+	"  --port-file FILE       written with \"ADDR:PORT\" when the server is ready\n"
+	"  --reactors R           threads that serve connections (default 1)\n"
+	"  --projectors P         shards, each with a thread of its own (default 1)\n"
+	"  --memory-limit SIZE    for rows, indexes and views, e.g. 512M or 8G (default: none)\n"
+	"  --max-connections N    default 4096\n"
+	"  --max-frame SIZE       largest frame taken from a client (default 16448K)\n"
+	"  --max-output SIZE      answers waiting for one client before it is not read any more (default 32M)\n"
+	"  --max-statements N     prepared statements of one connection (default 4096)\n"
+	"  --max-requests N       unanswered requests of one connection (default 65536)\n"
+	"  --idle-timeout S       close connections that are silent for S seconds (default 0: never)\n"
+	"  --slow-timeout S       close connections that take no bytes for S seconds (default 30)\n"
+	"  --log-level LEVEL      error, warn, info (default) or debug\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit codes: 0 stopped by SIGTERM or SIGINT after draining; 1 could not start; 2 wrong flags.\n";
+
+enum {
+	FLAG_SCHEMA = 256, FLAG_DATA, FLAG_LISTEN, FLAG_PORT_FILE, FLAG_REACTORS, FLAG_PROJECTORS,
+	FLAG_MEMORY, FLAG_CONNECTIONS, FLAG_FRAME, FLAG_OUTPUT, FLAG_STATEMENTS, FLAG_REQUESTS,
+	FLAG_IDLE, FLAG_SLOW, FLAG_LOG, FLAG_HELP, FLAG_VERSION
+};
+
+static const struct option FLAGS[] = {
+	{ "schema", required_argument, NULL, FLAG_SCHEMA },
+	{ "data", required_argument, NULL, FLAG_DATA },
+	{ "listen", required_argument, NULL, FLAG_LISTEN },
+	{ "port-file", required_argument, NULL, FLAG_PORT_FILE },
+	{ "reactors", required_argument, NULL, FLAG_REACTORS },
+	{ "projectors", required_argument, NULL, FLAG_PROJECTORS },
+	{ "memory-limit", required_argument, NULL, FLAG_MEMORY },
+	{ "max-connections", required_argument, NULL, FLAG_CONNECTIONS },
+	{ "max-frame", required_argument, NULL, FLAG_FRAME },
+	{ "max-output", required_argument, NULL, FLAG_OUTPUT },
+	{ "max-statements", required_argument, NULL, FLAG_STATEMENTS },
+	{ "max-requests", required_argument, NULL, FLAG_REQUESTS },
+	{ "idle-timeout", required_argument, NULL, FLAG_IDLE },
+	{ "slow-timeout", required_argument, NULL, FLAG_SLOW },
+	{ "log-level", required_argument, NULL, FLAG_LOG },
+	{ "help", no_argument, NULL, FLAG_HELP },
+	{ "version", no_argument, NULL, FLAG_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void usage_error(const char *flag, const char *value, const char *expected)
+{
+	fprintf(stderr, "leftfoldd: --%s: \"%s\" is not %s\n", flag, value, expected);
+	exit(EXIT_USAGE);
+}
+
+static uint64_t parse_number(const char *flag, const char *text, uint64_t min, uint64_t max)
+{
+	char expected[80];
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || n < min || n > max) {
+		(void)snprintf(expected, sizeof(expected), "a number between %llu and %llu",
+			(unsigned long long)min, (unsigned long long)max);
+		usage_error(flag, text, expected);
+	}
+	return n;
+}
+
+static uint64_t parse_size(const char *flag, const char *text, uint64_t min, uint64_t max)
+{
+	static const char UNITS[] = "KMGT";
+	char *end;
+	unsigned long long n;
+	unsigned shift = 0;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (end != text && *end != '\0' && strchr(UNITS, *end) != NULL) {
+		shift = 10 * (unsigned)(strchr(UNITS, *end) - UNITS + 1);
+		end++;
+	}
+	if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || n > (max >> shift) ||
+		(n << shift) < min)
+		usage_error(flag, text, "a size such as 65536, 512M or 8G in the range allowed");
+	return (uint64_t)n << shift;
+}
+
+static void parse_flag(struct settings *s, int flag, const char *value)
+{
+	switch (flag) {
+	case FLAG_SCHEMA:
+		s->schema = value;
+		break;
+	case FLAG_DATA:
+		s->data = value;
+		break;
+	case FLAG_LISTEN:
+		s->listen = value;
+		break;
+	case FLAG_PORT_FILE:
+		s->port_file = value;
+		break;
+	case FLAG_REACTORS:
+		s->server.reactors = (unsigned)parse_number("reactors", value, 1, LIMIT_REACTORS);
+		break;
+	case FLAG_PROJECTORS:
+		s->engine.projectors = (unsigned)parse_number("projectors", value, 1, LIMIT_PROJECTORS);
+		break;
+	case FLAG_MEMORY:
+		s->engine.memory_limit = parse_size("memory-limit", value, MIB(1), UINT64_MAX >> 1);
+		break;
+	case FLAG_CONNECTIONS:
+		s->server.connections_max = (unsigned)parse_number("max-connections", value, 1,
+			LIMIT_CONNECTIONS);
+		break;
+	case FLAG_FRAME:
+		s->server.frame_max = (uint32_t)parse_size("max-frame", value, 1024, MIB(1024));
+		break;
+	case FLAG_OUTPUT:
+		s->server.output_max = parse_size("max-output", value, 1024, UINT64_MAX >> 1);
+		break;
+	case FLAG_STATEMENTS:
+		s->server.statements_max = (unsigned)parse_number("max-statements", value, 1,
+			LIMIT_STATEMENTS_PER_SESSION);
+		break;
+	case FLAG_REQUESTS:
+		s->server.requests_max = (unsigned)parse_number("max-requests", value, 1,
+			LIMIT_REQUESTS_IN_FLIGHT);
+		break;
+	case FLAG_IDLE:
+		s->server.idle_s = (unsigned)parse_number("idle-timeout", value, 0, 1000000);
+		break;
+	case FLAG_SLOW:
+		s->server.slow_s = (unsigned)parse_number("slow-timeout", value, 0, 1000000);
+		break;
+	case FLAG_LOG: {
+		int level = log_level_parse(value);
+
+		if (level < 0)
+			usage_error("log-level", value, "error, warn, info or debug");
+		log_set_level((enum log_level)level);
+		break;
+	}
+	case FLAG_HELP:
+		fputs(USAGE, stdout);
+		exit(0);
+	case FLAG_VERSION:
+		puts("leftfoldd " LF_VERSION);
+		exit(0);
+	default:
+		fputs("Try 'leftfoldd --help'.\n", stderr);
+		exit(EXIT_USAGE);
+	}
+}
+
+static void settings_parse(struct settings *s, int argc, char **argv)
+{
+	int flag;
+
+	*s = (struct settings){
+		.listen = "127.0.0.1:5466",
+		.engine = lf_options_default(),
+		.server = {
+			.reactors = 1, .connections_max = DEFAULT_CONNECTIONS,
+			.frame_max = LIMIT_FRAME_BYTES, .output_max = DEFAULT_OUTPUT_BYTES,
+			.statements_max = LIMIT_STATEMENTS_PER_SESSION,
+			.requests_max = LIMIT_REQUESTS_IN_FLIGHT, .idle_s = DEFAULT_IDLE_SECONDS,
+			.slow_s = DEFAULT_SLOW_SECONDS, .hello_s = DEFAULT_HELLO_SECONDS,
+		},
+	};
+	while ((flag = getopt_long(argc, argv, "", FLAGS, NULL)) != -1)
+		parse_flag(s, flag, optarg);
+	if (optind < argc) {
+		fprintf(stderr, "leftfoldd: unexpected argument \"%s\"\n", argv[optind]);
+		exit(EXIT_USAGE);
+	}
+	s->engine.ports_max = s->server.reactors + 2;
+}
+
+/* --- start --- */
+
+static int fail(const char *what, const char *name)
+{
+	log_error("%s %s: %s", what, name, strerror(errno));
+	return -1;
+}
+
+static bool is_loopback(const struct sockaddr *a)
+{
+	if (a->sa_family == AF_INET) {
+		struct sockaddr_in in;
+
+		memcpy(&in, a, sizeof(in));
+		return ntohl(in.sin_addr.s_addr) >> 24 == 127;
+	}
+	if (a->sa_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, a, sizeof(in6));
+		return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+	}
+	return false;
+}
+
+/* "host:port" or "[v6]:port" to a listening socket. */
+static int listen_open(const char *where)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	struct addrinfo *found;
+	const char *colon = strrchr(where, ':');
+	char host[256];
+	size_t n;
+	int fd, one = 1, status;
+
+	if (colon == NULL || (size_t)(colon - where) >= sizeof(host)) {
+		log_error("--listen %s: expected ADDR:PORT", where);
+		return -1;
+	}
+	n = (size_t)(colon - where);
+	memcpy(host, where, n);
+	host[n] = '\0';
+	if (n >= 2 && host[0] == '[' && host[n - 1] == ']') {
+		memmove(host, host + 1, n - 2);
+		host[n - 2] = '\0';
+	}
+	status = getaddrinfo(host, colon + 1, &hints, &found);
+	if (status != 0) {
+		log_error("--listen %s: %s", where, gai_strerror(status));
+		return -1;
+	}
+	if (!is_loopback(found->ai_addr)) {
+		freeaddrinfo(found);
+		log_error("--listen %s: refused: without authentication only loopback addresses are served",
+			where);
+		return -1;
+	}
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	status = fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
+		listen(fd, LISTEN_BACKLOG) != 0;
+	freeaddrinfo(found);
+	if (status != 0) {
+		(void)fail("--listen", where);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The address as it is now, with the port the kernel chose. */
+static void listen_name(int fd, char *out, size_t cap)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	char host[INET6_ADDRSTRLEN], port[16];
+
+	if (getsockname(fd, (struct sockaddr *)&a, &len) != 0 ||
+		getnameinfo((struct sockaddr *)&a, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+		(void)snprintf(out, cap, "?");
+		return;
+	}
+	(void)snprintf(out, cap, a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static char *file_read(const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t n = 0, cap = 0;
+
+	if (f == NULL)
+		return NULL;
+	for (;;) {
+		if (n == cap) {
+			char *more = n < SCHEMA_MAX ? realloc(text, cap = cap == 0 ? 65536 : 2 * cap) : NULL;
+
+			if (more == NULL)
+				break;
+			text = more;
+		}
+		size_t got = fread(text + n, 1, cap - n, f);
+
+		if (got == 0) {
+			*len = n;
+			fclose(f);
+			return text;
+		}
+		n += got;
+	}
+	free(text);
+	fclose(f);
+	errno = EFBIG;
+	return NULL;
+}
+
+static unsigned line_of(const char *text, int position)
+{
+	unsigned line = 1;
+
+	for (int i = 0; i < position - 1 && text[i] != '\0'; i++)
+		line += text[i] == '\n';
+	return line;
+}
+
+static int schema_load(struct lf_engine *engine, const char *path)
+{
+	struct lf_port *port;
+	struct error e;
+	size_t len = 0;
+	char *text = file_read(path, &len);
+	int status;
+
+	if (text == NULL)
+		return fail("--schema", path);
+	if (lf_port_open(&port, engine, NULL, NULL, &e) != 0) {
+		free(text);
+		log_error("%s", e.message);
+		return -1;
+	}
+	status = lf_run_script(port, text, len, &e);
+	if (status != 0)
+		log_error("%s:%u: %s: %s%s%s", path, e.position > 0 ? line_of(text, e.position) : 1,
+			error_sqlstate(e.code), e.message, e.detail[0] ? "; " : "", e.detail);
+	lf_port_close(port);
+	free(text);
+	return status;
+}
+
+static int data_open(const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return fail("--data", path);
+	if (stat(path, &st) != 0)
+		return fail("--data", path);
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return fail("--data", path);
+	}
+	return 0;
+}
+
+/* Written whole under another name first, so that whoever waits for it reads all of it. */
+static int port_file_write(const char *path, const char *address)
+{
+	char temporary[4096];
+	FILE *f;
+
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary)) {
+		errno = ENAMETOOLONG;
+		return fail("--port-file", path);
+	}
+	f = fopen(temporary, "we");
+	if (f == NULL)
+		return fail("--port-file", path);
+	if (fprintf(f, "%s\n", address) < 0 || fclose(f) != 0 || rename(temporary, path) != 0)
+		return fail("--port-file", path);
+	return 0;
+}
+
+/* --- run --- */
+
+static void *reactor_thread(void *arg)
+{
+	reactor_run(arg);
+	return NULL;
+}
+
+static void signals_block(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(struct server *server, const struct settings *s, sigset_t *signals)
+{
+	unsigned n = s->server.reactors, started = 0;
+	pthread_t *threads = calloc(n, sizeof(*threads));
+	char address[128];
+	int status = threads == NULL ? -1 : 0, got;
+
+	listen_name(server->listener, address, sizeof(address));
+	while (status == 0 && started < n) {
+		char name[16];
+
+		if (pthread_create(&threads[started], NULL, reactor_thread, server->reactors[started]) !=
+			0) {
+			status = fail("starting", "a reactor");
+			break;
+		}
+		(void)snprintf(name, sizeof(name), "reactor-%u", started);
+		(void)pthread_setname_np(threads[started++], name);
+	}
+	if (status == 0 && s->port_file != NULL)
+		status = port_file_write(s->port_file, address);
+	if (status == 0) {
+		printf("leftfoldd " LF_VERSION " listening on %s, %u reactor%s, %u projector%s\n", address, n,
+			n == 1 ? "" : "s", s->engine.projectors, s->engine.projectors == 1 ? "" : "s");
+		fflush(stdout);
+		(void)sigwait(signals, &got);
+		log_info("stopping");
+	}
+	atomic_store(&server->stopping, true);
+	for (unsigned i = 0; i < started; i++)
+		reactor_wake(server->reactors[i]);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings;
+	struct server server = { .listener = -1 };
+	struct error e;
+	sigset_t signals;
+	int status = -1;
+
+	settings_parse(&settings, argc, argv);
+	signals_block(&signals);
+	if (settings.data != NULL && data_open(settings.data) != 0)
+		return EXIT_START;
+	server.options = settings.server;
+	server.reactors = calloc(settings.server.reactors, sizeof(*server.reactors));
+	if (server.reactors == NULL || lf_engine_open(&server.engine, &settings.engine, &e) != 0) {
+		log_error("%s", server.reactors == NULL ? "out of memory" : e.message);
+		free(server.reactors);
+		return EXIT_START;
+	}
+	if (settings.schema == NULL || schema_load(server.engine, settings.schema) == 0) {
+		server.listener = listen_open(settings.listen);
+		status = server.listener < 0 ? -1 : 0;
+	}
+	for (unsigned i = 0; status == 0 && i < settings.server.reactors; i++) {
+		status = reactor_new(&server.reactors[i], &server, i, &e);
+		if (status != 0)
+			log_error("%s", e.message);
+	}
+	if (status == 0)
+		status = serve(&server, &settings, &signals);
+	for (unsigned i = 0; i < settings.server.reactors; i++)
+		reactor_free(server.reactors[i]);
+	if (server.listener >= 0)
+		close(server.listener);
+	free(server.reactors);
+	lf_engine_close(server.engine);
+	return status == 0 ? 0 : EXIT_START;
+}

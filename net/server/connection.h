@@ -1,0 +1,84 @@
+/*
+ * connection.h: what reactor.c and session.c know of a connection.
+ *
+ * The reactor moves bytes; the session understands frames. The session is given input and says how much of
+ * it it has used; it writes answers to `out`. A session that cannot go on now (the engine's ring is full,
+ * too much is unanswered or unsent) says so in `blocked` and is called again later with the same input.
+ */
+#ifndef LF_NET_SERVER_CONNECTION_H
+#define LF_NET_SERVER_CONNECTION_H
+
+#include "core/engine.h"
+#include "net/server/reactor.h"
+
+struct session;
+
+/* Bytes that grow at the end and are used up from the start. */
+struct buffer {
+	unsigned char *data;
+	size_t head, used, cap;       /* valid: [head, used) */
+};
+
+/* Room for n more bytes at the end; NULL when out of memory. The caller adds to `used`. */
+unsigned char *buffer_room(struct buffer *b, size_t n);
+void buffer_consume(struct buffer *b, size_t n);
+void buffer_free(struct buffer *b);
+static inline size_t buffer_length(const struct buffer *b)
+{
+	return b->used - b->head;
+}
+
+/* What sessions of one reactor share. */
+struct session_host {
+	struct server *server;
+	struct lf_engine *engine;
+	struct lf_port *port;
+	void *reactor;
+	struct pending *spare;        /* request records to be used again */
+	struct arena scratch;
+	struct session *waiting;      /* sessions with a query that waits for an epoch */
+};
+
+struct connection {
+	int fd;
+	unsigned ops;                 /* of the kernel: under way on this connection */
+	bool receiving, canceling;    /* a multishot receive is armed; is being cancelled */
+	bool sending;
+	bool ended;                   /* the client will send nothing more */
+	bool closing;                 /* send what is in `out`, then close */
+	bool dead;                    /* nothing more is sent or received: wait for ops and replies */
+	bool blocked;                 /* the session cannot take input now */
+	bool listed;                  /* in the reactor's list of those with something to do */
+	uint64_t last_in_us;          /* when bytes came last */
+	uint64_t last_out_us;         /* when the client last took some, or nothing waited */
+	struct buffer in;             /* what could not be used yet */
+	struct buffer out;            /* being written by the session */
+	struct buffer sent;           /* being sent: belongs to the kernel */
+	struct session *session;
+	struct reactor *reactor;
+	struct connection *next, *prev; /* of the reactor */
+	struct connection *next_listed;
+};
+
+/* Have the reactor look at the connection at the end of its round (send, read again, close). */
+void connection_list(struct connection *c);
+
+struct session *session_new(struct session_host *host, struct connection *c);
+/* False while replies of the engine are to come: not yet. */
+bool session_free(struct session *s);
+/* Use whole frames of [p, p+n); returns the bytes used. May set c->blocked or c->closing. */
+size_t session_input(struct session *s, const unsigned char *p, size_t n);
+/* Whether it said hello already. */
+bool session_greeted(const struct session *s);
+/* Nothing unanswered. */
+bool session_quiet(const struct session *s);
+/* Write an error that belongs to no request, e.g. a time-out, and close. */
+void session_fail(struct session *s, enum error_code code, const char *message);
+/* The callback for lf_poll(); arg: struct session_host. */
+void session_reply(void *arg, const struct lf_reply *reply);
+/* Queries that wait for an epoch: run those whose epoch is visible, answer those whose time is over.
+ * Returns microseconds to the next time-out, UINT64_MAX when there is none. */
+uint64_t session_waiting(struct session_host *host, uint64_t now_us);
+void session_host_free(struct session_host *host);
+
+#endif

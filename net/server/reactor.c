@@ -1,0 +1,712 @@
+/*
+ * reactor.c: the loop around io_uring.
+ *
+ * Happy path of a round: take completions (new connections, bytes received, bytes sent), let sessions use
+ * the bytes, hand the engine's replies to their sessions, publish the commands submitted, start sends;
+ * then enter the kernel once, to submit and to wait.
+ *
+ * Memory belongs to the kernel until its completion: a provided buffer is given back only after the
+ * session has used (or copied) its bytes; `sent` is not touched while a send is under way; a
+ * connection is freed only when no operation of it is left and the engine has answered all its
+ * commands. Closing is done by shutdown(), which ends the operations.
+ *
+ * Failures: a connection that fails is closed and forgotten; running out of memory closes the
+ * connection that needed it; a failure of the ring itself is logged and ends the process.
+ */
+#include "net/server/reactor.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/assert.h"
+#include "core/base/clock.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "net/server/connection.h"
+
+enum {
+	RING_ENTRIES = 1024,
+	RING_COMPLETIONS = 8192,
+	BUFFER_GROUP = 1,
+	TICK_US = 100000,           /* time-outs are looked at so often */
+	SENT_KEEP = 1 << 20         /* larger output buffers are freed when empty */
+};
+
+/* The low bits of user data; connections are aligned to 64. */
+enum operation { OP_ACCEPT, OP_WAKE, OP_RECEIVE, OP_SEND, OP_CANCEL, OP_MASK = 7 };
+
+/* Connections dealt out to a reactor by reactor 0. */
+struct handover {
+	int fd;
+	struct handover *next;
+};
+
+struct reactor {
+	struct server *server;
+	unsigned number;
+	struct io_uring ring;
+	bool ring_ready;
+	struct io_uring_buf_ring *buffers;
+	unsigned char *memory;      /* of the provided buffers */
+	unsigned buffers_given;
+	int wake_fd;
+	uint64_t wake_value;
+	bool accepting, stop_seen;
+	unsigned next_reactor;
+	struct connection *connections;
+	unsigned count;
+	struct connection *listed;
+	struct session_host host;
+	uint64_t now_us, tick_us;
+	_Atomic(struct handover *) handed;
+};
+
+/* --- buffers --- */
+
+unsigned char *buffer_room(struct buffer *b, size_t n)
+{
+	unsigned char *data;
+	size_t cap = b->cap == 0 ? 4096 : b->cap;
+
+	if (b->used + n <= b->cap)
+		return b->data + b->used;
+	if (b->head > 0) {
+		memmove(b->data, b->data + b->head, b->used - b->head);
+		b->used -= b->head;
+		b->head = 0;
+		if (b->used + n <= b->cap)
+			return b->data + b->used;
+	}
+	while (cap < b->used + n)
+		cap *= 2;
+	data = realloc(b->data, cap);
+	if (data == NULL)
+		return NULL;
+	b->data = data;
+	b->cap = cap;
+	return b->data + b->used;
+}
+
+void buffer_consume(struct buffer *b, size_t n)
+{
+	b->head += n;
+	if (b->head == b->used)
+		b->head = b->used = 0;
+}
+
+void buffer_free(struct buffer *b)
+{
+	free(b->data);
+	memset(b, 0, sizeof(*b));
+}
+
+/* --- submission --- */
+
+static struct io_uring_sqe *sqe_get(struct reactor *r)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+
+	if (sqe == NULL) {
+		(void)io_uring_submit(&r->ring);
+		sqe = io_uring_get_sqe(&r->ring);
+	}
+	ASSERT(sqe != NULL);
+	return sqe;
+}
+
+static void sqe_tag(struct io_uring_sqe *sqe, struct connection *c, enum operation op)
+{
+	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)c | op);
+}
+
+static void arm_accept(struct reactor *r)
+{
+	struct io_uring_sqe *sqe = sqe_get(r);
+
+	io_uring_prep_multishot_accept(sqe, r->server->listener, NULL, NULL, SOCK_CLOEXEC);
+	sqe_tag(sqe, NULL, OP_ACCEPT);
+	r->accepting = true;
+}
+
+static void arm_wake(struct reactor *r)
+{
+	struct io_uring_sqe *sqe = sqe_get(r);
+
+	io_uring_prep_read(sqe, r->wake_fd, &r->wake_value, sizeof(r->wake_value), 0);
+	sqe_tag(sqe, NULL, OP_WAKE);
+}
+
+static void arm_receive(struct reactor *r, struct connection *c)
+{
+	struct io_uring_sqe *sqe = sqe_get(r);
+
+	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUFFER_GROUP;
+	sqe_tag(sqe, c, OP_RECEIVE);
+	c->receiving = true;
+	c->ops++;
+}
+
+/* Stop reading: back-pressure. What the kernel has read already still arrives. */
+static void cancel_receive(struct reactor *r, struct connection *c)
+{
+	struct io_uring_sqe *sqe = sqe_get(r);
+
+	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)c | OP_RECEIVE, 0);
+	sqe_tag(sqe, c, OP_CANCEL);
+	c->canceling = true;
+	c->ops++;
+}
+
+static void arm_send(struct reactor *r, struct connection *c)
+{
+	struct io_uring_sqe *sqe = sqe_get(r);
+	size_t n = buffer_length(&c->sent);
+
+	io_uring_prep_send(sqe, c->fd, c->sent.data + c->sent.head, n > INT32_MAX ? INT32_MAX : n,
+		MSG_NOSIGNAL);
+	sqe_tag(sqe, c, OP_SEND);
+	c->sending = true;
+	c->ops++;
+}
+
+/* --- connections --- */
+
+void connection_list(struct connection *c)
+{
+	if (c->listed)
+		return;
+	c->listed = true;
+	c->next_listed = c->reactor->listed;
+	c->reactor->listed = c;
+}
+
+static void connection_kill(struct connection *c)
+{
+	if (c->dead)
+		return;
+	c->dead = true;
+	(void)shutdown(c->fd, SHUT_RDWR);
+	connection_list(c);
+}
+
+static void connection_open(struct reactor *r, int fd)
+{
+	struct connection *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	int one = 1;
+
+	if (c == NULL) {
+		close(fd);
+		atomic_fetch_sub(&r->server->connections, 1);
+		return;
+	}
+	memset(c, 0, sizeof(*c));
+	c->fd = fd;
+	c->reactor = r;
+	c->last_in_us = c->last_out_us = clock_now_us();
+	c->session = session_new(&r->host, c);
+	if (c->session == NULL) {
+		close(fd);
+		free(c);
+		atomic_fetch_sub(&r->server->connections, 1);
+		return;
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	c->next = r->connections;
+	if (c->next != NULL)
+		c->next->prev = c;
+	r->connections = c;
+	r->count++;
+	if (atomic_load(&r->server->connections) > r->server->options.connections_max)
+		session_fail(c->session, ERR_TOO_MANY_CONNECTIONS, "too many connections");
+	arm_receive(r, c);
+}
+
+static bool connection_free(struct reactor *r, struct connection *c)
+{
+	if (c->ops > 0 || c->listed || !session_free(c->session))
+		return false;
+	close(c->fd);
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		r->connections = c->next;
+	r->count--;
+	atomic_fetch_sub(&r->server->connections, 1);
+	buffer_free(&c->in);
+	buffer_free(&c->out);
+	buffer_free(&c->sent);
+	free(c);
+	return true;
+}
+
+/* Whether too much waits for this client. */
+static bool output_full(const struct connection *c)
+{
+	return buffer_length(&c->out) + buffer_length(&c->sent) >
+		c->reactor->server->options.output_max;
+}
+
+/* Let the session use what is in `in`. */
+static void connection_input(struct connection *c)
+{
+	while (!c->dead && !c->closing && buffer_length(&c->in) > 0) {
+		size_t used;
+
+		c->blocked = output_full(c);
+		if (c->blocked)
+			break;
+		used = session_input(c->session, c->in.data + c->in.head, buffer_length(&c->in));
+		buffer_consume(&c->in, used);
+		if (used == 0 || c->blocked)
+			break;
+	}
+	connection_list(c);
+}
+
+static bool connection_keep(struct connection *c, const unsigned char *p, size_t n)
+{
+	unsigned char *room = buffer_room(&c->in, n);
+
+	if (room == NULL) {
+		connection_kill(c);
+		return false;
+	}
+	memcpy(room, p, n);
+	c->in.used += n;
+	return true;
+}
+
+static void connection_received(struct connection *c, const unsigned char *p, size_t n)
+{
+	if (c->dead || c->closing)
+		return;
+	c->last_in_us = c->reactor->now_us;
+	if (buffer_length(&c->in) == 0 && !c->blocked && !output_full(c)) {
+		size_t used = session_input(c->session, p, n);
+
+		connection_list(c);
+		if (used == n)
+			return;
+		p += used;
+		n -= used;
+		(void)connection_keep(c, p, n);
+		return;
+	}
+	if (connection_keep(c, p, n) && !c->blocked)
+		connection_input(c);
+}
+
+/* End of a round: close, send, read again or not. */
+static void connection_settle(struct reactor *r, struct connection *c)
+{
+	if (c->blocked && !c->dead) {
+		c->blocked = false;
+		connection_input(c);
+	}
+	if (c->dead) {
+		c->listed = false;
+		(void)connection_free(r, c);
+		return;
+	}
+	if (!c->sending && buffer_length(&c->out) > 0) {
+		struct buffer b = c->sent;
+
+		c->sent = c->out;
+		c->out = b;
+		if (c->out.cap > SENT_KEEP)
+			buffer_free(&c->out);
+		c->last_out_us = r->now_us;
+		arm_send(r, c);
+	}
+	if (c->ended && !c->blocked)
+		c->closing = true;
+	if (c->closing && !c->sending && session_quiet(c->session)) {
+		c->listed = false;
+		connection_kill(c);
+		return;
+	}
+	if (!c->closing && !c->ended && !c->receiving && !c->canceling && !c->blocked)
+		arm_receive(r, c);
+	else if (c->blocked && c->receiving && !c->canceling)
+		cancel_receive(r, c);
+	c->listed = false;
+}
+
+/* Blocked connections stay listed: the next round tries again, which the engine's replies, a finished send
+ * or the tick bring about. */
+static void settle(struct reactor *r)
+{
+	struct connection *again = NULL;
+
+	/* connection_kill() may list a connection again while we walk. */
+	while (r->listed != NULL) {
+		struct connection *c = r->listed;
+		bool was_dead = c->dead;
+
+		r->listed = c->next_listed;
+		connection_settle(r, c);
+		if (!was_dead && !c->listed && c->blocked) {
+			c->listed = true;
+			c->next_listed = again;
+			again = c;
+		}
+	}
+	r->listed = again;
+}
+
+/* --- completions --- */
+
+static void buffer_give_back(struct reactor *r, unsigned id)
+{
+	io_uring_buf_ring_add(r->buffers, r->memory + (size_t)id * DEFAULT_RECV_BUFFER_BYTES,
+		DEFAULT_RECV_BUFFER_BYTES, (unsigned short)id,
+		io_uring_buf_ring_mask(DEFAULT_RECV_BUFFERS), (int)r->buffers_given++);
+}
+
+static void buffers_publish(struct reactor *r)
+{
+	if (r->buffers_given > 0)
+		io_uring_buf_ring_advance(r->buffers, (int)r->buffers_given);
+	r->buffers_given = 0;
+}
+
+static void on_receive(struct reactor *r, struct connection *c, int res, unsigned flags)
+{
+	if (flags & IORING_CQE_F_BUFFER) {
+		unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+
+		if (res > 0)
+			connection_received(c, r->memory + (size_t)id * DEFAULT_RECV_BUFFER_BYTES,
+				(size_t)res);
+		buffer_give_back(r, id);
+	}
+	if (flags & IORING_CQE_F_MORE)
+		return;
+	c->ops--;
+	c->receiving = false;
+	/* Out of buffers or cancelled: armed again when the connection is settled. The end: the client
+	 * may have closed its sending side only and still wants its answers. */
+	if (res == 0) {
+		c->ended = true;
+	} else if (res < 0 && res != -ENOBUFS && res != -ECANCELED && res != -EAGAIN &&
+		res != -EINTR) {
+		connection_kill(c);
+	}
+	connection_list(c);
+}
+
+static void on_send(struct connection *c, int res)
+{
+	c->ops--;
+	c->sending = false;
+	if (res < 0 && res != -EAGAIN && res != -EINTR) {
+		connection_kill(c);
+		return;
+	}
+	if (res > 0) {
+		buffer_consume(&c->sent, (size_t)res);
+		c->last_out_us = c->reactor->now_us;
+	}
+	if (!c->dead && buffer_length(&c->sent) > 0)
+		arm_send(c->reactor, c);
+	connection_list(c);
+}
+
+static void deal(struct reactor *r, int fd)
+{
+	struct server *server = r->server;
+	struct reactor *to = server->reactors[r->next_reactor++ % server->options.reactors];
+	struct handover *h;
+
+	atomic_fetch_add(&server->connections, 1);
+	if (to == r) {
+		connection_open(r, fd);
+		return;
+	}
+	h = malloc(sizeof(*h));
+	if (h == NULL) {
+		connection_open(r, fd);
+		return;
+	}
+	h->fd = fd;
+	h->next = atomic_load_explicit(&to->handed, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&to->handed, &h->next, h, memory_order_release,
+		memory_order_relaxed))
+		;
+	reactor_wake(to);
+}
+
+static void take_handed(struct reactor *r)
+{
+	struct handover *h = atomic_exchange_explicit(&r->handed, NULL, memory_order_acquire);
+
+	while (h != NULL) {
+		struct handover *next = h->next;
+
+		connection_open(r, h->fd);
+		free(h);
+		h = next;
+	}
+}
+
+static void on_accept(struct reactor *r, int res, unsigned flags)
+{
+	if (res >= 0) {
+		if (atomic_load(&r->server->stopping))
+			close(res);
+		else
+			deal(r, res);
+	} else if (res != -ECANCELED && res != -ECONNABORTED) {
+		log_warn("accept: %s", strerror(-res));
+	}
+	if (!(flags & IORING_CQE_F_MORE)) {
+		r->accepting = false;
+		if (!atomic_load(&r->server->stopping))
+			arm_accept(r);
+	}
+}
+
+static void on_completion(struct reactor *r, const struct io_uring_cqe *cqe)
+{
+	struct connection *c =
+		(struct connection *)(uintptr_t)(cqe->user_data & ~(uint64_t)OP_MASK);
+
+	switch ((enum operation)(cqe->user_data & OP_MASK)) {
+	case OP_ACCEPT:
+		on_accept(r, cqe->res, cqe->flags);
+		break;
+	case OP_WAKE:
+		arm_wake(r);
+		break;
+	case OP_RECEIVE:
+		on_receive(r, c, cqe->res, cqe->flags);
+		break;
+	case OP_SEND:
+		on_send(c, cqe->res);
+		break;
+	case OP_CANCEL:
+		if (c == NULL)
+			break;
+		c->ops--;
+		c->canceling = false;
+		connection_list(c);
+		break;
+	default:
+		UNREACHABLE();
+	}
+}
+
+static void completions(struct reactor *r)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, n = 0;
+
+	io_uring_for_each_cqe(&r->ring, head, cqe) {
+		on_completion(r, cqe);
+		n++;
+	}
+	io_uring_cq_advance(&r->ring, n);
+	buffers_publish(r);
+}
+
+/* --- time --- */
+
+static void time_outs(struct reactor *r)
+{
+	const struct server_options *o = &r->server->options;
+	struct connection *next;
+
+	if (r->now_us - r->tick_us < TICK_US)
+		return;
+	r->tick_us = r->now_us;
+	for (struct connection *c = r->connections; c != NULL; c = next) {
+		bool waits = c->sending || buffer_length(&c->out) > 0;
+
+		next = c->next;
+		if (c->dead) {
+			connection_list(c);
+		} else if (o->slow_s > 0 && waits && r->now_us - c->last_out_us > o->slow_s * 1000000ull) {
+			log_info("closing a connection that takes no bytes");
+			connection_kill(c);
+		} else if (c->closing) {
+			connection_list(c);
+		} else if (!session_greeted(c->session)) {
+			if (o->hello_s > 0 && r->now_us - c->last_in_us > o->hello_s * 1000000ull)
+				session_fail(c->session, ERR_IDLE_TIMEOUT, "no hello within the time allowed");
+		} else if (o->idle_s > 0 && session_quiet(c->session) &&
+			r->now_us - c->last_in_us > o->idle_s * 1000000ull) {
+			session_fail(c->session, ERR_IDLE_TIMEOUT, "closed after being idle");
+		}
+	}
+}
+
+static void stop_begin(struct reactor *r)
+{
+	struct connection *next;
+
+	if (!r->stop_seen && r->accepting) {
+		struct io_uring_sqe *sqe = sqe_get(r);
+
+		io_uring_prep_cancel64(sqe, OP_ACCEPT, 0);
+		sqe_tag(sqe, NULL, OP_CANCEL);
+	}
+	r->stop_seen = true;
+	take_handed(r);
+	for (struct connection *c = r->connections; c != NULL; c = next) {
+		next = c->next;
+		if (!c->closing && !c->dead)
+			session_fail(c->session, ERR_SHUTDOWN, NULL);
+	}
+}
+
+/* Wait for work: one entry into the kernel, which also submits. */
+static void enter(struct reactor *r, uint64_t timeout_us)
+{
+	struct __kernel_timespec t = { .tv_sec = (int64_t)(timeout_us / 1000000),
+		.tv_nsec = (long long)(timeout_us % 1000000) * 1000 };
+	struct io_uring_cqe *cqe;
+	int res;
+
+	if (lf_port_sleep(r->host.port)) {
+		res = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, &t, NULL);
+		lf_port_awake(r->host.port);
+	} else {
+		res = io_uring_submit_and_get_events(&r->ring);
+	}
+	if (res < 0 && res != -ETIME && res != -EINTR && res != -EAGAIN && res != -EBUSY) {
+		log_error("io_uring_enter: %s", strerror(-res));
+		abort();
+	}
+}
+
+void reactor_run(struct reactor *r)
+{
+	int res = io_uring_enable_rings(&r->ring);
+
+	if (res < 0) {
+		log_error("io_uring_enable_rings: %s", strerror(-res));
+		abort();
+	}
+	arm_wake(r);
+	if (r->number == 0)
+		arm_accept(r);
+	for (;;) {
+		uint64_t timeout = TICK_US, next;
+
+		r->now_us = clock_now_us();
+		completions(r);
+		take_handed(r);
+		(void)lf_poll(r->host.port, session_reply, &r->host);
+		next = session_waiting(&r->host, r->now_us);
+		if (next < timeout)
+			timeout = next;
+		time_outs(r);
+		if (atomic_load_explicit(&r->server->stopping, memory_order_acquire)) {
+			stop_begin(r);
+			settle(r);
+			if (r->count == 0)
+				break;
+		}
+		settle(r);
+		lf_flush(r->host.port);
+		enter(r, timeout);
+	}
+}
+
+void reactor_wake(void *reactor)
+{
+	struct reactor *r = reactor;
+	uint64_t one = 1;
+	ssize_t n = write(r->wake_fd, &one, sizeof(one));
+
+	(void)n; /* full: it is awake */
+}
+
+/* --- making and freeing --- */
+
+static int ring_open(struct reactor *r, struct error *e)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+		.cq_entries = RING_COMPLETIONS,
+	};
+	struct io_uring_buf_reg reg = { .ring_entries = DEFAULT_RECV_BUFFERS, .bgid = BUFFER_GROUP };
+	size_t ring_bytes = DEFAULT_RECV_BUFFERS * sizeof(struct io_uring_buf);
+	size_t bytes = (size_t)DEFAULT_RECV_BUFFERS * DEFAULT_RECV_BUFFER_BYTES;
+	int res = io_uring_queue_init_params(RING_ENTRIES, &r->ring, &p);
+
+	if (res < 0)
+		return error_set(e, ERR_IO, 0, "io_uring_setup: %s", strerror(-res));
+	r->ring_ready = true;
+	r->buffers = mmap(NULL, ring_bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	r->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	if (r->buffers == MAP_FAILED || r->memory == MAP_FAILED)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, "no memory for receive buffers");
+	io_uring_buf_ring_init(r->buffers);
+	reg.ring_addr = (uint64_t)(uintptr_t)r->buffers;
+	res = io_uring_register_buf_ring(&r->ring, &reg, 0);
+	if (res < 0)
+		return error_set(e, ERR_IO, 0, "io_uring_register_buf_ring: %s", strerror(-res));
+	for (unsigned i = 0; i < DEFAULT_RECV_BUFFERS; i++)
+		buffer_give_back(r, i);
+	buffers_publish(r);
+	return 0;
+}
+
+int reactor_new(struct reactor **out, struct server *server, unsigned number, struct error *e)
+{
+	struct reactor *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	r->server = server;
+	r->number = number;
+	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->host.server = server;
+	r->host.engine = server->engine;
+	r->host.reactor = r;
+	arena_init(&r->host.scratch, NULL);
+	if (r->wake_fd < 0) {
+		error_set(e, ERR_IO, 0, "eventfd: %s", strerror(errno));
+		reactor_free(r);
+		return -1;
+	}
+	if (ring_open(r, e) != 0 ||
+		lf_port_open(&r->host.port, server->engine, reactor_wake, r, e) != 0) {
+		reactor_free(r);
+		return -1;
+	}
+	*out = r;
+	return 0;
+}
+
+void reactor_free(struct reactor *r)
+{
+	if (r == NULL)
+		return;
+	if (r->host.port != NULL)
+		lf_port_close(r->host.port);
+	if (r->ring_ready)
+		io_uring_queue_exit(&r->ring);
+	if (r->buffers != NULL && r->buffers != MAP_FAILED)
+		munmap(r->buffers, DEFAULT_RECV_BUFFERS * sizeof(struct io_uring_buf));
+	if (r->memory != NULL && (void *)r->memory != MAP_FAILED)
+		munmap(r->memory, (size_t)DEFAULT_RECV_BUFFERS * DEFAULT_RECV_BUFFER_BYTES);
+	if (r->wake_fd >= 0)
+		close(r->wake_fd);
+	session_host_free(&r->host);
+	free(r);
+}
