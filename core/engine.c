@@ -113,14 +113,14 @@ static int threads_start(struct lf_engine *engine, struct error *e)
 
 	for (unsigned s = 0; s < n; s++) {
 		struct engine_thread *t = &engine->threads[s];
-		char name[16];
+		char name[24];
 
 		t->engine = engine;
 		t->shard = s;
 		if (pthread_create(&t->thread, NULL, projector_thread, t) != 0)
 			return error_set(e, ERR_OUT_OF_MEMORY, 0, "could not create a projector thread");
 		t->started = true;
-		(void)snprintf(name, sizeof(name), "projector-%u", s);
+		(void)snprintf(name, sizeof(name), "projector-%u", s % 1000);
 		(void)pthread_setname_np(t->thread, name);
 	}
 	return engine_ddl_start(engine, e);

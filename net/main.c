@@ -433,14 +433,14 @@ static int serve(struct server *server, const struct settings *s, sigset_t *sign
 
 	listen_name(server->listener, address, sizeof(address));
 	while (status == 0 && started < n) {
-		char name[16];
+		char name[24];
 
 		if (pthread_create(&threads[started], NULL, reactor_thread, server->reactors[started]) !=
 			0) {
 			status = fail("starting", "a reactor");
 			break;
 		}
-		(void)snprintf(name, sizeof(name), "reactor-%u", started);
+		(void)snprintf(name, sizeof(name), "reactor-%u", started % 1000);
 		(void)pthread_setname_np(threads[started++], name);
 	}
 	if (status == 0 && s->port_file != NULL)
