@@ -23,8 +23,10 @@
 	X(ERR_NULL_NOT_ALLOWED, "22004", "null value not allowed") \
 	X(ERR_DATETIME_FORMAT, "22007", "invalid datetime format") \
 	X(ERR_DATETIME_OVERFLOW, "22008", "datetime field overflow") \
+	X(ERR_TIME_ZONE, "22009", "time zone displacement out of range") \
 	X(ERR_SUBSTRING, "22011", "negative substring length not allowed") \
 	X(ERR_DIVISION_BY_ZERO, "22012", "division by zero") \
+	X(ERR_INTERVAL_OVERFLOW, "22015", "interval field value out of range") \
 	X(ERR_INVALID_PARAMETER, "22023", "invalid parameter value") \
 	X(ERR_INVALID_ESCAPE, "22025", "invalid escape sequence") \
 	X(ERR_BYTE_SEQUENCE, "22021", "invalid byte sequence for encoding \"UTF8\"") \

@@ -19,11 +19,25 @@ typedef unsigned __int128 uint128;
 /* 10^k, 0 <= k <= 38. */
 extern const uint128 numeric_pow10[NUMERIC_DIGITS + 1];
 
+/* a * b as hi:lo. */
+uint128 u128_mul(uint128 a, uint128 b, uint128 *lo);
+/* hi:lo / d, remainder in *rem; hi < d < 2^127. */
+uint128 u128_div(uint128 hi, uint128 lo, uint128 d, uint128 *rem);
+/* Decimal digits of n; 0 has none. */
+unsigned u128_digits(uint128 n);
+
 /* out = n / 10^scale; 22003 when |n| >= 10^38 or scale > 38. */
 int numeric_make(struct value *out, int128 n, unsigned scale, struct error *e);
 void numeric_make_nan(struct value *out);
 void numeric_from_int(struct value *out, int64_t i);
+/* Always -1, with 22003. */
 int numeric_overflow(struct error *e);
+/* out = ±n / 10^scale with the same limits. */
+int numeric_make_signed(struct value *out, bool negative, uint128 n, unsigned scale,
+	struct error *e);
+/* PostgreSQL keeps base-10000 digits, and its result scales depend on them: the weight of the
+ * leading one (0 for zero) and, when first is not NULL, its value (0 for zero). */
+int numeric_weight(const struct value *a, unsigned *first);
 
 int numeric_add(struct value *out, const struct value *a, const struct value *b, struct error *e);
 int numeric_sub(struct value *out, const struct value *a, const struct value *b, struct error *e);
