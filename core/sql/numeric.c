@@ -334,7 +334,7 @@ static int round_to(struct value *out, const struct value *a, int digits, enum r
 	away = how == ROUND_HALF ? 2 * r >= p : how == ROUND_UP ? r != 0 && a->n > 0 :
 		how == ROUND_DOWN ? r != 0 && a->n < 0 : false;
 	n += away;
-	if (digits < 0 && u128_mul(n, numeric_pow10[-digits > NUMERIC_DIGITS ? 0 : -digits], &n) != 0)
+	if (digits < 0 && u128_mul(n, numeric_pow10[-digits], &n) != 0)
 		return numeric_overflow(e);
 	return numeric_make_signed(out, a->n < 0, n, scale, e);
 }

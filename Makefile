@@ -1,0 +1,118 @@
+# Leftfold. `make help` lists the targets.
+
+VARIANT ?= release
+BUILD ?= $(if $(filter release,$(VARIANT)),build,build/$(VARIANT))
+PREFIX ?= /usr/local
+CC ?= gcc
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wpointer-arith -Wwrite-strings -Wundef -Wformat=2
+BASE := -std=gnu11 -D_GNU_SOURCE -I. -g -fvisibility=hidden -fstack-protector-strong \
+	-fstack-clash-protection -fPIE $(WARNINGS)
+LINK := -pie -Wl,-z,relro,-z,now
+LIBS := -luring -ljemalloc -lpg_query -lprotobuf-c -lpthread -lm
+
+ifeq ($(VARIANT),release)
+FLAGS := $(BASE) -O2 -D_FORTIFY_SOURCE=2
+else ifeq ($(VARIANT),debug)
+FLAGS := $(BASE) -O0 -DLF_DEBUG
+else ifeq ($(VARIANT),asan)
+FLAGS := $(BASE) -O1 -DLF_DEBUG -DLF_LIBC_MALLOC -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+LIBS := $(filter-out -ljemalloc,$(LIBS))
+else ifeq ($(VARIANT),tsan)
+# -Wtsan: fences are not modelled; the arguments in core/sync say how the code does without.
+FLAGS := $(BASE) -O1 -DLF_DEBUG -DLF_LIBC_MALLOC -fsanitize=thread -Wno-tsan
+LIBS := $(filter-out -ljemalloc,$(LIBS))
+else
+$(error VARIANT is one of release, debug, asan, tsan)
+endif
+
+# A signal handler of the test library would hide the sanitizers' reports.
+export ASAN_OPTIONS := allow_user_segv_handler=0:handle_segv=2:handle_abort=0:detect_leaks=1:abort_on_error=0
+export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS := halt_on_error=1:second_deadlock_stack=1
+
+CORE := $(wildcard core/*/*.c core/*.c)
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard tests/property/test_*.c))
+MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
+SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
+HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h)
+
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all lib unit property micro setup test test-all bench lint fmt clean help compile_commands.json
+.SECONDARY:
+
+all: setup lib micro ## build everything (VARIANT=release|debug|asan|tsan)
+
+lib: $(BUILD)/libcore.a
+
+unit: $(UNIT)
+property: $(PROPERTY)
+micro: $(MICRO)
+
+$(BUILD)/flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(CC) $(FLAGS) $(LINK) $(LIBS)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(LINK) $(LIBS)' > $@
+FORCE:
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo '  CC    $<')
+	$(Q)$(CC) $(FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libcore.a: $(call object,$(CORE))
+	$(if $(Q),@echo '  AR    $@')
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS) -lcmocka -lsqlite3
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
+
+setup: ## install the apt packages that are missing
+	$(Q)tools/setup.sh build test
+
+test: setup unit property micro ## set-up, then the tests of this variant
+	$(Q)tests/run $(UNIT) $(PROPERTY)
+	$(Q)tests/run --smoke $(MICRO)
+
+test-all: ## the tests in release, address+undefined and thread
+	$(Q)$(MAKE) VARIANT=release test
+	$(Q)$(MAKE) VARIANT=asan test
+	$(Q)$(MAKE) VARIANT=tsan test
+
+bench: setup micro ## the micro-benchmarks
+	$(Q)for b in $(MICRO); do echo "$$b"; $$b || exit 1; done
+
+lint: ## floors, format, cppcheck
+	$(Q)tools/setup.sh build lint
+	$(Q)tools/check-floors
+	$(Q)clang-format --dry-run --Werror $(SOURCES) $(HEADERS)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
+		--enable=warning,portability --suppress=missingIncludeSystem \
+		--suppress=normalCheckLevelMaxBranches core net
+
+fmt: ## format all sources
+	$(Q)clang-format -i $(SOURCES) $(HEADERS)
+
+compile_commands.json: ## for editors and clang-tidy
+	$(Q)tools/compile-commands '$(CC) $(FLAGS)' $(SOURCES) > $@
+
+clean: ## remove what was built
+	$(Q)rm -rf build compile_commands.json
+
+help: ## this list
+	$(Q)grep -hE '^[a-z_.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z_.-]+):.*## /  \1\t/' | expand -t 26
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Install the apt packages that are missing: setup.sh GROUP... (build, test, lint).
+# As root, or through sudo when that asks for no password; otherwise prints the command and exits 1.
+set -eu
+
+packages=
+for group in "$@"; do
+	case $group in
+	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev" ;;
+	test) packages="$packages libcmocka-dev libsqlite3-dev" ;;
+	lint) packages="$packages clang-format cppcheck" ;;
+	*) echo "setup.sh: unknown group $group" >&2; exit 2 ;;
+	esac
+done
+
+missing=
+for p in $packages; do
+	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || true)
+	case $state in
+	ii*) ;;
+	*) missing="$missing $p" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -eq 0 ]; then
+	run=
+elif sudo -n true 2>/dev/null; then
+	run="sudo -n"
+else
+	echo "These packages are missing. Install them with:" >&2
+	echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends$missing" >&2
+	exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+if ! $run apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1; then
+	$run apt-get update -qq
+	$run apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
