@@ -6,6 +6,7 @@
  */
 #include "core/engine_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -58,6 +58,7 @@ struct relation {
 	uint32_t id;              /* unique, never reused */
 	enum relation_kind kind;
 	const char *name;
+	struct heap *heap;
 	struct arena arena;       /* owns everything here */
 	uint32_t references;      /* atomic */
 	bool dropped;             /* atomic */
@@ -87,6 +88,8 @@ struct relation {
 	uint16_t ndependents;     /* views that read this relation */
 	struct relation **dependents;
 
+	uint16_t nreads;          /* views: the relations read, each once; held by reference */
+	struct relation **reads;
 	struct select *select;    /* views: the bound query, over the relations it reads */
 	const char *definition;   /* the CREATE statement's text */
 	void *user;               /* the engine's */

@@ -1,0 +1,293 @@
+/*
+ * catalog.c: see catalog.h. A list in order of creation, searched by name: schemas are small and names
+ * are looked up at prepare time only.
+ */
+#include "core/sql/catalog.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/limits.h"
+
+struct catalog {
+	struct heap *heap;
+	struct relation **relations;
+	unsigned count, cap;
+	uint32_t next_id;
+};
+
+/* Append to a heap-allocated array of pointers whose length is *n; 0 or -1. */
+static int append(struct heap *h, void *array, uint16_t *n, void *item)
+{
+	void **old, **grown;
+
+	memcpy(&old, array, sizeof(old));
+	grown = heap_realloc(h, old, *n * sizeof(*old), (*n + 1u) * sizeof(*old));
+	if (grown == NULL)
+		return -1;
+	grown[(*n)++] = item;
+	memcpy(array, &grown, sizeof(grown));
+	return 0;
+}
+
+/* Remove an item, if it is there. */
+static void take_out(struct heap *h, void *array, uint16_t *n, const void *item)
+{
+	void **items, **smaller = NULL;
+	unsigned at = 0;
+
+	memcpy(&items, array, sizeof(items));
+	while (at < *n && items[at] != item)
+		at++;
+	if (at == *n)
+		return;
+	if (*n > 1) {
+		smaller = heap_alloc(h, (*n - 1u) * sizeof(*items));
+		if (smaller == NULL)
+			return;
+		memcpy(smaller, items, at * sizeof(*items));
+		memcpy(smaller + at, items + at + 1, (*n - at - 1u) * sizeof(*items));
+	}
+	heap_free(h, items, *n * sizeof(*items));
+	(*n)--;
+	memcpy(array, &smaller, sizeof(smaller));
+}
+
+struct catalog *catalog_new(struct heap *h)
+{
+	struct catalog *c = heap_zalloc(h, sizeof(*c));
+
+	if (c != NULL) {
+		c->heap = h;
+		c->next_id = 1;
+	}
+	return c;
+}
+
+void catalog_free(struct catalog *c)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		relation_release(c->relations[i]);
+	heap_free(c->heap, c->relations, c->cap * sizeof(struct relation *));
+	heap_free(c->heap, c, sizeof(*c));
+}
+
+struct relation *catalog_find(const struct catalog *c, const char *name)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		if (strcmp(c->relations[i]->name, name) == 0)
+			return c->relations[i];
+	return NULL;
+}
+
+struct index_def *catalog_find_index(const struct catalog *c, const char *name)
+{
+	for (unsigned i = 0; i < c->count; i++)
+		for (unsigned k = 0; k < c->relations[i]->nindexes; k++)
+			if (strcmp(c->relations[i]->indexes[k]->name, name) == 0)
+				return c->relations[i]->indexes[k];
+	return NULL;
+}
+
+unsigned catalog_count(const struct catalog *c)
+{
+	return c->count;
+}
+
+struct relation *catalog_at(const struct catalog *c, unsigned i)
+{
+	ASSERT(i < c->count);
+	return c->relations[i];
+}
+
+uint32_t catalog_next_id(struct catalog *c)
+{
+	return c->next_id++;
+}
+
+static int duplicate(const struct catalog *c, const char *name, struct error *e)
+{
+	if (catalog_find(c, name) == NULL && catalog_find_index(c, name) == NULL)
+		return 0;
+	return error_set(e, ERR_DUPLICATE_TABLE, 0, "relation \"%s\" already exists", name);
+}
+
+static unsigned kind_count(const struct catalog *c, enum relation_kind kind)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->count; i++)
+		n += c->relations[i]->kind == kind;
+	return n;
+}
+
+/* Take a half-hooked relation out of those it reads or references. */
+static void unhook(struct catalog *c, struct relation *r)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		struct relation *other = c->relations[i];
+
+		take_out(c->heap, &other->dependents, &other->ndependents, r);
+		for (unsigned k = 0; k < r->nfks; k++)
+			take_out(c->heap, &other->referrers, &other->nreferrers, r->fks[k]);
+	}
+}
+
+static int hook(struct catalog *c, struct relation *r, struct relation *const *reads, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		bool there = false;
+
+		for (unsigned k = 0; k < reads[i]->ndependents; k++)
+			there |= reads[i]->dependents[k] == r;
+		if (!there &&
+			append(c->heap, &reads[i]->dependents, &reads[i]->ndependents, r) != 0)
+			return -1;
+	}
+	for (unsigned k = 0; k < r->nfks; k++)
+		if (append(c->heap, &r->fks[k]->to->referrers, &r->fks[k]->to->nreferrers, r->fks[k]) != 0)
+			return -1;
+	return 0;
+}
+
+int catalog_add(struct catalog *c, struct relation *r, struct error *e)
+{
+	if (duplicate(c, r->name, e) != 0)
+		return -1;
+	if (kind_count(c, r->kind) >= (r->kind == RELATION_TABLE ? LIMIT_TABLES : LIMIT_VIEWS))
+		return error_set(e, ERR_LIMIT, 0, "too many tables or views");
+	if (c->count == c->cap) {
+		unsigned cap = c->cap == 0 ? 16 : 2 * c->cap;
+		struct relation **grown = heap_realloc(c->heap, c->relations,
+			c->cap * sizeof(struct relation *), cap * sizeof(struct relation *));
+
+		if (grown == NULL)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		c->relations = grown;
+		c->cap = cap;
+	}
+	if (hook(c, r, r->reads, r->nreads) != 0) {
+		unhook(c, r);
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	relation_hold(r);
+	c->relations[c->count++] = r;
+	return 0;
+}
+
+int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
+{
+	struct relation *r = ix->relation;
+
+	if (duplicate(c, ix->name, e) != 0)
+		return -1;
+	if (r->nindexes >= LIMIT_INDEXES_PER_TABLE)
+		return error_set(e, ERR_LIMIT, 0, "relation \"%s\" has too many indexes", r->name);
+	if (append(r->heap, &r->indexes, &r->nindexes, ix) != 0)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (r->kind == RELATION_VIEW && ix->unique && r->nkey == 0) {
+		/* The lookup key is the first index. */
+		memmove(r->indexes + 1, r->indexes, (r->nindexes - 1u) * sizeof(struct index_def *));
+		r->indexes[0] = ix;
+		ix->primary = true;
+		r->nkey = ix->ncols;
+		r->key = ix->cols;
+		r->partition = (int16_t)ix->cols[0];
+	}
+	return 0;
+}
+
+int catalog_drop(struct catalog *c, struct relation *r, struct error *e)
+{
+	const char *other = NULL;
+
+	if (r->ndependents > 0)
+		other = r->dependents[0]->name;
+	for (unsigned i = 0; i < r->nreferrers; i++)
+		if (r->referrers[i]->from != r)
+			other = r->referrers[i]->from->name;
+	if (other != NULL) {
+		error_set(e, ERR_DEPENDENT, 0,
+			"cannot drop %s %s because other objects depend on it",
+			r->kind == RELATION_TABLE ? "table" : "materialized view", r->name);
+		error_detail(e, "%s depends on %s", other, r->name);
+		return error_hint(e, "Drop the dependent objects first.");
+	}
+	unhook(c, r);
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->relations[i] == r) {
+			memmove(c->relations + i, c->relations + i + 1,
+				(c->count - i - 1) * sizeof(struct relation *));
+			c->count--;
+			break;
+		}
+	__atomic_store_n(&r->dropped, true, __ATOMIC_RELEASE);
+	relation_release(r);
+	return 0;
+}
+
+int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e)
+{
+	struct relation *r = ix->relation;
+
+	(void)c;
+	if (ix->constraint) {
+		error_set(e, ERR_DEPENDENT, 0, "cannot drop index %s because constraint %s on table %s requires it",
+			ix->name, ix->name, r->name);
+		return -1;
+	}
+	take_out(r->heap, &r->indexes, &r->nindexes, ix);
+	if (r->kind == RELATION_VIEW && ix->primary) {
+		ix->primary = false;
+		r->nkey = 0;
+		r->key = NULL;
+		r->partition = -1;
+	}
+	return 0;
+}
+
+struct relation *relation_new(struct heap *h, enum relation_kind kind, const char *name)
+{
+	struct relation *r = heap_zalloc(h, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->heap = h;
+	r->kind = kind;
+	r->references = 1;
+	r->partition = -1;
+	arena_init(&r->arena, h);
+	r->name = arena_strdup(&r->arena, name, strlen(name));
+	if (r->name == NULL) {
+		heap_free(h, r, sizeof(*r));
+		return NULL;
+	}
+	return r;
+}
+
+void relation_hold(struct relation *r)
+{
+	__atomic_fetch_add(&r->references, 1, __ATOMIC_RELAXED);
+}
+
+void relation_release(struct relation *r)
+{
+	if (r == NULL || __atomic_sub_fetch(&r->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	for (unsigned i = 0; i < r->nreads; i++)
+		relation_release(r->reads[i]);
+	heap_free(r->heap, r->indexes, r->nindexes * sizeof(*r->indexes));
+	heap_free(r->heap, r->referrers, r->nreferrers * sizeof(*r->referrers));
+	heap_free(r->heap, r->dependents, r->ndependents * sizeof(*r->dependents));
+	arena_free(&r->arena);
+	heap_free(r->heap, r, sizeof(*r));
+}
+
+int relation_column(const struct relation *r, const char *name)
+{
+	for (unsigned i = 0; i < r->ncols; i++)
+		if (!r->columns[i].hidden && strcmp(r->columns[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
