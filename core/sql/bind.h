@@ -1,0 +1,101 @@
+/*
+ * bind.h: what the parts of the binder share; private to core/sql.
+ *
+ * A binder lives for one sql_prepare(), on a thread with a large stack (parse.c), since trees may be
+ * deep. Functions return NULL or -1 with b->error set.
+ */
+#ifndef LF_SQL_BIND_H
+#define LF_SQL_BIND_H
+
+#include <pg_query/pg_query.pb-c.h>
+
+#include "core/sql/cast.h"
+#include "core/sql/plan.h"
+
+enum { BIND_SOURCES_MAX = 17, SOURCE_AGGREGATE = 30 };
+
+/* A name that columns can be looked up in. */
+struct scope_entry {
+	struct relation *relation;
+	const char *alias;
+	uint8_t source;
+};
+
+struct binder {
+	struct catalog *catalog;
+	struct heap *heap;
+	struct arena *arena;          /* where the tree goes */
+	struct error *error;
+	const char *text;
+	struct statement *statement;
+
+	enum type_id *params;         /* by number - 1; TYPE_UNKNOWN: not known yet */
+	unsigned nparams, params_cap;
+
+	struct scope_entry scope[BIND_SOURCES_MAX];
+	unsigned nscope;
+	struct select *aggregates;    /* where aggregate calls go; NULL: not allowed here */
+	const char *no_aggregates;    /* the clause's name for the message */
+	bool in_aggregate;
+	bool in_view;                 /* now() and parameters are refused */
+	unsigned depth, nodes;
+};
+
+/* 1-based character position of a byte offset of the parser; 0 for none. */
+int bind_position(const struct binder *b, int location);
+/* Set the error at a parser's location; -1. */
+int bind_fail(struct binder *b, enum error_code code, int location, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* 0A000 "… is not supported"; NULL for returning. */
+void *bind_unsupported(struct binder *b, int location, const char *what);
+void *bind_alloc(struct binder *b, size_t size);
+struct expr *expr_new(struct binder *b, enum expr_kind kind, enum type_id type, int location);
+
+/* --- bind_expr.c --- */
+struct expr *bind_expr(struct binder *b, const PgQuery__Node *n);
+/* … and coerce the result to boolean; clause: "WHERE", … */
+struct expr *bind_condition(struct binder *b, const PgQuery__Node *n, const char *clause);
+struct expr *bind_column(struct binder *b, uint8_t source, const struct relation *r, unsigned col,
+	int location);
+struct expr *bind_operator(struct binder *b, const char *op, struct expr *left,
+	struct expr *right, int location);
+/* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */
+struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum cast_kind kind);
+/* For INSERT and UPDATE: 42804 with the column's name. */
+struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *c);
+/* What is still unknown becomes text. */
+struct expr *bind_settle(struct binder *b, struct expr *e);
+int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out);
+/* A node's place in the text, -1: none. */
+int node_location(const PgQuery__Node *n);
+/* A name of a one-word list such as a column list's item. */
+const char *node_string(const PgQuery__Node *n);
+
+/* --- bind_select.c --- */
+struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
+int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n,
+	struct output **out, unsigned *nout);
+/* WHERE split at AND; adds to an array in the arena. */
+int bind_conjuncts(struct binder *b, struct expr *e, struct expr ***list, unsigned *n);
+struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v);
+int bind_hold(struct binder *b, struct relation *r);
+int bind_query(struct binder *b, const PgQuery__SelectStmt *s);
+
+/* --- bind_command.c, bind_ddl.c --- */
+int bind_insert(struct binder *b, const PgQuery__InsertStmt *s);
+int bind_update(struct binder *b, const PgQuery__UpdateStmt *s);
+int bind_delete(struct binder *b, const PgQuery__DeleteStmt *s);
+int bind_truncate(struct binder *b, const PgQuery__TruncateStmt *s);
+int bind_create_table(struct binder *b, const PgQuery__CreateStmt *s);
+int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *s);
+int bind_create_index(struct binder *b, const PgQuery__IndexStmt *s);
+int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
+int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
+
+/* --- bind_access.c: finding keys in WHERE --- */
+/* For each conjunct `column = expression without columns` of source 0: eq[col] is that expression, cast to
+ * the column's type; used[i] is set on the conjunct when `take` columns are all found. */
+int bind_equalities(const struct relation *r, struct expr **conjuncts, unsigned n,
+	struct expr **eq, int *from);
+
+#endif
