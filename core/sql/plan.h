@@ -142,7 +142,7 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 	size_t len, const enum type_id *declared, unsigned ndeclared, struct error *e);
 void statement_free(struct statement *s);
 
-/* Split a script: length in bytes of the first statement of text including its semicolon (strings,
+/* Split a script: length in bytes, from *start, of the first statement with its semicolon (strings,
  * quoted identifiers, dollar quotes and comments respected); 0 when only blanks and comments are
  * left. *start: where it begins after blanks and comments. */
 size_t sql_split(const char *text, size_t len, size_t *start);

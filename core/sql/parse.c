@@ -1,0 +1,313 @@
+/*
+ * parse.c: sql_prepare(): text → parser's tree → statement.
+ *
+ * PostgreSQL's parser, the unpacking of its tree and the binder all recurse as deep as the statement is
+ * nested, so they run on a thread of their own with a large stack, one a call: preparing is rare and its
+ * cost is the parser's. What is too deep even for that stack never gets there: the text is capped, and
+ * the nesting that a text can have is bounded by its length (a level takes at least one byte, and less
+ * stack than STACK_PER_BYTE).
+ */
+#include <pg_query.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/utf8.h"
+#include "core/sql/bind.h"
+
+enum { STACK_MIN = MIB(16), STACK_PER_BYTE = 2048, DEPTH_BRACKETS = 4000 };
+
+struct job {
+	struct binder b;
+	size_t len;
+	const enum type_id *declared;
+	unsigned ndeclared;
+	int status;
+};
+
+#define NODE(name) PG_QUERY__NODE__NODE_##name
+
+static int finish_params(struct binder *b)
+{
+	struct statement *s = b->statement;
+
+	s->nparams = b->nparams;
+	s->params = bind_alloc(b, b->nparams * sizeof(*s->params));
+	if (s->params == NULL)
+		return -1;
+	for (unsigned i = 0; i < b->nparams; i++) {
+		if (b->params[i] == TYPE_UNKNOWN)
+			return error_set(b->error, ERR_INDETERMINATE_TYPE, 0,
+				"could not determine data type of parameter $%u", i + 1);
+		s->params[i] = (struct type){ .id = (uint8_t)b->params[i] };
+	}
+	return row_layout_init(&s->param_layout, s->params, b->nparams, &s->arena, b->error);
+}
+
+static int finish_results(struct binder *b)
+{
+	struct statement *s = b->statement;
+	struct type *types = bind_alloc(b, s->nresults * sizeof(*types));
+
+	if (types == NULL)
+		return -1;
+	for (unsigned i = 0; i < s->nresults; i++)
+		types[i] = s->results[i].type;
+	return row_layout_init(&s->result_layout, types, s->nresults, &s->arena, b->error);
+}
+
+static int bind_statement(struct binder *b, const PgQuery__Node *n)
+{
+	b->nscope = 0;
+	b->aggregates = NULL;
+	switch (n->node_case) {
+	case NODE(SELECT_STMT):
+		return bind_query(b, n->select_stmt);
+	case NODE(INSERT_STMT):
+		return bind_insert(b, n->insert_stmt);
+	case NODE(UPDATE_STMT):
+		return bind_update(b, n->update_stmt);
+	case NODE(DELETE_STMT):
+		return bind_delete(b, n->delete_stmt);
+	case NODE(TRUNCATE_STMT):
+		return bind_truncate(b, n->truncate_stmt);
+	case NODE(CREATE_STMT):
+		return bind_create_table(b, n->create_stmt);
+	case NODE(CREATE_TABLE_AS_STMT):
+		return bind_create_view(b, n->create_table_as_stmt);
+	case NODE(INDEX_STMT):
+		return bind_create_index(b, n->index_stmt);
+	case NODE(DROP_STMT):
+		return bind_drop(b, n->drop_stmt);
+	case NODE(COMMENT_STMT):
+		return bind_comment(b, n->comment_stmt);
+	case NODE(VIEW_STMT):
+		bind_fail(b, ERR_FEATURE, 0, "CREATE VIEW is not supported");
+		return error_hint(b->error, "Use CREATE MATERIALIZED VIEW: it is always up to date.");
+	default:
+		bind_unsupported(b, 0, "this statement");
+		return -1;
+	}
+}
+
+/* A block: each item is a statement whose arena is the block's. */
+static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
+{
+	struct statement *block = b->statement;
+
+	if (tree->n_stmts > LIMIT_STATEMENTS_PER_COMMAND)
+		return error_set(b->error, ERR_PROGRAM_LIMIT, 0, "more than %d statements in one command",
+			LIMIT_STATEMENTS_PER_COMMAND);
+	block->kind = STATEMENT_BLOCK;
+	block->block.items = bind_alloc(b, tree->n_stmts * sizeof(struct statement *));
+	if (block->block.items == NULL)
+		return -1;
+	for (size_t i = 0; i < tree->n_stmts; i++) {
+		struct statement *item = bind_alloc(b, sizeof(*item));
+		int location = tree->stmts[i]->stmt_location, status;
+
+		if (item == NULL)
+			return -1;
+		item->heap = b->heap;
+		item->arena = block->arena;
+		item->text = block->text;
+		item->relations = block->relations;
+		item->nrelations = block->nrelations;
+		b->statement = item;
+		b->arena = &item->arena;
+		status = bind_statement(b, tree->stmts[i]->stmt);
+		b->statement = block;
+		b->arena = &block->arena;
+		block->arena = item->arena;
+		block->relations = item->relations;
+		block->nrelations = item->nrelations;
+		if (status != 0)
+			return -1;
+		if (item->kind > STATEMENT_DELETE || item->nresults > 0)
+			return bind_fail(b, ERR_FEATURE, location,
+				"a command of several statements may have INSERT, UPDATE and DELETE without RETURNING only");
+		if (item->kind != STATEMENT_INSERT && item->change.partition == NULL)
+			return bind_fail(b, ERR_FEATURE, location,
+				"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
+		block->block.items[block->block.n++] = item;
+	}
+	block->relation = block->block.items[0]->relation;
+	return 0;
+}
+
+static int bind_tree(struct job *job, const PgQuery__ParseResult *tree)
+{
+	struct binder *b = &job->b;
+	int status;
+
+	if (tree->n_stmts == 0)
+		return error_set(b->error, ERR_SYNTAX, 0, "the statement is empty");
+	if (job->ndeclared > 0) {
+		b->params = bind_alloc(b, job->ndeclared * sizeof(*b->params));
+		if (b->params == NULL)
+			return -1;
+		memcpy(b->params, job->declared, job->ndeclared * sizeof(*b->params));
+		b->nparams = b->params_cap = job->ndeclared;
+	}
+	status = tree->n_stmts == 1 ? bind_statement(b, tree->stmts[0]->stmt) : bind_block(b, tree);
+	b->arena = &b->statement->arena;
+	if (status == 0)
+		status = finish_params(b);
+	if (status == 0)
+		status = finish_results(b);
+	/* Items of a block share the arena by value while it is filled; from here on only the block has
+	 * it, and its parameters. */
+	for (unsigned i = 0; status == 0 && b->statement->kind == STATEMENT_BLOCK &&
+		i < b->statement->block.n; i++) {
+		struct statement *item = b->statement->block.items[i];
+
+		item->nparams = b->statement->nparams;
+		item->params = b->statement->params;
+		item->param_layout = b->statement->param_layout;
+		item->relations = NULL;
+		item->nrelations = 0;
+		arena_init(&item->arena, b->heap);
+	}
+	return status;
+}
+
+static int syntax_error(struct job *job, const PgQueryError *err)
+{
+	bool deep = strstr(err->message, "stack depth") != NULL ||
+		strstr(err->message, "memory exhausted") != NULL;
+
+	return error_set(job->b.error, deep ? ERR_TOO_COMPLEX : ERR_SYNTAX, err->cursorpos, "%s",
+		err->message);
+}
+
+static void *prepare_thread(void *arg)
+{
+	struct job *job = arg;
+	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(job->b.text);
+	PgQuery__ParseResult *tree;
+
+	if (parsed.error != NULL) {
+		job->status = syntax_error(job, parsed.error);
+		pg_query_free_protobuf_parse_result(parsed);
+		return NULL;
+	}
+	tree = pg_query__parse_result__unpack(NULL, parsed.parse_tree.len,
+		(const uint8_t *)parsed.parse_tree.data);
+	pg_query_free_protobuf_parse_result(parsed);
+	if (tree == NULL) {
+		job->status = error_set(job->b.error, ERR_TOO_COMPLEX, 0, "statement is too complex");
+		return NULL;
+	}
+	job->status = bind_tree(job, tree);
+	pg_query__parse_result__free_unpacked(tree, NULL);
+	return NULL;
+}
+
+/* How deep a text can be nested at most matters, not how deep it is: count what opens a level. */
+static bool too_deep(const char *text, size_t len)
+{
+	unsigned depth = 0, operators = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (c == '(' || c == '[') {
+			if (++depth > DEPTH_BRACKETS)
+				return true;
+		} else if ((c == ')' || c == ']') && depth > 0) {
+			depth--;
+		} else if (c == '+' || c == '-' || c == '*' || c == '/' || c == '|' || c == '%' || c == '^') {
+			operators++;
+		} else if (c == ',' || c == ';') {
+			operators = 0;
+		}
+		if (operators > LIMIT_EXPR_NODES)
+			return true;
+	}
+	return false;
+}
+
+static int run_deep(struct job *job, size_t len, struct error *e)
+{
+	size_t stack = STACK_MIN + len * STACK_PER_BYTE;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int status;
+
+	pthread_attr_init(&attr);
+	status = pthread_attr_setstacksize(&attr, stack);
+	if (status == 0)
+		status = pthread_create(&thread, &attr, prepare_thread, job);
+	pthread_attr_destroy(&attr);
+	if (status != 0)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, "no memory to parse the statement");
+	pthread_join(thread, NULL);
+	return job->status;
+}
+
+int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const char *text,
+	size_t len, const enum type_id *declared, unsigned ndeclared, struct error *e)
+{
+	struct statement *s;
+	struct job job;
+
+	error_clear(e);
+	if (len > LIMIT_STATEMENT_BYTES)
+		return error_set(e, ERR_TOO_COMPLEX, 0, "a statement of %zu bytes exceeds the limit of %d",
+			len, LIMIT_STATEMENT_BYTES);
+	if (!utf8_valid(text, len))
+		return error_set(e, ERR_BYTE_SEQUENCE, 0, NULL);
+	if (too_deep(text, len))
+		return error_set(e, ERR_TOO_COMPLEX, 0, "statement is nested too deeply");
+	s = heap_zalloc(h, sizeof(*s));
+	if (s == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	s->heap = h;
+	arena_init(&s->arena, h);
+	memset(&job, 0, sizeof(job));
+	s->text = arena_strdup(&s->arena, text, len);
+	job.b = (struct binder){ .catalog = c, .heap = h, .arena = &s->arena, .error = e,
+		.text = s->text, .statement = s };
+	job.len = len;
+	job.declared = declared;
+	job.ndeclared = ndeclared;
+	if (s->text == NULL || run_deep(&job, len, e) != 0) {
+		if (s->text == NULL)
+			error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		statement_free(s);
+		return -1;
+	}
+	error_clear(e);
+	*out = s;
+	return 0;
+}
+
+void statement_free(struct statement *s)
+{
+	struct heap *h;
+
+	if (s == NULL)
+		return;
+	h = s->heap;
+	for (unsigned i = 0; i < s->nrelations; i++)
+		relation_release(s->relations[i]);
+	if (s->kind == STATEMENT_CREATE_TABLE || s->kind == STATEMENT_CREATE_VIEW)
+		relation_release(s->create.created);
+	arena_free(&s->arena);
+	heap_free(h, s, sizeof(*s));
+}
+
+const char *statement_tag(const struct statement *s)
+{
+	static const char *const TAGS[] = {
+		[STATEMENT_INSERT] = "INSERT", [STATEMENT_UPDATE] = "UPDATE",
+		[STATEMENT_DELETE] = "DELETE", [STATEMENT_TRUNCATE] = "TRUNCATE TABLE",
+		[STATEMENT_BLOCK] = "COMMAND", [STATEMENT_SELECT] = "SELECT",
+		[STATEMENT_CREATE_TABLE] = "CREATE TABLE",
+		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
+		[STATEMENT_CREATE_INDEX] = "CREATE INDEX", [STATEMENT_DROP] = "DROP",
+		[STATEMENT_NOTHING] = "OK",
+	};
+
+	return TAGS[s->kind];
+}
