@@ -361,7 +361,7 @@ static int create_index(struct lf_engine *engine, struct index_def *ix, uint64_t
 			struct error ignored;
 
 			while (s-- > 0)
-				part_drop_index(parts->part[s], at);
+				part_drop_index(parts->part[s], at, epoch);
 			(void)catalog_drop_index(engine->catalog, ix, &ignored);
 			return -1;
 		}
@@ -381,7 +381,7 @@ static int drop_index(struct lf_engine *engine, struct index_def *ix, uint64_t e
 	if (key)
 		return view_rebuild(engine, r, epoch, e);
 	for (unsigned s = 0; s < parts->shards; s++)
-		part_drop_index(parts->part[s], at);
+		part_drop_index(parts->part[s], at, epoch);
 	return 0;
 }
 

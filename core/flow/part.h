@@ -24,6 +24,8 @@ struct part {
 	struct table *table;
 	unsigned nindexes;         /* parallel to relation->indexes; NULL for the primary one */
 	struct index **indexes;
+	unsigned ndropped;         /* indexes that readers may still be in; freed with the part */
+	struct index **dropped;
 	struct arena arena;        /* layout and key arrays */
 };
 
@@ -35,12 +37,12 @@ void part_free(struct part *p);
  * key given as columns of another row. */
 uint64_t part_key_hash(const struct part *p, const void *row);
 
-/* Make the next n row changes of at most `bytes` together infallible; -1 with 53200. */
-int part_reserve(struct part *p, unsigned n, size_t bytes, struct error *e);
 /* Write `row` (stored layout) at epoch, replacing `old` (the newest row of that key as it is now, NULL
- * when there is none or it is dead); indexes follow. hash: part_key_hash(row). Needs a reserve. */
-void part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row);
-void part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old);
+ * when there is none or it is dead; a copy, not the row in the table); indexes follow. hash:
+ * part_key_hash(row). 0, or -1 with nothing changed when out of memory; undoing a change of the same
+ * epoch cannot fail. */
+int part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row);
+int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old);
 /* Newest row of the key given as columns of any row, dead ones as NULL (for the owner). */
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols);
@@ -48,10 +50,12 @@ const void *part_find(const struct part *p, uint64_t hash, const struct row_layo
 /* Create (filled from the newest rows, all of them visible from `epoch`) or drop the structure of
  * relation->indexes[i]; at DDL moments. 23505 when a unique one finds duplicates. */
 int part_add_index(struct part *p, unsigned i, uint64_t epoch, struct error *e);
-void part_drop_index(struct part *p, unsigned i);
+void part_drop_index(struct part *p, unsigned i, uint64_t epoch);
 
-/* Bounded housekeeping (dead slots, pending splits). */
-void part_step(struct part *p, uint64_t reclaimable);
+/* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). */
+void part_step(struct part *p, uint64_t reclaimable, uint64_t epoch);
+/* Whether dead keys wait for part_step(). */
+bool part_has_dead(const struct part *p);
 
 /* What relation->user points at once the engine knows it: the parts by shard. */
 struct parts {

@@ -401,6 +401,15 @@ static struct lane *lane_get(struct projector *p, unsigned i)
 	return lane;
 }
 
+/* Take out dead keys of one part, inside an epoch. */
+static void parts_step(struct projector *p)
+{
+	if (p->nparts == 0)
+		return;
+	p->next_part = (p->next_part + 1) % p->nparts;
+	part_step(p->parts[p->next_part], epoch_reclaimable(p->set->epochs), p->epoch);
+}
+
 static bool batch_run(struct projector *p)
 {
 	struct projector_set *set = p->set;
@@ -428,6 +437,7 @@ static bool batch_run(struct projector *p)
 	for (unsigned i = 0; i < nserved; i++)
 		n += lane_run(p, served[i], &env);
 	batch_project(p);
+	parts_step(p);
 	epoch_leave(set->epochs, p->shard);
 	epoch_advance(set->epochs);
 	for (unsigned i = 0; i < nserved; i++)
@@ -462,10 +472,6 @@ static void housekeep(struct projector *p)
 
 	failures_check(p);
 	retire_run(p->retire, reclaimable, STEP_RETIRE_MAX);
-	if (p->nparts > 0) {
-		p->next_part = (p->next_part + 1) % p->nparts;
-		part_step(p->parts[p->next_part], reclaimable);
-	}
 	for (unsigned i = 0; i < p->ncondemned;) {
 		if (p->condemned[i].epoch > reclaimable) {
 			i++;

@@ -1,0 +1,906 @@
+/*
+ * command.c: see command.h.
+ *
+ * Happy path of an INSERT: evaluate the row's expressions, check NOT NULL, encode the row into the change
+ * log's memory, check CHECK, look for the key and for the unique ones, write, note the change. UPDATE by key
+ * looks the row up, copies it, tests the guard, evaluates SET on the copy, writes. References are checked at
+ * the end of each statement, over what the log says has changed. Any error takes back, in reverse,
+ * what the log says of this command.
+ *
+ * Budget (a row in memory, not in cache): key lookup 2 misses, writing 1; no allocation but the row's own
+ * version and the arenas'.
+ */
+#include "core/flow/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/limits.h"
+#include "core/sql/cast.h"
+
+enum {
+	HEAD_ROOM = KIB(256),     /* what a growing command must leave for the views that follow it */
+	ROWID_SHARD_BITS = 48
+};
+
+struct compiled {
+	struct program **rows;        /* INSERT: a row's values */
+	struct program **partitions;  /* INSERT: a row's partition value; others: [0] */
+	struct program *checks, *set, *where, *key, *returning;
+	struct row_layout key_layout; /* of the key columns, when they are evaluated */
+	bool key_from_params;         /* every key column is a parameter: key_params */
+	uint16_t key_params[LIMIT_KEY_COLUMNS];
+};
+
+static const uint16_t SEQUENCE[LIMIT_KEY_COLUMNS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+	14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
+
+/* --- change log --- */
+
+void change_log_init(struct change_log *l, struct heap *h)
+{
+	memset(l, 0, sizeof(*l));
+	l->heap = h;
+	arena_init(&l->arena, NULL);
+}
+
+void change_log_reset(struct change_log *l)
+{
+	l->n = 0;
+	arena_reset(&l->arena);
+}
+
+void change_log_free(struct change_log *l)
+{
+	heap_free(l->heap, l->entries, l->cap * sizeof(*l->entries));
+	arena_free(&l->arena);
+}
+
+static int log_reserve(struct change_log *l, struct error *e)
+{
+	unsigned cap = l->cap == 0 ? 256 : 2 * l->cap;
+	struct change_entry *grown;
+
+	if (l->n < l->cap)
+		return 0;
+	grown = heap_realloc(l->heap, l->entries, l->cap * sizeof(*grown), cap * sizeof(*grown));
+	if (grown == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	l->entries = grown;
+	l->cap = cap;
+	return 0;
+}
+
+static const void *log_copy(struct change_log *l, const void *row)
+{
+	uint32_t size = row_size(row);
+	void *copy = arena_alloc(&l->arena, size);
+
+	if (copy != NULL)
+		memcpy(copy, row, size);
+	return copy;
+}
+
+/* --- compiling --- */
+
+struct compile {
+	struct statement *s;
+	const struct row_layout *layouts[EXPR_SOURCES];
+	struct error *e;
+};
+
+static struct program *compile(struct compile *c, const struct expr *const *trees, unsigned n)
+{
+	return program_compile(trees, n, c->layouts, &c->s->arena, c->e);
+}
+
+static int compile_insert(struct compile *c, struct compiled *k)
+{
+	struct statement *s = c->s;
+	const struct relation *r = s->relation;
+	unsigned n = s->insert.nrows;
+
+	k->rows = arena_zalloc(&s->arena, n * sizeof(struct program *));
+	k->partitions = arena_zalloc(&s->arena, n * sizeof(struct program *));
+	if (k->rows == NULL || k->partitions == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < n; i++) {
+		const struct expr *const *row =
+			(const struct expr *const *)s->insert.values + (size_t)i * r->ncols;
+
+		k->rows[i] = compile(c, row, r->ncols);
+		k->partitions[i] = compile(c, row + r->partition, 1);
+		if (k->rows[i] == NULL || k->partitions[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int compile_set(struct compile *c, struct compiled *k, const struct assignment *set,
+	unsigned n)
+{
+	const struct expr **trees;
+
+	if (n == 0)
+		return 0;
+	trees = arena_alloc(&c->s->arena, n * sizeof(*trees));
+	if (trees == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < n; i++)
+		trees[i] = set[i].expr;
+	k->set = compile(c, trees, n);
+	return k->set == NULL ? -1 : 0;
+}
+
+static int compile_one(struct compile *c, struct program **out, const struct expr *tree)
+{
+	if (tree == NULL)
+		return 0;
+	*out = compile(c, &tree, 1);
+	return *out == NULL ? -1 : 0;
+}
+
+static int compile_key(struct compile *c, struct compiled *k)
+{
+	struct statement *s = c->s;
+	const struct relation *r = s->relation;
+	struct type types[LIMIT_KEY_COLUMNS];
+
+	if (s->change.key == NULL)
+		return 0;
+	k->key = compile(c, (const struct expr *const *)s->change.key, r->nkey);
+	if (k->key == NULL)
+		return -1;
+	k->key_from_params = true;
+	for (unsigned i = 0; i < r->nkey; i++) {
+		unsigned source, column;
+
+		types[i] = r->columns[r->key[i]].type;
+		if (program_column(k->key, i, &source, &column) == 0 && source == EXPR_PARAMS)
+			k->key_params[i] = (uint16_t)column;
+		else
+			k->key_from_params = false;
+	}
+	return row_layout_init(&k->key_layout, types, r->nkey, &s->arena, c->e);
+}
+
+static int compile_checks(struct compile *c, struct compiled *k)
+{
+	const struct relation *r = c->s->relation;
+	const struct expr **trees;
+
+	if (r->nchecks == 0)
+		return 0;
+	trees = arena_alloc(&c->s->arena, r->nchecks * sizeof(*trees));
+	if (trees == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < r->nchecks; i++)
+		trees[i] = r->checks[i].test;
+	k->checks = compile(c, trees, r->nchecks);
+	return k->checks == NULL ? -1 : 0;
+}
+
+static int compile_returning(struct compile *c, struct compiled *k)
+{
+	struct statement *s = c->s;
+	const struct expr **trees;
+
+	if (s->nresults == 0)
+		return 0;
+	trees = arena_alloc(&s->arena, s->nresults * sizeof(*trees));
+	if (trees == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < s->nresults; i++)
+		trees[i] = s->results[i].expr;
+	k->returning = compile(c, trees, s->nresults);
+	return k->returning == NULL ? -1 : 0;
+}
+
+int command_compile(struct statement *s, struct error *e)
+{
+	struct compile c = { .s = s, .e = e };
+	struct compiled *k;
+	int status;
+
+	if (s->kind == STATEMENT_TRUNCATE)
+		return 0;
+	if (s->kind == STATEMENT_BLOCK) {
+		for (unsigned i = 0; i < s->block.n; i++)
+			if (command_compile(s->block.items[i], e) != 0)
+				return -1;
+		return 0;
+	}
+	k = arena_zalloc(&s->arena, sizeof(*k));
+	if (k == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	s->compiled = k;
+	c.layouts[0] = c.layouts[1] = &s->relation->layout;
+	c.layouts[EXPR_PARAMS] = &s->param_layout;
+	if (s->kind == STATEMENT_INSERT) {
+		status = compile_insert(&c, k);
+		if (status == 0)
+			status = compile_set(&c, k, s->insert.set, s->insert.nset);
+		if (status == 0)
+			status = compile_one(&c, &k->where, s->insert.where);
+	} else {
+		status = compile_key(&c, k);
+		k->partitions = arena_zalloc(&s->arena, sizeof(struct program *));
+		if (k->partitions == NULL)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		if (status == 0)
+			status = compile_one(&c, &k->partitions[0], s->change.partition);
+		if (status == 0)
+			status = compile_set(&c, k, s->change.set, s->change.nset);
+		if (status == 0)
+			status = compile_one(&c, &k->where, s->change.where);
+	}
+	if (status == 0)
+		status = compile_checks(&c, k);
+	return status == 0 ? compile_returning(&c, k) : status;
+}
+
+/* --- routing --- */
+
+static int partition_hash(const struct statement *s, const struct program *p, const void *params,
+	struct program_env *env, uint64_t *hash, struct error *e)
+{
+	const void *rows[EXPR_SOURCES] = { [EXPR_PARAMS] = params };
+	unsigned source, column;
+	struct value v;
+
+	if (program_column(p, 0, &source, &column) == 0)
+		row_get(&s->param_layout, params, column, &v);
+	else if (program_run(p, rows, &v, env) != 0)
+		return -1;
+	if (value_is_null(&v) && s->kind == STATEMENT_INSERT) {
+		const struct relation *r = s->relation;
+
+		return error_set(e, ERR_NOT_NULL, 0,
+			"null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+			r->columns[r->partition].name, r->name);
+	}
+	*hash = value_hash(&v);
+	return 0;
+}
+
+static int route_one(const struct statement *s, const void *params, unsigned row,
+	uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e)
+{
+	const struct compiled *k = s->compiled;
+
+	if (s->kind == STATEMENT_INSERT) {
+		if (s->relation->columns[s->relation->partition].hidden) {
+			*hash = spread;
+			return 1;
+		}
+		return partition_hash(s, k->partitions[row], params, env, hash, e) == 0 ? 1 : -1;
+	}
+	if (s->kind == STATEMENT_TRUNCATE || k->partitions[0] == NULL)
+		return 0;
+	return partition_hash(s, k->partitions[0], params, env, hash, e) == 0 ? 1 : -1;
+}
+
+int command_route(const struct statement *s, const void *params, unsigned row, uint64_t spread,
+	struct program_env *env, uint64_t *hash, struct error *e)
+{
+	uint64_t first = 0;
+	bool have = false;
+
+	if (s->kind != STATEMENT_BLOCK)
+		return route_one(s, params, row, spread, env, hash, e);
+	for (unsigned i = 0; i < s->block.n; i++) {
+		const struct statement *item = s->block.items[i];
+		unsigned n = item->kind == STATEMENT_INSERT ? item->insert.nrows : 1;
+
+		for (unsigned k = 0; k < n; k++) {
+			if (route_one(item, params, k, spread, env, hash, e) < 0)
+				return -1;
+			if (have && *hash != first)
+				return error_set(e, ERR_FEATURE, 0,
+					"the statements of one command must all be for one aggregate");
+			first = *hash;
+			have = true;
+		}
+	}
+	return 1;
+}
+
+/* --- executing --- */
+
+struct execution {
+	const struct statement *s;
+	const struct compiled *k;
+	const void *params;
+	struct command_env *env;
+	struct command_result *result;
+	struct program_env program;
+	struct part *part;
+	unsigned mark;                /* of the log, at the statement's start */
+	struct error *e;
+};
+
+static struct part *part_of(const struct relation *r, unsigned shard)
+{
+	return ((const struct parts *)r->user)->part[shard];
+}
+
+static int evaluate(struct execution *x, const struct program *p, const void *row0,
+	const void *row1, struct value *out)
+{
+	const void *rows[EXPR_SOURCES] = { row0, row1, [EXPR_PARAMS] = x->params };
+
+	return program_run(p, rows, out, &x->program);
+}
+
+static int test(struct execution *x, const struct program *p, const void *row0, const void *row1)
+{
+	const void *rows[EXPR_SOURCES] = { row0, row1, [EXPR_PARAMS] = x->params };
+
+	return p == NULL ? 1 : program_test(p, rows, &x->program);
+}
+
+/* Columns of a row in parentheses, as in PostgreSQL's DETAIL. */
+static void describe(const struct relation *r, const void *row, const uint16_t *cols, unsigned n,
+	char *names, char *values, size_t cap)
+{
+	size_t a = 0, b = 0;
+
+	names[0] = values[0] = '\0';
+	for (unsigned i = 0; i < n && a < cap - 70 && b + 3 < cap; i++) {
+		const struct column *c = &r->columns[cols[i]];
+		char text[VALUE_TEXT_MAX];
+		struct value v;
+		size_t len;
+
+		a += (size_t)snprintf(names + a, cap - a, "%s%s", i > 0 ? ", " : "", c->name);
+		row_get(&r->layout, row, cols[i], &v);
+		if (value_is_null(&v)) {
+			len = (size_t)snprintf(text, sizeof(text), "null");
+		} else {
+			len = value_format(&v, c->type, text, sizeof(text));
+			if (len > sizeof(text))
+				len = (size_t)snprintf(text, sizeof(text), "…");
+		}
+		b += (size_t)snprintf(values + b, cap - b, "%s%.*s", i > 0 ? ", " : "", (int)len, text);
+		if (b >= cap)
+			b = cap - 1;
+	}
+}
+
+static int check_row(struct execution *x, const struct value *v, const void *row)
+{
+	const struct relation *r = x->s->relation;
+	struct value verdicts[LIMIT_COLUMNS];
+
+	for (unsigned c = 0; c < r->ncols; c++)
+		if (r->columns[c].not_null && value_is_null(&v[c]))
+			return error_set(x->e, ERR_NOT_NULL, 0,
+				"null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+				r->columns[c].name, r->name);
+	if (x->k->checks == NULL)
+		return 0;
+	if (r->nchecks > LIMIT_COLUMNS)
+		return error_set(x->e, ERR_LIMIT, 0, "too many CHECK constraints");
+	if (evaluate(x, x->k->checks, row, NULL, verdicts) != 0)
+		return -1;
+	for (unsigned i = 0; i < r->nchecks; i++)
+		if (!value_is_null(&verdicts[i]) && verdicts[i].i == 0)
+			return error_set(x->e, ERR_CHECK, 0,
+				"new row for relation \"%s\" violates check constraint \"%s\"", r->name,
+				r->checks[i].name);
+	return 0;
+}
+
+static int violates(struct execution *x, const struct index_def *ix, const void *row)
+{
+	char names[ERROR_DETAIL_MAX], values[ERROR_DETAIL_MAX];
+
+	describe(x->s->relation, row, ix->cols, ix->ncols, names, values, sizeof(names) / 2);
+	error_set(x->e, ERR_UNIQUE, 0, "duplicate key value violates unique constraint \"%s\"",
+		ix->name);
+	return error_detail(x->e, "Key (%s)=(%s) already exists.", names, values);
+}
+
+/* The row that holds the same unique columns as `row`, other than `self`; NULL: none. */
+static const void *unique_other(const struct part *p, unsigned i, const void *row,
+	const void *self)
+{
+	const struct index_def *d = p->relation->indexes[i];
+	const struct row_layout *kl = index_key_layout(p->indexes[i]);
+	struct index_cursor c;
+	const void *key;
+
+	for (unsigned k = 0; k < d->ncols; k++)
+		if (row_is_null(row, d->cols[k]))
+			return NULL;
+	index_find(p->indexes[i], &c, row_hash(&p->layout, row, d->cols, d->ncols), &p->layout, row,
+		d->cols, UINT64_MAX);
+	while ((key = index_next(p->indexes[i], &c)) != NULL)
+		if (self == NULL || !row_equal(kl, key, SEQUENCE, &p->layout, self, p->key, p->nkey))
+			return part_find(p, row_hash(kl, key, SEQUENCE, p->nkey), kl, key, SEQUENCE);
+	return NULL;
+}
+
+/* First violated unique index other than the key; -1: none. */
+static int unique_check(const struct part *p, const void *row, const void *self,
+	const void **other)
+{
+	for (unsigned i = 0; i < p->nindexes; i++) {
+		if (p->indexes[i] == NULL || !p->relation->indexes[i]->unique)
+			continue;
+		*other = unique_other(p, i, row, self);
+		if (*other != NULL)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int log_add(struct execution *x, struct part *part, const void *old, const void *row)
+{
+	struct change_log *l = x->env->log;
+
+	l->entries[l->n++] = (struct change_entry){ part, old, row };
+	return 0;
+}
+
+static int returning(struct execution *x, const void *row)
+{
+	const struct statement *s = x->s;
+	struct command_result *result = x->result;
+	struct value *v;
+	const void **rows;
+	uint32_t size;
+	void *packed;
+
+	if (s->nresults == 0)
+		return 0;
+	v = arena_alloc(x->env->scratch, s->nresults * sizeof(*v));
+	if (v == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (evaluate(x, x->k->returning, row, NULL, v) != 0)
+		return -1;
+	size = row_encoded_size(&s->result_layout, v);
+	packed = arena_alloc(x->env->results, size);
+	rows = result->rows;
+	if ((result->nrows & (result->nrows - 1)) == 0) {
+		rows = arena_alloc(x->env->results,
+			(result->nrows == 0 ? 1 : 2 * result->nrows) * sizeof(*rows));
+		if (rows != NULL && result->nrows > 0)
+			memcpy(rows, result->rows, result->nrows * sizeof(*rows));
+	}
+	if (packed == NULL || rows == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	row_encode(&s->result_layout, v, packed);
+	rows[result->nrows++] = packed;
+	result->rows = rows;
+	result->returned_bytes += size;
+	return 0;
+}
+
+/* Encode into the log's memory, where the row lives until the batch is over. */
+static const void *encode(struct execution *x, const struct value *v)
+{
+	const struct row_layout *l = &x->part->layout;
+	uint32_t size = row_encoded_size(l, v);
+	void *row;
+
+	if (size > LIMIT_ROW_BYTES) {
+		error_set(x->e, ERR_PROGRAM_LIMIT, 0, "a row of %u bytes exceeds the limit of %d", size,
+			LIMIT_ROW_BYTES);
+		return NULL;
+	}
+	row = arena_alloc(&x->env->log->arena, size);
+	if (row == NULL)
+		error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	else
+		row_encode(l, v, row);
+	return row;
+}
+
+/* Write and note a change. hash: of the key. old: a copy. */
+static int write_row(struct execution *x, uint64_t hash, const void *old, const void *row)
+{
+	int status;
+
+	if (log_reserve(x->env->log, x->e) != 0)
+		return -1;
+	status = row != NULL ? part_put(x->part, hash, x->env->epoch, old, row) :
+		part_delete(x->part, hash, x->env->epoch, old);
+	if (status != 0)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	return log_add(x, x->part, old, row);
+}
+
+/* Give `old` (a copy) the values of SET. 1 changed, 0 the guard said no, -1. */
+static int update_row(struct execution *x, const struct assignment *set, unsigned nset,
+	const void *old, const void *excluded)
+{
+	const struct relation *r = x->s->relation;
+	struct value *v, *given;
+	const void *row, *other;
+	int status = test(x, x->k->where, old, excluded), unique;
+
+	if (status <= 0)
+		return status;
+	v = arena_alloc(x->env->scratch, (r->ncols + nset) * sizeof(*v));
+	if (v == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	given = v + r->ncols;
+	if (evaluate(x, x->k->set, old, excluded, given) != 0)
+		return -1;
+	for (unsigned c = 0; c < r->ncols; c++)
+		row_get(&x->part->layout, old, c, &v[c]);
+	for (unsigned i = 0; i < nset; i++)
+		v[set[i].column] = given[i];
+	row = encode(x, v);
+	if (row == NULL || check_row(x, v, row) != 0)
+		return -1;
+	unique = unique_check(x->part, row, old, &other);
+	if (unique >= 0)
+		return violates(x, r->indexes[unique], row);
+	if (write_row(x, part_key_hash(x->part, row), old, row) != 0)
+		return -1;
+	return returning(x, row) != 0 ? -1 : 1;
+}
+
+/* Whether this statement has already written the row of that key. */
+static bool touched(const struct execution *x, const void *row)
+{
+	const struct change_log *l = x->env->log;
+
+	for (unsigned i = x->mark; i < l->n; i++)
+		if (l->entries[i].part == x->part && l->entries[i].new_row != NULL &&
+			row_equal(&x->part->layout, l->entries[i].new_row, x->part->key, &x->part->layout, row,
+				x->part->key, x->part->nkey))
+			return true;
+	return false;
+}
+
+/* A row is in the way. 1 done something, 0 nothing, -1. */
+static int conflict(struct execution *x, unsigned index, const void *existing, const void *row)
+{
+	const struct insert *ins = &x->s->insert;
+	const struct index_def *ix = x->s->relation->indexes[index];
+	const void *old;
+
+	if (ins->action == CONFLICT_ERROR || (ins->arbiter != NULL && ins->arbiter != ix))
+		return violates(x, ix, row);
+	if (ins->action == CONFLICT_NOTHING)
+		return 0;
+	if (touched(x, existing)) {
+		error_set(x->e, ERR_CARDINALITY, 0,
+			"ON CONFLICT DO UPDATE command cannot affect row a second time");
+		return error_hint(x->e, "Ensure that no rows proposed for insertion within the same "
+			"command have duplicate constrained values.");
+	}
+	old = log_copy(x->env->log, existing);
+	if (old == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	return update_row(x, ins->set, ins->nset, old, row);
+}
+
+static int insert_row(struct execution *x, unsigned i)
+{
+	const struct relation *r = x->s->relation;
+	struct value *v = arena_alloc(x->env->scratch, r->ncols * sizeof(*v));
+	const void *row, *other;
+	uint64_t hash;
+	int unique;
+
+	if (v == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (evaluate(x, x->k->rows[i], NULL, NULL, v) != 0)
+		return -1;
+	if (r->columns[r->ncols - 1].hidden)
+		v[r->ncols - 1] = (struct value){ .type = TYPE_INT8,
+			.i = (int64_t)((uint64_t)x->env->shard << ROWID_SHARD_BITS | ++*x->env->next_rowid) };
+	row = encode(x, v);
+	if (row == NULL || check_row(x, v, row) != 0)
+		return -1;
+	hash = part_key_hash(x->part, row);
+	other = part_find(x->part, hash, &x->part->layout, row, x->part->key);
+	if (other != NULL)
+		return conflict(x, 0, other, row);
+	unique = unique_check(x->part, row, NULL, &other);
+	if (unique >= 0)
+		return conflict(x, (unsigned)unique, other, row);
+	if (write_row(x, hash, NULL, row) != 0)
+		return -1;
+	return returning(x, row) != 0 ? -1 : 1;
+}
+
+static int change_row(struct execution *x, const void *found)
+{
+	const void *old = log_copy(x->env->log, found);
+	int status;
+
+	if (old == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (x->s->kind == STATEMENT_UPDATE)
+		return update_row(x, x->s->change.set, x->s->change.nset, old, NULL);
+	status = test(x, x->k->where, old, NULL);
+	if (status <= 0)
+		return status;
+	if (write_row(x, part_key_hash(x->part, old), old, NULL) != 0)
+		return -1;
+	return returning(x, old) != 0 ? -1 : 1;
+}
+
+static int change_by_key(struct execution *x)
+{
+	const struct relation *r = x->s->relation;
+	struct value v[LIMIT_KEY_COLUMNS];
+	const void *row;
+
+	if (x->k->key_from_params) {
+		uint64_t hash = row_hash(&x->s->param_layout, x->params, x->k->key_params, r->nkey);
+
+		for (unsigned i = 0; i < r->nkey; i++)
+			if (row_is_null(x->params, x->k->key_params[i]))
+				return 0;
+		row = part_find(x->part, hash, &x->s->param_layout, x->params, x->k->key_params);
+	} else {
+		void *key;
+
+		if (evaluate(x, x->k->key, NULL, NULL, v) != 0)
+			return -1;
+		for (unsigned i = 0; i < r->nkey; i++)
+			if (value_is_null(&v[i]))
+				return 0;
+		key = arena_alloc(x->env->scratch, row_encoded_size(&x->k->key_layout, v));
+		if (key == NULL)
+			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+		row_encode(&x->k->key_layout, v, key);
+		row = part_find(x->part, values_hash(v, r->nkey), &x->k->key_layout, key, SEQUENCE);
+	}
+	return row == NULL ? 0 : change_row(x, row);
+}
+
+/* All rows that match: collected first, so that none is met twice. */
+static int change_by_scan(struct execution *x)
+{
+	struct table_cursor c;
+	const void **found = NULL, *row;
+	size_t n = 0, cap = 0;
+
+	table_scan_begin(&c, x->part->table, UINT64_MAX);
+	while ((row = table_scan_next(&c)) != NULL) {
+		int status = test(x, x->k->where, row, NULL);
+
+		if (status < 0)
+			return -1;
+		if (status == 0)
+			continue;
+		if (n == cap) {
+			size_t more = cap == 0 ? 64 : 2 * cap;
+			const void **grown = arena_alloc(x->env->scratch, more * sizeof(*grown));
+
+			if (grown == NULL)
+				return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+			if (n > 0)
+				memcpy(grown, found, n * sizeof(*grown));
+			found = grown;
+			cap = more;
+		}
+		/* A copy: writing one row may move another's version only in its own chain, but a same-epoch
+		 * row is changed in place. */
+		found[n] = log_copy(x->env->log, row);
+		if (found[n++] == NULL)
+			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	for (size_t i = 0; i < n; i++) {
+		int status = change_row(x, found[i]);
+
+		if (status < 0)
+			return -1;
+		x->result->count += (unsigned)status;
+	}
+	return 0;
+}
+
+/* --- references --- */
+
+static int fk_error(struct execution *x, const struct foreign_key *fk, const void *row, bool missing)
+{
+	char names[ERROR_DETAIL_MAX], values[ERROR_DETAIL_MAX];
+	const struct relation *r = missing ? fk->from : fk->to;
+
+	describe(r, row, missing ? fk->from_cols : fk->to_cols, fk->ncols, names, values,
+		sizeof(names) / 2);
+	if (missing) {
+		error_set(x->e, ERR_FOREIGN_KEY, 0,
+			"insert or update on table \"%s\" violates foreign key constraint \"%s\"", r->name,
+			fk->name);
+		return error_detail(x->e, "Key (%s)=(%s) is not present in table \"%s\".", names, values,
+			fk->to->name);
+	}
+	error_set(x->e, ERR_FOREIGN_KEY, 0,
+		"update or delete on table \"%s\" violates foreign key constraint \"%s\" on table \"%s\"",
+		r->name, fk->name, fk->from->name);
+	return error_detail(x->e, "Key (%s)=(%s) is still referenced from table \"%s\".", names, values,
+		fk->from->name);
+}
+
+static int check_reference(struct execution *x, const struct foreign_key *fk, const void *row)
+{
+	const struct part *from = part_of(fk->from, x->env->shard);
+	const struct part *to = part_of(fk->to, x->env->shard);
+
+	for (unsigned i = 0; i < fk->ncols; i++)
+		if (row_is_null(row, fk->from_cols[i]))
+			return 0;
+	if (part_find(to, row_hash(&from->layout, row, fk->from_cols, fk->ncols), &from->layout, row,
+		fk->from_cols) != NULL)
+		return 0;
+	return fk_error(x, fk, row, true);
+}
+
+/* Nobody may refer to a row that went. Without an index on the referring columns this looks at all of the
+ * shard's rows of that table. */
+static int check_referrer(struct execution *x, const struct foreign_key *fk, const void *row)
+{
+	const struct part *from = part_of(fk->from, x->env->shard);
+	const struct part *to = part_of(fk->to, x->env->shard);
+	struct table_cursor c;
+	const void *other;
+
+	if (part_find(to, row_hash(&to->layout, row, to->key, to->nkey), &to->layout, row, to->key) !=
+		NULL)
+		return 0;
+	for (unsigned i = 0; i < from->nindexes; i++) {
+		const struct index_def *d = fk->from->indexes[i];
+		struct index_cursor ic;
+
+		if (from->indexes[i] == NULL || d->ncols != fk->ncols ||
+			memcmp(d->cols, fk->from_cols, d->ncols * sizeof(*d->cols)) != 0)
+			continue;
+		index_find(from->indexes[i], &ic, row_hash(&to->layout, row, fk->to_cols, fk->ncols),
+			&to->layout, row, fk->to_cols, UINT64_MAX);
+		return index_next(from->indexes[i], &ic) == NULL ? 0 : fk_error(x, fk, row, false);
+	}
+	table_scan_begin(&c, from->table, UINT64_MAX);
+	while ((other = table_scan_next(&c)) != NULL)
+		if (row_equal(&from->layout, other, fk->from_cols, &to->layout, row, fk->to_cols, fk->ncols))
+			return fk_error(x, fk, row, false);
+	return 0;
+}
+
+static int check_references(struct execution *x)
+{
+	const struct change_log *l = x->env->log;
+
+	for (unsigned i = x->mark; i < l->n; i++) {
+		const struct change_entry *c = &l->entries[i];
+		const struct relation *r = c->part->relation;
+
+		for (unsigned k = 0; c->new_row != NULL && k < r->nfks; k++)
+			if (r->fks[k]->enforced && check_reference(x, r->fks[k], c->new_row) != 0)
+				return -1;
+		for (unsigned k = 0; c->new_row == NULL && k < r->nreferrers; k++)
+			if (r->referrers[k]->enforced && check_referrer(x, r->referrers[k], c->old_row) != 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* --- the command --- */
+
+static void undo(struct command_env *env, unsigned mark)
+{
+	struct change_log *l = env->log;
+
+	while (l->n > mark) {
+		const struct change_entry *c = &l->entries[--l->n];
+		const void *row = c->old_row != NULL ? c->old_row : c->new_row;
+		uint64_t hash = part_key_hash(c->part, row);
+		int status = c->old_row == NULL ? part_delete(c->part, hash, env->epoch, c->new_row) :
+			part_put(c->part, hash, env->epoch, c->new_row, c->old_row);
+
+		ASSERT(status == 0);
+	}
+}
+
+static int truncate_part(struct execution *x, const struct relation *r)
+{
+	struct table_cursor c;
+	const void *row;
+
+	x->part = part_of(r, x->env->shard);
+	table_scan_begin(&c, x->part->table, UINT64_MAX);
+	while ((row = table_scan_next(&c)) != NULL) {
+		const void *old = log_copy(x->env->log, row);
+
+		if (old == NULL)
+			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+		/* Deleting changes no bucket's tags, so the scan goes on undisturbed. */
+		if (write_row(x, part_key_hash(x->part, old), old, NULL) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int truncate_all(struct execution *x)
+{
+	const struct statement *s = x->s;
+
+	for (unsigned i = 0; i < s->truncate.n; i++)
+		if (truncate_part(x, s->truncate.tables[i]) != 0)
+			return -1;
+	return check_references(x);
+}
+
+static int statement_run(struct execution *x, const struct row_range *rows)
+{
+	const struct statement *s = x->s;
+	int status = 0;
+
+	x->mark = x->env->log->n;
+	if (s->kind == STATEMENT_TRUNCATE)
+		return truncate_all(x);
+	x->k = s->compiled;
+	x->part = part_of(s->relation, x->env->shard);
+	if (s->kind == STATEMENT_INSERT) {
+		for (unsigned i = rows->first; i < rows->first + rows->n; i++) {
+			status = insert_row(x, i);
+			if (status < 0)
+				return -1;
+			x->result->count += (unsigned)status;
+		}
+	} else if (s->change.key != NULL) {
+		status = change_by_key(x);
+		if (status < 0)
+			return -1;
+		x->result->count += (unsigned)status;
+	} else if (change_by_scan(x) != 0) {
+		return -1;
+	}
+	if (s->relation->nfks == 0 && s->relation->nreferrers == 0)
+		return 0;
+	return check_references(x);
+}
+
+static int dropped(const struct statement *s, struct error *e)
+{
+	for (unsigned i = 0; i < s->nrelations; i++)
+		if (__atomic_load_n(&s->relations[i]->dropped, __ATOMIC_ACQUIRE))
+			return error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist",
+				s->relations[i]->name);
+	return 0;
+}
+
+int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
+	struct command_env *env, struct command_result *result, struct error *e)
+{
+	struct execution x = { .s = s, .params = params, .env = env, .result = result, .e = e,
+		.program = { env->scratch, e, env->now_us, 0 } };
+	unsigned mark = env->log->n;
+	int status = 0;
+
+	error_clear(e);
+	arena_reset(env->scratch);
+	if (dropped(s, e) != 0)
+		return -1;
+	if (s->kind != STATEMENT_DELETE && s->kind != STATEMENT_TRUNCATE &&
+		!heap_would_fit(env->heap, HEAD_ROOM))
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, "the memory limit is reached");
+	if (s->kind == STATEMENT_BLOCK) {
+		for (unsigned i = 0; status == 0 && i < s->block.n; i++) {
+			const struct statement *item = s->block.items[i];
+			struct row_range all = { 0,
+				item->kind == STATEMENT_INSERT ? item->insert.nrows : 0 };
+
+			x.s = item;
+			status = statement_run(&x, &all);
+		}
+	} else {
+		status = statement_run(&x, rows);
+	}
+	if (status == 0)
+		return 0;
+	if (x.program.error_position > 0 && e->position == 0)
+		e->position = x.program.error_position;
+	undo(env, mark);
+	memset(result, 0, sizeof(*result));
+	return -1;
+}
