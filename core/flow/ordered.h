@@ -1,0 +1,26 @@
+/*
+ * ordered.h: a multiset of values in order, for min() and max() that can be retracted.
+ */
+#ifndef LF_FLOW_ORDERED_H
+#define LF_FLOW_ORDERED_H
+
+#include "core/base/mem.h"
+#include "core/store/value.h"
+
+struct ordered_node;
+
+/* Zero-initialised is empty. */
+struct ordered {
+	struct ordered_node *root;
+};
+
+/* Add v (not NULL; its bytes are copied) `weight` times; a value whose weight becomes 0 goes. 0, or -1 with
+ * nothing changed when out of memory. */
+int ordered_add(struct ordered *o, const struct value *v, int64_t weight, struct heap *h);
+/* Smallest or largest value of positive weight; false: none. Its bytes are the multiset's. */
+bool ordered_min(const struct ordered *o, struct value *out);
+bool ordered_max(const struct ordered *o, struct value *out);
+void ordered_free(struct ordered *o, struct heap *h);
+void ordered_check(const struct ordered *o);
+
+#endif
