@@ -18,14 +18,14 @@
 #include "core/flow/flow_internal.h"
 #include "core/store/multimap.h"
 
-struct change {
+struct row_change {
 	const void *row;
 	uint64_t hash;
 	int64_t weight;
 };
 
 struct changes {
-	struct change *list;
+	struct row_change *list;
 	unsigned n, cap;
 };
 
@@ -141,7 +141,7 @@ static void state_free(struct flow *f, struct view_state *v)
 	multimap_free(v->groups);
 	for (unsigned i = 0; v->sides != NULL && i < 2 * v->plan->njoins; i++)
 		multimap_free(v->sides[i]);
-	heap_free(f->heap, v->sides, 2 * v->plan->njoins * sizeof(struct multimap *));
+	heap_free(f->heap, v->sides, (2 * v->plan->njoins + 1) * sizeof(struct multimap *));
 	heap_free(f->heap, v->out.list, v->out.cap * sizeof(*v->out.list));
 	v->groups = NULL;
 	v->sides = NULL;
@@ -661,7 +661,7 @@ static void publish_input(struct flow *f, struct view_state *v, const void *row,
 
 	if (c->n == c->cap) {
 		unsigned cap = c->cap == 0 ? 64 : 2 * c->cap;
-		struct change *grown = heap_realloc(f->heap, c->list, c->cap * sizeof(*grown),
+		struct row_change *grown = heap_realloc(f->heap, c->list, c->cap * sizeof(*grown),
 			cap * sizeof(*grown));
 
 		if (grown == NULL) {
@@ -671,14 +671,14 @@ static void publish_input(struct flow *f, struct view_state *v, const void *row,
 		c->list = grown;
 		c->cap = cap;
 	}
-	c->list[c->n++] = (struct change){ row, row_hash(&v->plan->view->layout, row, v->target->key,
+	c->list[c->n++] = (struct row_change){ row, row_hash(&v->plan->view->layout, row, v->target->key,
 		v->target->nkey), weight };
 }
 
 /* By key, equal rows together, deletions first. */
 static int change_order(const void *x, const void *y)
 {
-	const struct change *a = x, *b = y;
+	const struct row_change *a = x, *b = y;
 	uint32_t na, nb;
 	int c;
 
@@ -702,7 +702,7 @@ static void changes_net(struct changes *c)
 	if (c->n > 1)
 		qsort(c->list, c->n, sizeof(*c->list), change_order);
 	for (unsigned i = 0; i < c->n;) {
-		struct change sum = c->list[i];
+		struct row_change sum = c->list[i];
 		unsigned k = i + 1;
 
 		for (; k < c->n && change_order(&sum, &c->list[k]) == 0; k++)
@@ -714,13 +714,13 @@ static void changes_net(struct changes *c)
 	c->n = n;
 }
 
-static const void *published(const struct view_state *v, const struct change *c)
+static const void *published(const struct view_state *v, const struct row_change *c)
 {
 	return part_find(v->target, c->hash, &v->plan->view->layout, c->row, v->target->key);
 }
 
 /* A view without key: count how often the row occurs. */
-static int publish_counted(struct flow *f, struct view_state *v, const struct change *c,
+static int publish_counted(struct flow *f, struct view_state *v, const struct row_change *c,
 	uint64_t epoch)
 {
 	const struct row_layout *l = &v->target->layout;
@@ -756,7 +756,7 @@ static int publish_counted(struct flow *f, struct view_state *v, const struct ch
 	return part_put(v->target, c->hash, epoch, old, row);
 }
 
-static int publish_delete(struct flow *f, struct view_state *v, const struct change *c,
+static int publish_delete(struct flow *f, struct view_state *v, const struct row_change *c,
 	uint64_t epoch)
 {
 	(void)f;
@@ -765,7 +765,7 @@ static int publish_delete(struct flow *f, struct view_state *v, const struct cha
 	return part_delete(v->target, c->hash, epoch, c->row);
 }
 
-static int publish_insert(struct flow *f, struct view_state *v, const struct change *c,
+static int publish_insert(struct flow *f, struct view_state *v, const struct row_change *c,
 	uint64_t epoch)
 {
 	if (c->weight <= 0)
@@ -779,8 +779,8 @@ static int publish_insert(struct flow *f, struct view_state *v, const struct cha
 }
 
 /* The common case: a row takes the place of another with the same key. */
-static bool is_replacement(const struct view_state *v, const struct change *a,
-	const struct change *b)
+static bool is_replacement(const struct view_state *v, const struct row_change *a,
+	const struct row_change *b)
 {
 	const struct row_layout *l = &v->plan->view->layout;
 
@@ -798,7 +798,7 @@ static int publish_keyed(struct flow *f, struct view_state *v, uint64_t epoch)
 		while (end < c->n && c->list[end].hash == c->list[i].hash)
 			end++;
 		if (end - i == 2) {
-			const struct change *a = &c->list[i], *b = &c->list[i + 1];
+			const struct row_change *a = &c->list[i], *b = &c->list[i + 1];
 
 			if (a->weight > 0) {
 				a = b;

@@ -25,7 +25,7 @@ int query_compile(struct statement *s, struct error *e);
 int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
 	void *arg, struct error *e);
 /* n executions of one statement; key lookups of all of them are prefetched together. sink's arg is
- * args[i] for the i-th; begin(arg) and end(arg, status) bracket each. errors: n of them. */
+ * args[i] for the i-th. status, errors: n of them. */
 void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
 	struct query_env *env, query_sink sink, void *const *args, int *status, struct error *errors);
 

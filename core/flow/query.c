@@ -1,0 +1,906 @@
+/*
+ * query.c: see query.h.
+ *
+ * Happy path of a lookup: the key from the parameters, its partition column's hash to the shard, one table
+ * read, the result row. A scan goes through the parts of all shards. With ORDER BY or grouping the
+ * results are collected in scratch memory first, at most rows_max of them.
+ */
+#include "core/flow/query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/limits.h"
+#include "core/flow/ordered.h"
+#include "core/sql/sum.h"
+
+struct compiled_query {
+	struct program *keys;         /* access: nkeys × width values */
+	struct type *key_types;       /* width */
+	struct row_layout key_layout;
+	struct program *filter;       /* NULL: none */
+	struct program *group;        /* keys of a GROUP BY */
+	struct row_layout group_keys;
+	struct program *aggregates;   /* argument and filter of each */
+	struct row_layout group_row;
+	struct program *having;
+	struct program *outputs;
+	struct program *order;        /* NULL: none */
+	struct program *limit;        /* limit, offset; NULL: none */
+	bool whole;                   /* the outputs are the stored row as it is */
+	bool key_is_param;            /* one key of one column, a parameter: key_param */
+	uint16_t key_param;
+};
+
+static const uint16_t SEQUENCE[LIMIT_KEY_COLUMNS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+	14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
+
+/* --- compiling --- */
+
+struct compile {
+	struct statement *s;
+	struct compiled_query *k;
+	const struct row_layout *layouts[EXPR_SOURCES];
+	struct error *e;
+};
+
+static struct program *compile(struct compile *c, const struct expr *const *trees, unsigned n)
+{
+	return program_compile(trees, n, c->layouts, &c->s->arena, c->e);
+}
+
+static int no_memory(struct error *e)
+{
+	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+}
+
+static int compile_access(struct compile *c)
+{
+	const struct access *a = &c->s->query.access;
+	const struct relation *r = c->s->relation;
+	struct compiled_query *k = c->k;
+	unsigned source, column;
+
+	if (r == NULL || a->kind == ACCESS_SCAN)
+		return 0;
+	k->keys = compile(c, (const struct expr *const *)a->keys, a->nkeys * a->width);
+	k->key_types = arena_alloc(&c->s->arena, a->width * sizeof(*k->key_types));
+	if (k->keys == NULL)
+		return -1;
+	if (k->key_types == NULL)
+		return no_memory(c->e);
+	for (unsigned i = 0; i < a->width; i++) {
+		const uint16_t *cols = a->kind == ACCESS_KEYS ? r->key : a->index->cols;
+
+		k->key_types[i] = r->columns[cols[i]].type;
+	}
+	if (a->nkeys == 1 && a->width == 1 && program_column(k->keys, 0, &source, &column) == 0 &&
+		source == EXPR_PARAMS) {
+		k->key_is_param = true;
+		k->key_param = (uint16_t)column;
+	}
+	return row_layout_init(&k->key_layout, k->key_types, a->width, &c->s->arena, c->e);
+}
+
+static int compile_list(struct compile *c, struct program **out, const struct expr **trees,
+	unsigned n)
+{
+	*out = compile(c, trees, n);
+	return *out == NULL ? -1 : 0;
+}
+
+static int compile_filter(struct compile *c)
+{
+	const struct select *s = c->s->query.select;
+	struct expr *all;
+	const struct expr *tree;
+
+	if (s->nconjuncts == 0)
+		return 0;
+	all = arena_zalloc(&c->s->arena, sizeof(*all));
+	if (all == NULL)
+		return no_memory(c->e);
+	all->kind = EXPR_AND;
+	all->type.id = TYPE_BOOL;
+	all->nargs = (uint16_t)s->nconjuncts;
+	all->args = s->conjuncts;
+	tree = s->nconjuncts == 1 ? s->conjuncts[0] : all;
+	return compile_list(c, &c->k->filter, &tree, 1);
+}
+
+static int compile_group(struct compile *c)
+{
+	struct select *s = c->s->query.select;
+	struct compiled_query *k = c->k;
+	unsigned n = s->ngroup + s->naggregates;
+	struct type *types = arena_alloc(&c->s->arena, (n + 1) * sizeof(*types));
+	const struct expr **trees = arena_alloc(&c->s->arena, (2 * n + 1) * sizeof(*trees));
+	struct expr *yes = arena_zalloc(&c->s->arena, sizeof(*yes));
+
+	if (types == NULL || trees == NULL || yes == NULL)
+		return no_memory(c->e);
+	yes->kind = EXPR_CONST;
+	yes->type.id = yes->constant.type = TYPE_BOOL;
+	yes->constant.i = 1;
+	for (unsigned i = 0; i < s->ngroup; i++)
+		types[i] = s->group[i]->type;
+	for (unsigned i = 0; i < s->naggregates; i++) {
+		const struct aggregate *a = &s->aggregates[i];
+
+		types[s->ngroup + i] = a->type;
+		trees[2 * i] = a->arg != NULL ? a->arg : yes;
+		trees[2 * i + 1] = a->filter != NULL ? a->filter : yes;
+	}
+	if (row_layout_init(&k->group_keys, types, s->ngroup, &c->s->arena, c->e) != 0 ||
+		row_layout_init(&k->group_row, types, n, &c->s->arena, c->e) != 0 ||
+		compile_list(c, &k->aggregates, trees, 2 * s->naggregates) != 0)
+		return -1;
+	if (s->ngroup > LIMIT_KEY_COLUMNS)
+		return error_set(c->e, ERR_TOO_MANY_COLUMNS, 0, "a query may group by at most %d columns",
+			LIMIT_KEY_COLUMNS);
+	if (s->ngroup > 0 &&
+		compile_list(c, &k->group, (const struct expr **)s->group, s->ngroup) != 0)
+		return -1;
+	c->layouts[0] = &k->group_row;
+	if (s->having == NULL)
+		return 0;
+	return compile_list(c, &k->having, (const struct expr *[]){ s->having }, 1);
+}
+
+static int compile_rest(struct compile *c)
+{
+	const struct select *s = c->s->query.select;
+	const struct expr **trees = arena_alloc(&c->s->arena,
+		(s->noutputs + s->norder + 2) * sizeof(*trees));
+	static const struct value NO_LIMIT = { .type = TYPE_INT8, .flags = VALUE_NULL };
+	struct expr *none = arena_zalloc(&c->s->arena, sizeof(*none));
+	unsigned source, column;
+
+	if (trees == NULL || none == NULL)
+		return no_memory(c->e);
+	for (unsigned i = 0; i < s->noutputs; i++)
+		trees[i] = s->outputs[i].expr;
+	if (compile_list(c, &c->k->outputs, trees, s->noutputs) != 0)
+		return -1;
+	for (unsigned i = 0; i < s->norder; i++)
+		trees[i] = s->order[i].expr;
+	if (s->norder > 0 && compile_list(c, &c->k->order, trees, s->norder) != 0)
+		return -1;
+	c->k->whole = !s->grouped && c->s->relation != NULL &&
+		s->noutputs == c->s->relation->layout.ncols;
+	for (unsigned i = 0; c->k->whole && i < s->noutputs; i++)
+		c->k->whole = program_column(c->k->outputs, i, &source, &column) == 0 && source == 0 &&
+			column == i;
+	if (s->limit == NULL && s->offset == NULL)
+		return 0;
+	none->kind = EXPR_CONST;
+	none->type.id = TYPE_INT8;
+	none->constant = NO_LIMIT;
+	trees[0] = s->limit != NULL ? s->limit : none;
+	trees[1] = s->offset != NULL ? s->offset : none;
+	return compile_list(c, &c->k->limit, trees, 2);
+}
+
+int query_compile(struct statement *s, struct error *e)
+{
+	struct compile c = { .s = s, .e = e };
+
+	c.k = arena_zalloc(&s->arena, sizeof(*c.k));
+	if (c.k == NULL)
+		return no_memory(e);
+	s->compiled = c.k;
+	c.layouts[EXPR_PARAMS] = &s->param_layout;
+	if (s->relation != NULL)
+		c.layouts[0] = &s->relation->layout;
+	if (compile_access(&c) != 0 || compile_filter(&c) != 0)
+		return -1;
+	if (s->query.select->grouped && compile_group(&c) != 0)
+		return -1;
+	return compile_rest(&c);
+}
+
+/* --- running --- */
+
+struct sorted {
+	const void *row;              /* result row */
+	const struct value *keys;
+	uint64_t number;              /* of arrival: keeps the sort stable */
+};
+
+struct group {
+	struct group *next;
+	const void *key;
+	uint64_t hash;
+	struct sum_state *sums;
+	struct ordered *ordered;
+	int64_t *counts;
+};
+
+enum { GROUP_CHAINS = 1024 };
+
+struct run {
+	const struct statement *s;
+	const struct compiled_query *k;
+	const void *params;
+	struct query_env *env;
+	struct program_env program;
+	struct arena *keep;           /* what lasts until the end of the query */
+	query_sink sink;
+	void *arg;
+	struct error *e;
+	int64_t limit, offset, given; /* limit < 0: none */
+	bool done;
+	struct sorted *sorted;
+	uint64_t nsorted, sorted_cap;
+	struct group **groups;
+	uint64_t ngroups;
+	uint64_t scanned;
+	struct heap *heap;            /* of group states */
+};
+
+static int evaluate(struct run *q, const struct program *p, const void *row, struct value *out)
+{
+	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = q->params };
+
+	return program_run(p, rows, out, &q->program);
+}
+
+static int test(struct run *q, const struct program *p, const void *row)
+{
+	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = q->params };
+
+	return p == NULL ? 1 : program_test(p, rows, &q->program);
+}
+
+static int give(struct run *q, const void *row)
+{
+	int status;
+
+	if (q->offset > 0) {
+		q->offset--;
+		return 0;
+	}
+	if (q->limit >= 0 && q->given >= q->limit) {
+		q->done = true;
+		return 0;
+	}
+	q->given++;
+	status = q->sink(q->arg, row, row_size(row));
+	if (q->limit >= 0 && q->given >= q->limit)
+		q->done = true;
+	return status;
+}
+
+enum { VALUES_STACK = 64 };
+
+/* The result row for a source (or group) row, in the given arena; NULL: error. */
+static const void *result_row(struct run *q, const void *row, struct arena *a)
+{
+	const struct row_layout *l = &q->s->result_layout;
+	struct value stack[VALUES_STACK], *v = stack;
+	void *out;
+
+	if (l->ncols > VALUES_STACK)
+		v = arena_alloc(a, l->ncols * sizeof(*v));
+	if (v == NULL) {
+		no_memory(q->e);
+		return NULL;
+	}
+	if (evaluate(q, q->k->outputs, row, v) != 0)
+		return NULL;
+	out = arena_alloc(a, row_encoded_size(l, v));
+	if (out == NULL)
+		no_memory(q->e);
+	else
+		row_encode(l, v, out);
+	return out;
+}
+
+static int too_many(struct run *q)
+{
+	return error_set(q->e, ERR_PROGRAM_LIMIT, 0,
+		"the query would sort or group more than %llu rows", (unsigned long long)q->env->rows_max);
+}
+
+/* Values outlive the row they point into. */
+static int value_keep(struct run *q, struct value *v)
+{
+	char *copy;
+
+	if (value_is_null(v) || v->type < TYPE_TEXT || v->type > TYPE_BYTEA || v->s.len == 0)
+		return 0;
+	copy = arena_strdup(q->keep, v->s.p, v->s.len);
+	if (copy == NULL)
+		return no_memory(q->e);
+	v->s.p = copy;
+	return 0;
+}
+
+static int collect(struct run *q, const void *row)
+{
+	unsigned n = q->s->query.select->norder;
+	struct value *keys;
+	const void *out;
+
+	if (q->nsorted >= q->env->rows_max)
+		return too_many(q);
+	if (q->nsorted == q->sorted_cap) {
+		uint64_t cap = q->sorted_cap == 0 ? 256 : 2 * q->sorted_cap;
+		struct sorted *grown = realloc(q->sorted, cap * sizeof(*grown));
+
+		if (grown == NULL)
+			return no_memory(q->e);
+		q->sorted = grown;
+		q->sorted_cap = cap;
+	}
+	keys = arena_alloc(q->keep, n * sizeof(*keys));
+	if (keys == NULL)
+		return no_memory(q->e);
+	if (evaluate(q, q->k->order, row, keys) != 0)
+		return -1;
+	for (unsigned i = 0; i < n; i++)
+		if (value_keep(q, &keys[i]) != 0)
+			return -1;
+	out = result_row(q, row, q->keep);
+	if (out == NULL)
+		return -1;
+	q->sorted[q->nsorted] = (struct sorted){ out, keys, q->nsorted };
+	q->nsorted++;
+	return 0;
+}
+
+/* A row that passed everything before ORDER BY: a source row or a group row. */
+static int emit(struct run *q, const void *row)
+{
+	const void *out;
+
+	if (q->k->order != NULL)
+		return collect(q, row);
+	out = result_row(q, row, q->env->scratch);
+	return out == NULL ? -1 : give(q, out);
+}
+
+/* --- grouping --- */
+
+static int group_states(struct run *q, struct group *g)
+{
+	unsigned n = q->s->query.select->naggregates;
+
+	g->sums = arena_zalloc(q->keep, n * sizeof(*g->sums) + 1);
+	g->ordered = arena_zalloc(q->keep, n * sizeof(*g->ordered) + 1);
+	g->counts = arena_zalloc(q->keep, n * sizeof(*g->counts) + 1);
+	return g->sums == NULL || g->ordered == NULL || g->counts == NULL ? no_memory(q->e) : 0;
+}
+
+static struct group *group_of(struct run *q, const void *row)
+{
+	const struct select *s = q->s->query.select;
+	struct value keys[LIMIT_KEY_COLUMNS];
+	struct group *g;
+	uint64_t hash;
+	void *key;
+
+	if (s->ngroup > 0 && evaluate(q, q->k->group, row, keys) != 0)
+		return NULL;
+	hash = values_hash(keys, s->ngroup);
+	key = arena_alloc(q->env->scratch, row_encoded_size(&q->k->group_keys, keys));
+	if (key == NULL) {
+		no_memory(q->e);
+		return NULL;
+	}
+	row_encode(&q->k->group_keys, keys, key);
+	for (g = q->groups[hash % GROUP_CHAINS]; g != NULL; g = g->next)
+		if (g->hash == hash && row_equal(&q->k->group_keys, g->key, SEQUENCE, &q->k->group_keys, key,
+			SEQUENCE, s->ngroup))
+			return g;
+	if (q->ngroups++ >= q->env->rows_max) {
+		too_many(q);
+		return NULL;
+	}
+	g = arena_zalloc(q->keep, sizeof(*g));
+	if (g == NULL || group_states(q, g) != 0) {
+		no_memory(q->e);
+		return NULL;
+	}
+	{
+		void *copy = arena_alloc(q->keep, row_size(key));
+
+		if (copy == NULL) {
+			no_memory(q->e);
+			return NULL;
+		}
+		memcpy(copy, key, row_size(key));
+		g->key = copy;
+	}
+	g->hash = hash;
+	g->next = q->groups[hash % GROUP_CHAINS];
+	q->groups[hash % GROUP_CHAINS] = g;
+	return g;
+}
+
+static int group_add(struct run *q, const void *row)
+{
+	const struct select *s = q->s->query.select;
+	struct group *g = group_of(q, row);
+	struct value *v;
+
+	if (g == NULL)
+		return -1;
+	v = arena_alloc(q->env->scratch, (2 * s->naggregates + 1) * sizeof(*v));
+	if (v == NULL)
+		return no_memory(q->e);
+	if (evaluate(q, q->k->aggregates, row, v) != 0)
+		return -1;
+	for (unsigned i = 0; i < s->naggregates; i++) {
+		const struct value *arg = &v[2 * i], *filter = &v[2 * i + 1];
+		int status = 0;
+
+		if (value_is_null(filter) || filter->i == 0 || value_is_null(arg))
+			continue;
+		switch (s->aggregates[i].kind) {
+		case AGG_COUNT_STAR:
+		case AGG_COUNT:
+			g->counts[i]++;
+			break;
+		case AGG_SUM:
+		case AGG_AVG:
+			status = sum_add(&g->sums[i], arg, 1, q->heap, q->e);
+			break;
+		default:
+			status = ordered_add(&g->ordered[i], arg, 1, q->heap);
+			if (status != 0)
+				no_memory(q->e);
+			break;
+		}
+		if (status != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int group_value(struct run *q, const struct group *g, unsigned i, struct value *out)
+{
+	const struct aggregate *a = &q->s->query.select->aggregates[i];
+
+	memset(out, 0, sizeof(*out));
+	out->type = a->type.id;
+	switch (a->kind) {
+	case AGG_COUNT_STAR:
+	case AGG_COUNT:
+		out->i = g->counts[i];
+		return 0;
+	case AGG_SUM:
+		return sum_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
+	case AGG_AVG:
+		return avg_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
+	case AGG_MIN:
+	case AGG_MAX:
+		if (!(a->kind == AGG_MIN ? ordered_min : ordered_max)(&g->ordered[i], out))
+			out->flags = VALUE_NULL;
+		out->type = a->type.id;
+		return 0;
+	}
+	return 0;
+}
+
+static int group_emit(struct run *q, const struct group *g)
+{
+	const struct select *s = q->s->query.select;
+	struct value *v = arena_alloc(q->env->scratch, (s->ngroup + s->naggregates + 1) * sizeof(*v));
+	void *row;
+	int pass;
+
+	if (v == NULL)
+		return no_memory(q->e);
+	for (unsigned i = 0; i < s->ngroup; i++)
+		row_get(&q->k->group_keys, g->key, i, &v[i]);
+	for (unsigned i = 0; i < s->naggregates; i++)
+		if (group_value(q, g, i, &v[s->ngroup + i]) != 0)
+			return -1;
+	row = arena_alloc(q->keep, row_encoded_size(&q->k->group_row, v));
+	if (row == NULL)
+		return no_memory(q->e);
+	row_encode(&q->k->group_row, v, row);
+	pass = test(q, q->k->having, row);
+	return pass <= 0 ? pass : emit(q, row);
+}
+
+static int groups_emit(struct run *q)
+{
+	const struct select *s = q->s->query.select;
+
+	if (s->ngroup == 0 && q->ngroups == 0) {
+		struct group *g = arena_zalloc(q->keep, sizeof(*g));
+
+		return g == NULL || group_states(q, g) != 0 ? no_memory(q->e) : group_emit(q, g);
+	}
+	for (unsigned c = 0; c < GROUP_CHAINS; c++)
+		for (const struct group *g = q->groups[c]; g != NULL && !q->done; g = g->next) {
+			int status = group_emit(q, g);
+
+			arena_reset(q->env->scratch);
+			if (status != 0)
+				return status;
+		}
+	return 0;
+}
+
+static void groups_free(struct run *q)
+{
+	unsigned n = q->s->query.select->naggregates;
+
+	for (unsigned c = 0; q->groups != NULL && c < GROUP_CHAINS; c++)
+		for (struct group *g = q->groups[c]; g != NULL; g = g->next)
+			for (unsigned i = 0; i < n && g->sums != NULL && g->ordered != NULL; i++) {
+				sum_free(&g->sums[i], q->heap);
+				ordered_free(&g->ordered[i], q->heap);
+			}
+}
+
+/* --- sorting --- */
+
+static int sorted_order(const void *x, const void *y, void *arg)
+{
+	const struct sorted *a = x, *b = y;
+	const struct select *s = ((const struct run *)arg)->s->query.select;
+
+	for (unsigned i = 0; i < s->norder; i++) {
+		const struct value *u = &a->keys[i], *w = &b->keys[i];
+		int c;
+
+		if (value_is_null(u) || value_is_null(w)) {
+			c = value_is_null(u) - value_is_null(w);
+			if (c != 0)
+				return s->order[i].nulls_first ? -c : c;
+			continue;
+		}
+		c = value_compare(u, w);
+		if (c != 0)
+			return s->order[i].descending ? -c : c;
+	}
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static int sorted_give(struct run *q)
+{
+	if (q->nsorted > 1)
+		qsort_r(q->sorted, q->nsorted, sizeof(*q->sorted), sorted_order, q);
+	for (uint64_t i = 0; i < q->nsorted && !q->done; i++) {
+		int status = give(q, q->sorted[i].row);
+
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+/* --- access --- */
+
+enum { CANCEL_EVERY = 1024 };
+
+/* A stored row that the access found; counted views repeat it. */
+static int row_found(struct run *q, const struct part *p, const void *row)
+{
+	int64_t times = 1;
+	int pass, status = 0;
+
+	if (q->env->canceled != NULL && ++q->scanned % CANCEL_EVERY == 0 &&
+		__atomic_load_n(q->env->canceled, __ATOMIC_RELAXED))
+		return error_set(q->e, ERR_CANCELED, 0, NULL);
+	/* The fast path: the stored row is the answer. */
+	if (q->k->whole && q->k->filter == NULL && q->k->order == NULL && !p->counted)
+		return give(q, row);
+	if (p->counted) {
+		struct value v;
+		struct value *all;
+		void *plain;
+
+		row_get(&p->layout, row, p->layout.ncols - 1u, &v);
+		times = v.i;
+		all = arena_alloc(q->env->scratch, p->layout.ncols * sizeof(*all));
+		if (all == NULL)
+			return no_memory(q->e);
+		for (unsigned i = 0; i + 1 < p->layout.ncols; i++)
+			row_get(&p->layout, row, i, &all[i]);
+		plain = arena_alloc(q->env->scratch,
+			row_encoded_size(&q->s->relation->layout, all));
+		if (plain == NULL)
+			return no_memory(q->e);
+		row_encode(&q->s->relation->layout, all, plain);
+		row = plain;
+	}
+	pass = test(q, q->k->filter, row);
+	if (pass <= 0)
+		return pass;
+	while (times-- > 0 && status == 0 && !q->done)
+		status = q->s->query.select->grouped ? group_add(q, row) : emit(q, row);
+	return status;
+}
+
+static struct parts *parts_of(const struct relation *r)
+{
+	return __atomic_load_n((struct parts *const *)&r->user, __ATOMIC_ACQUIRE);
+}
+
+static int scan(struct run *q, const struct parts *parts)
+{
+	for (unsigned s = 0; s < parts->shards && !q->done; s++) {
+		struct table_cursor c;
+		const void *row;
+
+		table_scan_begin(&c, parts->part[s]->table, q->env->epoch);
+		while (!q->done && (row = table_scan_next(&c)) != NULL) {
+			int status = row_found(q, parts->part[s], row);
+
+			arena_reset(q->env->scratch);
+			if (status != 0)
+				return status;
+		}
+	}
+	return 0;
+}
+
+/* The shard of a key: by its partition column. */
+static unsigned key_shard(const struct relation *r, const struct parts *parts,
+	const struct row_layout *l, const void *row, const uint16_t *cols, const uint16_t *key,
+	unsigned n, bool *known)
+{
+	*known = false;
+	for (unsigned i = 0; i < n; i++)
+		if (r->partition >= 0 && key[i] == (uint16_t)r->partition) {
+			struct value v;
+
+			row_get(l, row, cols[i], &v);
+			*known = true;
+			return shard_of(value_hash(&v), parts->shards);
+		}
+	return 0;
+}
+
+static int lookup(struct run *q, const struct parts *parts, const void *key)
+{
+	const struct relation *r = q->s->relation;
+	bool known;
+	unsigned shard = key_shard(r, parts, &q->k->key_layout, key, SEQUENCE, r->key, r->nkey, &known);
+
+	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards); s++) {
+		const struct part *p = parts->part[s];
+		const void *row = table_read(p->table, row_hash(&q->k->key_layout, key, SEQUENCE, p->nkey),
+			&q->k->key_layout, key, SEQUENCE, q->env->epoch);
+
+		if (row != NULL)
+			return row_found(q, p, row);
+	}
+	return 0;
+}
+
+static int index_lookup(struct run *q, const struct parts *parts, const void *key)
+{
+	const struct index_def *d = q->s->query.access.index;
+	const struct relation *r = q->s->relation;
+	uint64_t hash = row_hash(&q->k->key_layout, key, SEQUENCE, d->ncols);
+	unsigned at = 0;
+	bool known;
+	unsigned shard = key_shard(r, parts, &q->k->key_layout, key, SEQUENCE, d->cols, d->ncols,
+		&known);
+
+	while (at < r->nindexes && r->indexes[at] != d)
+		at++;
+	if (at == r->nindexes)
+		return error_set(q->e, ERR_UNDEFINED_OBJECT, 0, "the index this statement used was dropped");
+	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards) && !q->done; s++) {
+		const struct part *p = parts->part[s];
+		const struct index *ix = p->indexes[at];
+		const struct row_layout *kl = index_key_layout(ix);
+		struct index_cursor c;
+		const void *found;
+
+		index_find(ix, &c, hash, &q->k->key_layout, key, SEQUENCE, q->env->epoch);
+		while (!q->done && (found = index_next(ix, &c)) != NULL) {
+			const void *row = table_read(p->table, row_hash(kl, found, SEQUENCE, p->nkey), kl, found,
+				SEQUENCE, q->env->epoch);
+			int status = row == NULL ? 0 : row_found(q, p, row);
+
+			if (status != 0)
+				return status;
+		}
+	}
+	return 0;
+}
+
+static bool row_has_null(const struct row_layout *l, const void *row)
+{
+	for (unsigned i = 0; i < l->ncols; i++)
+		if (row_is_null(row, i))
+			return true;
+	return false;
+}
+
+static int by_keys(struct run *q, const struct parts *parts)
+{
+	const struct access *a = &q->s->query.access;
+	unsigned n = a->nkeys * a->width;
+	struct value *v = arena_alloc(q->keep, (n + 1) * sizeof(*v));
+	const void **keys = arena_alloc(q->keep, (a->nkeys + 1) * sizeof(*keys));
+
+	if (v == NULL || keys == NULL)
+		return no_memory(q->e);
+	if (evaluate(q, q->k->keys, NULL, v) != 0)
+		return -1;
+	for (unsigned i = 0; i < a->nkeys && !q->done; i++) {
+		void *key = arena_alloc(q->keep, row_encoded_size(&q->k->key_layout, v + i * a->width));
+		bool again = false;
+		int status;
+
+		if (key == NULL)
+			return no_memory(q->e);
+		row_encode(&q->k->key_layout, v + i * a->width, key);
+		keys[i] = key;
+		for (unsigned k = 0; k < i && !again; k++)
+			again = row_equal(&q->k->key_layout, keys[k], SEQUENCE, &q->k->key_layout, key, SEQUENCE,
+				a->width);
+		if (again || row_has_null(&q->k->key_layout, key))
+			continue;
+		status = a->kind == ACCESS_KEYS ? lookup(q, parts, key) : index_lookup(q, parts, key);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
+static int limits(struct run *q)
+{
+	struct value v[2];
+
+	q->limit = -1;
+	if (q->k->limit == NULL)
+		return 0;
+	if (evaluate(q, q->k->limit, NULL, v) != 0)
+		return -1;
+	if (!value_is_null(&v[0])) {
+		if (v[0].i < 0)
+			return error_set(q->e, ERR_NEGATIVE_LIMIT, 0, NULL);
+		q->limit = v[0].i;
+		q->done = v[0].i == 0;
+	}
+	if (!value_is_null(&v[1])) {
+		if (v[1].i < 0)
+			return error_set(q->e, ERR_NEGATIVE_OFFSET, 0, NULL);
+		q->offset = v[1].i;
+	}
+	return 0;
+}
+
+static int readable(const struct statement *s, const struct parts *parts, struct error *e)
+{
+	if (__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE))
+		return error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist",
+			s->relation->name);
+	if (!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+		return 0;
+	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", s->relation->name,
+		parts->reason.message);
+	error_detail(e, "%s: %s", error_sqlstate(parts->reason.code), parts->reason.detail);
+	return error_hint(e, "Correct the rows that caused it, then DROP and CREATE the view.");
+}
+
+static int run_rows(struct run *q)
+{
+	const struct parts *parts;
+	int status = limits(q);
+
+	if (status != 0 || q->done)
+		return status;
+	if (q->s->relation == NULL) {
+		status = test(q, q->k->filter, NULL);
+		if (status <= 0 && !q->s->query.select->grouped)
+			return status;
+		if (q->s->query.select->grouped)
+			status = status < 0 ? -1 : status == 0 ? 0 : group_add(q, NULL);
+		else
+			status = emit(q, NULL);
+	} else {
+		parts = parts_of(q->s->relation);
+		if (readable(q->s, parts, q->e) != 0)
+			return -1;
+		status = q->k->keys == NULL ? scan(q, parts) : by_keys(q, parts);
+	}
+	if (status == 0 && q->s->query.select->grouped)
+		status = groups_emit(q);
+	if (status == 0 && q->k->order != NULL)
+		status = sorted_give(q);
+	return status;
+}
+
+/* One key of one column from the parameters, whole rows: no arena, no program. */
+static bool is_point(const struct statement *s, const struct compiled_query *k)
+{
+	return k->key_is_param && k->whole && k->filter == NULL && k->order == NULL &&
+		k->limit == NULL && s->query.access.kind == ACCESS_KEYS && s->relation->partition >= 0;
+}
+
+static const struct table *point_table(const struct statement *s, const struct parts *parts,
+	const void *params, uint64_t *hash)
+{
+	const struct compiled_query *k = s->compiled;
+
+	*hash = row_hash(&s->param_layout, params, &k->key_param, 1);
+	return parts->part[shard_of(*hash, parts->shards)]->table;
+}
+
+int query_run(const struct statement *s, const void *params, struct query_env *env,
+	query_sink sink, void *arg, struct error *e)
+{
+	const struct compiled_query *k = s->compiled;
+	struct arena keep;
+	struct run q = { .s = s, .k = k, .params = params, .env = env, .sink = sink, .arg = arg, .e = e,
+		.keep = &keep, .program = { env->scratch, e, env->now_us, 0 }, .limit = -1 };
+	int status;
+
+	error_clear(e);
+	if (is_point(s, k)) {
+		const struct parts *parts = parts_of(s->relation);
+		const void *row;
+		uint64_t hash;
+
+		if (readable(s, parts, e) != 0)
+			return -1;
+		if (row_is_null(params, k->key_param))
+			return 0;
+		row = table_read(point_table(s, parts, params, &hash), hash, &s->param_layout, params,
+			&k->key_param, env->epoch);
+		return row == NULL ? 0 : sink(arg, row, row_size(row));
+	}
+	arena_reset(env->scratch);
+	arena_init(&keep, NULL);
+	if (s->query.select->grouped) {
+		q.heap = heap_new(NULL);
+		q.groups = arena_zalloc(&keep, GROUP_CHAINS * sizeof(struct group *));
+	}
+	if (s->query.select->grouped && (q.heap == NULL || q.groups == NULL))
+		status = no_memory(e);
+	else
+		status = run_rows(&q);
+	if (status < 0 && q.program.error_position > 0 && e->position == 0)
+		e->position = q.program.error_position;
+	if (q.heap != NULL) {
+		groups_free(&q);
+		heap_free_all(q.heap);
+	}
+	free(q.sorted);
+	arena_free(&keep);
+	return status;
+}
+
+static void point_batch(const struct statement *s, const struct parts *parts, unsigned n,
+	const void *const *params, struct query_env *env, query_sink sink, void *const *args,
+	int *status)
+{
+	const struct compiled_query *k = s->compiled;
+	const struct table *tables[TABLE_BATCH];
+	uint64_t hashes[TABLE_BATCH];
+	const void *rows[TABLE_BATCH];
+
+	for (unsigned i = 0; i < n; i++)
+		tables[i] = point_table(s, parts, params[i], &hashes[i]);
+	table_read_batch(tables, n, hashes, &s->param_layout, params, &k->key_param, env->epoch, rows);
+	for (unsigned i = 0; i < n; i++)
+		status[i] = rows[i] == NULL || row_is_null(params[i], k->key_param) ? 0 :
+			sink(args[i], rows[i], row_size(rows[i]));
+}
+
+void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
+	struct query_env *env, query_sink sink, void *const *args, int *status, struct error *errors)
+{
+	struct error e;
+
+	if (!is_point(s, s->compiled) || readable(s, parts_of(s->relation), &e) != 0) {
+		for (unsigned i = 0; i < n; i++)
+			status[i] = query_run(s, params[i], env, sink, args[i], &errors[i]);
+		return;
+	}
+	for (unsigned i = 0; i < n; i += TABLE_BATCH)
+		point_batch(s, parts_of(s->relation), n - i < TABLE_BATCH ? n - i : TABLE_BATCH, params + i,
+			env, sink, args + i, status + i);
+}
