@@ -841,6 +841,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	error_clear(e);
 	if (is_point(s, k)) {
 		const struct parts *parts = parts_of(s->relation);
+		const struct table *table;
 		const void *row;
 		uint64_t hash;
 
@@ -848,8 +849,8 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 			return -1;
 		if (row_is_null(params, k->key_param))
 			return 0;
-		row = table_read(point_table(s, parts, params, &hash), hash, &s->param_layout, params,
-			&k->key_param, env->epoch);
+		table = point_table(s, parts, params, &hash);
+		row = table_read(table, hash, &s->param_layout, params, &k->key_param, env->epoch);
 		return row == NULL ? 0 : sink(arg, row, row_size(row));
 	}
 	arena_reset(env->scratch);
