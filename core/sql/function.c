@@ -1,0 +1,297 @@
+/*
+ * function.c: how a call finds its function: PostgreSQL's rules (manual, chapter 10) over the tables of
+ * function_table.c.
+ */
+#include "core/sql/function.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/sql/cast.h"
+#include "core/sql/function_table.h"
+
+/* Categories of the manual's section 10.1, each with its preferred type. */
+static char category(enum type_id t)
+{
+	switch (t) {
+	case TYPE_BOOL:
+		return 'B';
+	case TYPE_INT2:
+	case TYPE_INT4:
+	case TYPE_INT8:
+	case TYPE_FLOAT4:
+	case TYPE_FLOAT8:
+	case TYPE_NUMERIC:
+		return 'N';
+	case TYPE_TEXT:
+	case TYPE_VARCHAR:
+	case TYPE_BPCHAR:
+		return 'S';
+	case TYPE_DATE:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ:
+		return 'D';
+	case TYPE_INTERVAL:
+		return 'T';
+	case TYPE_UNKNOWN:
+		return 'X';
+	default:
+		return 'U';
+	}
+}
+
+static bool preferred(enum type_id t)
+{
+	return t == TYPE_BOOL || t == TYPE_FLOAT8 || t == TYPE_TEXT || t == TYPE_TIMESTAMPTZ ||
+		t == TYPE_INTERVAL;
+}
+
+static enum type_id wants(const struct function *f, unsigned i)
+{
+	return f->args[i < f->nargs ? i : f->nargs - 1u];
+}
+
+static bool arity(const struct function *f, unsigned n)
+{
+	return f->variadic ? n >= f->nargs : n == f->nargs;
+}
+
+static bool acceptable(const struct function *f, const enum type_id *args, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (args[i] != TYPE_UNKNOWN && args[i] != wants(f, i) &&
+			cast_exists(args[i], wants(f, i)) != CAST_IMPLICIT)
+			return false;
+	return true;
+}
+
+enum { CANDIDATES_MAX = 64 };
+
+struct candidates {
+	const struct function *at[CANDIDATES_MAX];
+	unsigned n;
+};
+
+/* Keep the candidates with the most points. */
+static void keep_best(struct candidates *c, const int *points)
+{
+	int best = -1;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n; i++)
+		if (points[i] > best)
+			best = points[i];
+	for (unsigned i = 0; i < c->n; i++)
+		if (points[i] == best)
+			c->at[n++] = c->at[i];
+	c->n = n;
+}
+
+static void prefer_exact(struct candidates *c, const enum type_id *args, unsigned n,
+	bool also_preferred)
+{
+	int points[CANDIDATES_MAX];
+
+	for (unsigned k = 0; k < c->n; k++) {
+		points[k] = 0;
+		for (unsigned i = 0; i < n; i++)
+			if (args[i] != TYPE_UNKNOWN && (args[i] == wants(c->at[k], i) || (also_preferred &&
+				preferred(wants(c->at[k], i)) && category(args[i]) == category(wants(c->at[k], i)))))
+				points[k]++;
+	}
+	keep_best(c, points);
+}
+
+/* For each unknown argument: the string category if any candidate has it, else the one all agree on; within
+ * it the preferred type if any has it. */
+static void prefer_category(struct candidates *c, const enum type_id *args, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		char want = 0;
+		bool has_preferred = false, agree = true;
+		int points[CANDIDATES_MAX];
+
+		if (args[i] != TYPE_UNKNOWN || c->n < 2)
+			continue;
+		for (unsigned k = 0; k < c->n; k++) {
+			char cat = category(wants(c->at[k], i));
+
+			if (cat == 'S')
+				want = 'S';
+			else if (want == 0)
+				want = cat;
+			else if (want != cat && want != 'S')
+				agree = false;
+		}
+		if (want != 'S' && !agree)
+			continue;
+		for (unsigned k = 0; k < c->n; k++)
+			has_preferred |= category(wants(c->at[k], i)) == want && preferred(wants(c->at[k], i));
+		for (unsigned k = 0; k < c->n; k++)
+			points[k] = category(wants(c->at[k], i)) == want &&
+				(!has_preferred || preferred(wants(c->at[k], i)));
+		keep_best(c, points);
+	}
+}
+
+/* Last resort: unknowns are of the one type that the known arguments have. */
+static void prefer_same(struct candidates *c, const enum type_id *args, unsigned n)
+{
+	enum type_id known = TYPE_UNKNOWN;
+	int points[CANDIDATES_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		if (args[i] != TYPE_UNKNOWN) {
+			if (known != TYPE_UNKNOWN && known != args[i])
+				return;
+			known = args[i];
+		}
+	if (known == TYPE_UNKNOWN)
+		return;
+	for (unsigned k = 0; k < c->n; k++) {
+		points[k] = 1;
+		for (unsigned i = 0; i < n; i++)
+			points[k] &= wants(c->at[k], i) == known;
+	}
+	keep_best(c, points);
+}
+
+static const struct function *resolve(const char *name, const enum type_id *args, unsigned n,
+	unsigned *found)
+{
+	struct candidates c = { .n = 0 };
+	enum type_id same[FUNCTION_CALL_ARGS_MAX];
+	enum type_id known = TYPE_UNKNOWN;
+	unsigned count;
+	const struct function *table = function_table(&count);
+
+	/* An operator with one unknown side takes the other's type first. */
+	for (unsigned i = 0; i < n; i++)
+		if (args[i] != TYPE_UNKNOWN)
+			known = args[i];
+	for (unsigned i = 0; i < n; i++)
+		same[i] = args[i] == TYPE_UNKNOWN && n == 2 ? known : args[i];
+	for (unsigned i = 0; i < count; i++) {
+		const struct function *f = &table[i];
+		bool exact = true;
+
+		if (strcmp(f->name, name) != 0 || !arity(f, n))
+			continue;
+		for (unsigned k = 0; k < n; k++)
+			exact = exact && same[k] == wants(f, k) && same[k] != TYPE_UNKNOWN;
+		if (exact && !f->variadic) {
+			*found = 1;
+			return f;
+		}
+		if (acceptable(f, args, n) && c.n < CANDIDATES_MAX)
+			c.at[c.n++] = f;
+	}
+	if (c.n > 1)
+		prefer_exact(&c, args, n, false);
+	if (c.n > 1)
+		prefer_exact(&c, args, n, true);
+	if (c.n > 1)
+		prefer_category(&c, args, n);
+	if (c.n > 1)
+		prefer_same(&c, args, n);
+	*found = c.n;
+	return c.n == 1 ? c.at[0] : NULL;
+}
+
+static void list_types(const enum type_id *args, unsigned n, char *out, size_t cap)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < n && at < cap; i++) {
+		char name[64];
+
+		at += (size_t)snprintf(out + at, cap - at, "%s%s", i > 0 ? ", " : "",
+			type_name((struct type){ .id = (uint8_t)args[i] }, name, sizeof(name)));
+	}
+}
+
+static const struct function *chosen(const struct function *f, unsigned nargs,
+	enum type_id *cast_to)
+{
+	for (unsigned i = 0; i < nargs; i++)
+		cast_to[i] = wants(f, i);
+	return f;
+}
+
+const struct function *function_find(const char *name, const enum type_id *args, unsigned nargs,
+	enum type_id *cast_to, struct error *e, int position)
+{
+	char types[200];
+	unsigned found;
+	const struct function *f = resolve(name, args, nargs, &found);
+
+	if (f != NULL)
+		return chosen(f, nargs, cast_to);
+	list_types(args, nargs, types, sizeof(types));
+	if (found > 1) {
+		error_set(e, ERR_AMBIGUOUS_FUNCTION, position, "function %s(%s) is not unique", name, types);
+		error_hint(e, "Could not choose a best candidate function. You might need to add explicit "
+			"type casts.");
+	} else {
+		error_set(e, ERR_UNDEFINED_FUNCTION, position, "function %s(%s) does not exist", name, types);
+		error_hint(e, "No function matches the given name and argument types. You might need to add "
+			"explicit type casts.");
+	}
+	return NULL;
+}
+
+const struct function *operator_find(const char *op, const enum type_id *args, unsigned nargs,
+	enum type_id *cast_to, struct error *e, int position)
+{
+	char left[64], right[64];
+	unsigned found;
+	const struct function *f = resolve(op, args, nargs, &found);
+
+	if (f != NULL)
+		return chosen(f, nargs, cast_to);
+	type_name((struct type){ .id = (uint8_t)args[0] }, left, sizeof(left));
+	type_name((struct type){ .id = (uint8_t)args[nargs - 1] }, right, sizeof(right));
+	error_set(e, found > 1 ? ERR_AMBIGUOUS_FUNCTION : ERR_UNDEFINED_FUNCTION, position,
+		found > 1 ? "operator is not unique: %s%s%s %s" : "operator does not exist: %s%s%s %s",
+		nargs == 2 ? left : "", nargs == 2 ? " " : "", op, right);
+	error_hint(e, found > 1 ? "Could not choose a best candidate operator. You might need to add "
+		"explicit type casts." : "No operator matches the given name and argument types. You might "
+		"need to add explicit type casts.");
+	return NULL;
+}
+
+bool function_name_exists(const char *name)
+{
+	unsigned count;
+	const struct function *table = function_table(&count);
+
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(table[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+enum type_id type_common(const enum type_id *types, unsigned n, const char *context,
+	struct error *e, int position)
+{
+	enum type_id common = TYPE_UNKNOWN;
+	char a[64], b[64];
+
+	for (unsigned i = 0; i < n; i++) {
+		if (types[i] == TYPE_UNKNOWN || types[i] == common)
+			continue;
+		if (common == TYPE_UNKNOWN) {
+			common = types[i];
+		} else if (category(common) != category(types[i])) {
+			error_set(e, ERR_DATATYPE_MISMATCH, position, "%s types %s and %s cannot be matched",
+				context, type_name((struct type){ .id = (uint8_t)common }, a, sizeof(a)),
+				type_name((struct type){ .id = (uint8_t)types[i] }, b, sizeof(b)));
+			return TYPE_UNKNOWN;
+		} else if (!preferred(common) && cast_exists(common, types[i]) == CAST_IMPLICIT &&
+			cast_exists(types[i], common) != CAST_IMPLICIT) {
+			common = types[i];
+		}
+	}
+	return common == TYPE_UNKNOWN ? TYPE_TEXT : common;
+}
