@@ -47,7 +47,7 @@ object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 .PHONY: all lib unit property micro setup test test-all bench lint fmt clean help compile_commands.json
 .SECONDARY:
 
-all: setup lib micro ## build everything (VARIANT=release|debug|asan|tsan)
+all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold micro ## build everything (VARIANT=release|debug|asan|tsan)
 
 lib: $(BUILD)/libcore.a
 
@@ -69,6 +69,14 @@ $(BUILD)/libcore.a: $(call object,$(CORE))
 	$(if $(Q),@echo '  AR    $@')
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD)/libcore.a
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
+
+$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c net/client/*.c)) $(BUILD)/libcore.a
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)

@@ -92,3 +92,10 @@ size_t utf8_offset(const char *p, size_t n, size_t chars)
 			return i;
 	return n;
 }
+
+size_t utf8_cut(const char *p, size_t n)
+{
+	while (n > 0 && ((unsigned char)p[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}

@@ -15,4 +15,7 @@ size_t utf8_length(const char *p, size_t n);
 /* Bytes of the first `chars` characters (all n when there are fewer). */
 size_t utf8_offset(const char *p, size_t n, size_t chars);
 
+/* At most n bytes of the valid text p (which is longer), cut where a character ends. */
+size_t utf8_cut(const char *p, size_t n);
+
 #endif

@@ -7,7 +7,7 @@
  */
 #include "core/sql/datetime.h"
 
-#include "core/base/assert.h"
+#include "core/base/utf8.h"
 #include "core/sql/datetime_text.h"
 #include "core/sql/numeric.h"
 
@@ -347,14 +347,21 @@ static int32_t era_start(int32_t year, int32_t n)
 	return year > 0 ? (year + n - 1) / n * n - (n - 1) : -((n - 1 - (year - 1)) / n) * n + 1;
 }
 
+/* The word is quoted in lower case, as the units are compared. */
 static int unit_unknown(const struct value *unit, enum type_id type, bool known, struct error *e)
 {
-	char name[40];
+	char name[40], word[64];
+	size_t n = unit->s.len < sizeof(word) ? unit->s.len : utf8_cut(unit->s.p, sizeof(word) - 1);
 
+	for (size_t i = 0; i < n; i++) {
+		char c = unit->s.p[i];
+
+		word[i] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+	}
 	type_name((struct type){ .id = (uint8_t)type }, name, sizeof(name));
 	return error_set(e, known ? ERR_FEATURE : ERR_INVALID_PARAMETER, 0,
 		known ? "unit \"%.*s\" not supported for type %s" :
-		"unit \"%.*s\" not recognized for type %s", (int)unit->s.len, unit->s.p, name);
+		"unit \"%.*s\" not recognized for type %s", (int)n, word, name);
 }
 
 /* Set the fields below `unit` to their first value. false: not for date_trunc. */
@@ -606,7 +613,7 @@ static int extract_infinite(struct value *out, const struct value *text, const s
 /* Julian day with the time of day as its fraction. */
 static int extract_julian(struct value *out, int64_t jd, int64_t us, bool numeric, struct error *e)
 {
-	struct value day, part, length;
+	struct value day, time, part, length;
 
 	if (!numeric) {
 		make_field(out, 0, 0, false, e);
@@ -614,9 +621,9 @@ static int extract_julian(struct value *out, int64_t jd, int64_t us, bool numeri
 		return 0;
 	}
 	numeric_from_int(&day, jd);
-	numeric_from_int(&part, us);
+	numeric_from_int(&time, us);
 	numeric_from_int(&length, USECS_PER_DAY);
-	if (numeric_div(&part, &(struct value){ .n = us, .type = TYPE_NUMERIC }, &length, e) < 0)
+	if (numeric_div(&part, &time, &length, e) < 0)
 		return -1;
 	return numeric_add(out, &day, &part, e);
 }

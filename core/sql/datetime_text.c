@@ -1,390 +1,326 @@
 /*
- * datetime_text.c: reading dates, timestamps and intervals, printing intervals.
+ * datetime_text.c: the words of dates and intervals, and the splitting of their text into tokens.
  *
- * Read are the ISO forms: 'YYYY-MM-DD[( |T)HH:MM[:SS[.ffffff]][Z|UTC|±HH[:MM]]][ BC]', 'YYYYMMDD',
- * 'epoch', 'infinity'; and intervals as 'n unit …' with an optional time of day and 'ago'. Other forms that
- * PostgreSQL reads are refused with 22007.
+ * PostgreSQL cuts words to 10 bytes before it looks them up, so "microseconds" and "microsecondx"
+ * are one unit; the tables hold the cut forms.
  */
 #include "core/sql/datetime_text.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "core/sql/datetime.h"
+enum { WORD_MAX = 10 };
 
 static const struct {
-	const char *word;
-	enum time_unit unit;
-} UNITS[] = {
-	{ "millennium", UNIT_MILLENNIUM }, { "millennia", UNIT_MILLENNIUM }, { "century", UNIT_CENTURY },
-	{ "centuries", UNIT_CENTURY }, { "decade", UNIT_DECADE }, { "decades", UNIT_DECADE },
-	{ "year", UNIT_YEAR }, { "years", UNIT_YEAR }, { "yr", UNIT_YEAR }, { "yrs", UNIT_YEAR },
-	{ "y", UNIT_YEAR }, { "quarter", UNIT_QUARTER }, { "month", UNIT_MONTH },
-	{ "months", UNIT_MONTH }, { "mon", UNIT_MONTH }, { "mons", UNIT_MONTH }, { "week", UNIT_WEEK },
-	{ "weeks", UNIT_WEEK }, { "w", UNIT_WEEK }, { "day", UNIT_DAY }, { "days", UNIT_DAY },
-	{ "d", UNIT_DAY }, { "hour", UNIT_HOUR }, { "hours", UNIT_HOUR }, { "h", UNIT_HOUR },
-	{ "hr", UNIT_HOUR }, { "hrs", UNIT_HOUR }, { "minute", UNIT_MINUTE },
-	{ "minutes", UNIT_MINUTE }, { "min", UNIT_MINUTE }, { "mins", UNIT_MINUTE },
-	{ "m", UNIT_MINUTE }, { "second", UNIT_SECOND }, { "seconds", UNIT_SECOND },
-	{ "sec", UNIT_SECOND }, { "secs", UNIT_SECOND }, { "s", UNIT_SECOND },
-	{ "millisecond", UNIT_MILLISECOND }, { "milliseconds", UNIT_MILLISECOND },
-	{ "ms", UNIT_MILLISECOND }, { "microsecond", UNIT_MICROSECOND },
-	{ "microseconds", UNIT_MICROSECOND }, { "us", UNIT_MICROSECOND }, { "epoch", UNIT_EPOCH },
-	{ "julian", UNIT_JULIAN }, { "isoyear", UNIT_ISOYEAR }, { "dow", UNIT_DOW },
-	{ "isodow", UNIT_ISODOW }, { "doy", UNIT_DOY }, { "timezone", UNIT_TIMEZONE },
-	{ "timezone_hour", UNIT_TIMEZONE_HOUR }, { "timezone_minute", UNIT_TIMEZONE_MINUTE },
+	char word[WORD_MAX + 1];
+	uint8_t unit;
+} units[] = {
+	{ "c", UNIT_CENTURY }, { "cent", UNIT_CENTURY }, { "centuries", UNIT_CENTURY },
+	{ "century", UNIT_CENTURY }, { "d", UNIT_DAY }, { "day", UNIT_DAY }, { "days", UNIT_DAY },
+	{ "dec", UNIT_DECADE }, { "decade", UNIT_DECADE }, { "decades", UNIT_DECADE },
+	{ "decs", UNIT_DECADE }, { "h", UNIT_HOUR }, { "hour", UNIT_HOUR }, { "hours", UNIT_HOUR },
+	{ "hr", UNIT_HOUR }, { "hrs", UNIT_HOUR }, { "m", UNIT_MINUTE },
+	{ "microsecon", UNIT_MICROSECOND }, { "mil", UNIT_MILLENNIUM },
+	{ "millennia", UNIT_MILLENNIUM }, { "millennium", UNIT_MILLENNIUM },
+	{ "millisecon", UNIT_MILLISECOND }, { "mils", UNIT_MILLENNIUM }, { "min", UNIT_MINUTE },
+	{ "mins", UNIT_MINUTE }, { "minute", UNIT_MINUTE }, { "minutes", UNIT_MINUTE },
+	{ "mon", UNIT_MONTH }, { "mons", UNIT_MONTH }, { "month", UNIT_MONTH },
+	{ "months", UNIT_MONTH }, { "ms", UNIT_MILLISECOND }, { "msec", UNIT_MILLISECOND },
+	{ "msecond", UNIT_MILLISECOND }, { "mseconds", UNIT_MILLISECOND },
+	{ "msecs", UNIT_MILLISECOND }, { "qtr", UNIT_QUARTER }, { "quarter", UNIT_QUARTER },
+	{ "s", UNIT_SECOND }, { "sec", UNIT_SECOND }, { "second", UNIT_SECOND },
+	{ "seconds", UNIT_SECOND }, { "secs", UNIT_SECOND }, { "timezone", UNIT_TIMEZONE },
+	{ "timezone_h", UNIT_TIMEZONE_HOUR }, { "timezone_m", UNIT_TIMEZONE_MINUTE },
+	{ "us", UNIT_MICROSECOND }, { "usec", UNIT_MICROSECOND }, { "usecond", UNIT_MICROSECOND },
+	{ "useconds", UNIT_MICROSECOND }, { "usecs", UNIT_MICROSECOND }, { "w", UNIT_WEEK },
+	{ "week", UNIT_WEEK }, { "weeks", UNIT_WEEK }, { "y", UNIT_YEAR }, { "year", UNIT_YEAR },
+	{ "years", UNIT_YEAR }, { "yr", UNIT_YEAR }, { "yrs", UNIT_YEAR },
 };
 
-enum time_unit time_unit_find(const char *s, size_t len)
-{
-	for (unsigned i = 0; i < sizeof(UNITS) / sizeof(UNITS[0]); i++)
-		if (strlen(UNITS[i].word) == len && strncasecmp(UNITS[i].word, s, len) == 0)
-			return UNITS[i].unit;
-	return UNIT_NONE;
-}
+static const struct {
+	char word[WORD_MAX + 1];
+	uint8_t unit;
+} extract_units[] = {
+	{ "dow", UNIT_DOW }, { "doy", UNIT_DOY }, { "epoch", UNIT_EPOCH },
+	{ "isodow", UNIT_ISODOW }, { "isoyear", UNIT_ISOYEAR }, { "j", UNIT_JULIAN },
+	{ "jd", UNIT_JULIAN }, { "julian", UNIT_JULIAN },
+};
 
 enum time_unit interval_unit_find(const char *word)
 {
-	enum time_unit u = time_unit_find(word, strlen(word));
-
-	return u >= UNIT_EPOCH || u == UNIT_QUARTER ? UNIT_NONE : u;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (strncmp(units[i].word, word, WORD_MAX) == 0)
+			return (enum time_unit)units[i].unit;
+	return UNIT_NONE;
 }
 
-/* --- reading --- */
+enum time_unit time_unit_find(const char *s, size_t len)
+{
+	char word[WORD_MAX + 1] = { 0 };
+	enum time_unit unit;
 
-struct reader {
+	for (size_t i = 0; i < len && i < WORD_MAX; i++)
+		word[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] + 'a' - 'A') : s[i];
+	unit = interval_unit_find(word);
+	for (size_t i = 0; !unit && i < sizeof(extract_units) / sizeof(*extract_units); i++)
+		if (strcmp(extract_units[i].word, word) == 0)
+			unit = (enum time_unit)extract_units[i].unit;
+	return unit;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_punctuation(char c)
+{
+	return c > ' ' && c < 0x7f && !is_digit(c) && !is_alpha(c);
+}
+
+struct splitter {
 	const char *p, *end;
+	char *out;
 };
 
-static void blanks(struct reader *r)
+static char peek(const struct splitter *x)
 {
-	while (r->p < r->end && isspace((unsigned char)*r->p))
-		r->p++;
+	return x->p < x->end ? *x->p : '\0';
 }
 
-static bool take(struct reader *r, char c)
+static void take(struct splitter *x)
 {
-	if (r->p == r->end || *r->p != c)
-		return false;
-	r->p++;
-	return true;
+	char c = *x->p++;
+
+	*x->out++ = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
 }
 
-/* Between min and max digits; -1 when there are fewer. */
-static int64_t number(struct reader *r, unsigned min, unsigned max)
+static void take_digits(struct splitter *x)
 {
-	int64_t n = 0;
-	unsigned digits = 0;
+	while (is_digit(peek(x)))
+		take(x);
+}
 
-	while (r->p < r->end && digits < max && isdigit((unsigned char)*r->p)) {
-		n = 10 * n + (*r->p++ - '0');
-		digits++;
+/* A token that starts with a digit: number, date or time. */
+static enum token_kind split_digits(struct splitter *x)
+{
+	char mark;
+
+	take_digits(x);
+	mark = peek(x);
+	if (mark == ':') {
+		while (is_digit(peek(x)) || peek(x) == ':' || peek(x) == '.')
+			take(x);
+		return TOKEN_TIME;
 	}
-	return digits < min ? -1 : n;
-}
-
-static bool word(struct reader *r, const char *w)
-{
-	size_t n = strlen(w);
-
-	if ((size_t)(r->end - r->p) < n || strncasecmp(r->p, w, n) != 0 ||
-		((size_t)(r->end - r->p) > n && isalpha((unsigned char)r->p[n])))
-		return false;
-	r->p += n;
-	return true;
-}
-
-/* Fraction of a second in microseconds, rounded. */
-static int64_t fraction(struct reader *r)
-{
-	double f = 0, scale = 0.1;
-
-	while (r->p < r->end && isdigit((unsigned char)*r->p)) {
-		f += (*r->p++ - '0') * scale;
-		scale /= 10;
+	if (mark != '-' && mark != '/' && mark != '.')
+		return TOKEN_NUMBER;
+	take(x);
+	if (!is_digit(peek(x))) {
+		/* 8-January-1999 */
+		if (mark == '.' && !is_alpha(peek(x)))
+			return TOKEN_NUMBER;
+		while (is_digit(peek(x)) || is_alpha(peek(x)) || peek(x) == mark)
+			take(x);
+		return TOKEN_DATE;
 	}
-	return (int64_t)rint(f * 1e6);
+	take_digits(x);
+	if (peek(x) != mark)
+		return mark == '.' ? TOKEN_NUMBER : TOKEN_DATE;
+	while (is_digit(peek(x)) || peek(x) == mark)
+		take(x);
+	return TOKEN_DATE;
 }
 
-static const char *type_words(enum type_id t)
+/* A word; with separators, or a + or digits that follow no known word, a date or zone name. */
+static enum token_kind split_word(struct splitter *x, char *start,
+	bool (*known)(const char *word))
 {
-	return t == TYPE_DATE ? "date" : t == TYPE_TIMESTAMP ? "timestamp" : "timestamp with time zone";
+	bool date = false;
+	char c;
+
+	while (is_alpha(peek(x)))
+		take(x);
+	c = peek(x);
+	if (c == '-' || c == '/' || c == '.') {
+		date = true;
+	} else if (c == '+' || is_digit(c)) {
+		*x->out = '\0';
+		date = !known(start);
+	}
+	if (!date)
+		return TOKEN_WORD;
+	do {
+		take(x);
+		c = peek(x);
+	} while (c && (strchr("+-/_.:", c) || is_digit(c) || is_alpha(c)));
+	return TOKEN_DATE;
 }
 
-static int bad(enum type_id t, const char *s, size_t len, struct error *e)
+static int split_signed(struct splitter *x, enum token_kind *kind)
 {
-	return error_set(e, ERR_DATETIME_FORMAT, 0, "invalid input syntax for type %s: \"%.*s\"",
-		t == TYPE_INTERVAL ? "interval" : type_words(t), len > 200 ? 200 : (int)len, s);
-}
-
-static int field(const char *s, size_t len, struct error *e)
-{
-	return error_set(e, ERR_DATETIME_OVERFLOW, 0, "date/time field value out of range: \"%.*s\"",
-		len > 200 ? 200 : (int)len, s);
-}
-
-static int special(struct value *out, enum type_id t, struct reader *r)
-{
-	bool date = t == TYPE_DATE;
-	struct reader start = *r;
-
-	if (word(r, "infinity") || word(r, "+infinity"))
-		out->i = date ? DATE_INFINITY : TIMESTAMP_INFINITY;
-	else if (word(r, "-infinity"))
-		out->i = date ? DATE_NEG_INFINITY : TIMESTAMP_NEG_INFINITY;
-	else if (word(r, "epoch"))
-		out->i = date ? -10957 : -INT64_C(10957) * USECS_PER_DAY;
-	else
+	take(x);
+	while (is_space(peek(x)))
+		x->p++;
+	if (is_digit(peek(x))) {
+		while (is_digit(peek(x)) || (peek(x) && strchr(":.-", peek(x))))
+			take(x);
+		*kind = TOKEN_ZONE;
 		return 0;
-	blanks(r);
-	if (r->p == r->end)
-		return 1;
-	*r = start;
+	}
+	if (!is_alpha(peek(x)))
+		return -1;
+	while (is_alpha(peek(x)))
+		take(x);
+	*kind = TOKEN_SPECIAL;
 	return 0;
 }
 
-/* Time of day into dt; false: malformed. */
-static bool time_of_day(struct reader *r, struct datetime *dt, int64_t *offset)
+enum decode_result tokens_split(struct tokens *t, const char *s, size_t len,
+	bool (*known)(const char *word))
 {
-	int64_t h = number(r, 1, 2), m, s = 0;
-	bool west;
+	struct splitter x = { s, s + len, t->text };
 
-	if (h < 0 || !take(r, ':') || (m = number(r, 2, 2)) < 0)
-		return false;
-	if (take(r, ':')) {
-		s = number(r, 2, 2);
-		if (s < 0)
-			return false;
-		if (take(r, '.'))
-			dt->usec = (int32_t)fraction(r);
+	t->n = 0;
+	if (len >= TOKEN_TEXT_MAX)
+		return DECODE_BAD_FORMAT;
+	while (x.p < x.end) {
+		char *start = x.out;
+		enum token_kind kind;
+
+		if (is_space(*x.p)) {
+			x.p++;
+			continue;
+		}
+		if (is_digit(*x.p)) {
+			kind = split_digits(&x);
+		} else if (*x.p == '.') {
+			take(&x);
+			take_digits(&x);
+			kind = TOKEN_NUMBER;
+		} else if (is_alpha(*x.p)) {
+			kind = split_word(&x, start, known);
+		} else if (*x.p == '+' || *x.p == '-') {
+			if (split_signed(&x, &kind) < 0)
+				return DECODE_BAD_FORMAT;
+		} else if (is_punctuation(*x.p)) {
+			x.p++;
+			continue;
+		} else {
+			return DECODE_BAD_FORMAT;
+		}
+		if (t->n == TOKENS_MAX)
+			return DECODE_BAD_FORMAT;
+		*x.out++ = '\0';
+		t->at[t->n].kind = kind;
+		t->at[t->n++].text = start;
 	}
-	dt->hour = (int32_t)h;
-	dt->minute = (int32_t)m;
-	dt->second = (int32_t)s;
-	blanks(r);
-	if (word(r, "z") || word(r, "utc") || word(r, "gmt"))
-		return true;
-	west = r->p < r->end && *r->p == '-';
-	if (west || (r->p < r->end && *r->p == '+')) {
-		r->p++;
-		h = number(r, 1, 2);
-		if (h < 0 || h > 15)
-			return false;
-		(void)take(r, ':');
-		m = number(r, 2, 2);
-		*offset = (h * 60 + (m < 0 ? 0 : m)) * 60 * USECS_PER_SEC * (west ? -1 : 1);
-	}
-	return true;
+	return DECODE_OK;
 }
 
-int datetime_parse(struct value *out, enum type_id t, const char *s, size_t len,
+bool int_parse(const char *s, char **end, int64_t *n)
+{
+	errno = 0;
+	*n = strtoll(s, end, 10);
+	return errno != ERANGE && *n == (int32_t)*n;
+}
+
+enum decode_result fraction_parse(const char *s, double *fraction)
+{
+	char *end;
+
+	if (s[1] == '\0') {
+		*fraction = 0;
+		return DECODE_OK;
+	}
+	if (!is_digit(s[1]))
+		return DECODE_BAD_FORMAT;
+	errno = 0;
+	*fraction = strtod(s, &end);
+	return *end != '\0' || (errno == ERANGE && *fraction != 0) ? DECODE_BAD_FORMAT : DECODE_OK;
+}
+
+static enum decode_result fraction_to_us(const char *s, int64_t *us)
+{
+	double fraction;
+	enum decode_result r = fraction_parse(s, &fraction);
+
+	*us = r == DECODE_OK ? (int64_t)rint(fraction * 1e6) : 0;
+	return r;
+}
+
+enum decode_result clock_parse(struct clock_time *t, const char *s)
+{
+	enum decode_result r = DECODE_OK;
+	char *p;
+
+	t->second = t->usec = 0;
+	errno = 0;
+	t->hour = strtoll(s, &p, 10);
+	if (errno == ERANGE)
+		return DECODE_OVERFLOW;
+	if (*p != ':')
+		return DECODE_BAD_FORMAT;
+	if (!int_parse(p + 1, &p, &t->minute))
+		return DECODE_OVERFLOW;
+	if (*p == '.') {
+		r = fraction_to_us(p, &t->usec);
+		if (t->hour != (int32_t)t->hour)
+			return DECODE_OVERFLOW;
+		t->second = t->minute;
+		t->minute = t->hour;
+		t->hour = 0;
+	} else if (*p == ':') {
+		if (!int_parse(p + 1, &p, &t->second))
+			return DECODE_OVERFLOW;
+		if (*p == '.')
+			r = fraction_to_us(p, &t->usec);
+		else if (*p != '\0')
+			return DECODE_BAD_FORMAT;
+	} else if (*p != '\0') {
+		return DECODE_BAD_FORMAT;
+	}
+	if (r != DECODE_OK)
+		return r;
+	if (t->hour < 0 || t->minute < 0 || t->minute > 59 || t->second < 0 || t->second > 60 ||
+	    t->usec > 1000000)
+		return DECODE_OVERFLOW;
+	return DECODE_OK;
+}
+
+int decode_error(enum decode_result r, const char *type, const char *s, size_t len,
 	struct error *e)
 {
-	struct reader r = { s, s + len };
-	struct datetime dt = { 0 };
-	const char *digits;
-	int64_t year, month, day, offset = 0, us;
+	int n = (int)(len < ERROR_MESSAGE_MAX ? len : ERROR_MESSAGE_MAX);
 
-	memset(out, 0, sizeof(*out));
-	out->type = (uint8_t)t;
-	blanks(&r);
-	if (special(out, t, &r))
-		return 0;
-	digits = r.p;
-	year = number(&r, 4, 8);
-	if (year >= 0 && r.p - digits == 8) {
-		day = year % 100;
-		month = year / 100 % 100;
-		year /= 10000;
-	} else if (year < 0 || !take(&r, '-') || (month = number(&r, 1, 2)) < 0 || !take(&r, '-') ||
-		(day = number(&r, 1, 2)) < 0) {
-		return bad(t, s, len, e);
-	}
-	if (r.p < r.end && (*r.p == 'T' || *r.p == 't'))
-		r.p++;
-	else
-		blanks(&r);
-	if (r.p < r.end && isdigit((unsigned char)*r.p) && !time_of_day(&r, &dt, &offset))
-		return bad(t, s, len, e);
-	blanks(&r);
-	if (word(&r, "bc"))
-		year = 1 - year;
-	blanks(&r);
-	if (r.p != r.end)
-		return bad(t, s, len, e);
-	if (month < 1 || month > 12 || day < 1 || day > month_days(year, (int)month) || dt.hour > 24 ||
-		dt.minute > 59 || dt.second > 60 ||
-		(dt.hour == 24 && (dt.minute > 0 || dt.second > 0 || dt.usec > 0)) || year == 0)
-		return field(s, len, e);
-	dt.year = (int32_t)year;
-	dt.month = (int32_t)month;
-	dt.day = (int32_t)day;
-	if (t == TYPE_DATE) {
-		out->i = date_to_julian(year, dt.month, dt.day) - date_to_julian(2000, 1, 1);
-		if (!date_in_range(out->i))
-			return error_set(e, ERR_DATETIME_OVERFLOW, 0, "date out of range: \"%.*s\"", (int)len, s);
-		return 0;
-	}
-	if (!timestamp_join(&dt, &us))
-		return error_set(e, ERR_DATETIME_OVERFLOW, 0, "timestamp out of range: \"%.*s\"",
-			(int)len, s);
-	out->i = t == TYPE_TIMESTAMPTZ ? us - offset : us;
-	return 0;
-}
-
-/* --- intervals --- */
-
-struct span {
-	double months, days, us;
-};
-
-static bool span_add(struct span *sp, double n, enum time_unit unit)
-{
-	switch (unit) {
-	case UNIT_MILLENNIUM:
-		sp->months += 12000 * n;
-		break;
-	case UNIT_CENTURY:
-		sp->months += 1200 * n;
-		break;
-	case UNIT_DECADE:
-		sp->months += 120 * n;
-		break;
-	case UNIT_YEAR:
-		sp->months += rint(12 * n);
-		break;
-	case UNIT_MONTH:
-		sp->months += trunc(n);
-		sp->days += rint((n - trunc(n)) * 30);
-		break;
-	case UNIT_WEEK:
-		sp->days += trunc(7 * n);
-		sp->us += rint((7 * n - trunc(7 * n)) * 86400e6);
-		break;
-	case UNIT_DAY:
-		sp->days += trunc(n);
-		sp->us += rint((n - trunc(n)) * 86400e6);
-		break;
-	case UNIT_HOUR:
-		sp->us += rint(n * 3600e6);
-		break;
-	case UNIT_MINUTE:
-		sp->us += rint(n * 60e6);
-		break;
-	case UNIT_SECOND:
-		sp->us += rint(n * 1e6);
-		break;
-	case UNIT_MILLISECOND:
-		sp->us += rint(n * 1e3);
-		break;
-	case UNIT_MICROSECOND:
-		sp->us += rint(n);
-		break;
+	switch (r) {
+	case DECODE_OVERFLOW:
+	case DECODE_MONTH_OVERFLOW:
+		error_set(e, ERR_DATETIME_OVERFLOW, 0, "date/time field value out of range: \"%.*s\"",
+			n, s);
+		if (r == DECODE_MONTH_OVERFLOW)
+			error_hint(e, "Perhaps you need a different \"datestyle\" setting.");
+		return -1;
+	case DECODE_INTERVAL_OVERFLOW:
+		return error_set(e, ERR_INTERVAL_OVERFLOW, 0,
+			"interval field value out of range: \"%.*s\"", n, s);
+	case DECODE_ZONE_OVERFLOW:
+		return error_set(e, ERR_TIME_ZONE, 0,
+			"time zone displacement out of range: \"%.*s\"", n, s);
 	default:
-		return false;
+		return error_set(e, ERR_DATETIME_FORMAT, 0, "invalid input syntax for type %s: \"%.*s\"",
+			type, n, s);
 	}
-	return true;
-}
-
-/* "n unit", "[-]h:m[:s]" or a bare number of seconds at the end. */
-static bool interval_part(struct reader *r, struct span *sp)
-{
-	char text[64], name[16];
-	const char *begin = r->p;
-	size_t n = 0;
-	double d;
-	bool negative = r->p < r->end && *r->p == '-';
-
-	if (r->p < r->end && (*r->p == '-' || *r->p == '+'))
-		r->p++;
-	while (r->p < r->end && (isdigit((unsigned char)*r->p) || *r->p == '.'))
-		r->p++;
-	if (r->p < r->end && *r->p == ':') {
-		struct datetime dt = { 0 };
-		struct reader t = { begin + (*begin == '-' || *begin == '+'), r->end };
-		int64_t offset = 0;
-
-		if (!time_of_day(&t, &dt, &offset) || offset != 0)
-			return false;
-		r->p = t.p;
-		sp->us += (negative ? -1.0 : 1.0) *
-			(((double)dt.hour * 3600 + dt.minute * 60 + dt.second) * 1e6 + dt.usec);
-		return true;
-	}
-	if (r->p == begin || (size_t)(r->p - begin) >= sizeof(text))
-		return false;
-	memcpy(text, begin, (size_t)(r->p - begin));
-	text[r->p - begin] = '\0';
-	d = strtod(text, NULL);
-	blanks(r);
-	while (r->p < r->end && isalpha((unsigned char)*r->p) && n + 1 < sizeof(name))
-		name[n++] = (char)tolower((unsigned char)*r->p++);
-	name[n] = '\0';
-	return span_add(sp, d, n == 0 ? UNIT_SECOND : interval_unit_find(name));
-}
-
-int interval_parse(struct value *out, const char *s, size_t len, struct error *e)
-{
-	struct reader r = { s, s + len };
-	struct span sp = { 0, 0, 0 };
-	bool any = false;
-
-	memset(out, 0, sizeof(*out));
-	for (blanks(&r); r.p < r.end; blanks(&r)) {
-		if (any && word(&r, "ago")) {
-			sp = (struct span){ -sp.months, -sp.days, -sp.us };
-			blanks(&r);
-			if (r.p != r.end)
-				return bad(TYPE_INTERVAL, s, len, e);
-			break;
-		}
-		(void)take(&r, '@');
-		blanks(&r);
-		if (!interval_part(&r, &sp))
-			return bad(TYPE_INTERVAL, s, len, e);
-		any = true;
-	}
-	if (!any)
-		return bad(TYPE_INTERVAL, s, len, e);
-	if (fabs(sp.months) > INT32_MAX || fabs(sp.days) > INT32_MAX || fabs(sp.us) > 9.2e18)
-		return error_set(e, ERR_DATETIME_OVERFLOW, 0, "interval field value out of range: \"%.*s\"",
-			(int)len, s);
-	return interval_make(out, (int64_t)sp.months, (int64_t)sp.days, (int64_t)sp.us, e);
-}
-
-static size_t part(char *buf, size_t at, int64_t n, const char *unit, bool *negative, bool *first)
-{
-	if (n == 0)
-		return at;
-	at += (size_t)sprintf(buf + at, "%s%s%lld %s%s", *first ? "" : " ", *negative && n > 0 ? "+" : "",
-		(long long)n, unit, n == 1 ? "" : "s");
-	*negative = n < 0;
-	*first = false;
-	return at;
-}
-
-size_t interval_format(const struct value *v, char *buf)
-{
-	bool negative = false, first = true;
-	uint64_t us = v->iv.us < 0 ? -(uint64_t)v->iv.us : (uint64_t)v->iv.us;
-	size_t at = 0;
-
-	at = part(buf, at, v->iv.months / 12, "year", &negative, &first);
-	at = part(buf, at, v->iv.months % 12, "mon", &negative, &first);
-	at = part(buf, at, v->iv.days, "day", &negative, &first);
-	if (!first && us == 0)
-		return at;
-	at += (size_t)sprintf(buf + at, "%s%s%02llu:%02llu:%02llu", first ? "" : " ",
-		v->iv.us < 0 ? "-" : negative ? "+" : "", (unsigned long long)(us / 3600000000u),
-		(unsigned long long)(us / 60000000u % 60), (unsigned long long)(us / 1000000u % 60));
-	if (us % 1000000 != 0) {
-		at += (size_t)sprintf(buf + at, ".%06llu", (unsigned long long)(us % 1000000));
-		while (buf[at - 1] == '0')
-			at--;
-	}
-	return at;
 }

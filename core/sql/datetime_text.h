@@ -75,7 +75,10 @@ enum decode_result {
 	DECODE_ZONE_OVERFLOW
 };
 
-enum decode_result tokens_split(struct tokens *t, const char *s, size_t len);
+/* known: whether a word is one of date input, so that digits behind it start a new token. */
+enum decode_result tokens_split(struct tokens *t, const char *s, size_t len,
+	bool (*known)(const char *word));
+bool date_word_known(const char *word);
 /* Time of day "h:m[:s[.f]]"; a "m:s.f" is taken as minutes and seconds. Hours are not limited. */
 struct clock_time {
 	int64_t hour, minute, second, usec;

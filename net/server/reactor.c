@@ -24,6 +24,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/assert.h"
@@ -593,7 +594,9 @@ static void enter(struct reactor *r, uint64_t timeout_us)
 
 void reactor_run(struct reactor *r)
 {
-	int res = io_uring_enable_rings(&r->ring);
+	/* liburing 2.3 does not export io_uring_enable_rings(). */
+	int res = (int)syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+		0) < 0 ? -errno : 0;
 
 	if (res < 0) {
 		log_error("io_uring_enable_rings: %s", strerror(-res));

@@ -1,0 +1,143 @@
+/*
+ * wire.h: the binary protocol's frames and numbers, as drawn in net/PROTOCOL.md. libc only: shared by the
+ * server and the client library.
+ */
+#ifndef LF_NET_WIRE_WIRE_H
+#define LF_NET_WIRE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire is little-endian");
+
+enum { WIRE_MAGIC = 0x444c464c /* "LFLD" */, WIRE_VERSION = 1, WIRE_HEADER = 16 };
+
+enum wire_type {
+	/* client to server */
+	WIRE_HELLO = 1, WIRE_PREPARE, WIRE_CLOSE, WIRE_EXECUTE, WIRE_EXECUTE_BATCH, WIRE_QUERY, WIRE_PING,
+	WIRE_INFO,
+	/* server to client */
+	WIRE_HELLO_OK = 64, WIRE_PREPARED, WIRE_CLOSED, WIRE_DONE, WIRE_ROWS, WIRE_ERROR, WIRE_PONG,
+	WIRE_INFO_OK, WIRE_DONE_BATCH
+};
+
+/* Header of every frame; `length` bytes follow it. */
+struct wire_header {
+	uint32_t length;
+	uint8_t type;
+	uint8_t flags;
+	uint16_t zero;
+	uint64_t request;
+};
+_Static_assert(sizeof(struct wire_header) == WIRE_HEADER, "drawn in PROTOCOL.md");
+
+enum { WIRE_FLAG_MORE = 1, WIRE_FLAG_ASYNC = 2 };
+
+struct wire_hello {
+	uint32_t magic;
+	uint16_t version_min, version_max;
+	uint64_t features;
+};
+struct wire_hello_ok {
+	uint16_t version, shards;
+	uint32_t frame_max, statements_max, requests_max;
+	uint64_t features;
+	uint64_t visible;
+};
+/* The head of EXECUTE and EXECUTE_BATCH; packed parameter rows follow (`count` of them). */
+struct wire_execute {
+	uint32_t handle;
+	uint8_t ack;
+	uint8_t zero[3];
+	uint32_t timeout_ms;
+	uint32_t count;
+	uint64_t at_least;
+};
+/* The head of QUERY; the text follows. */
+struct wire_query {
+	uint8_t ack;
+	uint8_t zero[3];
+	uint32_t timeout_ms;
+	uint64_t at_least;
+};
+/* The head of PREPARE; ndeclared type numbers (a byte each), then the text. */
+struct wire_prepare {
+	uint16_t ndeclared;
+	uint16_t zero;
+	uint32_t text_length;
+};
+/* The head of PREPARED; then for each parameter 4 bytes (type, scale, length or precision), for each result
+ * column 4 bytes of type, u16 length of its name and the name, then the notice's bytes. */
+struct wire_prepared {
+	uint32_t handle;
+	uint8_t kind;              /* enum wire_kind */
+	uint8_t zero;
+	uint16_t nparams;
+	uint16_t nresults;
+	uint16_t tag_length;       /* the command tag's bytes come last, behind the notice */
+	uint32_t notice_length;
+};
+enum wire_kind { WIRE_KIND_COMMAND, WIRE_KIND_QUERY, WIRE_KIND_SCHEMA };
+struct wire_done {
+	uint64_t epoch, count;
+	uint32_t parts, parts_all;
+};
+/* DONE_BATCH: `count` of these, for requests that all succeeded. */
+struct wire_done_item {
+	uint64_t request, epoch, count;
+};
+/* The head of ROWS; packed rows follow, back to back. */
+struct wire_rows {
+	uint64_t epoch;
+	uint32_t count;
+	uint32_t zero;
+};
+/* The head of ERROR; message, detail and hint follow. */
+struct wire_error {
+	char sqlstate[5];
+	uint8_t zero;
+	uint16_t message_length, detail_length, hint_length;
+	int32_t position;
+};
+_Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
+	sizeof(struct wire_execute) == 24 && sizeof(struct wire_query) == 16 &&
+	sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
+	sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
+	sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16, "drawn in PROTOCOL.md");
+
+/* --- reading bytes that cannot be trusted --- */
+
+struct wire_reader {
+	const unsigned char *p;
+	size_t left;
+	bool bad;                  /* something was asked for that is not there */
+};
+
+static inline const void *wire_take(struct wire_reader *r, size_t n)
+{
+	const void *p = r->p;
+
+	if (r->bad || n > r->left) {
+		r->bad = true;
+		return NULL;
+	}
+	r->p += n;
+	r->left -= n;
+	return p;
+}
+
+static inline bool wire_get(struct wire_reader *r, void *out, size_t n)
+{
+	const void *p = wire_take(r, n);
+
+	if (p == NULL) {
+		memset(out, 0, n);
+		return false;
+	}
+	memcpy(out, p, n);
+	return true;
+}
+
+#endif
