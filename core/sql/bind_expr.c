@@ -183,9 +183,6 @@ int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 	if (t->n_array_bounds > 0 || t->setof)
 		return bind_fail(b, ERR_FEATURE, t->location, "arrays are not supported");
 	if (out->id != TYPE_UNKNOWN) {
-		/* char without a length is char(1). */
-		if (out->id == TYPE_BPCHAR && t->n_typmods == 0)
-			out->a = 1;
 		return type_modifiers(b, t, out);
 	}
 	for (unsigned i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)

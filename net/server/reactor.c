@@ -213,7 +213,7 @@ static void connection_open(struct reactor *r, int fd)
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	c->reactor = r;
-	c->last_in_us = c->last_out_us = clock_now_us();
+	c->last_in_us = c->last_out_us = r->now_us;
 	c->session = session_new(&r->host, c);
 	if (c->session == NULL) {
 		close(fd);
