@@ -210,8 +210,10 @@ int part_add_index(struct part *p, unsigned i, uint64_t epoch, struct error *e)
 		}
 	}
 	ASSERT(i <= p->nindexes);
-	memcpy(grown, p->indexes, i * sizeof(struct index *));
-	memcpy(grown + i + 1, p->indexes + i, (p->nindexes - i) * sizeof(struct index *));
+	if (p->nindexes > 0) {
+		memcpy(grown, p->indexes, i * sizeof(struct index *));
+		memcpy(grown + i + 1, p->indexes + i, (p->nindexes - i) * sizeof(struct index *));
+	}
 	grown[i] = ix;
 	/* Readers may be in the old array: it is small and goes when their pins have passed. */
 	if (p->indexes != NULL)

@@ -678,7 +678,6 @@ static void segment_check(const struct table *t, const struct segment *s, uint64
 			ASSERT(b == bucket_first(hash) || b == bucket_second(hash));
 			ASSERT(s->buckets[b].slots[i] >> 48 == hash >> 48);
 			ASSERT(s->depth == 0 || hash >> (64 - s->depth) == prefix);
-			ASSERT(v->older == NULL || v->older->epoch < v->epoch);
 			ASSERT(row_size(v->row) <= v->cap);
 			*rows += !(v->flags & VERSION_DEAD);
 		}
