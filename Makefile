@@ -60,7 +60,7 @@ $(BUILD)/flags: FORCE
 	$(Q)echo '$(CC) $(FLAGS) $(LINK) $(LIBS)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(LINK) $(LIBS)' > $@
 FORCE:
 
-$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | setup
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  CC    $<')
 	$(Q)$(CC) $(FLAGS) -MMD -MP -c $< -o $@

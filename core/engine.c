@@ -15,8 +15,8 @@
 #include "core/base/limits.h"
 
 enum {
-	PARK_US = 100000,          /* a parked projector looks after reclamation so often */
-	PARK_RECLAIM_US = 1000,    /* … while something waits to be freed */
+	PARK_US = 100000,       /* a parked projector looks after reclamation so often */
+	PARK_RECLAIM_US = 1000, /* … while something waits to be freed */
 	POSTGRES_EPOCH_S = 946684800
 };
 
@@ -51,13 +51,15 @@ static int options_check(const struct lf_options *o, struct error *e)
 		return error_set(e, ERR_INVALID_PARAMETER, 0, "projectors must be between 1 and %d",
 			LIMIT_PROJECTORS);
 	if (o->ports_max < 1 || o->ports_max > LIMIT_PORTS)
-		return error_set(e, ERR_INVALID_PARAMETER, 0, "ports must be between 1 and %d", LIMIT_PORTS);
+		return error_set(
+			e, ERR_INVALID_PARAMETER, 0, "ports must be between 1 and %d", LIMIT_PORTS);
 	if (!power_of_two(o->ring_bytes) || o->ring_bytes < RING_BYTES_MIN ||
 		!power_of_two(o->reply_ring_bytes) || o->reply_ring_bytes < RING_BYTES_MIN)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"ring sizes must be powers of two of at least %d bytes", RING_BYTES_MIN);
 	if (o->batch_max < 1 || o->rows_max < 1)
-		return error_set(e, ERR_INVALID_PARAMETER, 0, "batch and row limits must be positive");
+		return error_set(
+			e, ERR_INVALID_PARAMETER, 0, "batch and row limits must be positive");
 	return 0;
 }
 
@@ -92,7 +94,8 @@ static void *projector_thread(void *arg)
 	struct parker *parker = projector_parker(p);
 
 	while (!atomic_load_explicit(&engine->stopping, memory_order_acquire)) {
-		bool stop = atomic_load_explicit(&engine->set.pause, memory_order_acquire) == PAUSE_STOP;
+		bool stop = atomic_load_explicit(&engine->set.pause, memory_order_acquire) ==
+			PAUSE_STOP;
 
 		atomic_store_explicit(&t->paused, stop, memory_order_release);
 		if (projector_step(p))
@@ -103,7 +106,8 @@ static void *projector_thread(void *arg)
 			park_cancel(parker);
 			continue;
 		}
-		park_wait(parker, retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
+		park_wait(
+			parker, retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
 	}
 	return NULL;
 }
@@ -119,7 +123,8 @@ static int threads_start(struct lf_engine *engine, struct error *e)
 		t->engine = engine;
 		t->shard = s;
 		if (pthread_create(&t->thread, NULL, projector_thread, t) != 0)
-			return error_set(e, ERR_OUT_OF_MEMORY, 0, "could not create a projector thread");
+			return error_set(
+				e, ERR_OUT_OF_MEMORY, 0, "could not create a projector thread");
 		t->started = true;
 		(void)snprintf(name, sizeof(name), "projector-%u", s % 1000);
 		(void)pthread_setname_np(t->thread, name);
@@ -332,8 +337,8 @@ void lf_stats(struct lf_engine *engine, struct lf_stats *out)
 	pthread_mutex_unlock(&engine->catalog_lock);
 }
 
-void lf_catalog_each(struct lf_engine *engine, void (*fn)(void *arg, const struct relation *r),
-	void *arg)
+void lf_catalog_each(
+	struct lf_engine *engine, void (*fn)(void *arg, const struct relation *r), void *arg)
 {
 	pthread_mutex_lock(&engine->catalog_lock);
 	for (unsigned i = 0; i < catalog_count(engine->catalog); i++)

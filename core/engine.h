@@ -34,15 +34,15 @@ struct lf_engine;
 struct lf_port;
 
 struct lf_options {
-	unsigned projectors;     /* shards, 1…64 */
-	unsigned ports_max;      /* 1…256 */
-	uint64_t memory_limit;   /* bytes for rows, indexes and views; 0: none. Beyond: 53200 */
-	uint32_t ring_bytes;     /* of one command ring; a power of two */
+	unsigned projectors;   /* shards, 1…64 */
+	unsigned ports_max;    /* 1…256 */
+	uint64_t memory_limit; /* bytes for rows, indexes and views; 0: none. Beyond: 53200 */
+	uint32_t ring_bytes;   /* of one command ring; a power of two */
 	uint32_t reply_ring_bytes;
-	uint32_t batch_max;      /* commands a projector takes from one ring into one batch */
+	uint32_t batch_max; /* commands a projector takes from one ring into one batch */
 	bool stepped;
-	uint64_t rows_max;       /* rows that a sort or a grouping in a query may hold */
-	int64_t fixed_now_us;    /* stepped mode: what now() gives; 0: the clock */
+	uint64_t rows_max;    /* rows that a sort or a grouping in a query may hold */
+	int64_t fixed_now_us; /* stepped mode: what now() gives; 0: the clock */
 };
 struct lf_options lf_options_default(void);
 
@@ -70,21 +70,22 @@ void lf_release(struct lf_engine *engine, struct statement *s);
 /* --- commands --- */
 
 enum lf_ack {
-	LF_ACCEPTED = 0,         /* the caller may acknowledge at once; the reply tells how it went */
-	LF_DURABLE = 1,          /* replied when validated and journaled (now: applied) */
-	LF_VISIBLE = 2           /* replied when every view shows it */
+	LF_ACCEPTED = 0, /* the caller may acknowledge at once; the reply tells how it went */
+	LF_DURABLE = 1,  /* replied when validated and journaled (now: applied) */
+	LF_VISIBLE = 2   /* replied when every view shows it */
 };
 
 struct lf_reply {
 	uint64_t tag;
 	enum lf_ack ack;
-	uint64_t epoch;          /* of the command; 0 when it failed */
-	uint64_t count;          /* rows inserted, changed or deleted */
-	uint32_t parts;          /* aggregates (or shards) that did their part, of `parts_all` */
+	uint64_t epoch; /* of the command; 0 when it failed */
+	uint64_t count; /* rows inserted, changed or deleted */
+	uint32_t parts; /* aggregates (or shards) that did their part, of `parts_all` */
 	uint32_t parts_all;
-	const struct error *error; /* NULL: success. With several parts: the first error; the others may
+	const struct error
+		*error; /* NULL: success. With several parts: the first error; the others may
 	                            * have succeeded: count says how many rows */
-	unsigned nrows;          /* RETURNING */
+	unsigned nrows; /* RETURNING */
 	const void *const *rows; /* packed rows of statement->result_layout */
 };
 typedef void (*lf_on_reply)(void *arg, const struct lf_reply *reply);
@@ -141,7 +142,8 @@ void lf_settle(struct lf_engine *engine);
 
 /* Run one statement given as text, without parameters. Rows go to sink (may be NULL). */
 int lf_run(struct lf_port *port, const char *text, size_t len, uint64_t *count,
-	int (*sink)(void *arg, const struct statement *s, const void *row), void *arg, struct error *e);
+	int (*sink)(void *arg, const struct statement *s, const void *row), void *arg,
+	struct error *e);
 /* Run a whole script; stops at the first error, whose position is in the script. */
 int lf_run_script(struct lf_port *port, const char *text, size_t len, struct error *e);
 
@@ -150,14 +152,14 @@ int lf_run_script(struct lf_port *port, const char *text, size_t len, struct err
 struct lf_stats {
 	uint64_t commands, refused, epoch, visible;
 	uint64_t memory_used, memory_limit;
-	uint64_t rows;           /* live rows of all tables and views */
+	uint64_t rows; /* live rows of all tables and views */
 };
 void lf_stats(struct lf_engine *engine, struct lf_stats *out);
 
 /* One relation or index as the catalog has it, for \d and the like; strings are copied into a. Calls
  * fn under the catalog's lock. */
-void lf_catalog_each(struct lf_engine *engine,
-	void (*fn)(void *arg, const struct relation *r), void *arg);
+void lf_catalog_each(
+	struct lf_engine *engine, void (*fn)(void *arg, const struct relation *r), void *arg);
 /* How a view is computed, one line an operator; returns bytes written (0: no such view). */
 size_t lf_explain(struct lf_engine *engine, const char *view, char *buf, size_t cap);
 

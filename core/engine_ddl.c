@@ -174,7 +174,8 @@ static void stages_set(struct lf_engine *engine)
 	engine->set.stages = stages;
 	epochs_set_stages(engine->set.epochs, stages);
 	for (unsigned s = 0; s < engine->set.shards; s++)
-		projector_set_finished(engine->set.projectors[s], epoch_visible(engine->set.epochs));
+		projector_set_finished(
+			engine->set.projectors[s], epoch_visible(engine->set.epochs));
 }
 
 enum { BUILD_ROWS = 4096 };
@@ -235,7 +236,8 @@ static int view_build(struct lf_engine *engine, struct relation *view, uint64_t 
 	engine->views = slot;
 	view->user = parts;
 	for (unsigned s = 0; s < set->shards; s++)
-		if (flow_add_view(projector_flow(set->projectors[s]), slot->plan, parts->part[s], e) != 0)
+		if (flow_add_view(
+			    projector_flow(set->projectors[s]), slot->plan, parts->part[s], e) != 0)
 			goto fail;
 	for (unsigned s = 0; s < set->shards; s++)
 		projector_build_stage(set->projectors[s], 0, epoch);
@@ -280,8 +282,8 @@ static int create_table(struct lf_engine *engine, struct relation *r, struct err
 	return -1;
 }
 
-static int create_view(struct lf_engine *engine, struct relation *r, uint64_t epoch,
-	struct error *e)
+static int create_view(
+	struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
 {
 	struct parts *parts = NULL;
 
@@ -299,8 +301,8 @@ static int create_view(struct lf_engine *engine, struct relation *r, uint64_t ep
 
 /* The key of a view has changed: keep its rows by the new one. On failure the caller undoes the
  * change of the catalog and calls again. */
-static int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch,
-	struct error *e)
+static int view_rebuild(
+	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
 {
 	struct parts *old = view->user, *parts = NULL;
 
@@ -315,8 +317,8 @@ static int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_
 	return 0;
 }
 
-static int view_key_set(struct lf_engine *engine, struct index_def *ix, uint64_t epoch,
-	struct error *e)
+static int view_key_set(
+	struct lf_engine *engine, struct index_def *ix, uint64_t epoch, struct error *e)
 {
 	struct relation *r = ix->relation;
 	struct error ignored;
@@ -343,8 +345,8 @@ static unsigned index_position(const struct index_def *ix)
 	return i;
 }
 
-static int create_index(struct lf_engine *engine, struct index_def *ix, uint64_t epoch,
-	struct error *e)
+static int create_index(
+	struct lf_engine *engine, struct index_def *ix, uint64_t epoch, struct error *e)
 {
 	struct relation *r = ix->relation;
 	struct parts *parts = r->user;
@@ -368,8 +370,8 @@ static int create_index(struct lf_engine *engine, struct index_def *ix, uint64_t
 	return 0;
 }
 
-static int drop_index(struct lf_engine *engine, struct index_def *ix, uint64_t epoch,
-	struct error *e)
+static int drop_index(
+	struct lf_engine *engine, struct index_def *ix, uint64_t epoch, struct error *e)
 {
 	struct relation *r = ix->relation;
 	bool key = r->kind == RELATION_VIEW && r->nkey > 0 && r->indexes[0] == ix;
@@ -385,8 +387,8 @@ static int drop_index(struct lf_engine *engine, struct index_def *ix, uint64_t e
 	return 0;
 }
 
-static int drop_relation(struct lf_engine *engine, struct relation *r, uint64_t epoch,
-	struct error *e)
+static int drop_relation(
+	struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
 {
 	struct parts *parts = r->user;
 	bool view = r->kind == RELATION_VIEW;
@@ -403,8 +405,8 @@ static int drop_relation(struct lf_engine *engine, struct relation *r, uint64_t 
 	return 0;
 }
 
-static int drop(struct lf_engine *engine, const struct statement *s, uint64_t epoch,
-	struct error *e)
+static int drop(
+	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
 	for (unsigned i = 0; i < s->drop.n; i++) {
 		int status;
@@ -419,26 +421,21 @@ static int drop(struct lf_engine *engine, const struct statement *s, uint64_t ep
 	return 0;
 }
 
-static int execute(struct lf_engine *engine, const struct statement *s, uint64_t epoch,
-	struct error *e)
+static int execute(
+	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
 	switch (s->kind) {
-	case STATEMENT_CREATE_TABLE:
-		return create_table(engine, s->create.created, e);
-	case STATEMENT_CREATE_VIEW:
-		return create_view(engine, s->create.created, epoch, e);
-	case STATEMENT_CREATE_INDEX:
-		return create_index(engine, s->create_index.created, epoch, e);
-	case STATEMENT_DROP:
-		return drop(engine, s, epoch, e);
-	default:
-		return 0;
+	case STATEMENT_CREATE_TABLE: return create_table(engine, s->create.created, e);
+	case STATEMENT_CREATE_VIEW: return create_view(engine, s->create.created, epoch, e);
+	case STATEMENT_CREATE_INDEX: return create_index(engine, s->create_index.created, epoch, e);
+	case STATEMENT_DROP: return drop(engine, s, epoch, e);
+	default: return 0;
 	}
 }
 
 /* All of one schema change, with the projectors standing still. */
-static int ddl_run(struct lf_engine *engine, const char *text, size_t len, uint64_t *epoch,
-	struct error *e)
+static int ddl_run(
+	struct lf_engine *engine, const char *text, size_t len, uint64_t *epoch, struct error *e)
 {
 	struct projector_set *set = &engine->set;
 	struct statement *s;
@@ -513,7 +510,8 @@ static void *ddl_thread(void *arg)
 int engine_ddl_start(struct lf_engine *engine, struct error *e)
 {
 	if (pthread_create(&engine->ddl_thread, NULL, ddl_thread, engine) != 0)
-		return error_set(e, ERR_OUT_OF_MEMORY, 0, "could not create the thread for schema changes");
+		return error_set(
+			e, ERR_OUT_OF_MEMORY, 0, "could not create the thread for schema changes");
 	(void)pthread_setname_np(engine->ddl_thread, "schema");
 	engine->ddl_started = true;
 	return 0;

@@ -27,8 +27,8 @@ struct ddl_job {
 	size_t len;
 	uint64_t tag;
 	enum lf_ack ack;
-	uint64_t epoch;           /* out */
-	struct error error;       /* out; ERR_OK: done */
+	uint64_t epoch;     /* out */
+	struct error error; /* out; ERR_OK: done */
 };
 
 struct ddl_queue {
@@ -45,11 +45,11 @@ struct lf_engine {
 	 * and parts are not under it. */
 	pthread_mutex_t catalog_lock;
 	struct catalog *catalog;
-	struct heap *heap;        /* statements, rings, catalog; under catalog_lock */
+	struct heap *heap; /* statements, rings, catalog; under catalog_lock */
 
 	pthread_mutex_t ports_lock;
 	struct lf_port *ports[LIMIT_PORTS];
-	_Atomic unsigned nports;  /* ports[0, nports) may be set */
+	_Atomic unsigned nports;     /* ports[0, nports) may be set */
 	struct lf_port *spare_ports; /* closed, to be used again; under ports_lock */
 
 	pthread_t ddl_thread;
@@ -76,10 +76,10 @@ struct request {
 	unsigned remaining;           /* replies to come */
 	uint32_t done, all;
 	uint64_t epoch, count;
-	struct error *error;          /* the first */
+	struct error *error; /* the first */
 	const void **rows;
 	unsigned nrows;
-	void **blocks;                /* copies of the shards' rows */
+	void **blocks; /* copies of the shards' rows */
 	unsigned nblocks;
 	uint8_t ack;
 	uint32_t next_free;
@@ -93,19 +93,19 @@ struct lf_port {
 	bool pinned;
 	uint64_t pin;
 	uint64_t submitted, answered;
-	uint64_t dirty;               /* bit s: lane s has something unpublished */
-	uint64_t spread;              /* chooses shards for tables partitioned by row id */
+	uint64_t dirty;  /* bit s: lane s has something unpublished */
+	uint64_t spread; /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;
 	struct arena scratch;
 	struct arena query_scratch;
 	struct parker parker;
-	_Atomic uint64_t want;        /* wake at this visible epoch: a reply waits for it; 0: none */
-	_Atomic uint64_t want_read;   /* … a query does */
+	_Atomic uint64_t want;      /* wake at this visible epoch: a reply waits for it; 0: none */
+	_Atomic uint64_t want_read; /* … a query does */
 	pthread_mutex_t side_lock;
-	struct ddl_queue side;        /* finished DDL, under side_lock */
+	struct ddl_queue side; /* finished DDL, under side_lock */
 	_Atomic unsigned nside;
-	struct lane lanes[];          /* by shard */
+	struct lane lanes[]; /* by shard */
 };
 
 int64_t engine_now_us(const struct lf_engine *engine);

@@ -292,8 +292,15 @@ static void request_reply(struct lf_port *port, uint32_t i, lf_on_reply fn, void
 {
 	const struct request *r = &port->requests[i];
 	struct lf_reply reply = {
-		.tag = r->tag, .ack = r->ack, .epoch = r->epoch, .count = r->count, .parts = r->done,
-		.parts_all = r->all, .error = r->error, .nrows = r->nrows, .rows = r->rows,
+		.tag = r->tag,
+		.ack = r->ack,
+		.epoch = r->epoch,
+		.count = r->count,
+		.parts = r->done,
+		.parts_all = r->all,
+		.error = r->error,
+		.nrows = r->nrows,
+		.rows = r->rows,
 	};
 
 	fn(arg, &reply);
@@ -328,8 +335,9 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 	m = ring_reserve(ring, len);
 	if (m == NULL)
 		return submit_full(e);
-	*m = (struct command_message){ .tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack,
-		.rows = rows };
+	*m = (struct command_message){
+		.tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack, .rows = rows
+	};
 	memcpy(m + 1, params, size);
 	ring_commit(ring, len);
 	submitted(port, shard);
@@ -339,7 +347,7 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 
 /* Where each VALUES row goes: adjacent rows of one aggregate are one range. */
 struct routing {
-	unsigned n;                 /* ranges */
+	unsigned n; /* ranges */
 	unsigned per_shard[LIMIT_PROJECTORS];
 	struct row_range *ranges;
 	uint8_t *shards;
@@ -435,7 +443,8 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 	/* Room everywhere first: all or nothing. */
 	for (unsigned k = 0; k < shards; k++)
 		if (routing->per_shard[k] > 0 &&
-			ring_reserve(port->lanes[k].commands, sizeof(struct command_message)) == NULL)
+			ring_reserve(port->lanes[k].commands, sizeof(struct command_message)) ==
+				NULL)
 			return submit_full(e);
 	i = request_take(port, e);
 	if (i == REQUEST_NONE)
@@ -454,8 +463,9 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 		if (q->parts[k] == NULL)
 			continue;
 		m = ring_reserve(port->lanes[k].commands, sizeof(*m));
-		*m = (struct command_message){ .tag = tag, .statement = s, .parts = q->parts[k],
-			.request = i, .ack = ack };
+		*m = (struct command_message){
+			.tag = tag, .statement = s, .parts = q->parts[k], .request = i, .ack = ack
+		};
 		ring_commit(port->lanes[k].commands, sizeof(*m));
 		submitted(port, k);
 	}
@@ -473,7 +483,8 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	int where;
 
 	if (statement_is_ddl(s)) {
-		if (engine_ddl_submit(port->engine, port, s->text, strlen(s->text), tag, ack, e) != 0)
+		if (engine_ddl_submit(port->engine, port, s->text, strlen(s->text), tag, ack, e) !=
+			0)
 			return -1;
 		port->submitted++;
 		return 0;
@@ -493,8 +504,8 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 		if (routing_insert(port, s, params, &env, &routing, e) != 0)
 			return -1;
 		if (routing.n == 1)
-			return submit_one(port, s, params, routing.shards[0], routing.ranges[0], tag, ack,
-				e);
+			return submit_one(
+				port, s, params, routing.shards[0], routing.ranges[0], tag, ack, e);
 	}
 	return submit_parts(port, s, params, &routing, tag, ack, e);
 }
@@ -514,13 +525,17 @@ void lf_flush(struct lf_port *port)
 
 enum { REPLY_ROWS_STACK = 64 };
 
-static void reply_give(struct lf_port *port, const struct reply_message *m, lf_on_reply fn,
-	void *arg)
+static void reply_give(
+	struct lf_port *port, const struct reply_message *m, lf_on_reply fn, void *arg)
 {
 	const void *stack[REPLY_ROWS_STACK];
 	const void **rows = stack;
 	struct lf_reply reply = {
-		.tag = m->tag, .ack = m->ack, .epoch = m->epoch, .count = m->count, .parts = m->done,
+		.tag = m->tag,
+		.ack = m->ack,
+		.epoch = m->epoch,
+		.count = m->count,
+		.parts = m->done,
 		.parts_all = 1,
 	};
 	struct error none;
@@ -557,8 +572,8 @@ static bool reply_waits(const struct reply_message *m, uint64_t visible)
 	return m->ack == LF_VISIBLE && m->epoch > visible;
 }
 
-static unsigned lane_poll(struct lf_port *port, struct lane *lane, uint64_t visible,
-	uint64_t *want, lf_on_reply fn, void *arg)
+static unsigned lane_poll(struct lf_port *port, struct lane *lane, uint64_t visible, uint64_t *want,
+	lf_on_reply fn, void *arg)
 {
 	const struct reply_message *m;
 	unsigned n = 0;
@@ -607,9 +622,12 @@ static unsigned side_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 		pthread_mutex_unlock(&port->side_lock);
 		atomic_fetch_sub(&port->nside, 1);
 		reply = (struct lf_reply){
-			.tag = job->tag, .ack = job->ack, .epoch = job->error.code == ERR_OK ? job->epoch : 0,
+			.tag = job->tag,
+			.ack = job->ack,
+			.epoch = job->error.code == ERR_OK ? job->epoch : 0,
 			.error = job->error.code == ERR_OK ? NULL : &job->error,
-			.parts = job->error.code == ERR_OK, .parts_all = 1,
+			.parts = job->error.code == ERR_OK,
+			.parts_all = 1,
 		};
 		port->answered++;
 		fn(arg, &reply);
@@ -686,8 +704,10 @@ void lf_read_end(struct lf_port *port)
 static struct query_env port_query_env(struct lf_port *port)
 {
 	return (struct query_env){
-		.scratch = &port->query_scratch, .epoch = port->pin,
-		.now_us = engine_now_us(port->engine), .rows_max = port->engine->options.rows_max,
+		.scratch = &port->query_scratch,
+		.epoch = port->pin,
+		.now_us = engine_now_us(port->engine),
+		.rows_max = port->engine->options.rows_max,
 	};
 }
 

@@ -63,7 +63,8 @@ static int run_query(struct lf_port *port, const struct statement *s, const void
 }
 
 int lf_run(struct lf_port *port, const char *text, size_t len, uint64_t *count,
-	int (*sink)(void *arg, const struct statement *s, const void *row), void *arg, struct error *e)
+	int (*sink)(void *arg, const struct statement *s, const void *row), void *arg,
+	struct error *e)
 {
 	struct waiting w = { .error = e, .sink = sink, .arg = arg };
 	struct statement *s;

@@ -63,9 +63,23 @@ static const char USAGE[] =
 	"Exit codes: 0 stopped by SIGTERM or SIGINT after draining; 1 could not start; 2 wrong flags.\n";
 
 enum {
-	FLAG_SCHEMA = 256, FLAG_DATA, FLAG_LISTEN, FLAG_PORT_FILE, FLAG_REACTORS, FLAG_PROJECTORS,
-	FLAG_MEMORY, FLAG_CONNECTIONS, FLAG_FRAME, FLAG_OUTPUT, FLAG_STATEMENTS, FLAG_REQUESTS,
-	FLAG_IDLE, FLAG_SLOW, FLAG_LOG, FLAG_HELP, FLAG_VERSION
+	FLAG_SCHEMA = 256,
+	FLAG_DATA,
+	FLAG_LISTEN,
+	FLAG_PORT_FILE,
+	FLAG_REACTORS,
+	FLAG_PROJECTORS,
+	FLAG_MEMORY,
+	FLAG_CONNECTIONS,
+	FLAG_FRAME,
+	FLAG_OUTPUT,
+	FLAG_STATEMENTS,
+	FLAG_REQUESTS,
+	FLAG_IDLE,
+	FLAG_SLOW,
+	FLAG_LOG,
+	FLAG_HELP,
+	FLAG_VERSION
 };
 
 static const struct option FLAGS[] = {
@@ -133,30 +147,23 @@ static uint64_t parse_size(const char *flag, const char *text, uint64_t min, uin
 static void parse_flag(struct settings *s, int flag, const char *value)
 {
 	switch (flag) {
-	case FLAG_SCHEMA:
-		s->schema = value;
-		break;
-	case FLAG_DATA:
-		s->data = value;
-		break;
-	case FLAG_LISTEN:
-		s->listen = value;
-		break;
-	case FLAG_PORT_FILE:
-		s->port_file = value;
-		break;
+	case FLAG_SCHEMA: s->schema = value; break;
+	case FLAG_DATA: s->data = value; break;
+	case FLAG_LISTEN: s->listen = value; break;
+	case FLAG_PORT_FILE: s->port_file = value; break;
 	case FLAG_REACTORS:
 		s->server.reactors = (unsigned)parse_number("reactors", value, 1, LIMIT_REACTORS);
 		break;
 	case FLAG_PROJECTORS:
-		s->engine.projectors = (unsigned)parse_number("projectors", value, 1, LIMIT_PROJECTORS);
+		s->engine.projectors = (unsigned)parse_number(
+			"projectors", value, 1, LIMIT_PROJECTORS);
 		break;
 	case FLAG_MEMORY:
 		s->engine.memory_limit = parse_size("memory-limit", value, MIB(1), UINT64_MAX >> 1);
 		break;
 	case FLAG_CONNECTIONS:
-		s->server.connections_max = (unsigned)parse_number("max-connections", value, 1,
-			LIMIT_CONNECTIONS);
+		s->server.connections_max = (unsigned)parse_number(
+			"max-connections", value, 1, LIMIT_CONNECTIONS);
 		break;
 	case FLAG_FRAME:
 		s->server.frame_max = (uint32_t)parse_size("max-frame", value, 1024, MIB(1024));
@@ -165,12 +172,12 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 		s->server.output_max = parse_size("max-output", value, 1024, UINT64_MAX >> 1);
 		break;
 	case FLAG_STATEMENTS:
-		s->server.statements_max = (unsigned)parse_number("max-statements", value, 1,
-			LIMIT_STATEMENTS_PER_SESSION);
+		s->server.statements_max = (unsigned)parse_number(
+			"max-statements", value, 1, LIMIT_STATEMENTS_PER_SESSION);
 		break;
 	case FLAG_REQUESTS:
-		s->server.requests_max = (unsigned)parse_number("max-requests", value, 1,
-			LIMIT_REQUESTS_IN_FLIGHT);
+		s->server.requests_max = (unsigned)parse_number(
+			"max-requests", value, 1, LIMIT_REQUESTS_IN_FLIGHT);
 		break;
 	case FLAG_IDLE:
 		s->server.idle_s = (unsigned)parse_number("idle-timeout", value, 0, 1000000);
@@ -186,15 +193,9 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 		log_set_level((enum log_level)level);
 		break;
 	}
-	case FLAG_HELP:
-		fputs(USAGE, stdout);
-		exit(0);
-	case FLAG_VERSION:
-		puts("leftfoldd " LF_VERSION);
-		exit(0);
-	default:
-		fputs("Try 'leftfoldd --help'.\n", stderr);
-		exit(EXIT_USAGE);
+	case FLAG_HELP: fputs(USAGE, stdout); exit(0);
+	case FLAG_VERSION: puts("leftfoldd " LF_VERSION); exit(0);
+	default: fputs("Try 'leftfoldd --help'.\n", stderr); exit(EXIT_USAGE);
 	}
 }
 
@@ -275,7 +276,8 @@ static int listen_open(const char *where)
 	}
 	if (!is_loopback(found->ai_addr)) {
 		freeaddrinfo(found);
-		log_error("--listen %s: refused: without authentication only loopback addresses are served",
+		log_error(
+			"--listen %s: refused: without authentication only loopback addresses are served",
 			where);
 		return -1;
 	}
@@ -320,7 +322,9 @@ static char *file_read(const char *path, size_t *len)
 		return NULL;
 	for (;;) {
 		if (n == cap) {
-			char *more = n < SCHEMA_MAX ? realloc(text, cap = cap == 0 ? 65536 : 2 * cap) : NULL;
+			char *more = n < SCHEMA_MAX
+				? realloc(text, cap = cap == 0 ? 65536 : 2 * cap)
+				: NULL;
 
 			if (more == NULL)
 				break;
@@ -435,8 +439,8 @@ static int serve(struct server *server, const struct settings *s, sigset_t *sign
 	while (status == 0 && started < n) {
 		char name[24];
 
-		if (pthread_create(&threads[started], NULL, reactor_thread, server->reactors[started]) !=
-			0) {
+		if (pthread_create(&threads[started], NULL, reactor_thread,
+			    server->reactors[started]) != 0) {
 			status = fail("starting", "a reactor");
 			break;
 		}
@@ -446,8 +450,9 @@ static int serve(struct server *server, const struct settings *s, sigset_t *sign
 	if (status == 0 && s->port_file != NULL)
 		status = port_file_write(s->port_file, address);
 	if (status == 0) {
-		printf("leftfoldd " LF_VERSION " listening on %s, %u reactor%s, %u projector%s\n", address, n,
-			n == 1 ? "" : "s", s->engine.projectors, s->engine.projectors == 1 ? "" : "s");
+		printf("leftfoldd " LF_VERSION " listening on %s, %u reactor%s, %u projector%s\n",
+			address, n, n == 1 ? "" : "s", s->engine.projectors,
+			s->engine.projectors == 1 ? "" : "s");
 		fflush(stdout);
 		(void)sigwait(signals, &got);
 		log_info("stopping");

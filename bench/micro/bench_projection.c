@@ -43,7 +43,8 @@ struct run {
 
 static void die(const char *what, const struct error *e)
 {
-	fprintf(stderr, "bench_projection: %s: %s: %s\n", what, error_sqlstate(e->code), e->message);
+	fprintf(stderr, "bench_projection: %s: %s: %s\n", what, error_sqlstate(e->code),
+		e->message);
 	exit(1);
 }
 
@@ -173,8 +174,10 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "--depth") == 0 && i + 1 < argc)
 			run.depth = (unsigned)strtoul(argv[++i], NULL, 10);
 		else
-			return fprintf(stderr, "usage: bench_projection [--projectors P] [--commands N]"
-				" [--depth D] [--smoke]\n"), 2;
+			return fprintf(stderr,
+				       "usage: bench_projection [--projectors P] [--commands N]"
+				       " [--depth D] [--smoke]\n"),
+			       2;
 	}
 	if (run.depth < 2)
 		run.depth = 2;
@@ -182,9 +185,11 @@ int main(int argc, char **argv)
 		lf_port_open(&run.port, run.engine, NULL, NULL, &e) != 0 ||
 		lf_run_script(run.port, SCHEMA, strlen(SCHEMA), &e) != 0)
 		die("start", &e);
-	printf("orders/s %.0f\n", measure(&run,
-		"INSERT INTO orders VALUES ($1, $2, $3);"
-		"INSERT INTO order_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)", fill_order, n));
+	printf("orders/s %.0f\n",
+		measure(&run,
+			"INSERT INTO orders VALUES ($1, $2, $3);"
+			"INSERT INTO order_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
+			fill_order, n));
 	printf("votes/s %.0f\n", measure(&run, "INSERT INTO vote VALUES ($1, $2)", fill_vote, n));
 	if (n <= 100000) {
 		expect(&run, "SELECT items FROM order_summary", 2 * n);

@@ -81,7 +81,8 @@ int error_hint(struct error *e, const char *fmt, ...)
 
 const char *error_sqlstate(enum error_code code)
 {
-	return (unsigned)code < ERR_COUNT ? error_table[code].state : error_table[ERR_INTERNAL].state;
+	return (unsigned)code < ERR_COUNT ? error_table[code].state
+					  : error_table[ERR_INTERNAL].state;
 }
 
 const char *error_text(enum error_code code)

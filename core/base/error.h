@@ -87,17 +87,17 @@ enum error_code {
 #define X(name, state, text) name,
 	ERROR_TABLE(X)
 #undef X
-	ERR_COUNT
+		ERR_COUNT
 };
 
 enum { ERROR_MESSAGE_MAX = 320, ERROR_DETAIL_MAX = 256 };
 
 struct error {
 	enum error_code code;
-	int32_t position;                  /* 1-based character in the statement's text; 0: none */
-	char message[ERROR_MESSAGE_MAX];   /* without a trailing newline */
-	char detail[ERROR_DETAIL_MAX];     /* "" when absent */
-	char hint[ERROR_DETAIL_MAX];       /* "" when absent */
+	int32_t position;                /* 1-based character in the statement's text; 0: none */
+	char message[ERROR_MESSAGE_MAX]; /* without a trailing newline */
+	char detail[ERROR_DETAIL_MAX];   /* "" when absent */
+	char hint[ERROR_DETAIL_MAX];     /* "" when absent */
 };
 
 /* Fill *e (detail and hint become empty). Always returns -1, so `return error_set(…)` works.

@@ -7,61 +7,61 @@
 #ifndef LF_BASE_LIMITS_H
 #define LF_BASE_LIMITS_H
 
-#define KIB(n) ((n) * 1024)
-#define MIB(n) ((n) * 1024 * 1024)
+#define KIB(n) ((n)*1024)
+#define MIB(n) ((n)*1024 * 1024)
 
 /* Text of SQL */
-#define LIMIT_STATEMENT_BYTES MIB(1)        /* text of one prepare or query; 54000 */
-#define LIMIT_PARSE_DEPTH 1000              /* nesting the parser is allowed to meet; 54001 */
-#define LIMIT_EXPR_DEPTH 500                /* nesting of an expression's tree; 54001 */
-#define LIMIT_EXPR_NODES 65536              /* nodes of one statement's expressions; 54001 */
-#define LIMIT_PARAMS 65535                  /* $n of a statement, as in PostgreSQL; 54000 */
-#define LIMIT_NAME_BYTES 63                 /* of an identifier; 42622 (PostgreSQL cuts) */
+#define LIMIT_STATEMENT_BYTES MIB(1) /* text of one prepare or query; 54000 */
+#define LIMIT_PARSE_DEPTH 1000       /* nesting the parser is allowed to meet; 54001 */
+#define LIMIT_EXPR_DEPTH 500         /* nesting of an expression's tree; 54001 */
+#define LIMIT_EXPR_NODES 65536       /* nodes of one statement's expressions; 54001 */
+#define LIMIT_PARAMS 65535           /* $n of a statement, as in PostgreSQL; 54000 */
+#define LIMIT_NAME_BYTES 63          /* of an identifier; 42622 (PostgreSQL cuts) */
 
 /* Schema */
-#define LIMIT_COLUMNS 1600                  /* of a table, view or result; 54011 */
-#define LIMIT_ROW_BYTES MIB(16)             /* of one encoded row; 54000 */
-#define LIMIT_KEY_COLUMNS 32                /* of a primary key or an index; 54011 */
-#define LIMIT_TABLES 1024                   /* tables of a schema; 53400 */
-#define LIMIT_VIEWS 1024                    /* views of a schema; 53400 */
-#define LIMIT_INDEXES_PER_TABLE 32          /* of one table or view; 53400 */
-#define LIMIT_JOINS_PER_VIEW 16             /* joined inputs of one view; 54001 */
-#define LIMIT_VARCHAR_CHARS 65535           /* n of varchar(n) and char(n); 22023 */
-#define LIMIT_NUMERIC_DIGITS 38             /* precision of numeric; 22003 */
+#define LIMIT_COLUMNS 1600         /* of a table, view or result; 54011 */
+#define LIMIT_ROW_BYTES MIB(16)    /* of one encoded row; 54000 */
+#define LIMIT_KEY_COLUMNS 32       /* of a primary key or an index; 54011 */
+#define LIMIT_TABLES 1024          /* tables of a schema; 53400 */
+#define LIMIT_VIEWS 1024           /* views of a schema; 53400 */
+#define LIMIT_INDEXES_PER_TABLE 32 /* of one table or view; 53400 */
+#define LIMIT_JOINS_PER_VIEW 16    /* joined inputs of one view; 54001 */
+#define LIMIT_VARCHAR_CHARS 65535  /* n of varchar(n) and char(n); 22023 */
+#define LIMIT_NUMERIC_DIGITS 38    /* precision of numeric; 22003 */
 
 /* Commands and queries */
-#define LIMIT_STATEMENTS_PER_COMMAND 64     /* of a multi-statement command; 54000 */
-#define LIMIT_ROWS_PER_COMMAND 16384        /* rows one command may change; 54000 */
-#define LIMIT_COMMAND_BYTES MIB(16)         /* parameters of one command; 54000 */
-#define LIMIT_RESULT_BYTES MIB(256)         /* rows of one query's answer before paging; 54000 */
-#define LIMIT_PROCEDURES 1024               /* named procedures; 53400 */
+#define LIMIT_STATEMENTS_PER_COMMAND 64 /* of a multi-statement command; 54000 */
+#define LIMIT_ROWS_PER_COMMAND 16384    /* rows one command may change; 54000 */
+#define LIMIT_COMMAND_BYTES MIB(16)     /* parameters of one command; 54000 */
+#define LIMIT_RESULT_BYTES MIB(256)     /* rows of one query's answer before paging; 54000 */
+#define LIMIT_PROCEDURES 1024           /* named procedures; 53400 */
 
 /* Threads */
-#define LIMIT_PROJECTORS 64                 /* shards; a flag beyond is refused at start */
-#define LIMIT_REACTORS 64                   /* threads serving connections */
-#define LIMIT_PORTS 256                     /* writers: reactors and feeds; a ring per shard each */
+#define LIMIT_PROJECTORS 64 /* shards; a flag beyond is refused at start */
+#define LIMIT_REACTORS 64   /* threads serving connections */
+#define LIMIT_PORTS 256     /* writers: reactors and feeds; a ring per shard each */
 
 /* Epochs and batches */
-#define LIMIT_EPOCHS_IN_FLIGHT 4            /* pinned by a projector but not visible yet */
-#define LIMIT_STAGES 32                     /* exchanges in a row below one view; 54001 */
-#define LIMIT_BATCH_COMMANDS 1024           /* a projector takes so many at most, then publishes */
-#define LIMIT_BATCH_BYTES MIB(1)            /* … or so many bytes (one command may be larger) */
-#define DEFAULT_RING_BYTES MIB(1)           /* command ring of one (port, projector) */
-#define DEFAULT_EXCHANGE_BYTES MIB(1)       /* exchange channel of one (projector, projector) */
+#define LIMIT_EPOCHS_IN_FLIGHT 4      /* pinned by a projector but not visible yet */
+#define LIMIT_STAGES 32               /* exchanges in a row below one view; 54001 */
+#define LIMIT_BATCH_COMMANDS 1024     /* a projector takes so many at most, then publishes */
+#define LIMIT_BATCH_BYTES MIB(1)      /* … or so many bytes (one command may be larger) */
+#define DEFAULT_RING_BYTES MIB(1)     /* command ring of one (port, projector) */
+#define DEFAULT_EXCHANGE_BYTES MIB(1) /* exchange channel of one (projector, projector) */
 
 /* Connections */
 #define LIMIT_FRAME_BYTES (MIB(16) + KIB(64)) /* a frame: the largest row, its envelope; 08P01 */
-#define LIMIT_STATEMENTS_PER_SESSION 4096   /* prepared handles of one connection; 53400 */
-#define LIMIT_EXECUTIONS_PER_FRAME 65535    /* of an execute-batch frame; 08P01 */
-#define LIMIT_REQUESTS_IN_FLIGHT 65536      /* unanswered, of one connection: no more is read */
-#define LIMIT_CONNECTIONS 65536             /* the highest --max-connections */
-#define DEFAULT_CONNECTIONS 4096            /* --max-connections; 53300 */
-#define DEFAULT_OUTPUT_BYTES MIB(32)        /* answers waiting for one client: no more is read */
-#define DEFAULT_RECV_BUFFER_BYTES KIB(16)   /* one provided receive buffer */
-#define DEFAULT_RECV_BUFFERS 1024           /* of them per reactor; a power of two */
-#define DEFAULT_IDLE_SECONDS 0              /* closes a silent connection; 0: never; 57P05 */
-#define DEFAULT_SLOW_SECONDS 30             /* closes a client that takes no bytes; 57P05 */
-#define DEFAULT_HELLO_SECONDS 10            /* a connection must say hello within; 57P05 */
+#define LIMIT_STATEMENTS_PER_SESSION 4096     /* prepared handles of one connection; 53400 */
+#define LIMIT_EXECUTIONS_PER_FRAME 65535      /* of an execute-batch frame; 08P01 */
+#define LIMIT_REQUESTS_IN_FLIGHT 65536        /* unanswered, of one connection: no more is read */
+#define LIMIT_CONNECTIONS 65536               /* the highest --max-connections */
+#define DEFAULT_CONNECTIONS 4096              /* --max-connections; 53300 */
+#define DEFAULT_OUTPUT_BYTES MIB(32)          /* answers waiting for one client: no more is read */
+#define DEFAULT_RECV_BUFFER_BYTES KIB(16)     /* one provided receive buffer */
+#define DEFAULT_RECV_BUFFERS 1024             /* of them per reactor; a power of two */
+#define DEFAULT_IDLE_SECONDS 0                /* closes a silent connection; 0: never; 57P05 */
+#define DEFAULT_SLOW_SECONDS 30               /* closes a client that takes no bytes; 57P05 */
+#define DEFAULT_HELLO_SECONDS 10              /* a connection must say hello within; 57P05 */
 
 /* Derived sums: what must fit in what. */
 _Static_assert(LIMIT_STATEMENT_BYTES < LIMIT_FRAME_BYTES, "a statement's text fits a frame");

@@ -41,8 +41,8 @@ static size_t log_prefix(char *line, size_t cap, enum log_level level)
 
 	gmtime_r(&seconds, &t);
 	n = strftime(line, cap, "%Y-%m-%dT%H:%M:%S", &t);
-	n += (size_t)snprintf(line + n, cap - n, ".%06uZ %-5s ", (unsigned)(now_us % 1000000),
-		log_names[level]);
+	n += (size_t)snprintf(
+		line + n, cap - n, ".%06uZ %-5s ", (unsigned)(now_us % 1000000), log_names[level]);
 	return n;
 }
 

@@ -47,7 +47,7 @@ enum {
 	HEAP_LARGE = 16 * 1024, /* from here jemalloc's size classes are whole pages */
 	HEAP_PAGE = 4096,
 
-	ARENA_CHUNK_MIN = 4 * 1024, /* bytes of the first chunk, header included */
+	ARENA_CHUNK_MIN = 4 * 1024,    /* bytes of the first chunk, header included */
 	ARENA_CHUNK_MAX = 1024 * 1024, /* chunks double up to this; larger requests get their own */
 };
 
@@ -187,7 +187,8 @@ static void *raw_realloc(struct heap *h, void *p, size_t old, size_t size)
 static void heap_close(struct heap *h)
 {
 	while (h->blocks.next != &h->blocks)
-		raw_free(h, (char *)h->blocks.next + sizeof(struct heap_block), h->blocks.next->size);
+		raw_free(h, (char *)h->blocks.next + sizeof(struct heap_block),
+			h->blocks.next->size);
 }
 
 #else

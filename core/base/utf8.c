@@ -25,20 +25,11 @@ static size_t character(const unsigned char *p, size_t n)
 	if (len > n)
 		return 0;
 	switch (p[0]) {
-	case 0xe0:
-		low = 0xa0;
-		break;
-	case 0xed:
-		high = 0x9f;
-		break;
-	case 0xf0:
-		low = 0x90;
-		break;
-	case 0xf4:
-		high = 0x8f;
-		break;
-	default:
-		break;
+	case 0xe0: low = 0xa0; break;
+	case 0xed: high = 0x9f; break;
+	case 0xf0: low = 0x90; break;
+	case 0xf4: high = 0x8f; break;
+	default: break;
 	}
 	if (p[1] < low || p[1] > high)
 		return 0;
@@ -61,7 +52,8 @@ bool utf8_valid(const char *text, size_t n)
 			memcpy(&word, p + i, sizeof(word));
 			/* All ASCII and none of them 0. */
 			if ((word & UINT64_C(0x8080808080808080)) == 0 &&
-				((word - UINT64_C(0x0101010101010101)) & UINT64_C(0x8080808080808080)) == 0) {
+				((word - UINT64_C(0x0101010101010101)) &
+					UINT64_C(0x8080808080808080)) == 0) {
 				i += sizeof(word);
 				continue;
 			}

@@ -20,13 +20,13 @@
 #include "core/sql/cast.h"
 
 enum {
-	HEAD_ROOM = KIB(256),     /* what a growing command must leave for the views that follow it */
+	HEAD_ROOM = KIB(256), /* what a growing command must leave for the views that follow it */
 	ROWID_SHARD_BITS = 48
 };
 
 struct compiled {
-	struct program **rows;        /* INSERT: a row's values */
-	struct program **partitions;  /* INSERT: a row's partition value; others: [0] */
+	struct program **rows;       /* INSERT: a row's values */
+	struct program **partitions; /* INSERT: a row's partition value; others: [0] */
 	struct program *checks, *set, *where, *key, *returning;
 	struct row_layout key_layout; /* of the key columns, when they are evaluated */
 	bool key_from_params;         /* every key column is a parameter: key_params */
@@ -106,8 +106,8 @@ static int compile_insert(struct compile *c, struct compiled *k)
 	if (k->rows == NULL || k->partitions == NULL)
 		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	for (unsigned i = 0; i < n; i++) {
-		const struct expr *const *row =
-			(const struct expr *const *)s->insert.values + (size_t)i * r->ncols;
+		const struct expr *const *row = (const struct expr *const *)s->insert.values +
+			(size_t)i * r->ncols;
 
 		k->rows[i] = compile(c, row, r->ncols);
 		k->partitions[i] = compile(c, row + r->partition, 1);
@@ -117,8 +117,8 @@ static int compile_insert(struct compile *c, struct compiled *k)
 	return 0;
 }
 
-static int compile_set(struct compile *c, struct compiled *k, const struct assignment *set,
-	unsigned n)
+static int compile_set(
+	struct compile *c, struct compiled *k, const struct assignment *set, unsigned n)
 {
 	const struct expr **trees;
 
@@ -264,8 +264,8 @@ static int partition_hash(const struct statement *s, const struct program *p, co
 	return 0;
 }
 
-static int route_one(const struct statement *s, const void *params, unsigned row,
-	uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e)
+static int route_one(const struct statement *s, const void *params, unsigned row, uint64_t spread,
+	struct program_env *env, uint64_t *hash, struct error *e)
 {
 	const struct compiled *k = s->compiled;
 
@@ -316,7 +316,7 @@ struct execution {
 	struct command_result *result;
 	struct program_env program;
 	struct part *part;
-	unsigned mark;                /* of the log, at the statement's start */
+	unsigned mark; /* of the log, at the statement's start */
 	struct error *e;
 };
 
@@ -362,7 +362,8 @@ static void describe(const struct relation *r, const void *row, const uint16_t *
 			if (len > sizeof(text))
 				len = (size_t)snprintf(text, sizeof(text), "…");
 		}
-		b += (size_t)snprintf(values + b, cap - b, "%s%.*s", i > 0 ? ", " : "", (int)len, text);
+		b += (size_t)snprintf(
+			values + b, cap - b, "%s%.*s", i > 0 ? ", " : "", (int)len, text);
 		if (b >= cap)
 			b = cap - 1;
 	}
@@ -387,8 +388,8 @@ static int check_row(struct execution *x, const struct value *v, const void *row
 	for (unsigned i = 0; i < r->nchecks; i++)
 		if (!value_is_null(&verdicts[i]) && verdicts[i].i == 0)
 			return error_set(x->e, ERR_CHECK, 0,
-				"new row for relation \"%s\" violates check constraint \"%s\"", r->name,
-				r->checks[i].name);
+				"new row for relation \"%s\" violates check constraint \"%s\"",
+				r->name, r->checks[i].name);
 	return 0;
 }
 
@@ -403,8 +404,7 @@ static int violates(struct execution *x, const struct index_def *ix, const void 
 }
 
 /* The row that holds the same unique columns as `row`, other than `self`; NULL: none. */
-static const void *unique_other(const struct part *p, unsigned i, const void *row,
-	const void *self)
+static const void *unique_other(const struct part *p, unsigned i, const void *row, const void *self)
 {
 	const struct index_def *d = p->relation->indexes[i];
 	const struct row_layout *kl = index_key_layout(p->indexes[i]);
@@ -417,14 +417,15 @@ static const void *unique_other(const struct part *p, unsigned i, const void *ro
 	index_find(p->indexes[i], &c, row_hash(&p->layout, row, d->cols, d->ncols), &p->layout, row,
 		d->cols, UINT64_MAX);
 	while ((key = index_next(p->indexes[i], &c)) != NULL)
-		if (self == NULL || !row_equal(kl, key, SEQUENCE, &p->layout, self, p->key, p->nkey))
-			return part_find(p, row_hash(kl, key, SEQUENCE, p->nkey), kl, key, SEQUENCE);
+		if (self == NULL ||
+			!row_equal(kl, key, SEQUENCE, &p->layout, self, p->key, p->nkey))
+			return part_find(
+				p, row_hash(kl, key, SEQUENCE, p->nkey), kl, key, SEQUENCE);
 	return NULL;
 }
 
 /* First violated unique index other than the key; -1: none. */
-static int unique_check(const struct part *p, const void *row, const void *self,
-	const void **other)
+static int unique_check(const struct part *p, const void *row, const void *self, const void **other)
 {
 	for (unsigned i = 0; i < p->nindexes; i++) {
 		if (p->indexes[i] == NULL || !p->relation->indexes[i]->unique)
@@ -486,8 +487,8 @@ static const void *encode(struct execution *x, const struct value *v)
 	void *row;
 
 	if (size > LIMIT_ROW_BYTES) {
-		error_set(x->e, ERR_PROGRAM_LIMIT, 0, "a row of %u bytes exceeds the limit of %d", size,
-			LIMIT_ROW_BYTES);
+		error_set(x->e, ERR_PROGRAM_LIMIT, 0, "a row of %u bytes exceeds the limit of %d",
+			size, LIMIT_ROW_BYTES);
 		return NULL;
 	}
 	row = arena_alloc(&x->env->log->arena, size);
@@ -505,8 +506,8 @@ static int write_row(struct execution *x, uint64_t hash, const void *old, const 
 
 	if (log_reserve(x->env->log, x->e) != 0)
 		return -1;
-	status = row != NULL ? part_put(x->part, hash, x->env->epoch, old, row) :
-		part_delete(x->part, hash, x->env->epoch, old);
+	status = row != NULL ? part_put(x->part, hash, x->env->epoch, old, row)
+			     : part_delete(x->part, hash, x->env->epoch, old);
 	if (status != 0)
 		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	return log_add(x, x->part, old, row);
@@ -551,8 +552,8 @@ static bool touched(const struct execution *x, const void *row)
 
 	for (unsigned i = x->mark; i < l->n; i++)
 		if (l->entries[i].part == x->part && l->entries[i].new_row != NULL &&
-			row_equal(&x->part->layout, l->entries[i].new_row, x->part->key, &x->part->layout, row,
-				x->part->key, x->part->nkey))
+			row_equal(&x->part->layout, l->entries[i].new_row, x->part->key,
+				&x->part->layout, row, x->part->key, x->part->nkey))
 			return true;
 	return false;
 }
@@ -571,7 +572,8 @@ static int conflict(struct execution *x, unsigned index, const void *existing, c
 	if (touched(x, existing)) {
 		error_set(x->e, ERR_CARDINALITY, 0,
 			"ON CONFLICT DO UPDATE command cannot affect row a second time");
-		return error_hint(x->e, "Ensure that no rows proposed for insertion within the same "
+		return error_hint(x->e,
+			"Ensure that no rows proposed for insertion within the same "
 			"command have duplicate constrained values.");
 	}
 	old = log_copy(x->env->log, existing);
@@ -594,7 +596,8 @@ static int insert_row(struct execution *x, unsigned i)
 		return -1;
 	if (r->columns[r->ncols - 1].hidden)
 		v[r->ncols - 1] = (struct value){ .type = TYPE_INT8,
-			.i = (int64_t)((uint64_t)x->env->shard << ROWID_SHARD_BITS | ++*x->env->next_rowid) };
+			.i = (int64_t)((uint64_t)x->env->shard << ROWID_SHARD_BITS |
+				++*x->env->next_rowid) };
 	row = encode(x, v);
 	if (row == NULL || check_row(x, v, row) != 0)
 		return -1;
@@ -701,7 +704,8 @@ static int change_by_scan(struct execution *x)
 
 /* --- references --- */
 
-static int fk_error(struct execution *x, const struct foreign_key *fk, const void *row, bool missing)
+static int fk_error(
+	struct execution *x, const struct foreign_key *fk, const void *row, bool missing)
 {
 	char names[ERROR_DETAIL_MAX], values[ERROR_DETAIL_MAX];
 	const struct relation *r = missing ? fk->from : fk->to;
@@ -710,16 +714,16 @@ static int fk_error(struct execution *x, const struct foreign_key *fk, const voi
 		sizeof(names) / 2);
 	if (missing) {
 		error_set(x->e, ERR_FOREIGN_KEY, 0,
-			"insert or update on table \"%s\" violates foreign key constraint \"%s\"", r->name,
-			fk->name);
-		return error_detail(x->e, "Key (%s)=(%s) is not present in table \"%s\".", names, values,
-			fk->to->name);
+			"insert or update on table \"%s\" violates foreign key constraint \"%s\"",
+			r->name, fk->name);
+		return error_detail(x->e, "Key (%s)=(%s) is not present in table \"%s\".", names,
+			values, fk->to->name);
 	}
 	error_set(x->e, ERR_FOREIGN_KEY, 0,
 		"update or delete on table \"%s\" violates foreign key constraint \"%s\" on table \"%s\"",
 		r->name, fk->name, fk->from->name);
-	return error_detail(x->e, "Key (%s)=(%s) is still referenced from table \"%s\".", names, values,
-		fk->from->name);
+	return error_detail(x->e, "Key (%s)=(%s) is still referenced from table \"%s\".", names,
+		values, fk->from->name);
 }
 
 static int check_reference(struct execution *x, const struct foreign_key *fk, const void *row)
@@ -730,8 +734,8 @@ static int check_reference(struct execution *x, const struct foreign_key *fk, co
 	for (unsigned i = 0; i < fk->ncols; i++)
 		if (row_is_null(row, fk->from_cols[i]))
 			return 0;
-	if (part_find(to, row_hash(&from->layout, row, fk->from_cols, fk->ncols), &from->layout, row,
-		fk->from_cols) != NULL)
+	if (part_find(to, row_hash(&from->layout, row, fk->from_cols, fk->ncols), &from->layout,
+		    row, fk->from_cols) != NULL)
 		return 0;
 	return fk_error(x, fk, row, true);
 }
@@ -745,8 +749,8 @@ static int check_referrer(struct execution *x, const struct foreign_key *fk, con
 	struct table_cursor c;
 	const void *other;
 
-	if (part_find(to, row_hash(&to->layout, row, to->key, to->nkey), &to->layout, row, to->key) !=
-		NULL)
+	if (part_find(to, row_hash(&to->layout, row, to->key, to->nkey), &to->layout, row,
+		    to->key) != NULL)
 		return 0;
 	for (unsigned i = 0; i < from->nindexes; i++) {
 		const struct index_def *d = fk->from->indexes[i];
@@ -755,13 +759,15 @@ static int check_referrer(struct execution *x, const struct foreign_key *fk, con
 		if (from->indexes[i] == NULL || d->ncols != fk->ncols ||
 			memcmp(d->cols, fk->from_cols, d->ncols * sizeof(*d->cols)) != 0)
 			continue;
-		index_find(from->indexes[i], &ic, row_hash(&to->layout, row, fk->to_cols, fk->ncols),
-			&to->layout, row, fk->to_cols, UINT64_MAX);
+		index_find(from->indexes[i], &ic,
+			row_hash(&to->layout, row, fk->to_cols, fk->ncols), &to->layout, row,
+			fk->to_cols, UINT64_MAX);
 		return index_next(from->indexes[i], &ic) == NULL ? 0 : fk_error(x, fk, row, false);
 	}
 	table_scan_begin(&c, from->table, UINT64_MAX);
 	while ((other = table_scan_next(&c)) != NULL)
-		if (row_equal(&from->layout, other, fk->from_cols, &to->layout, row, fk->to_cols, fk->ncols))
+		if (row_equal(&from->layout, other, fk->from_cols, &to->layout, row, fk->to_cols,
+			    fk->ncols))
 			return fk_error(x, fk, row, false);
 	return 0;
 }
@@ -778,7 +784,8 @@ static int check_references(struct execution *x)
 			if (r->fks[k]->enforced && check_reference(x, r->fks[k], c->new_row) != 0)
 				return -1;
 		for (unsigned k = 0; c->new_row == NULL && k < r->nreferrers; k++)
-			if (r->referrers[k]->enforced && check_referrer(x, r->referrers[k], c->old_row) != 0)
+			if (r->referrers[k]->enforced &&
+				check_referrer(x, r->referrers[k], c->old_row) != 0)
 				return -1;
 	}
 	return 0;
@@ -794,8 +801,9 @@ static void undo(struct command_env *env, unsigned mark)
 		const struct change_entry *c = &l->entries[--l->n];
 		const void *row = c->old_row != NULL ? c->old_row : c->new_row;
 		uint64_t hash = part_key_hash(c->part, row);
-		int status = c->old_row == NULL ? part_delete(c->part, hash, env->epoch, c->new_row) :
-			part_put(c->part, hash, env->epoch, c->new_row, c->old_row);
+		int status = c->old_row == NULL
+			? part_delete(c->part, hash, env->epoch, c->new_row)
+			: part_put(c->part, hash, env->epoch, c->new_row, c->old_row);
 
 		ASSERT(status == 0);
 	}
@@ -864,15 +872,19 @@ static int dropped(const struct statement *s, struct error *e)
 {
 	for (unsigned i = 0; i < s->nrelations; i++)
 		if (__atomic_load_n(&s->relations[i]->dropped, __ATOMIC_ACQUIRE))
-			return error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist",
-				s->relations[i]->name);
+			return error_set(e, ERR_UNDEFINED_TABLE, 0,
+				"relation \"%s\" does not exist", s->relations[i]->name);
 	return 0;
 }
 
 int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
 	struct command_env *env, struct command_result *result, struct error *e)
 {
-	struct execution x = { .s = s, .params = params, .env = env, .result = result, .e = e,
+	struct execution x = { .s = s,
+		.params = params,
+		.env = env,
+		.result = result,
+		.e = e,
 		.program = { env->scratch, e, env->now_us, 0 } };
 	unsigned mark = env->log->n;
 	int status = 0;

@@ -14,8 +14,8 @@
 
 struct change_entry {
 	struct part *part;
-	const void *old_row;      /* NULL: inserted */
-	const void *new_row;      /* NULL: deleted */
+	const void *old_row; /* NULL: inserted */
+	const void *new_row; /* NULL: deleted */
 };
 
 struct change_log {
@@ -33,17 +33,17 @@ struct command_env {
 	struct heap *heap;
 	unsigned shard, shards;
 	struct change_log *log;
-	struct arena *scratch;    /* reset by the command for itself; results are not in it */
-	struct arena *results;    /* RETURNING rows are put here; reset by the caller */
+	struct arena *scratch; /* reset by the command for itself; results are not in it */
+	struct arena *results; /* RETURNING rows are put here; reset by the caller */
 	uint64_t epoch;
 	int64_t now_us;
-	uint64_t *next_rowid;     /* per shard; row ids are rowid * shards + shard … see command.c */
+	uint64_t *next_rowid; /* per shard; row ids are rowid * shards + shard … see command.c */
 };
 
 struct command_result {
-	uint64_t count;           /* rows inserted, matched and changed, or deleted */
-	unsigned nrows;           /* RETURNING */
-	const void **rows;        /* packed rows of statement->result_layout, in env->results */
+	uint64_t count;    /* rows inserted, matched and changed, or deleted */
+	unsigned nrows;    /* RETURNING */
+	const void **rows; /* packed rows of statement->result_layout, in env->results */
 	uint64_t returned_bytes;
 };
 

@@ -26,8 +26,8 @@ void exchange_close(struct exchange_channel *c, struct heap_budget *budget)
 		exchange_chunk_free(budget, k);
 }
 
-struct exchange_chunk *exchange_chunk_new(struct heap_budget *budget, uint32_t stage,
-	uint64_t epoch, uint32_t at_least)
+struct exchange_chunk *exchange_chunk_new(
+	struct heap_budget *budget, uint32_t stage, uint64_t epoch, uint32_t at_least)
 {
 	uint32_t cap = at_least > CHUNK_BYTES ? at_least : CHUNK_BYTES;
 	struct exchange_chunk *k = malloc(sizeof(*k) + cap);
@@ -70,8 +70,8 @@ void exchange_send(struct exchange_channel *c, struct exchange_chunk *k)
 	do {
 		k->next = newest;
 		/* Release: the chunk's bytes before the pointer to it. */
-	} while (!atomic_compare_exchange_weak_explicit(&c->sent, &newest, k, memory_order_release,
-		memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&c->sent, &newest, k, memory_order_release, memory_order_relaxed));
 }
 
 struct exchange_chunk *exchange_take(struct exchange_channel *c)

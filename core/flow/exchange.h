@@ -28,10 +28,10 @@ struct exchange_delta {
 };
 
 struct exchange_chunk {
-	struct exchange_chunk *next;        /* in the channel: set once by the sender; then the owner's */
+	struct exchange_chunk *next; /* in the channel: set once by the sender; then the owner's */
 	uint64_t epoch;
 	uint32_t stage;
-	uint32_t used, cap;                 /* bytes of data */
+	uint32_t used, cap; /* bytes of data */
 	uint32_t pad;
 	unsigned char data[];
 };
@@ -48,8 +48,8 @@ void exchange_open(struct exchange_channel *c);
 void exchange_close(struct exchange_channel *c, struct heap_budget *budget);
 
 /* Sender: a chunk to fill, not linked yet; NULL at the memory limit. */
-struct exchange_chunk *exchange_chunk_new(struct heap_budget *budget, uint32_t stage,
-	uint64_t epoch, uint32_t at_least);
+struct exchange_chunk *exchange_chunk_new(
+	struct heap_budget *budget, uint32_t stage, uint64_t epoch, uint32_t at_least);
 /* Append a delta; false when it does not fit (take another chunk). */
 bool exchange_append(struct exchange_chunk *k, uint32_t view_id, uint32_t edge, int64_t weight,
 	const void *row, uint32_t size);

@@ -30,8 +30,8 @@ struct changes {
 };
 
 struct aggregate_state {
-	struct sum_state sum;      /* sum, avg; its count also counts count(x) */
-	struct ordered ordered;    /* min, max */
+	struct sum_state sum;   /* sum, avg; its count also counts count(x) */
+	struct ordered ordered; /* min, max */
 	int64_t count;
 };
 
@@ -40,8 +40,8 @@ struct group {
 	struct group *next, *prev; /* of the view: to free them */
 	bool dirty;
 	uint64_t hash;
-	int64_t weight;            /* rows in the group */
-	void *output;              /* the row published last; NULL: none */
+	int64_t weight; /* rows in the group */
+	void *output;   /* the row published last; NULL: none */
 	struct aggregate_state states[];
 	/* then the key row */
 };
@@ -58,11 +58,11 @@ struct view_state {
 	const struct view_plan *plan;
 	struct part *target;
 	bool stopped;
-	struct multimap **sides;   /* 2 a join */
+	struct multimap **sides; /* 2 a join */
 	struct multimap *groups;
 	struct group *all;
 	struct group *dirty;
-	struct changes out;        /* rows for the publisher, in this stage */
+	struct changes out; /* rows for the publisher, in this stage */
 };
 
 /* A delta that waits for its stage to run. */
@@ -82,8 +82,8 @@ struct flow {
 	struct view_state *views;
 	struct queued *queue;
 	unsigned nqueue, queue_cap;
-	struct arena rows;         /* rows made in a stage */
-	struct arena scratch;      /* of programs */
+	struct arena rows;    /* rows made in a stage */
+	struct arena scratch; /* of programs */
 	struct error error;
 };
 
@@ -256,18 +256,16 @@ static const void *project(struct flow *f, struct view_state *v, const struct pr
 	return row;
 }
 
-static void input(struct flow *f, struct view_state *v, uint32_t to, const void *row,
-	int64_t weight);
+static void input(
+	struct flow *f, struct view_state *v, uint32_t to, const void *row, int64_t weight);
 
-static void edge_follow(struct flow *f, struct view_state *v, const struct edge *e,
-	const void *row, int64_t weight)
+static void edge_follow(
+	struct flow *f, struct view_state *v, const struct edge *e, const void *row, int64_t weight)
 {
 	unsigned to = f->shard;
 
 	switch (e->kind) {
-	case EDGE_DIRECT:
-		input(f, v, e->input, row, weight);
-		return;
+	case EDGE_DIRECT: input(f, v, e->input, row, weight); return;
 	case EDGE_HASH: {
 		struct value value;
 
@@ -279,11 +277,8 @@ static void edge_follow(struct flow *f, struct view_state *v, const struct edge 
 		arena_reset(&f->scratch);
 		break;
 	}
-	case EDGE_ZERO:
-		to = 0;
-		break;
-	case EDGE_OWN:
-		break;
+	case EDGE_ZERO: to = 0; break;
+	case EDGE_OWN: break;
 	}
 	if (f->io.send(f->io.arg, to, e->stage, v->plan->view->id, e->input, row, weight) != 0)
 		view_no_memory(f, v);
@@ -363,8 +358,8 @@ static void join_match(struct flow *f, struct view_state *v, const struct join_p
 		edge_follow(f, v, &j->edge, row, weight);
 }
 
-static void join_input(struct flow *f, struct view_state *v, uint32_t to, const void *row,
-	int64_t weight)
+static void join_input(
+	struct flow *f, struct view_state *v, uint32_t to, const void *row, int64_t weight)
 {
 	const struct join_plan *j = &v->plan->joins[to / 2];
 	const struct join_side *own = &j->side[to % 2], *other = &j->side[1 - to % 2];
@@ -416,7 +411,7 @@ static struct group *group_find(const struct view_state *v, uint64_t hash, const
 
 		memcpy(&ref, e->row, sizeof(ref));
 		if (row_equal(&plan->key_layout, group_key(v, ref.group), plan->sequence,
-			&plan->key_layout, key, plan->sequence, plan->nkeys))
+			    &plan->key_layout, key, plan->sequence, plan->nkeys))
 			return ref.group;
 	}
 	return NULL;
@@ -456,12 +451,9 @@ static int aggregate_add(struct flow *f, const struct aggregate *a, struct aggre
 		return 0;
 	switch (a->kind) {
 	case AGG_COUNT_STAR:
-	case AGG_COUNT:
-		s->count += weight;
-		return 0;
+	case AGG_COUNT: s->count += weight; return 0;
 	case AGG_SUM:
-	case AGG_AVG:
-		return sum_add(&s->sum, v, weight, f->heap, &f->error);
+	case AGG_AVG: return sum_add(&s->sum, v, weight, f->heap, &f->error);
 	default:
 		if (ordered_add(&s->ordered, v, weight, f->heap) != 0)
 			return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -513,7 +505,8 @@ static void group_input(struct flow *f, struct view_state *v, const void *row, i
 
 		if (value_is_null(filter) || filter->i == 0)
 			continue;
-		if (aggregate_add(f, &plan->aggregates[i], &g->states[i], &values[2 * i], weight) != 0) {
+		if (aggregate_add(f, &plan->aggregates[i], &g->states[i], &values[2 * i], weight) !=
+			0) {
 			view_fail(f, v);
 			return;
 		}
@@ -530,13 +523,9 @@ static int aggregate_result(struct flow *f, const struct aggregate *a,
 	out->type = a->type.id;
 	switch (a->kind) {
 	case AGG_COUNT_STAR:
-	case AGG_COUNT:
-		out->i = s->count;
-		return 0;
-	case AGG_SUM:
-		return sum_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
-	case AGG_AVG:
-		return avg_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
+	case AGG_COUNT: out->i = s->count; return 0;
+	case AGG_SUM: return sum_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
+	case AGG_AVG: return avg_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
 	case AGG_MIN:
 		if (!ordered_min(&s->ordered, out))
 			out->flags = VALUE_NULL;
@@ -551,8 +540,7 @@ static int aggregate_result(struct flow *f, const struct aggregate *a,
 }
 
 /* The group's output row now: NULL when it has none; *failed when the view has. */
-static const void *group_output(struct flow *f, struct view_state *v, struct group *g,
-	bool *failed)
+static const void *group_output(struct flow *f, struct view_state *v, struct group *g, bool *failed)
 {
 	const struct group_plan *plan = v->plan->group;
 	unsigned n = plan->row.ncols;
@@ -572,8 +560,8 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 	for (unsigned i = 0; i < plan->nkeys; i++)
 		row_get(&plan->key_layout, group_key(v, g), i, &values[i]);
 	for (unsigned i = 0; i < plan->naggregates; i++)
-		if (aggregate_result(f, &plan->aggregates[i], &g->states[i], &values[plan->nkeys + i]) !=
-			0) {
+		if (aggregate_result(f, &plan->aggregates[i], &g->states[i],
+			    &values[plan->nkeys + i]) != 0) {
 			view_fail(f, v);
 			return NULL;
 		}
@@ -661,8 +649,8 @@ static void publish_input(struct flow *f, struct view_state *v, const void *row,
 
 	if (c->n == c->cap) {
 		unsigned cap = c->cap == 0 ? 64 : 2 * c->cap;
-		struct row_change *grown = heap_realloc(f->heap, c->list, c->cap * sizeof(*grown),
-			cap * sizeof(*grown));
+		struct row_change *grown = heap_realloc(
+			f->heap, c->list, c->cap * sizeof(*grown), cap * sizeof(*grown));
 
 		if (grown == NULL) {
 			view_no_memory(f, v);
@@ -671,8 +659,8 @@ static void publish_input(struct flow *f, struct view_state *v, const void *row,
 		c->list = grown;
 		c->cap = cap;
 	}
-	c->list[c->n++] = (struct row_change){ row, row_hash(&v->plan->view->layout, row, v->target->key,
-		v->target->nkey), weight };
+	c->list[c->n++] = (struct row_change){ row,
+		row_hash(&v->plan->view->layout, row, v->target->key, v->target->nkey), weight };
 }
 
 /* By key, equal rows together, deletions first. */
@@ -720,8 +708,8 @@ static const void *published(const struct view_state *v, const struct row_change
 }
 
 /* A view without key: count how often the row occurs. */
-static int publish_counted(struct flow *f, struct view_state *v, const struct row_change *c,
-	uint64_t epoch)
+static int publish_counted(
+	struct flow *f, struct view_state *v, const struct row_change *c, uint64_t epoch)
 {
 	const struct row_layout *l = &v->target->layout;
 	const void *found = published(v, c), *old = NULL;
@@ -742,8 +730,8 @@ static int publish_counted(struct flow *f, struct view_state *v, const struct ro
 		count += values[0].i;
 	}
 	if (count < 0)
-		return error_set(&f->error, ERR_INTERNAL, 0, "a row of the view would occur %lld times",
-			(long long)count);
+		return error_set(&f->error, ERR_INTERNAL, 0,
+			"a row of the view would occur %lld times", (long long)count);
 	for (unsigned i = 0; i + 1 < l->ncols; i++)
 		row_get(&v->plan->view->layout, c->row, i, &values[i]);
 	values[l->ncols - 1] = (struct value){ .type = TYPE_INT8, .i = count };
@@ -756,8 +744,8 @@ static int publish_counted(struct flow *f, struct view_state *v, const struct ro
 	return part_put(v->target, c->hash, epoch, old, row);
 }
 
-static int publish_delete(struct flow *f, struct view_state *v, const struct row_change *c,
-	uint64_t epoch)
+static int publish_delete(
+	struct flow *f, struct view_state *v, const struct row_change *c, uint64_t epoch)
 {
 	(void)f;
 	if (c->weight >= 0 || published(v, c) == NULL)
@@ -765,13 +753,14 @@ static int publish_delete(struct flow *f, struct view_state *v, const struct row
 	return part_delete(v->target, c->hash, epoch, c->row);
 }
 
-static int publish_insert(struct flow *f, struct view_state *v, const struct row_change *c,
-	uint64_t epoch)
+static int publish_insert(
+	struct flow *f, struct view_state *v, const struct row_change *c, uint64_t epoch)
 {
 	if (c->weight <= 0)
 		return 0;
 	if (c->weight > 1 || published(v, c) != NULL) {
-		error_set(&f->error, ERR_UNIQUE, 0, "more than one row of view \"%s\" has the same lookup key",
+		error_set(&f->error, ERR_UNIQUE, 0,
+			"more than one row of view \"%s\" has the same lookup key",
 			v->plan->view->name);
 		return -1;
 	}
@@ -779,8 +768,8 @@ static int publish_insert(struct flow *f, struct view_state *v, const struct row
 }
 
 /* The common case: a row takes the place of another with the same key. */
-static bool is_replacement(const struct view_state *v, const struct row_change *a,
-	const struct row_change *b)
+static bool is_replacement(
+	const struct view_state *v, const struct row_change *a, const struct row_change *b)
 {
 	const struct row_layout *l = &v->plan->view->layout;
 
@@ -817,8 +806,9 @@ static int publish_keyed(struct flow *f, struct view_state *v, uint64_t epoch)
 		for (unsigned k = i; k < end; k++) {
 			f->error.code = ERR_OK;
 			if (publish_insert(f, v, &c->list[k], epoch) != 0)
-				return f->error.code != ERR_OK ? -1 :
-					error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+				return f->error.code != ERR_OK
+					? -1
+					: error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 		}
 		i = end;
 	}
@@ -847,8 +837,8 @@ static void publish(struct flow *f, struct view_state *v, uint64_t epoch)
 
 /* --- in and out --- */
 
-static void input(struct flow *f, struct view_state *v, uint32_t to, const void *row,
-	int64_t weight)
+static void input(
+	struct flow *f, struct view_state *v, uint32_t to, const void *row, int64_t weight)
 {
 	const struct view_plan *p = v->plan;
 
@@ -891,7 +881,8 @@ static int state_new(struct flow *f, struct view_state *v)
 		uint64_t none[2] = { 0 };
 
 		row_encode(&p->group->key_layout, NULL, none);
-		g = group_new(f, v, row_hash(&p->group->key_layout, none, p->group->sequence, 0), none);
+		g = group_new(
+			f, v, row_hash(&p->group->key_layout, none, p->group->sequence, 0), none);
 		if (g == NULL)
 			return -1;
 		group_dirty(v, g);
@@ -921,8 +912,8 @@ static void enqueue(struct flow *f, struct queued q)
 {
 	if (f->nqueue == f->queue_cap) {
 		unsigned cap = f->queue_cap == 0 ? 256 : 2 * f->queue_cap;
-		struct queued *grown = heap_realloc(f->heap, f->queue, f->queue_cap * sizeof(*grown),
-			cap * sizeof(*grown));
+		struct queued *grown = heap_realloc(
+			f->heap, f->queue, f->queue_cap * sizeof(*grown), cap * sizeof(*grown));
 
 		if (grown == NULL) {
 			view_no_memory(f, q.view);

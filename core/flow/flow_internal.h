@@ -20,13 +20,13 @@ enum edge_kind { EDGE_DIRECT, EDGE_HASH, EDGE_OWN, EDGE_ZERO };
 struct edge {
 	enum edge_kind kind;
 	uint32_t input;
-	unsigned stage;              /* where the receiver runs */
-	struct program *route;       /* EDGE_HASH: one value of the row, whose hash chooses the shard */
+	unsigned stage;        /* where the receiver runs */
+	struct program *route; /* EDGE_HASH: one value of the row, whose hash chooses the shard */
 };
 
 struct scan_plan {
 	const struct relation *relation;
-	struct program *filter;      /* over the table's row; NULL: none */
+	struct program *filter; /* over the table's row; NULL: none */
 	struct program *projection;
 	struct row_layout layout;
 	struct edge edge;
@@ -41,8 +41,8 @@ struct join_side {
 struct join_plan {
 	struct join_side side[2];
 	unsigned stage;
-	struct program *residual;    /* over sources 0 (left) and 1 (right); NULL: none */
-	struct program *projection;  /* the same */
+	struct program *residual;   /* over sources 0 (left) and 1 (right); NULL: none */
+	struct program *projection; /* the same */
 	struct row_layout layout;
 	struct edge edge;
 };
@@ -50,14 +50,14 @@ struct join_plan {
 struct group_plan {
 	unsigned stage;
 	const struct row_layout *input;
-	struct program *keys;        /* NULL: one group */
+	struct program *keys; /* NULL: one group */
 	unsigned nkeys;
 	struct row_layout key_layout;
-	uint16_t *sequence;          /* 0, 1, 2 … nkeys-1 */
-	struct program *values;      /* for each aggregate: argument, filter (true when none) */
+	uint16_t *sequence;     /* 0, 1, 2 … nkeys-1 */
+	struct program *values; /* for each aggregate: argument, filter (true when none) */
 	unsigned naggregates;
 	const struct aggregate *aggregates;
-	struct row_layout row;       /* keys, then aggregates */
+	struct row_layout row; /* keys, then aggregates */
 	struct program *having;
 	struct program *outputs;
 	struct edge edge;
@@ -69,12 +69,12 @@ struct view_plan {
 	const struct relation *view;
 	unsigned shards, stages;
 	unsigned nscans;
-	struct scan_plan *scans;     /* by source */
+	struct scan_plan *scans; /* by source */
 	unsigned njoins;
 	struct join_plan *joins;
-	struct group_plan *group;    /* NULL: none */
-	struct program *outputs;     /* without group: of the last row */
-	struct edge publish;         /* without group: from the outputs to the publisher */
+	struct group_plan *group; /* NULL: none */
+	struct program *outputs;  /* without group: of the last row */
+	struct edge publish;      /* without group: from the outputs to the publisher */
 	unsigned publish_stage;
 };
 

@@ -14,8 +14,8 @@ struct group_map {
 	struct heap *heap;
 	struct group ***blocks;
 	size_t blocks_cap;
-	uint64_t chains;           /* in use, >= BLOCK */
-	uint64_t level;            /* power of two: chains is in [level, 2 * level) */
+	uint64_t chains; /* in use, >= BLOCK */
+	uint64_t level;  /* power of two: chains is in [level, 2 * level) */
 	uint64_t count;
 };
 

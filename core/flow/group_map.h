@@ -17,13 +17,13 @@ struct heap;
 struct group {
 	struct group *next;
 	uint64_t hash;
-	int64_t weight;            /* rows of the group */
-	int64_t key;               /* groups by one integer */
-	void *copy;                /* what it has published, when it keeps a copy */
+	int64_t weight; /* rows of the group */
+	int64_t key;    /* groups by one integer */
+	void *copy;     /* what it has published, when it keeps a copy */
 	uint32_t copy_size;
 	bool published;
 	bool dirty;
-	bool key_null;             /* groups by one integer: it is NULL */
+	bool key_null; /* groups by one integer: it is NULL */
 };
 
 struct group_map;

@@ -15,7 +15,7 @@ struct multiset_node {
 	struct multiset_node *left, *right;
 	uint64_t priority;
 	int64_t count;
-	struct value value;       /* text and bytea: bytes behind the node */
+	struct value value; /* text and bytea: bytes behind the node */
 };
 
 static bool has_bytes(const struct value *v)
@@ -33,18 +33,12 @@ static size_t node_size(const struct value *v)
 static int tie(const struct value *a, const struct value *b)
 {
 	switch ((enum type_id)a->type) {
-	case TYPE_NUMERIC:
-		return (int)a->scale - (int)b->scale;
-	case TYPE_FLOAT4:
-		return memcmp(&a->f, &b->f, sizeof(a->f));
-	case TYPE_FLOAT8:
-		return memcmp(&a->d, &b->d, sizeof(a->d));
-	case TYPE_INTERVAL:
-		return memcmp(&a->iv, &b->iv, sizeof(a->iv));
-	case TYPE_BPCHAR:
-		return a->s.len < b->s.len ? -1 : a->s.len > b->s.len;
-	default:
-		return 0;
+	case TYPE_NUMERIC: return (int)a->scale - (int)b->scale;
+	case TYPE_FLOAT4: return memcmp(&a->f, &b->f, sizeof(a->f));
+	case TYPE_FLOAT8: return memcmp(&a->d, &b->d, sizeof(a->d));
+	case TYPE_INTERVAL: return memcmp(&a->iv, &b->iv, sizeof(a->iv));
+	case TYPE_BPCHAR: return a->s.len < b->s.len ? -1 : a->s.len > b->s.len;
+	default: return 0;
 	}
 }
 
@@ -55,8 +49,8 @@ static int compare(const struct value *a, const struct value *b)
 	return c != 0 ? c : tie(a, b);
 }
 
-static struct multiset_node *node_new(const struct value *v, uint64_t priority, int64_t count,
-	struct heap *h)
+static struct multiset_node *node_new(
+	const struct value *v, uint64_t priority, int64_t count, struct heap *h)
 {
 	struct multiset_node *n = heap_alloc(h, node_size(v));
 

@@ -18,7 +18,7 @@ struct multiset_node;
 /* Zero-initialised is empty. May be moved with memcpy. */
 struct multiset {
 	struct multiset_node *root;
-	int64_t count;            /* sum of the counts */
+	int64_t count; /* sum of the counts */
 };
 
 /* Add v (not NULL, always of one type) `weight` times; a value whose count becomes 0 goes. Counts may be

@@ -14,7 +14,7 @@ struct ordered_node {
 	uint64_t priority;
 	int64_t weight;
 	struct value value;
-	size_t bytes;              /* of the node with the value's bytes */
+	size_t bytes; /* of the node with the value's bytes */
 	char data[];
 };
 

@@ -174,10 +174,11 @@ static int index_fill(struct part *p, struct index *ix, const struct index_def *
 		if (d->unique && !null) {
 			struct index_cursor ic;
 
-			index_find(ix, &ic, row_hash(&p->layout, row, d->cols, d->ncols), &p->layout, row,
-				d->cols, UINT64_MAX);
+			index_find(ix, &ic, row_hash(&p->layout, row, d->cols, d->ncols),
+				&p->layout, row, d->cols, UINT64_MAX);
 			if (index_next(ix, &ic) != NULL)
-				return error_set(e, ERR_UNIQUE, 0, "could not create unique index \"%s\"", d->name);
+				return error_set(e, ERR_UNIQUE, 0,
+					"could not create unique index \"%s\"", d->name);
 		}
 		if (index_insert(ix, row, epoch) != 0)
 			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -227,8 +228,8 @@ void part_drop_index(struct part *p, unsigned i, uint64_t epoch)
 {
 	unsigned n = p->nindexes - 1;
 	struct index **fewer = n == 0 ? NULL : heap_alloc(p->heap, n * sizeof(struct index *));
-	struct index **kept = heap_realloc(p->heap, p->dropped, p->ndropped * sizeof(struct index *),
-		(p->ndropped + 1) * sizeof(struct index *));
+	struct index **kept = heap_realloc(p->heap, p->dropped,
+		p->ndropped * sizeof(struct index *), (p->ndropped + 1) * sizeof(struct index *));
 
 	if (kept != NULL)
 		p->dropped = kept;

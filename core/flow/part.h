@@ -18,15 +18,16 @@ struct part {
 	struct heap *heap;
 	struct retire *retire;
 	bool counted;
-	struct row_layout layout;  /* of the stored rows: the relation's, plus the count when counted */
-	uint16_t nkey;             /* of the stored rows */
+	struct row_layout
+		layout; /* of the stored rows: the relation's, plus the count when counted */
+	uint16_t nkey;  /* of the stored rows */
 	const uint16_t *key;
 	struct table *table;
-	unsigned nindexes;         /* parallel to relation->indexes; NULL for the primary one */
+	unsigned nindexes; /* parallel to relation->indexes; NULL for the primary one */
 	struct index **indexes;
-	unsigned ndropped;         /* indexes that readers may still be in; freed with the part */
+	unsigned ndropped; /* indexes that readers may still be in; freed with the part */
 	struct index **dropped;
-	struct arena arena;        /* layout and key arrays */
+	struct arena arena; /* layout and key arrays */
 };
 
 int part_new(struct part **out, const struct relation *r, struct heap *h, struct retire *retire,
@@ -61,10 +62,10 @@ bool part_has_dead(const struct part *p);
 struct parts {
 	unsigned shards;
 	/* A view that failed (see flow.h): atomic flag, reason written before the flag. */
-	bool failing;              /* set by the first shard to fail it; guards reason */
+	bool failing; /* set by the first shard to fail it; guards reason */
 	bool failed;
 	struct error reason;
-	struct part *part[];       /* one a shard */
+	struct part *part[]; /* one a shard */
 };
 
 #endif

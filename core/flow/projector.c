@@ -24,7 +24,7 @@
 #include "core/sync/retire.h"
 
 enum {
-	STEP_RETIRE_MAX = 4096,  /* objects freed a step */
+	STEP_RETIRE_MAX = 4096, /* objects freed a step */
 	POSTGRES_EPOCH_S = 946684800
 };
 
@@ -43,12 +43,12 @@ struct projector {
 	struct change_log log;
 	struct arena scratch, results;
 	uint64_t next_rowid;
-	unsigned first_lane;        /* where the next batch begins, to be fair */
+	unsigned first_lane; /* where the next batch begins, to be fair */
 
-	unsigned stage;             /* being run, and its epoch: what flow's sends are tagged with */
+	unsigned stage; /* being run, and its epoch: what flow's sends are tagged with */
 	uint64_t epoch;
 	uint64_t finished[LIMIT_STAGES];
-	struct exchange_chunk **out;          /* by receiving shard: being filled */
+	struct exchange_chunk **out; /* by receiving shard: being filled */
 	struct exchange_chunk *inbox[LIMIT_STAGES];
 
 	struct part **parts;
@@ -56,11 +56,11 @@ struct projector {
 	struct condemned *condemned;
 	unsigned ncondemned, condemned_cap;
 	unsigned failures_seen;
-	unsigned next_part;         /* housekeeping goes round */
+	unsigned next_part; /* housekeeping goes round */
 
 	struct projector_stats stats;
 	struct parker parker;
-	_Atomic unsigned nlanes;    /* lanes[0, nlanes) may be set */
+	_Atomic unsigned nlanes; /* lanes[0, nlanes) may be set */
 	_Atomic(struct lane *) lanes[LIMIT_PORTS];
 };
 
@@ -211,8 +211,8 @@ static uint32_t reply_error(struct reply_message *r, const struct error *e)
 }
 
 /* Copy RETURNING rows into the reply; returns the reply's bytes. */
-static uint32_t reply_rows(struct reply_message *r, unsigned nrows, const void *const *rows,
-	uint64_t bytes)
+static uint32_t reply_rows(
+	struct reply_message *r, unsigned nrows, const void *const *rows, uint64_t bytes)
 {
 	unsigned char *at = (unsigned char *)(r + 1);
 
@@ -277,8 +277,8 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 		struct command_result result = { 0 };
 		struct error e;
 
-		if (command_execute(m->statement, parts->params, &parts->ranges[i], env, &result, &e) !=
-			0) {
+		if (command_execute(m->statement, parts->params, &parts->ranges[i], env, &result,
+			    &e) != 0) {
 			p->stats.refused++;
 			if (first.code == ERR_OK)
 				first = e;
@@ -291,7 +291,8 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 			const void **all = realloc(rows, (nrows + result.nrows) * sizeof(*all));
 
 			if (all == NULL) {
-				error_set(&first, ERR_OUTCOME_UNKNOWN, 0, "no memory for the rows returned");
+				error_set(&first, ERR_OUTCOME_UNKNOWN, 0,
+					"no memory for the rows returned");
 				continue;
 			}
 			rows = all;
@@ -430,9 +431,15 @@ static bool batch_run(struct projector *p)
 	p->first_lane = (p->first_lane + 1) % nlanes;
 	p->epoch = epoch_enter(set->epochs, p->shard);
 	env = (struct command_env){
-		.heap = p->heap, .shard = p->shard, .shards = set->shards, .log = &p->log,
-		.scratch = &p->scratch, .results = &p->results, .epoch = p->epoch,
-		.now_us = now_us(set), .next_rowid = &p->next_rowid,
+		.heap = p->heap,
+		.shard = p->shard,
+		.shards = set->shards,
+		.log = &p->log,
+		.scratch = &p->scratch,
+		.results = &p->results,
+		.epoch = p->epoch,
+		.now_us = now_us(set),
+		.next_rowid = &p->next_rowid,
 	};
 	for (unsigned i = 0; i < nserved; i++)
 		n += lane_run(p, served[i], &env);
@@ -509,8 +516,9 @@ bool projector_has_work(struct projector *p)
 	for (unsigned i = 0; i < nlanes; i++) {
 		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
 
-		if (lane != NULL && (atomic_load_explicit(&lane->closing, memory_order_acquire) ||
-			lane_ready(lane)))
+		if (lane != NULL &&
+			(atomic_load_explicit(&lane->closing, memory_order_acquire) ||
+				lane_ready(lane)))
 			return true;
 	}
 	return false;
@@ -526,16 +534,16 @@ static void view_failed(void *arg, const struct relation *view, const struct err
 
 	/* The first shard that fails a view tells why; `failing` guards the reason, `failed` publishes
 	 * it. */
-	if (!__atomic_compare_exchange_n(&parts->failing, &expected, true, false, __ATOMIC_ACQUIRE,
-		__ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(
+		    &parts->failing, &expected, true, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	parts->reason = *why;
 	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
 	atomic_fetch_add_explicit(&p->set->failures, 1, memory_order_release);
 }
 
-int projector_new(struct projector **out, struct projector_set *set, unsigned shard,
-	struct error *e)
+int projector_new(
+	struct projector **out, struct projector_set *set, unsigned shard, struct error *e)
 {
 	struct projector *p = aligned_alloc(64, (sizeof(*p) + 63) / 64 * 64);
 

@@ -35,9 +35,9 @@ struct command_message {
 	uint64_t tag;
 	const struct statement *statement;
 	const struct command_parts *parts;
-	uint32_t request;           /* the port's record of a command with several parts, or REQUEST_NONE */
-	uint32_t ack;               /* enum lf_ack, for the port's eyes only */
-	struct row_range rows;      /* INSERT: the VALUES rows that are meant */
+	uint32_t request; /* the port's record of a command with several parts, or REQUEST_NONE */
+	uint32_t ack;     /* enum lf_ack, for the port's eyes only */
+	struct row_range rows; /* INSERT: the VALUES rows that are meant */
 };
 _Static_assert(sizeof(struct command_message) == 40, "parameters follow 8-aligned");
 
@@ -54,8 +54,8 @@ struct reply_message {
 	void *outside;
 	uint32_t request;
 	uint32_t nrows;
-	uint32_t bytes;             /* of all rows */
-	uint32_t done;              /* ranges that succeeded; 1 or 0 for a command of one part */
+	uint32_t bytes; /* of all rows */
+	uint32_t done;  /* ranges that succeeded; 1 or 0 for a command of one part */
 	uint8_t ack;
 	uint8_t kind;
 	uint8_t pad[6];
@@ -69,12 +69,12 @@ _Static_assert(sizeof(struct reply_message) + sizeof(struct error) <= REPLY_INLI
 
 /* One port and one projector. */
 struct lane {
-	struct ring *commands;      /* port → projector */
-	struct ring *replies;       /* projector → port */
-	struct parker *port;        /* whom to wake */
-	_Atomic bool starved;       /* the projector waits for room in `replies` */
-	_Atomic bool closing;       /* the port wants to go; all its commands have been answered */
-	_Atomic bool closed;        /* the projector will not look at it again */
+	struct ring *commands; /* port → projector */
+	struct ring *replies;  /* projector → port */
+	struct parker *port;   /* whom to wake */
+	_Atomic bool starved;  /* the projector waits for room in `replies` */
+	_Atomic bool closing;  /* the port wants to go; all its commands have been answered */
+	_Atomic bool closed;   /* the projector will not look at it again */
 };
 
 /* --- what the projectors of an engine share --- */
@@ -87,23 +87,23 @@ struct projector_set {
 	unsigned shards;
 	unsigned ports_max;
 	uint32_t batch_max;
-	int64_t fixed_now_us;       /* 0: the clock */
+	int64_t fixed_now_us; /* 0: the clock */
 	struct epochs *epochs;
 	struct heap_budget budget;
-	struct projector **projectors;       /* by shard */
-	struct exchange_channel *channels;   /* [to * shards + from] */
+	struct projector **projectors;     /* by shard */
+	struct exchange_channel *channels; /* [to * shards + from] */
 	/* DDL: PAUSE_DRAIN stops new batches, later stages go on; PAUSE_STOP: nobody touches anything. */
 	_Atomic int pause;
-	_Atomic unsigned failures;  /* counts views that failed */
-	unsigned stages;            /* changed at DDL moments only */
+	_Atomic unsigned failures; /* counts views that failed */
+	unsigned stages;           /* changed at DDL moments only */
 };
 
 struct projector_stats {
 	uint64_t commands, refused, batches;
 };
 
-int projector_new(struct projector **out, struct projector_set *set, unsigned shard,
-	struct error *e);
+int projector_new(
+	struct projector **out, struct projector_set *set, unsigned shard, struct error *e);
 void projector_free(struct projector *p);
 
 /* True when it did something. */

@@ -16,20 +16,20 @@
 #include "core/sql/sum.h"
 
 struct compiled_query {
-	struct program *keys;         /* access: nkeys × width values */
-	struct type *key_types;       /* width */
+	struct program *keys;   /* access: nkeys × width values */
+	struct type *key_types; /* width */
 	struct row_layout key_layout;
-	struct program *filter;       /* NULL: none */
-	struct program *group;        /* keys of a GROUP BY */
+	struct program *filter; /* NULL: none */
+	struct program *group;  /* keys of a GROUP BY */
 	struct row_layout group_keys;
-	struct program *aggregates;   /* argument and filter of each */
+	struct program *aggregates; /* argument and filter of each */
 	struct row_layout group_row;
 	struct program *having;
 	struct program *outputs;
-	struct program *order;        /* NULL: none */
-	struct program *limit;        /* limit, offset; NULL: none */
-	bool whole;                   /* the outputs are the stored row as it is */
-	bool key_is_param;            /* one key of one column, a parameter: key_param */
+	struct program *order; /* NULL: none */
+	struct program *limit; /* limit, offset; NULL: none */
+	bool whole;            /* the outputs are the stored row as it is */
+	bool key_is_param;     /* one key of one column, a parameter: key_param */
 	uint16_t key_param;
 };
 
@@ -83,8 +83,8 @@ static int compile_access(struct compile *c)
 	return row_layout_init(&k->key_layout, k->key_types, a->width, &c->s->arena, c->e);
 }
 
-static int compile_list(struct compile *c, struct program **out, const struct expr **trees,
-	unsigned n)
+static int compile_list(
+	struct compile *c, struct program **out, const struct expr **trees, unsigned n)
 {
 	*out = compile(c, trees, n);
 	return *out == NULL ? -1 : 0;
@@ -137,8 +137,8 @@ static int compile_group(struct compile *c)
 		compile_list(c, &k->aggregates, trees, 2 * s->naggregates) != 0)
 		return -1;
 	if (s->ngroup > LIMIT_KEY_COLUMNS)
-		return error_set(c->e, ERR_TOO_MANY_COLUMNS, 0, "a query may group by at most %d columns",
-			LIMIT_KEY_COLUMNS);
+		return error_set(c->e, ERR_TOO_MANY_COLUMNS, 0,
+			"a query may group by at most %d columns", LIMIT_KEY_COLUMNS);
 	if (s->ngroup > 0 &&
 		compile_list(c, &k->group, (const struct expr **)s->group, s->ngroup) != 0)
 		return -1;
@@ -151,8 +151,8 @@ static int compile_group(struct compile *c)
 static int compile_rest(struct compile *c)
 {
 	const struct select *s = c->s->query.select;
-	const struct expr **trees = arena_alloc(&c->s->arena,
-		(s->noutputs + s->norder + 2) * sizeof(*trees));
+	const struct expr **trees = arena_alloc(
+		&c->s->arena, (s->noutputs + s->norder + 2) * sizeof(*trees));
 	static const struct value NO_LIMIT = { .type = TYPE_INT8, .flags = VALUE_NULL };
 	struct expr *none = arena_zalloc(&c->s->arena, sizeof(*none));
 	unsigned source, column;
@@ -170,8 +170,8 @@ static int compile_rest(struct compile *c)
 	c->k->whole = !s->grouped && c->s->relation != NULL &&
 		s->noutputs == c->s->relation->layout.ncols;
 	for (unsigned i = 0; c->k->whole && i < s->noutputs; i++)
-		c->k->whole = program_column(c->k->outputs, i, &source, &column) == 0 && source == 0 &&
-			column == i;
+		c->k->whole = program_column(c->k->outputs, i, &source, &column) == 0 &&
+			source == 0 && column == i;
 	if (s->limit == NULL && s->offset == NULL)
 		return 0;
 	none->kind = EXPR_CONST;
@@ -203,9 +203,9 @@ int query_compile(struct statement *s, struct error *e)
 /* --- running --- */
 
 struct sorted {
-	const void *row;              /* result row */
+	const void *row; /* result row */
 	const struct value *keys;
-	uint64_t number;              /* of arrival: keeps the sort stable */
+	uint64_t number; /* of arrival: keeps the sort stable */
 };
 
 struct group {
@@ -225,7 +225,7 @@ struct run {
 	const void *params;
 	struct query_env *env;
 	struct program_env program;
-	struct arena *keep;           /* what lasts until the end of the query */
+	struct arena *keep; /* what lasts until the end of the query */
 	query_sink sink;
 	void *arg;
 	struct error *e;
@@ -236,7 +236,7 @@ struct run {
 	struct group **groups;
 	uint64_t ngroups;
 	uint64_t scanned;
-	struct heap *heap;            /* of group states */
+	struct heap *heap; /* of group states */
 };
 
 static int evaluate(struct run *q, const struct program *p, const void *row, struct value *out)
@@ -300,7 +300,8 @@ static const void *result_row(struct run *q, const void *row, struct arena *a)
 static int too_many(struct run *q)
 {
 	return error_set(q->e, ERR_PROGRAM_LIMIT, 0,
-		"the query would sort or group more than %llu rows", (unsigned long long)q->env->rows_max);
+		"the query would sort or group more than %llu rows",
+		(unsigned long long)q->env->rows_max);
 }
 
 /* Values outlive the row they point into. */
@@ -391,8 +392,9 @@ static struct group *group_of(struct run *q, const void *row)
 	}
 	row_encode(&q->k->group_keys, keys, key);
 	for (g = q->groups[hash % GROUP_CHAINS]; g != NULL; g = g->next)
-		if (g->hash == hash && row_equal(&q->k->group_keys, g->key, SEQUENCE, &q->k->group_keys, key,
-			SEQUENCE, s->ngroup))
+		if (g->hash == hash &&
+			row_equal(&q->k->group_keys, g->key, SEQUENCE, &q->k->group_keys, key,
+				SEQUENCE, s->ngroup))
 			return g;
 	if (q->ngroups++ >= q->env->rows_max) {
 		too_many(q);
@@ -440,13 +442,9 @@ static int group_add(struct run *q, const void *row)
 			continue;
 		switch (s->aggregates[i].kind) {
 		case AGG_COUNT_STAR:
-		case AGG_COUNT:
-			g->counts[i]++;
-			break;
+		case AGG_COUNT: g->counts[i]++; break;
 		case AGG_SUM:
-		case AGG_AVG:
-			status = sum_add(&g->sums[i], arg, 1, q->heap, q->e);
-			break;
+		case AGG_AVG: status = sum_add(&g->sums[i], arg, 1, q->heap, q->e); break;
 		default:
 			status = ordered_add(&g->ordered[i], arg, 1, q->heap);
 			if (status != 0)
@@ -467,13 +465,9 @@ static int group_value(struct run *q, const struct group *g, unsigned i, struct 
 	out->type = a->type.id;
 	switch (a->kind) {
 	case AGG_COUNT_STAR:
-	case AGG_COUNT:
-		out->i = g->counts[i];
-		return 0;
-	case AGG_SUM:
-		return sum_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
-	case AGG_AVG:
-		return avg_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
+	case AGG_COUNT: out->i = g->counts[i]; return 0;
+	case AGG_SUM: return sum_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
+	case AGG_AVG: return avg_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
 	case AGG_MIN:
 	case AGG_MAX:
 		if (!(a->kind == AGG_MIN ? ordered_min : ordered_max)(&g->ordered[i], out))
@@ -487,7 +481,8 @@ static int group_value(struct run *q, const struct group *g, unsigned i, struct 
 static int group_emit(struct run *q, const struct group *g)
 {
 	const struct select *s = q->s->query.select;
-	struct value *v = arena_alloc(q->env->scratch, (s->ngroup + s->naggregates + 1) * sizeof(*v));
+	struct value *v = arena_alloc(
+		q->env->scratch, (s->ngroup + s->naggregates + 1) * sizeof(*v));
 	void *row;
 	int pass;
 
@@ -603,8 +598,8 @@ static int row_found(struct run *q, const struct part *p, const void *row)
 			return no_memory(q->e);
 		for (unsigned i = 0; i + 1 < p->layout.ncols; i++)
 			row_get(&p->layout, row, i, &all[i]);
-		plain = arena_alloc(q->env->scratch,
-			row_encoded_size(&q->s->relation->layout, all));
+		plain = arena_alloc(
+			q->env->scratch, row_encoded_size(&q->s->relation->layout, all));
 		if (plain == NULL)
 			return no_memory(q->e);
 		row_encode(&q->s->relation->layout, all, plain);
@@ -662,12 +657,14 @@ static int lookup(struct run *q, const struct parts *parts, const void *key)
 {
 	const struct relation *r = q->s->relation;
 	bool known;
-	unsigned shard = key_shard(r, parts, &q->k->key_layout, key, SEQUENCE, r->key, r->nkey, &known);
+	unsigned shard = key_shard(
+		r, parts, &q->k->key_layout, key, SEQUENCE, r->key, r->nkey, &known);
 
 	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards); s++) {
 		const struct part *p = parts->part[s];
-		const void *row = table_read(p->table, row_hash(&q->k->key_layout, key, SEQUENCE, p->nkey),
-			&q->k->key_layout, key, SEQUENCE, q->env->epoch);
+		const void *row = table_read(p->table,
+			row_hash(&q->k->key_layout, key, SEQUENCE, p->nkey), &q->k->key_layout, key,
+			SEQUENCE, q->env->epoch);
 
 		if (row != NULL)
 			return row_found(q, p, row);
@@ -682,14 +679,16 @@ static int index_lookup(struct run *q, const struct parts *parts, const void *ke
 	uint64_t hash = row_hash(&q->k->key_layout, key, SEQUENCE, d->ncols);
 	unsigned at = 0;
 	bool known;
-	unsigned shard = key_shard(r, parts, &q->k->key_layout, key, SEQUENCE, d->cols, d->ncols,
-		&known);
+	unsigned shard = key_shard(
+		r, parts, &q->k->key_layout, key, SEQUENCE, d->cols, d->ncols, &known);
 
 	while (at < r->nindexes && r->indexes[at] != d)
 		at++;
 	if (at == r->nindexes)
-		return error_set(q->e, ERR_UNDEFINED_OBJECT, 0, "the index this statement used was dropped");
-	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards) && !q->done; s++) {
+		return error_set(
+			q->e, ERR_UNDEFINED_OBJECT, 0, "the index this statement used was dropped");
+	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards) && !q->done;
+		s++) {
 		const struct part *p = parts->part[s];
 		const struct index *ix = p->indexes[at];
 		const struct row_layout *kl = index_key_layout(ix);
@@ -698,8 +697,9 @@ static int index_lookup(struct run *q, const struct parts *parts, const void *ke
 
 		index_find(ix, &c, hash, &q->k->key_layout, key, SEQUENCE, q->env->epoch);
 		while (!q->done && (found = index_next(ix, &c)) != NULL) {
-			const void *row = table_read(p->table, row_hash(kl, found, SEQUENCE, p->nkey), kl, found,
-				SEQUENCE, q->env->epoch);
+			const void *row = table_read(p->table,
+				row_hash(kl, found, SEQUENCE, p->nkey), kl, found, SEQUENCE,
+				q->env->epoch);
 			int status = row == NULL ? 0 : row_found(q, p, row);
 
 			if (status != 0)
@@ -729,7 +729,8 @@ static int by_keys(struct run *q, const struct parts *parts)
 	if (evaluate(q, q->k->keys, NULL, v) != 0)
 		return -1;
 	for (unsigned i = 0; i < a->nkeys && !q->done; i++) {
-		void *key = arena_alloc(q->keep, row_encoded_size(&q->k->key_layout, v + i * a->width));
+		void *key = arena_alloc(
+			q->keep, row_encoded_size(&q->k->key_layout, v + i * a->width));
 		bool again = false;
 		int status;
 
@@ -738,11 +739,12 @@ static int by_keys(struct run *q, const struct parts *parts)
 		row_encode(&q->k->key_layout, v + i * a->width, key);
 		keys[i] = key;
 		for (unsigned k = 0; k < i && !again; k++)
-			again = row_equal(&q->k->key_layout, keys[k], SEQUENCE, &q->k->key_layout, key, SEQUENCE,
-				a->width);
+			again = row_equal(&q->k->key_layout, keys[k], SEQUENCE, &q->k->key_layout,
+				key, SEQUENCE, a->width);
 		if (again || row_has_null(&q->k->key_layout, key))
 			continue;
-		status = a->kind == ACCESS_KEYS ? lookup(q, parts, key) : index_lookup(q, parts, key);
+		status = a->kind == ACCESS_KEYS ? lookup(q, parts, key)
+						: index_lookup(q, parts, key);
 		if (status != 0)
 			return status;
 	}
@@ -817,11 +819,12 @@ static int run_rows(struct run *q)
 static bool is_point(const struct statement *s, const struct compiled_query *k)
 {
 	return k->key_is_param && k->whole && k->filter == NULL && k->order == NULL &&
-		k->limit == NULL && s->query.access.kind == ACCESS_KEYS && s->relation->partition >= 0;
+		k->limit == NULL && s->query.access.kind == ACCESS_KEYS &&
+		s->relation->partition >= 0;
 }
 
-static const struct table *point_table(const struct statement *s, const struct parts *parts,
-	const void *params, uint64_t *hash)
+static const struct table *point_table(
+	const struct statement *s, const struct parts *parts, const void *params, uint64_t *hash)
 {
 	const struct compiled_query *k = s->compiled;
 
@@ -829,13 +832,21 @@ static const struct table *point_table(const struct statement *s, const struct p
 	return parts->part[shard_of(*hash, parts->shards)]->table;
 }
 
-int query_run(const struct statement *s, const void *params, struct query_env *env,
-	query_sink sink, void *arg, struct error *e)
+int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
+	void *arg, struct error *e)
 {
 	const struct compiled_query *k = s->compiled;
 	struct arena keep;
-	struct run q = { .s = s, .k = k, .params = params, .env = env, .sink = sink, .arg = arg, .e = e,
-		.keep = &keep, .program = { env->scratch, e, env->now_us, 0 }, .limit = -1 };
+	struct run q = { .s = s,
+		.k = k,
+		.params = params,
+		.env = env,
+		.sink = sink,
+		.arg = arg,
+		.e = e,
+		.keep = &keep,
+		.program = { env->scratch, e, env->now_us, 0 },
+		.limit = -1 };
 	int status;
 
 	error_clear(e);
@@ -885,14 +896,17 @@ static void point_batch(const struct statement *s, const struct parts *parts, un
 
 	for (unsigned i = 0; i < n; i++)
 		tables[i] = point_table(s, parts, params[i], &hashes[i]);
-	table_read_batch(tables, n, hashes, &s->param_layout, params, &k->key_param, env->epoch, rows);
+	table_read_batch(
+		tables, n, hashes, &s->param_layout, params, &k->key_param, env->epoch, rows);
 	for (unsigned i = 0; i < n; i++)
-		status[i] = rows[i] == NULL || row_is_null(params[i], k->key_param) ? 0 :
-			sink(args[i], rows[i], row_size(rows[i]));
+		status[i] = rows[i] == NULL || row_is_null(params[i], k->key_param)
+			? 0
+			: sink(args[i], rows[i], row_size(rows[i]));
 }
 
 void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
-	struct query_env *env, query_sink sink, void *const *args, int *status, struct error *errors)
+	struct query_env *env, query_sink sink, void *const *args, int *status,
+	struct error *errors)
 {
 	struct error e;
 
@@ -902,6 +916,6 @@ void query_run_batch(const struct statement *s, unsigned n, const void *const *p
 		return;
 	}
 	for (unsigned i = 0; i < n; i += TABLE_BATCH)
-		point_batch(s, parts_of(s->relation), n - i < TABLE_BATCH ? n - i : TABLE_BATCH, params + i,
-			env, sink, args + i, status + i);
+		point_batch(s, parts_of(s->relation), n - i < TABLE_BATCH ? n - i : TABLE_BATCH,
+			params + i, env, sink, args + i, status + i);
 }

@@ -12,11 +12,11 @@
 typedef int (*query_sink)(void *arg, const void *row, uint32_t size);
 
 struct query_env {
-	struct arena *scratch;    /* used and reset by the query */
-	uint64_t epoch;           /* the reader's pin: all reads are at this epoch */
+	struct arena *scratch; /* used and reset by the query */
+	uint64_t epoch;        /* the reader's pin: all reads are at this epoch */
 	int64_t now_us;
-	uint64_t rows_max;        /* rows a sort may hold; beyond: 54000 */
-	const bool *canceled;     /* atomic, may be NULL; polled while scanning: 57014 */
+	uint64_t rows_max;    /* rows a sort may hold; beyond: 54000 */
+	const bool *canceled; /* atomic, may be NULL; polled while scanning: 57014 */
 };
 
 /* Compile (programs, fast paths) once at prepare, into the statement's arena. */
@@ -27,6 +27,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 /* n executions of one statement; key lookups of all of them are prefetched together. sink's arg is
  * args[i] for the i-th. status, errors: n of them. */
 void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
-	struct query_env *env, query_sink sink, void *const *args, int *status, struct error *errors);
+	struct query_env *env, query_sink sink, void *const *args, int *status,
+	struct error *errors);
 
 #endif

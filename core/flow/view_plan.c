@@ -34,14 +34,14 @@ struct building {
 	struct view_plan *p;
 	const struct select *s;
 	struct error *e;
-	struct places used;                   /* columns mentioned anywhere */
-	bool done[COLUMNS_MAX];               /* conjuncts placed */
-	struct places left;                   /* what is joined so far */
-	uint32_t joined;                      /* sources */
-	unsigned stage;                       /* of what is joined so far */
+	struct places used;     /* columns mentioned anywhere */
+	bool done[COLUMNS_MAX]; /* conjuncts placed */
+	struct places left;     /* what is joined so far */
+	uint32_t joined;        /* sources */
+	unsigned stage;         /* of what is joined so far */
 	const struct row_layout *layout;
-	struct edge *open;                    /* the edge out of it */
-	const struct expr *lies[LIES_MAX];    /* how it lies in the shards */
+	struct edge *open;                 /* the edge out of it */
+	const struct expr *lies[LIES_MAX]; /* how it lies in the shards */
 	unsigned nlies;
 };
 
@@ -140,9 +140,9 @@ static struct program *compile(struct building *b, const struct expr *const *tre
 }
 
 /* Compile trees of the query over the rows of nodes. */
-static struct program *compile_over(struct building *b, const struct expr *const *trees,
-	unsigned n, const struct places *left, const struct row_layout *l0,
-	const struct places *right, const struct row_layout *l1)
+static struct program *compile_over(struct building *b, const struct expr *const *trees, unsigned n,
+	const struct places *left, const struct row_layout *l0, const struct places *right,
+	const struct row_layout *l1)
 {
 	const struct expr **copies = arena_alloc(&b->p->arena, (n + 1) * sizeof(*copies));
 
@@ -261,7 +261,8 @@ static int build_scan(struct building *b, unsigned source, struct places *places
 	for (unsigned c = 0; c < r->ncols && c < COLUMNS_MAX; c++)
 		all.at[all.n++] = (struct place){ (uint8_t)source, (uint16_t)c };
 	for (unsigned i = 0; i < b->s->nconjuncts; i++)
-		if ((expr_sources(b->s->conjuncts[i]) & ~(UINT32_C(1) << source)) == 0 && !b->done[i]) {
+		if ((expr_sources(b->s->conjuncts[i]) & ~(UINT32_C(1) << source)) == 0 &&
+			!b->done[i]) {
 			b->done[i] = true;
 			filters[n++] = b->s->conjuncts[i];
 		}
@@ -295,8 +296,8 @@ static bool is_integer(enum type_id t)
 }
 
 /* Whether conjunct i equates something of the joined sources with something of `source`; sides in out. */
-static bool equates(const struct building *b, unsigned i, unsigned source,
-	const struct expr *out[2])
+static bool equates(
+	const struct building *b, unsigned i, unsigned source, const struct expr *out[2])
 {
 	const struct expr *e = b->s->conjuncts[i];
 	uint32_t bit = UINT32_C(1) << source;
@@ -312,14 +313,15 @@ static bool equates(const struct building *b, unsigned i, unsigned source,
 		out[1] = e->args[1 - k];
 		/* Both sides must hash alike. */
 		return out[0]->type.id == out[1]->type.id ||
-			(is_integer((enum type_id)out[0]->type.id) && is_integer((enum type_id)out[1]->type.id));
+			(is_integer((enum type_id)out[0]->type.id) &&
+				is_integer((enum type_id)out[1]->type.id));
 	}
 	return false;
 }
 
 struct candidate {
 	int source;
-	const struct expr *pair[2];   /* by which the join lies */
+	const struct expr *pair[2]; /* by which the join lies */
 	unsigned exchanges;
 };
 
@@ -339,10 +341,12 @@ static struct candidate choose(struct building *b)
 
 			if (!equates(b, i, s, pair))
 				continue;
-			exchanges = b->p->shards == 1 ? 0 : !lies_by(b->lies, b->nlies, pair[0]) +
-				!expr_equal(lies, pair[1]);
+			exchanges = b->p->shards == 1
+				? 0
+				: !lies_by(b->lies, b->nlies, pair[0]) + !expr_equal(lies, pair[1]);
 			if (exchanges < best.exchanges)
-				best = (struct candidate){ (int)s, { pair[0], pair[1] }, exchanges };
+				best = (struct candidate){ (int)s, { pair[0], pair[1] },
+					exchanges };
 		}
 	}
 	return best;
@@ -412,12 +416,13 @@ static int build_join(struct building *b, const struct candidate *c, unsigned nu
 			residual[nres++] = b->s->conjuncts[i];
 		}
 	if (compile_filter(b, residual, nres, &b->left, b->layout, &right, &scan->layout,
-		&j->residual) != 0)
+		    &j->residual) != 0)
 		return -1;
 	both = b->left;
 	for (unsigned i = 0; i < right.n; i++)
 		both.at[both.n++] = right.at[i];
-	j->projection = projection(b, &both, &j->layout, &b->left, b->layout, &right, &scan->layout);
+	j->projection = projection(
+		b, &both, &j->layout, &b->left, b->layout, &right, &scan->layout);
 	if (j->projection == NULL)
 		return -1;
 	b->left = both;
@@ -453,8 +458,8 @@ static struct expr *true_constant(struct building *b)
 static int group_values(struct building *b, struct group_plan *g)
 {
 	const struct select *s = b->s;
-	const struct expr **trees = arena_alloc(&b->p->arena, (2 * s->naggregates + 1) *
-		sizeof(*trees));
+	const struct expr **trees = arena_alloc(
+		&b->p->arena, (2 * s->naggregates + 1) * sizeof(*trees));
 	const struct expr *yes = true_constant(b);
 
 	if (trees == NULL || yes == NULL)
@@ -682,7 +687,8 @@ unsigned view_plan_stages(const struct view_plan *p)
 
 static const char *edge_name(const struct edge *e)
 {
-	static const char *const NAMES[] = { "direct", "exchange by hash", "next stage", "to shard 0" };
+	static const char *const NAMES[] = { "direct", "exchange by hash", "next stage",
+		"to shard 0" };
 
 	return NAMES[e->kind];
 }
@@ -698,10 +704,12 @@ size_t view_plan_print(const struct view_plan *p, char *buf, size_t cap)
 	} while (0)
 	for (unsigned i = 0; i < p->nscans; i++)
 		LINE("stage 0  scan %s%s  → %s\n", p->scans[i].relation->name,
-			p->scans[i].filter != NULL ? " (filtered)" : "", edge_name(&p->scans[i].edge));
+			p->scans[i].filter != NULL ? " (filtered)" : "",
+			edge_name(&p->scans[i].edge));
 	for (unsigned i = 0; i < p->njoins; i++)
-		LINE("stage %u  join on %u key%s  → %s\n", p->joins[i].stage, p->joins[i].side[0].nkeys,
-			p->joins[i].side[0].nkeys == 1 ? "" : "s", edge_name(&p->joins[i].edge));
+		LINE("stage %u  join on %u key%s  → %s\n", p->joins[i].stage,
+			p->joins[i].side[0].nkeys, p->joins[i].side[0].nkeys == 1 ? "" : "s",
+			edge_name(&p->joins[i].edge));
 	if (p->group != NULL)
 		LINE("stage %u  group by %u key%s  → %s\n", p->group->stage, p->group->nkeys,
 			p->group->nkeys == 1 ? "" : "s", edge_name(&p->group->edge));

@@ -24,20 +24,20 @@ struct scope_entry {
 struct binder {
 	struct catalog *catalog;
 	struct heap *heap;
-	struct arena *arena;          /* where the tree goes */
+	struct arena *arena; /* where the tree goes */
 	struct error *error;
 	const char *text;
 	struct statement *statement;
 
-	enum type_id *params;         /* by number - 1; TYPE_UNKNOWN: not known yet */
+	enum type_id *params; /* by number - 1; TYPE_UNKNOWN: not known yet */
 	unsigned nparams, params_cap;
 
 	struct scope_entry scope[BIND_SOURCES_MAX];
 	unsigned nscope;
-	struct select *aggregates;    /* where aggregate calls go; NULL: not allowed here */
-	const char *no_aggregates;    /* the clause's name for the message */
+	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
+	const char *no_aggregates; /* the clause's name for the message */
 	bool in_aggregate;
-	bool in_view;                 /* now() and parameters are refused */
+	bool in_view; /* now() and parameters are refused */
 	unsigned depth, nodes;
 };
 
@@ -55,10 +55,10 @@ struct expr *expr_new(struct binder *b, enum expr_kind kind, enum type_id type, 
 struct expr *bind_expr(struct binder *b, const PgQuery__Node *n);
 /* … and coerce the result to boolean; clause: "WHERE", … */
 struct expr *bind_condition(struct binder *b, const PgQuery__Node *n, const char *clause);
-struct expr *bind_column(struct binder *b, uint8_t source, const struct relation *r, unsigned col,
-	int location);
-struct expr *bind_operator(struct binder *b, const char *op, struct expr *left,
-	struct expr *right, int location);
+struct expr *bind_column(
+	struct binder *b, uint8_t source, const struct relation *r, unsigned col, int location);
+struct expr *bind_operator(
+	struct binder *b, const char *op, struct expr *left, struct expr *right, int location);
 /* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */
 struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum cast_kind kind);
 /* For INSERT and UPDATE: 42804 with the column's name. */
@@ -73,8 +73,8 @@ const char *node_string(const PgQuery__Node *n);
 
 /* --- bind_select.c --- */
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
-int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n,
-	struct output **out, unsigned *nout);
+int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
+	unsigned *nout);
 /* WHERE split at AND; adds to an array in the arena. */
 int bind_conjuncts(struct binder *b, struct expr *e, struct expr ***list, unsigned *n);
 struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v);
@@ -95,7 +95,7 @@ int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 /* --- bind_access.c: finding keys in WHERE --- */
 /* For each conjunct `column = expression without columns` of source 0: eq[col] is that expression, cast to
  * the column's type; used[i] is set on the conjunct when `take` columns are all found. */
-int bind_equalities(const struct relation *r, struct expr **conjuncts, unsigned n,
-	struct expr **eq, int *from);
+int bind_equalities(
+	const struct relation *r, struct expr **conjuncts, unsigned n, struct expr **eq, int *from);
 
 #endif

@@ -15,8 +15,8 @@ static struct relation *target(struct binder *b, const PgQuery__RangeVar *v, con
 	if (r == NULL)
 		return NULL;
 	if (r->kind != RELATION_TABLE) {
-		bind_fail(b, ERR_WRONG_OBJECT, v->location, "cannot change materialized view \"%s\"",
-			r->name);
+		bind_fail(b, ERR_WRONG_OBJECT, v->location,
+			"cannot change materialized view \"%s\"", r->name);
 		return NULL;
 	}
 	(void)verb;
@@ -39,7 +39,9 @@ static const char *scope_alias(struct binder *b, const PgQuery__RangeVar *v)
 static int bind_returning(struct binder *b, PgQuery__Node *const *targets, size_t n)
 {
 	b->no_aggregates = "RETURNING";
-	return n == 0 ? 0 : bind_outputs(b, targets, n, &b->statement->results, &b->statement->nresults);
+	return n == 0
+		? 0
+		: bind_outputs(b, targets, n, &b->statement->results, &b->statement->nresults);
 }
 
 static int column_find(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t)
@@ -120,7 +122,8 @@ static int bind_assignments(struct binder *b, const struct relation *r,
 					"multiple assignments to same column \"%s\"", t->name);
 		for (unsigned k = 0; k < r->nkey; k++)
 			if (r->key[k] == col) {
-				bind_unsupported(b, t->location, "changing a column of the primary key");
+				bind_unsupported(
+					b, t->location, "changing a column of the primary key");
 				return -1;
 			}
 		if (r->partition == col) {
@@ -143,8 +146,8 @@ static int bind_assignments(struct binder *b, const struct relation *r,
 }
 
 /* The unique index whose columns are those of the ON CONFLICT target. */
-static struct index_def *arbiter_find(struct binder *b, const struct relation *r,
-	const PgQuery__InferClause *infer)
+static struct index_def *arbiter_find(
+	struct binder *b, const struct relation *r, const PgQuery__InferClause *infer)
 {
 	for (unsigned i = 0; i < r->nindexes; i++) {
 		struct index_def *ix = r->indexes[i];
@@ -166,19 +169,21 @@ static struct index_def *arbiter_find(struct binder *b, const struct relation *r
 	return NULL;
 }
 
-static int bind_conflict(struct binder *b, struct relation *r,
-	const PgQuery__OnConflictClause *c, const char *alias)
+static int bind_conflict(
+	struct binder *b, struct relation *r, const PgQuery__OnConflictClause *c, const char *alias)
 {
 	struct insert *ins = &b->statement->insert;
 	struct expr *where;
 
 	if (c->infer != NULL && c->infer->conname[0] != '\0') {
 		for (unsigned i = 0; i < r->nindexes && ins->arbiter == NULL; i++)
-			if (strcmp(r->indexes[i]->name, c->infer->conname) == 0 && r->indexes[i]->unique)
+			if (strcmp(r->indexes[i]->name, c->infer->conname) == 0 &&
+				r->indexes[i]->unique)
 				ins->arbiter = r->indexes[i];
 		if (ins->arbiter == NULL)
 			return bind_fail(b, ERR_UNDEFINED_OBJECT, c->infer->location,
-				"constraint \"%s\" for table \"%s\" does not exist", c->infer->conname, r->name);
+				"constraint \"%s\" for table \"%s\" does not exist",
+				c->infer->conname, r->name);
 	} else if (c->infer != NULL) {
 		for (size_t k = 0; k < c->infer->n_index_elems; k++) {
 			const PgQuery__IndexElem *elem = c->infer->index_elems[k]->index_elem;
@@ -224,8 +229,8 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 {
 	struct statement *st = b->statement;
 	struct relation *r = target(b, p->relation, "INSERT");
-	const PgQuery__SelectStmt *sel =
-		p->select_stmt != NULL ? p->select_stmt->select_stmt : NULL;
+	const PgQuery__SelectStmt *sel = p->select_stmt != NULL ? p->select_stmt->select_stmt
+								: NULL;
 	struct insert *ins = &st->insert;
 	unsigned ncols = 0;
 	const char *alias;
@@ -249,8 +254,10 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 			return -1;
 		for (unsigned k = 0; k < ncols; k++)
 			if (cols[k] == col)
-				return bind_fail(b, ERR_DUPLICATE_COLUMN, p->cols[i]->res_target->location,
-					"column \"%s\" specified more than once", p->cols[i]->res_target->name);
+				return bind_fail(b, ERR_DUPLICATE_COLUMN,
+					p->cols[i]->res_target->location,
+					"column \"%s\" specified more than once",
+					p->cols[i]->res_target->name);
 		cols[ncols++] = col;
 	}
 	for (unsigned c = 0; p->n_cols == 0 && c < r->ncols; c++)
@@ -269,12 +276,14 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 		const PgQuery__List *row = sel == NULL ? &EMPTY : sel->values_lists[i]->list;
 
 		if (i > 0 && row->n_items != sel->values_lists[0]->list->n_items)
-			return bind_fail(b, ERR_SYNTAX, row->n_items > 0 ? node_location(row->items[0]) : -1,
+			return bind_fail(b, ERR_SYNTAX,
+				row->n_items > 0 ? node_location(row->items[0]) : -1,
 				"VALUES lists must all be the same length");
 		if (p->n_cols > 0 && sel != NULL && row->n_items < ncols)
 			return bind_fail(b, ERR_SYNTAX, p->cols[row->n_items]->res_target->location,
 				"INSERT has more target columns than expressions");
-		if (bind_values_row(b, r, row, cols, ncols, ins->values + (size_t)i * r->ncols) != 0)
+		if (bind_values_row(b, r, row, cols, ncols, ins->values + (size_t)i * r->ncols) !=
+			0)
 			return -1;
 	}
 	if (p->on_conflict_clause != NULL && bind_conflict(b, r, p->on_conflict_clause, alias) != 0)
@@ -321,8 +330,9 @@ static int bind_where(struct binder *b, const struct relation *r, const PgQuery_
 	if (r->partition >= 0 && eq[r->partition] != NULL)
 		c->partition = key_value(b, eq[r->partition], &r->columns[r->partition]);
 	for (unsigned i = 0; i < r->nkey; i++) {
-		key[i] = eq[r->key[i]] == NULL ? NULL :
-			key_value(b, eq[r->key[i]], &r->columns[r->key[i]]);
+		key[i] = eq[r->key[i]] == NULL
+			? NULL
+			: key_value(b, eq[r->key[i]], &r->columns[r->key[i]]);
 		whole = whole && key[i] != NULL;
 	}
 	if (b->error->code != ERR_OK)
@@ -369,7 +379,7 @@ int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 	scope_push(b, r, alias, 0);
 	b->no_aggregates = "UPDATE";
 	if (bind_assignments(b, r, p->target_list, p->n_target_list, &st->change.set,
-		&st->change.nset) != 0 ||
+		    &st->change.nset) != 0 ||
 		bind_where(b, r, p->where_clause) != 0)
 		return -1;
 	return bind_returning(b, p->returning_list, p->n_returning_list);

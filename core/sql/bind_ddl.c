@@ -12,7 +12,8 @@
 
 #define NODE(name) PG_QUERY__NODE__NODE_##name
 
-static void notice(struct binder *b, const char *state, const char *fmt, const char *a, const char *c)
+static void notice(
+	struct binder *b, const char *state, const char *fmt, const char *a, const char *c)
 {
 	char text[ERROR_MESSAGE_MAX], *old = b->statement->notice;
 	size_t n;
@@ -30,8 +31,8 @@ static void notice(struct binder *b, const char *state, const char *fmt, const c
 static int check_name(struct binder *b, const char *name, int location)
 {
 	if (strlen(name) > LIMIT_NAME_BYTES)
-		return bind_fail(b, ERR_NAME_TOO_LONG, location, "identifier \"%.20s…\" is longer than %d bytes",
-			name, LIMIT_NAME_BYTES);
+		return bind_fail(b, ERR_NAME_TOO_LONG, location,
+			"identifier \"%.20s…\" is longer than %d bytes", name, LIMIT_NAME_BYTES);
 	return 0;
 }
 
@@ -41,7 +42,8 @@ static int check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_e
 	if (check_name(b, v->relname, v->location) != 0)
 		return -1;
 	if (v->schemaname[0] != '\0' && strcmp(v->schemaname, "public") != 0)
-		return bind_fail(b, ERR_FEATURE, v->location, "schemas other than public are not supported");
+		return bind_fail(
+			b, ERR_FEATURE, v->location, "schemas other than public are not supported");
 	if (strcmp(v->relpersistence, "p") != 0) {
 		bind_unsupported(b, v->location, "a temporary or unlogged table");
 		return -1;
@@ -54,8 +56,8 @@ static int check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_e
 		b->statement->kind = STATEMENT_NOTHING;
 		return 1;
 	}
-	return bind_fail(b, ERR_DUPLICATE_TABLE, v->location, "relation \"%s\" already exists",
-		v->relname);
+	return bind_fail(
+		b, ERR_DUPLICATE_TABLE, v->location, "relation \"%s\" already exists", v->relname);
 }
 
 /* --- CREATE TABLE --- */
@@ -103,8 +105,8 @@ static int bind_default(struct binder *b, struct column *c, const PgQuery__Node 
 	return c->default_ == NULL ? -1 : 0;
 }
 
-static int add_check(struct binder *b, struct relation *r, const PgQuery__Constraint *k,
-	const char *column)
+static int add_check(
+	struct binder *b, struct relation *r, const PgQuery__Constraint *k, const char *column)
 {
 	struct check *grown = bind_alloc(b, (r->nchecks + 1u) * sizeof(*grown));
 	struct expr *test;
@@ -121,8 +123,8 @@ static int add_check(struct binder *b, struct relation *r, const PgQuery__Constr
 	if (r->nchecks > 0)
 		memcpy(grown, r->checks, r->nchecks * sizeof(*grown));
 	grown[r->nchecks].test = test;
-	grown[r->nchecks].name = k->conname[0] ? keep(b, k->conname) :
-		keep_join(b, r->name, column, "check");
+	grown[r->nchecks].name = k->conname[0] ? keep(b, k->conname)
+					       : keep_join(b, r->name, column, "check");
 	if (grown[r->nchecks].name == NULL)
 		return -1;
 	r->checks = grown;
@@ -135,8 +137,8 @@ static int columns_of(struct binder *b, const struct relation *r, PgQuery__Node 
 	size_t n, uint16_t *out, int location)
 {
 	if (n > LIMIT_KEY_COLUMNS)
-		return bind_fail(b, ERR_TOO_MANY_COLUMNS, location, "at most %d columns are allowed in a key",
-			LIMIT_KEY_COLUMNS);
+		return bind_fail(b, ERR_TOO_MANY_COLUMNS, location,
+			"at most %d columns are allowed in a key", LIMIT_KEY_COLUMNS);
 	for (size_t i = 0; i < n; i++) {
 		int col = relation_column(r, node_string(names[i]));
 
@@ -146,14 +148,15 @@ static int columns_of(struct binder *b, const struct relation *r, PgQuery__Node 
 		for (size_t k = 0; k < i; k++)
 			if (out[k] == col)
 				return bind_fail(b, ERR_DUPLICATE_COLUMN, location,
-					"column \"%s\" appears twice in a constraint", node_string(names[i]));
+					"column \"%s\" appears twice in a constraint",
+					node_string(names[i]));
 		out[i] = (uint16_t)col;
 	}
 	return 0;
 }
 
-static struct index_def *index_build(struct binder *b, struct relation *r, const char *name,
-	const uint16_t *cols, unsigned n)
+static struct index_def *index_build(
+	struct binder *b, struct relation *r, const char *name, const uint16_t *cols, unsigned n)
 {
 	struct index_def *ix = bind_alloc(b, sizeof(*ix));
 
@@ -195,8 +198,10 @@ static int add_unique(struct binder *b, struct table_build *t, const PgQuery__Co
 		bind_unsupported(b, k->location, "NULLS NOT DISTINCT");
 		return -1;
 	}
-	ix = index_build(b, t->r, k->conname[0] ? keep(b, k->conname) :
-		keep_join(b, t->r->name, t->r->columns[cols[0]].name, "key"), cols, n);
+	ix = index_build(b, t->r,
+		k->conname[0] ? keep(b, k->conname)
+			      : keep_join(b, t->r->name, t->r->columns[cols[0]].name, "key"),
+		cols, n);
 	if (ix == NULL)
 		return -1;
 	ix->unique = ix->constraint = true;
@@ -215,11 +220,14 @@ static int fk_types(struct binder *b, const struct foreign_key *fk, const PgQuer
 		struct type x = fk->from->columns[fk->from_cols[i]].type;
 		struct type y = fk->to->columns[fk->to_cols[i]].type;
 
-		if (cast_exists((enum type_id)x.id, (enum type_id)y.id) < CAST_IMPLICIT && x.id != y.id) {
+		if (cast_exists((enum type_id)x.id, (enum type_id)y.id) < CAST_IMPLICIT &&
+			x.id != y.id) {
 			bind_fail(b, ERR_DATATYPE_MISMATCH, k->location,
 				"foreign key constraint \"%s\" cannot be implemented", fk->name);
-			return error_detail(b->error, "Key columns \"%s\" and \"%s\" are of incompatible types.",
-				fk->from->columns[fk->from_cols[i]].name, fk->to->columns[fk->to_cols[i]].name);
+			return error_detail(b->error,
+				"Key columns \"%s\" and \"%s\" are of incompatible types.",
+				fk->from->columns[fk->from_cols[i]].name,
+				fk->to->columns[fk->to_cols[i]].name);
 		}
 	}
 	return 0;
@@ -239,11 +247,12 @@ static int add_foreign(struct binder *b, struct relation *r, const PgQuery__Cons
 		return bind_fail(b, ERR_WRONG_OBJECT, k->pktable->location,
 			"referenced relation \"%s\" is not a table", to->name);
 	if (!action_is_none(k->fk_upd_action) || !action_is_none(k->fk_del_action)) {
-		bind_unsupported(b, k->location, "a referential action other than NO ACTION and RESTRICT");
+		bind_unsupported(
+			b, k->location, "a referential action other than NO ACTION and RESTRICT");
 		return -1;
 	}
-	fk->name = k->conname[0] ? keep(b, k->conname) :
-		keep_join(b, r->name, r->columns[cols[0]].name, "fkey");
+	fk->name = k->conname[0] ? keep(b, k->conname)
+				 : keep_join(b, r->name, r->columns[cols[0]].name, "fkey");
 	fk->from = r;
 	fk->to = to;
 	fk->ncols = (uint16_t)n;
@@ -268,7 +277,8 @@ static int add_foreign(struct binder *b, struct relation *r, const PgQuery__Cons
 		same = same && to->nkey == n && to->key[i] == fk->to_cols[i];
 	if (!same)
 		return bind_fail(b, ERR_INVALID_FK, k->location,
-			"there is no unique constraint matching given keys for referenced table \"%s\"", to->name);
+			"there is no unique constraint matching given keys for referenced table \"%s\"",
+			to->name);
 	if (fk_types(b, fk, k) != 0)
 		return -1;
 	grown = bind_alloc(b, (r->nfks + 1u) * sizeof(*grown));
@@ -288,18 +298,20 @@ static void settle_foreign(struct binder *b, struct relation *r)
 		struct foreign_key *fk = r->fks[k];
 
 		for (unsigned i = 0; i < fk->ncols; i++)
-			if (fk->from_cols[i] == r->partition && fk->to_cols[i] == fk->to->partition &&
+			if (fk->from_cols[i] == r->partition &&
+				fk->to_cols[i] == fk->to->partition &&
 				r->columns[fk->from_cols[i]].type.id ==
 					fk->to->columns[fk->to_cols[i]].type.id)
 				fk->enforced = true;
 		if (!fk->enforced)
-			notice(b, "01000", "foreign key \"%s\" of \"%s\" is not enforced: it crosses aggregates",
+			notice(b, "01000",
+				"foreign key \"%s\" of \"%s\" is not enforced: it crosses aggregates",
 				fk->name, r->name);
 	}
 }
 
-static int add_constraint(struct binder *b, struct table_build *t, const PgQuery__Constraint *k,
-	int column)
+static int add_constraint(
+	struct binder *b, struct table_build *t, const PgQuery__Constraint *k, int column)
 {
 	uint16_t cols[LIMIT_KEY_COLUMNS];
 	bool foreign = k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN;
@@ -315,7 +327,8 @@ static int add_constraint(struct binder *b, struct table_build *t, const PgQuery
 			cols[0] = (uint16_t)column;
 		} else {
 			n = (unsigned)(foreign ? k->n_fk_attrs : k->n_keys);
-			if (columns_of(b, t->r, foreign ? k->fk_attrs : k->keys, n, cols, k->location) != 0)
+			if (columns_of(b, t->r, foreign ? k->fk_attrs : k->keys, n, cols,
+				    k->location) != 0)
 				return -1;
 		}
 		if (k->deferrable) {
@@ -331,11 +344,8 @@ static int add_constraint(struct binder *b, struct table_build *t, const PgQuery
 	case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL:
 	case PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT:
 	case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_NOT_DEFERRABLE:
-	case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_IMMEDIATE:
-		return 0;
-	default:
-		bind_unsupported(b, k->location, "this kind of constraint");
-		return -1;
+	case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_IMMEDIATE: return 0;
+	default: bind_unsupported(b, k->location, "this kind of constraint"); return -1;
 	}
 }
 
@@ -343,7 +353,8 @@ static int add_column(struct binder *b, struct relation *r, const PgQuery__Colum
 {
 	struct column *c = &r->columns[r->ncols];
 
-	if (check_name(b, d->colname, d->location) != 0 || bind_type(b, d->type_name, &c->type) != 0)
+	if (check_name(b, d->colname, d->location) != 0 ||
+		bind_type(b, d->type_name, &c->type) != 0)
 		return -1;
 	if (c->type.id == TYPE_INTERVAL) {
 		bind_unsupported(b, d->type_name->location, "a column of type interval");
@@ -386,13 +397,18 @@ static int settle_keys(struct binder *b, struct table_build *t)
 	bool hidden = t->primary == NULL;
 
 	if (hidden) {
-		r->columns[r->ncols] = (struct column){ .name = "__rowid", .type = { .id = TYPE_INT8 },
-			.not_null = true, .hidden = true };
+		r->columns[r->ncols] = (struct column){ .name = "__rowid",
+			.type = { .id = TYPE_INT8 },
+			.not_null = true,
+			.hidden = true };
 		t->primary_cols[0] = r->ncols++;
 		t->nprimary = 1;
 	}
-	primary = index_build(b, r, !hidden && t->primary->conname[0] ? keep(b, t->primary->conname) :
-		keep_join(b, r->name, hidden ? "rowid" : "", "pkey"), t->primary_cols, t->nprimary);
+	primary = index_build(b, r,
+		!hidden && t->primary->conname[0]
+			? keep(b, t->primary->conname)
+			: keep_join(b, r->name, hidden ? "rowid" : "", "pkey"),
+		t->primary_cols, t->nprimary);
 	if (primary == NULL)
 		return -1;
 	primary->unique = primary->primary = primary->constraint = true;
@@ -404,8 +420,10 @@ static int settle_keys(struct binder *b, struct table_build *t)
 		int col = relation_column(r, elem->name);
 		bool in_key = hidden;
 
-		if (strcmp(spec->strategy, "hash") != 0 || spec->n_part_params != 1 || elem->expr != NULL) {
-			bind_unsupported(b, spec->location, "partitioning other than BY HASH of one column");
+		if (strcmp(spec->strategy, "hash") != 0 || spec->n_part_params != 1 ||
+			elem->expr != NULL) {
+			bind_unsupported(
+				b, spec->location, "partitioning other than BY HASH of one column");
 			return -1;
 		}
 		if (col < 0)
@@ -416,8 +434,10 @@ static int settle_keys(struct binder *b, struct table_build *t)
 		if (!in_key) {
 			bind_fail(b, ERR_FEATURE, elem->location,
 				"unique constraint on partitioned table must include all partitioning columns");
-			return error_detail(b->error, "PRIMARY KEY constraint on table \"%s\" lacks column \"%s\" "
-				"which is part of the partition key.", r->name, elem->name);
+			return error_detail(b->error,
+				"PRIMARY KEY constraint on table \"%s\" lacks column \"%s\" "
+				"which is part of the partition key.",
+				r->name, elem->name);
 		}
 		r->columns[col].not_null = true;
 		r->partition = (int16_t)col;
@@ -435,9 +455,11 @@ static int settle_keys(struct binder *b, struct table_build *t)
 		for (unsigned c = 0; c < t->unique[i]->ncols; c++)
 			inside |= t->unique[i]->cols[c] == r->partition;
 		if (!inside) {
-			bind_fail(b, ERR_FEATURE, 0, "unique constraint \"%s\" must include the partition column \"%s\"",
+			bind_fail(b, ERR_FEATURE, 0,
+				"unique constraint \"%s\" must include the partition column \"%s\"",
 				t->unique[i]->name, r->columns[r->partition].name);
-			return error_hint(b->error, "Uniqueness is checked within one aggregate only.");
+			return error_hint(
+				b->error, "Uniqueness is checked within one aggregate only.");
 		}
 	}
 	return 0;
@@ -484,7 +506,8 @@ static int table_build(struct binder *b, struct table_build *t)
 			continue;
 		}
 		for (size_t k = 0; k < n->column_def->n_constraints; k++)
-			if (add_constraint(b, t, n->column_def->constraints[k]->constraint, (int)col) != 0)
+			if (add_constraint(
+				    b, t, n->column_def->constraints[k]->constraint, (int)col) != 0)
 				return -1;
 		col++;
 	}
@@ -516,7 +539,8 @@ int bind_create_table(struct binder *b, const PgQuery__CreateStmt *p)
 
 	if (status != 0)
 		return status < 0 ? -1 : 0;
-	if (p->n_inh_relations > 0 || p->partbound != NULL || p->n_options > 0 || p->of_typename != NULL) {
+	if (p->n_inh_relations > 0 || p->partbound != NULL || p->n_options > 0 ||
+		p->of_typename != NULL) {
 		bind_unsupported(b, p->relation->location, "INHERITS, PARTITION OF, WITH or OF");
 		return -1;
 	}
@@ -547,10 +571,12 @@ static int check_connected(struct binder *b, const struct select *s)
 			r = expr_sources(e->args[1]);
 			if (l == 0 || r == 0 || (l & r) != 0)
 				continue;
-			if ((l & ~reached) == 0 && __builtin_popcount(r) == 1 && (r & ~reached) != 0) {
+			if ((l & ~reached) == 0 && __builtin_popcount(r) == 1 &&
+				(r & ~reached) != 0) {
 				reached |= r;
 				grew = true;
-			} else if ((r & ~reached) == 0 && __builtin_popcount(l) == 1 && (l & ~reached) != 0) {
+			} else if ((r & ~reached) == 0 && __builtin_popcount(l) == 1 &&
+				(l & ~reached) != 0) {
 				reached |= l;
 				grew = true;
 			}
@@ -573,17 +599,19 @@ static int view_columns(struct binder *b, struct relation *r, const PgQuery__Int
 	if (r->columns == NULL)
 		return -1;
 	for (unsigned i = 0; i < s->noutputs; i++) {
-		const char *name = i < into->n_col_names ? keep(b, node_string(into->col_names[i])) :
-			s->outputs[i].name;
+		const char *name = i < into->n_col_names ? keep(b, node_string(into->col_names[i]))
+							 : s->outputs[i].name;
 
 		if (name == NULL)
 			return -1;
 		if (relation_column(r, name) >= 0)
-			return bind_fail(b, ERR_DUPLICATE_COLUMN, -1, "column \"%s\" specified more than once",
-				name);
+			return bind_fail(b, ERR_DUPLICATE_COLUMN, -1,
+				"column \"%s\" specified more than once", name);
 		if (s->outputs[i].type.id == TYPE_INTERVAL)
-			return bind_fail(b, ERR_FEATURE, -1, "a view's column of type interval is not supported");
-		r->columns[r->ncols++] = (struct column){ .name = name, .type = s->outputs[i].type };
+			return bind_fail(b, ERR_FEATURE, -1,
+				"a view's column of type interval is not supported");
+		r->columns[r->ncols++] = (struct column){ .name = name,
+			.type = s->outputs[i].type };
 	}
 	return 0;
 }
@@ -639,21 +667,23 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *p)
 
 /* --- CREATE INDEX --- */
 
-static const char *index_name(struct binder *b, const struct relation *r, const uint16_t *cols,
-	unsigned n)
+static const char *index_name(
+	struct binder *b, const struct relation *r, const uint16_t *cols, unsigned n)
 {
 	char base[LIMIT_NAME_BYTES + 1], name[LIMIT_NAME_BYTES + 16];
 	size_t at = (size_t)snprintf(base, sizeof(base), "%s", r->name);
 
 	for (unsigned i = 0; i < n && at < sizeof(base) - 6; i++)
-		at += (size_t)snprintf(base + at, sizeof(base) - at, "_%s", r->columns[cols[i]].name);
+		at += (size_t)snprintf(
+			base + at, sizeof(base) - at, "_%s", r->columns[cols[i]].name);
 	base[sizeof(base) - 6] = '\0';
 	for (unsigned k = 0;; k++) {
 		if (k == 0)
 			(void)snprintf(name, sizeof(name), "%s_idx", base);
 		else
 			(void)snprintf(name, sizeof(name), "%s_idx%u", base, k);
-		if (catalog_find_index(b->catalog, name) == NULL && catalog_find(b->catalog, name) == NULL)
+		if (catalog_find_index(b->catalog, name) == NULL &&
+			catalog_find(b->catalog, name) == NULL)
 			return keep(b, name);
 	}
 }
@@ -668,10 +698,12 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 
 	if (r == NULL)
 		return -1;
-	if (p->idxname[0] != '\0' && (catalog_find_index(b->catalog, p->idxname) != NULL ||
-		catalog_find(b->catalog, p->idxname) != NULL)) {
+	if (p->idxname[0] != '\0' &&
+		(catalog_find_index(b->catalog, p->idxname) != NULL ||
+			catalog_find(b->catalog, p->idxname) != NULL)) {
 		if (!p->if_not_exists)
-			return bind_fail(b, ERR_DUPLICATE_TABLE, -1, "relation \"%s\" already exists", p->idxname);
+			return bind_fail(b, ERR_DUPLICATE_TABLE, -1,
+				"relation \"%s\" already exists", p->idxname);
 		notice(b, "42P07", "relation \"%s\" already exists, skipping%s", p->idxname, "");
 		st->kind = STATEMENT_NOTHING;
 		return 0;
@@ -685,8 +717,8 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		return -1;
 	}
 	if (p->n_index_params > LIMIT_KEY_COLUMNS)
-		return bind_fail(b, ERR_TOO_MANY_COLUMNS, -1, "cannot use more than %d columns in an index",
-			LIMIT_KEY_COLUMNS);
+		return bind_fail(b, ERR_TOO_MANY_COLUMNS, -1,
+			"cannot use more than %d columns in an index", LIMIT_KEY_COLUMNS);
 	for (size_t i = 0; i < p->n_index_params; i++) {
 		const PgQuery__IndexElem *e = p->index_params[i]->index_elem;
 		int col = e->expr != NULL ? -1 : relation_column(r, e->name);
@@ -696,7 +728,8 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 			return -1;
 		}
 		if (col < 0)
-			return bind_fail(b, ERR_UNDEFINED_COLUMN, -1, "column \"%s\" does not exist", e->name);
+			return bind_fail(b, ERR_UNDEFINED_COLUMN, -1,
+				"column \"%s\" does not exist", e->name);
 		for (size_t k = 0; k < i; k++)
 			if (cols[k] == col)
 				return bind_fail(b, ERR_DUPLICATE_COLUMN, -1,
@@ -717,8 +750,10 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 	st->kind = STATEMENT_CREATE_INDEX;
 	/* It belongs to its relation and lives as long. */
 	b->arena = &r->arena;
-	ix = index_build(b, r, p->idxname[0] ? keep(b, p->idxname) :
-		index_name(b, r, cols, (unsigned)p->n_index_params), cols, (unsigned)p->n_index_params);
+	ix = index_build(b, r,
+		p->idxname[0] ? keep(b, p->idxname)
+			      : index_name(b, r, cols, (unsigned)p->n_index_params),
+		cols, (unsigned)p->n_index_params);
 	b->arena = &st->arena;
 	if (ix == NULL)
 		return -1;
@@ -750,24 +785,29 @@ static int drop_one(struct binder *b, const PgQuery__DropStmt *p, const char *na
 
 	if (r == NULL && ix == NULL) {
 		if (!p->missing_ok)
-			return bind_fail(b, wants_index ? ERR_UNDEFINED_OBJECT : ERR_UNDEFINED_TABLE, -1,
+			return bind_fail(b,
+				wants_index ? ERR_UNDEFINED_OBJECT : ERR_UNDEFINED_TABLE, -1,
 				"%s \"%s\" does not exist", what, name);
 		notice(b, "00000", "%s \"%s\" does not exist, skipping", what, name);
 		return 0;
 	}
-	if ((ix != NULL) != wants_index || (r != NULL && (r->kind == RELATION_TABLE) != wants_table)) {
+	if ((ix != NULL) != wants_index ||
+		(r != NULL && (r->kind == RELATION_TABLE) != wants_table)) {
 		bind_fail(b, ERR_WRONG_OBJECT, -1, "\"%s\" is not %s %s", name,
 			wants_index ? "an" : "a", what);
 		return error_hint(b->error, "Use DROP %s to remove it.",
-			ix != NULL ? "INDEX" : r->kind == RELATION_TABLE ? "TABLE" : "MATERIALIZED VIEW");
+			ix != NULL                          ? "INDEX"
+				: r->kind == RELATION_TABLE ? "TABLE"
+							    : "MATERIALIZED VIEW");
 	}
 	if (r != NULL && bind_hold(b, r) != 0)
 		return -1;
 	if (ix != NULL && bind_hold(b, ix->relation) != 0)
 		return -1;
 	if (r != NULL && r->ndependents > 0) {
-		bind_fail(b, ERR_DEPENDENT, -1, "cannot drop %s %s because other objects depend on it",
-			kind_name(r), r->name);
+		bind_fail(b, ERR_DEPENDENT, -1,
+			"cannot drop %s %s because other objects depend on it", kind_name(r),
+			r->name);
 		return error_detail(b->error, "materialized view %s depends on %s %s",
 			r->dependents[0]->name, kind_name(r), r->name);
 	}
@@ -806,18 +846,19 @@ int bind_drop(struct binder *b, const PgQuery__DropStmt *p)
 
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *p)
 {
-	const PgQuery__List *list =
-		p->object->node_case == NODE(LIST) ? p->object->list : NULL;
+	const PgQuery__List *list = p->object->node_case == NODE(LIST) ? p->object->list : NULL;
 	const char *name = list == NULL ? "" : node_string(list->items[list->n_items - 1]);
 	const struct relation *r;
 
 	b->statement->kind = STATEMENT_NOTHING;
-	if (p->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN && list != NULL && list->n_items >= 2) {
+	if (p->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN && list != NULL &&
+		list->n_items >= 2) {
 		const char *table = node_string(list->items[list->n_items - 2]);
 
 		r = catalog_find(b->catalog, table);
 		if (r == NULL)
-			return bind_fail(b, ERR_UNDEFINED_TABLE, -1, "relation \"%s\" does not exist", table);
+			return bind_fail(b, ERR_UNDEFINED_TABLE, -1,
+				"relation \"%s\" does not exist", table);
 		if (relation_column(r, name) < 0)
 			return bind_fail(b, ERR_UNDEFINED_COLUMN, -1,
 				"column \"%s\" of relation \"%s\" does not exist", name, table);
@@ -830,6 +871,7 @@ int bind_comment(struct binder *b, const PgQuery__CommentStmt *p)
 		return -1;
 	}
 	if (catalog_find(b->catalog, name) == NULL && catalog_find_index(b->catalog, name) == NULL)
-		return bind_fail(b, ERR_UNDEFINED_TABLE, -1, "relation \"%s\" does not exist", name);
+		return bind_fail(
+			b, ERR_UNDEFINED_TABLE, -1, "relation \"%s\" does not exist", name);
 	return 0;
 }

@@ -89,35 +89,24 @@ int node_location(const PgQuery__Node *n)
 		return -1;
 	switch (n->node_case) {
 	case NODE(A_EXPR):
-		return n->a_expr->lexpr != NULL ? node_location(n->a_expr->lexpr) : n->a_expr->location;
-	case NODE(A_CONST):
-		return n->a_const->location;
-	case NODE(COLUMN_REF):
-		return n->column_ref->location;
-	case NODE(PARAM_REF):
-		return n->param_ref->location;
-	case NODE(FUNC_CALL):
-		return n->func_call->location;
-	case NODE(BOOL_EXPR):
-		return n->bool_expr->location;
-	case NODE(CASE_EXPR):
-		return n->case_expr->location;
-	case NODE(COALESCE_EXPR):
-		return n->coalesce_expr->location;
-	case NODE(MIN_MAX_EXPR):
-		return n->min_max_expr->location;
+		return n->a_expr->lexpr != NULL ? node_location(n->a_expr->lexpr)
+						: n->a_expr->location;
+	case NODE(A_CONST): return n->a_const->location;
+	case NODE(COLUMN_REF): return n->column_ref->location;
+	case NODE(PARAM_REF): return n->param_ref->location;
+	case NODE(FUNC_CALL): return n->func_call->location;
+	case NODE(BOOL_EXPR): return n->bool_expr->location;
+	case NODE(CASE_EXPR): return n->case_expr->location;
+	case NODE(COALESCE_EXPR): return n->coalesce_expr->location;
+	case NODE(MIN_MAX_EXPR): return n->min_max_expr->location;
 	case NODE(TYPE_CAST):
-		return n->type_cast->arg != NULL ? node_location(n->type_cast->arg) : n->type_cast->location;
-	case NODE(NULL_TEST):
-		return n->null_test->location;
-	case NODE(SUB_LINK):
-		return n->sub_link->location;
-	case NODE(SQLVALUE_FUNCTION):
-		return n->sqlvalue_function->location;
-	case NODE(RES_TARGET):
-		return n->res_target->location;
-	default:
-		return -1;
+		return n->type_cast->arg != NULL ? node_location(n->type_cast->arg)
+						 : n->type_cast->location;
+	case NODE(NULL_TEST): return n->null_test->location;
+	case NODE(SUB_LINK): return n->sub_link->location;
+	case NODE(SQLVALUE_FUNCTION): return n->sqlvalue_function->location;
+	case NODE(RES_TARGET): return n->res_target->location;
+	default: return -1;
 	}
 }
 
@@ -132,7 +121,8 @@ static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct t
 	for (size_t i = 0; i < t->n_typmods && i < 2; i++) {
 		const PgQuery__Node *n = t->typmods[i];
 
-		if (n->node_case != NODE(A_CONST) || n->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
+		if (n->node_case != NODE(A_CONST) ||
+			n->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
 			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
 				"type modifiers must be simple constants");
 		mod[i] = n->a_const->ival->ival;
@@ -141,10 +131,12 @@ static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct t
 	case TYPE_NUMERIC:
 		if (mod[0] < 1 || mod[0] > LIMIT_NUMERIC_DIGITS)
 			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
-				"NUMERIC precision %ld must be between 1 and %d", mod[0], LIMIT_NUMERIC_DIGITS);
+				"NUMERIC precision %ld must be between 1 and %d", mod[0],
+				LIMIT_NUMERIC_DIGITS);
 		if (mod[1] < 0 || mod[1] > mod[0])
 			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
-				"NUMERIC scale %ld must be between 0 and precision %ld", mod[1], mod[0]);
+				"NUMERIC scale %ld must be between 0 and precision %ld", mod[1],
+				mod[0]);
 		break;
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
@@ -163,7 +155,8 @@ static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct t
 	case TYPE_INTERVAL:
 		return bind_fail(b, ERR_FEATURE, t->location, "interval fields are not supported");
 	default:
-		return bind_fail(b, ERR_SYNTAX, t->location, "type modifier is not allowed for this type");
+		return bind_fail(
+			b, ERR_SYNTAX, t->location, "type modifier is not allowed for this type");
 	}
 	out->a = (uint16_t)mod[0];
 	out->b = (uint8_t)mod[1];
@@ -172,10 +165,11 @@ static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct t
 
 int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 {
-	static const char *const KNOWN[] = { "json", "jsonb", "xml", "money", "inet", "cidr", "macaddr",
-		"time", "timetz", "bit", "varbit", "point", "line", "box", "path", "circle", "polygon",
-		"tsvector", "tsquery", "oid", "name", "int4range", "int8range", "numrange", "daterange",
-		"serial", "bigserial", "smallserial", "hstore", "regclass" };
+	static const char *const KNOWN[] = { "json", "jsonb", "xml", "money", "inet", "cidr",
+		"macaddr", "time", "timetz", "bit", "varbit", "point", "line", "box", "path",
+		"circle", "polygon", "tsvector", "tsquery", "oid", "name", "int4range", "int8range",
+		"numrange", "daterange", "serial", "bigserial", "smallserial", "hstore",
+		"regclass" };
 	const char *name = t->n_names > 0 ? node_string(t->names[t->n_names - 1]) : "";
 
 	memset(out, 0, sizeof(*out));
@@ -187,7 +181,8 @@ int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 	}
 	for (unsigned i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)
 		if (strcmp(KNOWN[i], name) == 0)
-			return bind_fail(b, ERR_FEATURE, t->location, "type %s is not supported", name);
+			return bind_fail(
+				b, ERR_FEATURE, t->location, "type %s is not supported", name);
 	return bind_fail(b, ERR_UNDEFINED_OBJECT, t->location, "type \"%s\" does not exist", name);
 }
 
@@ -319,8 +314,8 @@ static struct expr *bind_integer(struct binder *b, const char *digits, int locat
 		struct value v;
 		struct error ignored;
 
-		if (value_parse(&v, (struct type){ .id = TYPE_INT8 }, digits, strlen(digits), b->arena,
-			&ignored) == 0) {
+		if (value_parse(&v, (struct type){ .id = TYPE_INT8 }, digits, strlen(digits),
+			    b->arena, &ignored) == 0) {
 			e->type.id = TYPE_INT8;
 			e->constant = v;
 			return e;
@@ -364,8 +359,7 @@ static struct expr *bind_const(struct binder *b, const PgQuery__AConst *c)
 			return NULL;
 		}
 		break;
-	default:
-		return bind_unsupported(b, c->location, "a bit string");
+	default: return bind_unsupported(b, c->location, "a bit string");
 	}
 	e->constant.type = e->type.id;
 	return e;
@@ -376,11 +370,13 @@ static struct expr *bind_param(struct binder *b, const PgQuery__ParamRef *p)
 	struct expr *e;
 
 	if (b->in_view) {
-		bind_fail(b, ERR_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d", p->number);
+		bind_fail(b, ERR_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d",
+			p->number);
 		return NULL;
 	}
 	if (p->number < 1 || p->number > LIMIT_PARAMS) {
-		bind_fail(b, ERR_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d", p->number);
+		bind_fail(b, ERR_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d",
+			p->number);
 		return NULL;
 	}
 	if ((unsigned)p->number > b->params_cap) {
@@ -407,8 +403,8 @@ static struct expr *bind_param(struct binder *b, const PgQuery__ParamRef *p)
 	return e;
 }
 
-struct expr *bind_column(struct binder *b, uint8_t source, const struct relation *r, unsigned col,
-	int location)
+struct expr *bind_column(
+	struct binder *b, uint8_t source, const struct relation *r, unsigned col, int location)
 {
 	struct expr *e = expr_new(b, EXPR_COLUMN, (enum type_id)r->columns[col].type.id, location);
 
@@ -442,8 +438,8 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 		if (k < 0)
 			continue;
 		if (found != NULL) {
-			bind_fail(b, ERR_AMBIGUOUS_COLUMN, c->location, "column reference \"%s\" is ambiguous",
-				name);
+			bind_fail(b, ERR_AMBIGUOUS_COLUMN, c->location,
+				"column reference \"%s\" is ambiguous", name);
 			return NULL;
 		}
 		found = &b->scope[i];
@@ -452,12 +448,14 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 	if (found != NULL)
 		return bind_column(b, found->source, found->relation, (unsigned)col, c->location);
 	if (table != NULL && !table_found)
-		bind_fail(b, ERR_UNDEFINED_TABLE, c->location, "missing FROM-clause entry for table \"%s\"",
-			table);
+		bind_fail(b, ERR_UNDEFINED_TABLE, c->location,
+			"missing FROM-clause entry for table \"%s\"", table);
 	else if (table != NULL)
-		bind_fail(b, ERR_UNDEFINED_COLUMN, c->location, "column %s.%s does not exist", table, name);
+		bind_fail(b, ERR_UNDEFINED_COLUMN, c->location, "column %s.%s does not exist",
+			table, name);
 	else
-		bind_fail(b, ERR_UNDEFINED_COLUMN, c->location, "column \"%s\" does not exist", name);
+		bind_fail(
+			b, ERR_UNDEFINED_COLUMN, c->location, "column \"%s\" does not exist", name);
 	return NULL;
 }
 
@@ -473,11 +471,12 @@ static struct expr *call_build(struct binder *b, const struct function *f, struc
 		return NULL;
 	e->fn = f;
 	for (unsigned i = 0; i < n; i++) {
-		e->args[i] = bind_coerce(b, args[i], (struct type){ .id = (uint8_t)cast_to[i] },
-			CAST_IMPLICIT);
+		e->args[i] = bind_coerce(
+			b, args[i], (struct type){ .id = (uint8_t)cast_to[i] }, CAST_IMPLICIT);
 		if (e->args[i] == NULL) {
 			if (b->error->code == ERR_OK)
-				bind_fail(b, ERR_INTERNAL, location, "no cast for argument %u of %s", i + 1, f->name);
+				bind_fail(b, ERR_INTERNAL, location,
+					"no cast for argument %u of %s", i + 1, f->name);
 			return NULL;
 		}
 		/* Functions take types without modifiers. */
@@ -485,8 +484,8 @@ static struct expr *call_build(struct binder *b, const struct function *f, struc
 	return e;
 }
 
-struct expr *bind_operator(struct binder *b, const char *op, struct expr *left,
-	struct expr *right, int location)
+struct expr *bind_operator(
+	struct binder *b, const char *op, struct expr *left, struct expr *right, int location)
 {
 	struct expr *args[2] = { left, right };
 	enum type_id types[2], cast_to[2];
@@ -508,7 +507,10 @@ static const struct {
 	const char *name;
 	enum aggregate_kind kind;
 } AGGREGATES[] = {
-	{ "count", AGG_COUNT }, { "sum", AGG_SUM }, { "avg", AGG_AVG }, { "min", AGG_MIN },
+	{ "count", AGG_COUNT },
+	{ "sum", AGG_SUM },
+	{ "avg", AGG_AVG },
+	{ "min", AGG_MIN },
 	{ "max", AGG_MAX },
 };
 
@@ -519,14 +521,9 @@ static int aggregate_type(struct binder *b, struct aggregate *a, const char *nam
 	a->type = (struct type){ .id = TYPE_INT8 };
 	switch (a->kind) {
 	case AGG_COUNT_STAR:
-	case AGG_COUNT:
-		return 0;
-	case AGG_SUM:
-		a->type.id = (uint8_t)sum_type((enum type_id)a->arg->type.id);
-		break;
-	case AGG_AVG:
-		a->type.id = (uint8_t)avg_type((enum type_id)a->arg->type.id);
-		break;
+	case AGG_COUNT: return 0;
+	case AGG_SUM: a->type.id = (uint8_t)sum_type((enum type_id)a->arg->type.id); break;
+	case AGG_AVG: a->type.id = (uint8_t)avg_type((enum type_id)a->arg->type.id); break;
 	default:
 		a->type = a->arg->type;
 		if (a->type.id == TYPE_VARCHAR)
@@ -539,7 +536,8 @@ static int aggregate_type(struct binder *b, struct aggregate *a, const char *nam
 		return 0;
 	bind_fail(b, ERR_UNDEFINED_FUNCTION, location, "function %s(%s) does not exist", name,
 		type_name((struct type){ .id = a->arg->type.id }, have, sizeof(have)));
-	return error_hint(b->error, "No function matches the given name and argument types. You might "
+	return error_hint(b->error,
+		"No function matches the given name and argument types. You might "
 		"need to add explicit type casts.");
 }
 
@@ -578,8 +576,8 @@ static struct expr *aggregate_ref(struct binder *b, const struct aggregate *a, i
 	return e;
 }
 
-static struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c,
-	enum aggregate_kind kind, const char *name)
+static struct expr *bind_aggregate(
+	struct binder *b, const PgQuery__FuncCall *c, enum aggregate_kind kind, const char *name)
 {
 	struct aggregate a = { .kind = kind };
 
@@ -590,7 +588,8 @@ static struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c,
 	if (c->over != NULL)
 		return bind_unsupported(b, c->location, "a window function");
 	if (b->in_aggregate) {
-		bind_fail(b, ERR_GROUPING, c->location, "aggregate function calls cannot be nested");
+		bind_fail(
+			b, ERR_GROUPING, c->location, "aggregate function calls cannot be nested");
 		return NULL;
 	}
 	if (b->aggregates == NULL) {
@@ -606,13 +605,14 @@ static struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c,
 		if (a.arg == NULL)
 			return NULL;
 		if (kind != AGG_COUNT && (a.arg->type.id == TYPE_VARCHAR)) {
-			a.arg = bind_coerce(b, a.arg, (struct type){ .id = TYPE_TEXT }, CAST_IMPLICIT);
+			a.arg = bind_coerce(
+				b, a.arg, (struct type){ .id = TYPE_TEXT }, CAST_IMPLICIT);
 			if (a.arg == NULL)
 				return NULL;
 		}
 	} else {
-		bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location, "function %s with %zu arguments does not exist",
-			name, c->n_args);
+		bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", name, c->n_args);
 		return NULL;
 	}
 	if (c->agg_filter != NULL) {
@@ -651,14 +651,16 @@ static struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	if (c->over != NULL)
 		return bind_unsupported(b, c->location, "a window function");
 	if (c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0) {
-		bind_fail(b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);
+		bind_fail(
+			b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);
 		return NULL;
 	}
-	if (c->n_args == 0 && (strcmp(name, "now") == 0 || strcmp(name, "transaction_timestamp") == 0))
+	if (c->n_args == 0 &&
+		(strcmp(name, "now") == 0 || strcmp(name, "transaction_timestamp") == 0))
 		return bind_now(b, TYPE_TIMESTAMPTZ, c->location);
 	if (c->n_args > FUNCTION_CALL_ARGS_MAX) {
-		bind_fail(b, ERR_TOO_COMPLEX, c->location, "cannot pass more than %d arguments to a function",
-			FUNCTION_CALL_ARGS_MAX);
+		bind_fail(b, ERR_TOO_COMPLEX, c->location,
+			"cannot pass more than %d arguments to a function", FUNCTION_CALL_ARGS_MAX);
 		return NULL;
 	}
 	for (size_t i = 0; i < c->n_args; i++) {
@@ -672,11 +674,13 @@ static struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 		if (args[0]->kind != EXPR_CONST || args[0]->constant.s.len != 3 ||
 			memcmp(args[0]->constant.s.p, "UTC", 3) != 0)
 			return bind_unsupported(b, c->location, "a time zone other than 'UTC'");
-		return bind_coerce(b, args[1], (struct type){ .id = types[1] == TYPE_TIMESTAMPTZ ?
-			TYPE_TIMESTAMP : TYPE_TIMESTAMPTZ }, CAST_EXPLICIT);
+		return bind_coerce(b, args[1],
+			(struct type){ .id = types[1] == TYPE_TIMESTAMPTZ ? TYPE_TIMESTAMP
+									  : TYPE_TIMESTAMPTZ },
+			CAST_EXPLICIT);
 	}
-	f = function_find(name, types, (unsigned)c->n_args, cast_to, b->error,
-		bind_position(b, c->location));
+	f = function_find(
+		name, types, (unsigned)c->n_args, cast_to, b->error, bind_position(b, c->location));
 	if (f == NULL)
 		return NULL;
 	b->error->code = ERR_OK;
@@ -703,7 +707,8 @@ static int unify(struct binder *b, struct expr **e, unsigned n, const char *cont
 		e[i] = bind_coerce(b, e[i], (struct type){ .id = (uint8_t)common }, CAST_IMPLICIT);
 		if (e[i] == NULL) {
 			if (b->error->code == ERR_OK)
-				bind_fail(b, ERR_CANNOT_COERCE, location, "%s types cannot be matched", context);
+				bind_fail(b, ERR_CANNOT_COERCE, location,
+					"%s types cannot be matched", context);
 			return -1;
 		}
 	}
@@ -730,10 +735,12 @@ static struct expr *bind_list(struct binder *b, enum expr_kind kind, PgQuery__No
 
 static struct expr *bind_bool(struct binder *b, const PgQuery__BoolExpr *x)
 {
-	enum expr_kind kind = x->boolop == PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR ? EXPR_AND :
-		x->boolop == PG_QUERY__BOOL_EXPR_TYPE__OR_EXPR ? EXPR_OR : EXPR_NOT;
+	enum expr_kind kind = x->boolop == PG_QUERY__BOOL_EXPR_TYPE__AND_EXPR ? EXPR_AND
+		: x->boolop == PG_QUERY__BOOL_EXPR_TYPE__OR_EXPR              ? EXPR_OR
+									      : EXPR_NOT;
 	static const char *const NAMES[] = { "AND", "OR", "NOT" };
-	struct expr *e = expr_args(b, expr_new(b, kind, TYPE_BOOL, x->location), (unsigned)x->n_args);
+	struct expr *e = expr_args(
+		b, expr_new(b, kind, TYPE_BOOL, x->location), (unsigned)x->n_args);
 
 	if (e == NULL)
 		return NULL;
@@ -806,8 +813,8 @@ static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
 	return unify(b, e->args, n + 1, "IN", x->location) == 0 ? e : NULL;
 }
 
-static struct expr *bind_and(struct binder *b, enum expr_kind kind, struct expr *l,
-	struct expr *r, int location)
+static struct expr *bind_and(
+	struct binder *b, enum expr_kind kind, struct expr *l, struct expr *r, int location)
 {
 	struct expr *e;
 
@@ -829,7 +836,7 @@ static struct expr *bind_between(struct binder *b, const PgQuery__AExpr *x)
 	bool negated = x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN ||
 		x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM;
 	const PgQuery__List *list = x->rexpr->list;
-	struct expr *e = NULL, *not;
+	struct expr *e = NULL, *not ;
 
 	for (unsigned k = 0; k < (symmetric ? 2u : 1u); k++) {
 		struct expr *v[4] = { bind_expr(b, x->lexpr), NULL, NULL, NULL };
@@ -851,8 +858,8 @@ static struct expr *bind_between(struct binder *b, const PgQuery__AExpr *x)
 		return e;
 	not = expr_args(b, expr_new(b, EXPR_NOT, TYPE_BOOL, x->location), 1);
 	if (not != NULL)
-		not->args[0] = e;
-	return not;
+		not ->args[0] = e;
+	return not ;
 }
 
 static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
@@ -861,20 +868,17 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	struct expr *l = NULL, *r, *e;
 
 	switch (x->kind) {
-	case PG_QUERY__A__EXPR__KIND__AEXPR_IN:
-		return bind_in(b, x);
+	case PG_QUERY__A__EXPR__KIND__AEXPR_IN: return bind_in(b, x);
 	case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM:
-	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM:
-		return bind_between(b, x);
+	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM: return bind_between(b, x);
 	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL:
 		return bind_unsupported(b, x->location, "ANY and ALL over arrays");
 	case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR:
 		return bind_unsupported(b, x->location, "SIMILAR TO");
-	default:
-		break;
+	default: break;
 	}
 	if (x->lexpr != NULL) {
 		l = bind_expr(b, x->lexpr);
@@ -899,7 +903,8 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 
 		if (eq == NULL)
 			return NULL;
-		e = expr_args(b, expr_new(b, EXPR_NULLIF, (enum type_id)l->type.id, x->location), 3);
+		e = expr_args(
+			b, expr_new(b, EXPR_NULLIF, (enum type_id)l->type.id, x->location), 3);
 		if (e == NULL)
 			return NULL;
 		e->args[0] = bind_settle(b, l);
@@ -908,8 +913,7 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 		e->type.id = e->args[0] == NULL ? 0 : e->args[0]->type.id;
 		return e->args[0] == NULL || e->args[1] == NULL ? NULL : e;
 	}
-	default:
-		return bind_operator(b, op, l, r, x->location);
+	default: return bind_operator(b, op, l, r, x->location);
 	}
 }
 
@@ -961,33 +965,27 @@ static struct expr *bind_cast(struct binder *b, const PgQuery__TypeCast *c)
 static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 {
 	switch (n->node_case) {
-	case NODE(A_CONST):
-		return bind_const(b, n->a_const);
-	case NODE(PARAM_REF):
-		return bind_param(b, n->param_ref);
-	case NODE(COLUMN_REF):
-		return bind_column_ref(b, n->column_ref);
-	case NODE(A_EXPR):
-		return bind_a_expr(b, n->a_expr);
-	case NODE(BOOL_EXPR):
-		return bind_bool(b, n->bool_expr);
+	case NODE(A_CONST): return bind_const(b, n->a_const);
+	case NODE(PARAM_REF): return bind_param(b, n->param_ref);
+	case NODE(COLUMN_REF): return bind_column_ref(b, n->column_ref);
+	case NODE(A_EXPR): return bind_a_expr(b, n->a_expr);
+	case NODE(BOOL_EXPR): return bind_bool(b, n->bool_expr);
 	case NODE(NULL_TEST):
-	case NODE(BOOLEAN_TEST):
-		return bind_test(b, n);
-	case NODE(CASE_EXPR):
-		return bind_case(b, n->case_expr);
+	case NODE(BOOLEAN_TEST): return bind_test(b, n);
+	case NODE(CASE_EXPR): return bind_case(b, n->case_expr);
 	case NODE(COALESCE_EXPR):
 		return bind_list(b, EXPR_COALESCE, n->coalesce_expr->args, n->coalesce_expr->n_args,
 			"COALESCE", n->coalesce_expr->location);
 	case NODE(MIN_MAX_EXPR):
-		return bind_list(b, n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ?
-			EXPR_GREATEST : EXPR_LEAST, n->min_max_expr->args, n->min_max_expr->n_args,
-			n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "GREATEST" : "LEAST",
+		return bind_list(b,
+			n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? EXPR_GREATEST
+										 : EXPR_LEAST,
+			n->min_max_expr->args, n->min_max_expr->n_args,
+			n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "GREATEST"
+										 : "LEAST",
 			n->min_max_expr->location);
-	case NODE(TYPE_CAST):
-		return bind_cast(b, n->type_cast);
-	case NODE(FUNC_CALL):
-		return bind_call(b, n->func_call);
+	case NODE(TYPE_CAST): return bind_cast(b, n->type_cast);
+	case NODE(FUNC_CALL): return bind_call(b, n->func_call);
 	case NODE(SQLVALUE_FUNCTION): {
 		int location = n->sqlvalue_function->location;
 
@@ -998,19 +996,16 @@ static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 			return bind_now(b, TYPE_TIMESTAMPTZ, location);
 		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP:
 			return bind_now(b, TYPE_TIMESTAMP, location);
-		default:
-			return bind_unsupported(b, location, "this SQL value function");
+		default: return bind_unsupported(b, location, "this SQL value function");
 		}
 	}
-	case NODE(SUB_LINK):
-		return bind_unsupported(b, n->sub_link->location, "a subquery");
-	case NODE(ROW_EXPR):
-		return bind_unsupported(b, n->row_expr->location, "a row expression");
+	case NODE(SUB_LINK): return bind_unsupported(b, n->sub_link->location, "a subquery");
+	case NODE(ROW_EXPR): return bind_unsupported(b, n->row_expr->location, "a row expression");
 	case NODE(SET_TO_DEFAULT):
-		bind_fail(b, ERR_SYNTAX, n->set_to_default->location, "DEFAULT is not allowed in this context");
+		bind_fail(b, ERR_SYNTAX, n->set_to_default->location,
+			"DEFAULT is not allowed in this context");
 		return NULL;
-	default:
-		return bind_unsupported(b, node_location(n), "this expression");
+	default: return bind_unsupported(b, node_location(n), "this expression");
 	}
 }
 

@@ -112,8 +112,10 @@ static int using_add(struct binder *b, struct select *s, const char *name, unsig
 			continue;
 		if (*e != NULL)
 			return bind_fail(b, ERR_AMBIGUOUS_COLUMN, location,
-				"common column name \"%s\" appears more than once in a table", name);
-		*e = bind_column(b, b->scope[i].source, b->scope[i].relation, (unsigned)col, location);
+				"common column name \"%s\" appears more than once in a table",
+				name);
+		*e = bind_column(
+			b, b->scope[i].source, b->scope[i].relation, (unsigned)col, location);
 		if (*e == NULL)
 			return -1;
 	}
@@ -156,16 +158,10 @@ static int bind_join(struct binder *b, struct select *s, const PgQuery__JoinExpr
 static int bind_from(struct binder *b, struct select *s, const PgQuery__Node *n)
 {
 	switch (n->node_case) {
-	case NODE(RANGE_VAR):
-		return source_add(b, s, n->range_var);
-	case NODE(JOIN_EXPR):
-		return bind_join(b, s, n->join_expr);
-	case NODE(RANGE_SUBSELECT):
-		bind_unsupported(b, -1, "a subquery in FROM");
-		return -1;
-	default:
-		bind_unsupported(b, node_location(n), "this FROM item");
-		return -1;
+	case NODE(RANGE_VAR): return source_add(b, s, n->range_var);
+	case NODE(JOIN_EXPR): return bind_join(b, s, n->join_expr);
+	case NODE(RANGE_SUBSELECT): bind_unsupported(b, -1, "a subquery in FROM"); return -1;
+	default: bind_unsupported(b, node_location(n), "this FROM item"); return -1;
 	}
 }
 
@@ -186,28 +182,26 @@ static const char *output_name(const PgQuery__Node *n)
 		return strcmp(name, "?column?") != 0 ? name : node_string(t->names[t->n_names - 1]);
 	}
 	case NODE(CASE_EXPR): {
-		const char *name = n->case_expr->defresult == NULL ? "?column?" :
-			output_name(n->case_expr->defresult);
+		const char *name = n->case_expr->defresult == NULL
+			? "?column?"
+			: output_name(n->case_expr->defresult);
 
 		return strcmp(name, "?column?") != 0 ? name : "case";
 	}
-	case NODE(COALESCE_EXPR):
-		return "coalesce";
+	case NODE(COALESCE_EXPR): return "coalesce";
 	case NODE(MIN_MAX_EXPR):
-		return n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
+		return n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest"
+										: "least";
 	case NODE(A_EXPR):
-		return n->a_expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF ? "nullif" : "?column?";
+		return n->a_expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF ? "nullif"
+										: "?column?";
 	case NODE(SQLVALUE_FUNCTION):
 		switch (n->sqlvalue_function->op) {
-		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE:
-			return "current_date";
-		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP:
-			return "localtimestamp";
-		default:
-			return "current_timestamp";
+		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE: return "current_date";
+		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP: return "localtimestamp";
+		default: return "current_timestamp";
 		}
-	default:
-		return "?column?";
+	default: return "?column?";
 	}
 }
 
@@ -221,8 +215,8 @@ static int output_add(struct binder *b, struct outputs *o, const char *name, str
 	if (e == NULL)
 		return -1;
 	if (o->n >= LIMIT_COLUMNS)
-		return bind_fail(b, ERR_TOO_MANY_COLUMNS, -1, "target lists can have at most %d entries",
-			LIMIT_COLUMNS);
+		return bind_fail(b, ERR_TOO_MANY_COLUMNS, -1,
+			"target lists can have at most %d entries", LIMIT_COLUMNS);
 	if (o->n == o->cap) {
 		unsigned cap = o->cap == 0 ? 16 : 2 * o->cap;
 		struct output *grown = bind_alloc(b, cap * sizeof(*grown));
@@ -261,25 +255,28 @@ static int output_star(struct binder *b, struct outputs *o, const char *table, i
 	if (found)
 		return 0;
 	if (table == NULL)
-		return bind_fail(b, ERR_SYNTAX, location, "SELECT * with no tables specified is not valid");
+		return bind_fail(
+			b, ERR_SYNTAX, location, "SELECT * with no tables specified is not valid");
 	return bind_fail(b, ERR_UNDEFINED_TABLE, location,
 		"missing FROM-clause entry for table \"%s\"", table);
 }
 
-int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n,
-	struct output **out, unsigned *nout)
+int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
+	unsigned *nout)
 {
 	struct outputs o = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
 		const PgQuery__ResTarget *t = targets[i]->res_target;
-		const PgQuery__ColumnRef *c =
-			t->val->node_case == NODE(COLUMN_REF) ? t->val->column_ref : NULL;
+		const PgQuery__ColumnRef *c = t->val->node_case == NODE(COLUMN_REF)
+			? t->val->column_ref
+			: NULL;
 		int status;
 
 		if (c != NULL && c->fields[c->n_fields - 1]->node_case == NODE(A_STAR))
-			status = output_star(b, &o, c->n_fields > 1 ? node_string(c->fields[c->n_fields - 2]) :
-				NULL, c->location);
+			status = output_star(b, &o,
+				c->n_fields > 1 ? node_string(c->fields[c->n_fields - 2]) : NULL,
+				c->location);
 		else
 			status = output_add(b, &o, t->name[0] ? t->name : output_name(t->val),
 				bind_settle(b, bind_expr(b, t->val)));
@@ -354,8 +351,8 @@ static bool key_grouped(const struct select *s, unsigned source)
 		bool found = false;
 
 		for (unsigned i = 0; i < s->ngroup; i++)
-			found |= s->group[i]->kind == EXPR_COLUMN && s->group[i]->source == source &&
-				s->group[i]->column == r->key[k];
+			found |= s->group[i]->kind == EXPR_COLUMN &&
+				s->group[i]->source == source && s->group[i]->column == r->key[k];
 		if (!found)
 			return false;
 	}
@@ -496,7 +493,8 @@ static int bind_order(struct binder *b, struct select *s, const PgQuery__SelectS
 			return -1;
 		o->descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
 		o->nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
-			(o->descending && by->sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST);
+			(o->descending &&
+				by->sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST);
 		s->norder++;
 	}
 	return 0;
@@ -541,8 +539,8 @@ static int refuse(struct binder *b, const PgQuery__SelectStmt *p)
 		what = "FOR UPDATE or FOR SHARE";
 	else if (p->into_clause != NULL)
 		what = "SELECT INTO";
-	else if (b->in_view && (p->n_sort_clause > 0 || p->limit_count != NULL ||
-		p->limit_offset != NULL))
+	else if (b->in_view &&
+		(p->n_sort_clause > 0 || p->limit_count != NULL || p->limit_offset != NULL))
 		what = "ORDER BY, LIMIT or OFFSET in a view";
 	if (what == NULL)
 		return 0;
@@ -595,8 +593,8 @@ struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 
 /* --- queries --- */
 
-int bind_equalities(const struct relation *r, struct expr **conjuncts, unsigned n,
-	struct expr **eq, int *from)
+int bind_equalities(
+	const struct relation *r, struct expr **conjuncts, unsigned n, struct expr **eq, int *from)
 {
 	int found = 0;
 
@@ -619,7 +617,8 @@ int bind_equalities(const struct relation *r, struct expr **conjuncts, unsigned 
 				col = col->args[0];
 			/* An integer column against a wider number: only a literal or parameter that can be
 			 * given the column's own type was bound without a cast on the column. */
-			if (col->kind != EXPR_COLUMN || col->source != 0 || eq[col->column] != NULL ||
+			if (col->kind != EXPR_COLUMN || col->source != 0 ||
+				eq[col->column] != NULL ||
 				(expr_sources(other) & ~(UINT32_C(1) << EXPR_PARAMS)) != 0)
 				continue;
 			eq[col->column] = other;
@@ -669,8 +668,8 @@ static bool key_access(struct binder *b, const struct relation *r, struct select
 }
 
 /* key IN (…), for a key of one column. */
-static bool list_access(struct binder *b, const struct relation *r, struct select *s,
-	struct access *a)
+static bool list_access(
+	struct binder *b, const struct relation *r, struct select *s, struct access *a)
 {
 	if (r->nkey != 1)
 		return false;
@@ -691,8 +690,10 @@ static bool list_access(struct binder *b, const struct relation *r, struct selec
 		if (keys == NULL)
 			return false;
 		for (unsigned k = 1; k < e->nargs && good; k++) {
-			keys[k - 1] = (expr_sources(e->args[k]) & ~(UINT32_C(1) << EXPR_PARAMS)) != 0 ?
-				NULL : key_cast(b, e->args[k], &r->columns[r->key[0]]);
+			keys[k - 1] = (expr_sources(e->args[k]) & ~(UINT32_C(1) << EXPR_PARAMS)) !=
+					0
+				? NULL
+				: key_cast(b, e->args[k], &r->columns[r->key[0]]);
 			good = keys[k - 1] != NULL;
 		}
 		if (!good)
@@ -704,8 +705,8 @@ static bool list_access(struct binder *b, const struct relation *r, struct selec
 	return false;
 }
 
-static int choose_access(struct binder *b, const struct relation *r, struct select *s,
-	struct access *a)
+static int choose_access(
+	struct binder *b, const struct relation *r, struct select *s, struct access *a)
 {
 	struct expr **eq = bind_alloc(b, r->ncols * sizeof(*eq));
 	int *from = bind_alloc(b, r->ncols * sizeof(*from));
@@ -721,7 +722,8 @@ static int choose_access(struct binder *b, const struct relation *r, struct sele
 	} else if (!list_access(b, r, s, a)) {
 		for (unsigned i = 0; i < r->nindexes && a->kind == ACCESS_SCAN; i++)
 			if (!r->indexes[i]->primary &&
-				key_access(b, r, s, eq, from, r->indexes[i]->cols, r->indexes[i]->ncols, a)) {
+				key_access(b, r, s, eq, from, r->indexes[i]->cols,
+					r->indexes[i]->ncols, a)) {
 				a->kind = ACCESS_INDEX;
 				a->index = r->indexes[i];
 			}
@@ -744,7 +746,8 @@ int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
 		return -1;
 	if (s->nsources > 1) {
 		bind_fail(b, ERR_FEATURE, 0, "a query that joins tables is not supported");
-		return error_hint(b->error, "Create a materialized view for the join and query that.");
+		return error_hint(
+			b->error, "Create a materialized view for the join and query that.");
 	}
 	st->kind = STATEMENT_SELECT;
 	st->query.select = s;

@@ -22,8 +22,8 @@ static int bad_text(enum type_id t, const char *s, size_t len, struct error *e)
 	char name[64];
 
 	return error_set(e, ERR_INVALID_TEXT, 0, "invalid input syntax for type %s: \"%.*s\"",
-		type_name((struct type){ .id = (uint8_t)t }, name, sizeof(name)), len > 200 ? 200 : (int)len,
-		s);
+		type_name((struct type){ .id = (uint8_t)t }, name, sizeof(name)),
+		len > 200 ? 200 : (int)len, s);
 }
 
 static bool is_blank(char c)
@@ -45,11 +45,17 @@ static int parse_bool(struct value *out, const char *s, size_t len, struct error
 {
 	static const struct {
 		const char *word;
-		unsigned min;       /* a unique prefix of at least so many letters */
+		unsigned min; /* a unique prefix of at least so many letters */
 		bool value;
 	} WORDS[] = {
-		{ "true", 1, true }, { "false", 1, false }, { "yes", 1, true }, { "no", 1, false },
-		{ "on", 2, true }, { "off", 2, false }, { "1", 1, true }, { "0", 1, false },
+		{ "true", 1, true },
+		{ "false", 1, false },
+		{ "yes", 1, true },
+		{ "no", 1, false },
+		{ "on", 2, true },
+		{ "off", 2, false },
+		{ "1", 1, true },
+		{ "0", 1, false },
 	};
 	const char *text = s;
 	size_t n = len;
@@ -96,7 +102,8 @@ static int parse_int(struct value *out, enum type_id t, const char *s, size_t le
 				if (text[i] < '0' || text[i] > '9')
 					return bad_text(t, s, len, e);
 			return error_set(e, ERR_NUMERIC_RANGE, 0,
-				"value \"%.*s\" is out of range for type %s", len > 200 ? 200 : (int)len, s,
+				"value \"%.*s\" is out of range for type %s",
+				len > 200 ? 200 : (int)len, s,
 				type_name((struct type){ .id = (uint8_t)t }, name, sizeof(name)));
 		}
 		sum = sum * 10 + (uint64_t)(text[i] - '0');
@@ -105,8 +112,8 @@ static int parse_int(struct value *out, enum type_id t, const char *s, size_t le
 	return 0;
 }
 
-static int parse_float(struct value *out, enum type_id t, const char *s, size_t len,
-	struct error *e)
+static int parse_float(
+	struct value *out, enum type_id t, const char *s, size_t len, struct error *e)
 {
 	char buf[512], *end;
 	const char *text = s;
@@ -121,7 +128,8 @@ static int parse_float(struct value *out, enum type_id t, const char *s, size_t 
 	buf[n] = '\0';
 	word = isalpha((unsigned char)buf[n - 1]) != 0;
 	/* Hexadecimal numbers are strtod's, not PostgreSQL's. */
-	if (memchr(buf, 'x', n) != NULL || memchr(buf, 'X', n) != NULL || memchr(buf, '(', n) != NULL)
+	if (memchr(buf, 'x', n) != NULL || memchr(buf, 'X', n) != NULL ||
+		memchr(buf, '(', n) != NULL)
 		return bad_text(t, s, len, e);
 	errno = 0;
 	d = t == TYPE_FLOAT4 ? (double)strtof(buf, &end) : strtod(buf, &end);
@@ -172,8 +180,8 @@ static int parse_uuid(struct value *out, const char *s, size_t len, struct error
 	return i == n ? 0 : bad_text(TYPE_UUID, s, len, e);
 }
 
-static int parse_bytea(struct value *out, const char *s, size_t len, struct arena *a,
-	struct error *e)
+static int parse_bytea(
+	struct value *out, const char *s, size_t len, struct arena *a, struct error *e)
 {
 	char *bytes = arena_alloc(a, len + 1);
 	size_t n = 0;
@@ -187,15 +195,15 @@ static int parse_bytea(struct value *out, const char *s, size_t len, struct aren
 			if (is_blank(s[i]))
 				continue;
 			if (hi < 0)
-				return error_set(e, ERR_INVALID_PARAMETER, 0, "invalid hexadecimal digit: \"%c\"",
-					s[i]);
+				return error_set(e, ERR_INVALID_PARAMETER, 0,
+					"invalid hexadecimal digit: \"%c\"", s[i]);
 			if (++i == len)
 				return error_set(e, ERR_INVALID_PARAMETER, 0,
 					"invalid hexadecimal data: odd number of digits");
 			lo = hex_digit(s[i]);
 			if (lo < 0)
-				return error_set(e, ERR_INVALID_PARAMETER, 0, "invalid hexadecimal digit: \"%c\"",
-					s[i]);
+				return error_set(e, ERR_INVALID_PARAMETER, 0,
+					"invalid hexadecimal digit: \"%c\"", s[i]);
 			bytes[n++] = (char)(hi << 4 | lo);
 		}
 	} else {
@@ -204,13 +212,15 @@ static int parse_bytea(struct value *out, const char *s, size_t len, struct aren
 				bytes[n++] = s[i];
 			} else if (i + 1 < len && s[i + 1] == '\\') {
 				bytes[n++] = s[i++];
-			} else if (i + 3 < len && s[i + 1] >= '0' && s[i + 1] <= '3' && s[i + 2] >= '0' &&
-				s[i + 2] <= '7' && s[i + 3] >= '0' && s[i + 3] <= '7') {
+			} else if (i + 3 < len && s[i + 1] >= '0' && s[i + 1] <= '3' &&
+				s[i + 2] >= '0' && s[i + 2] <= '7' && s[i + 3] >= '0' &&
+				s[i + 3] <= '7') {
 				bytes[n++] = (char)((s[i + 1] - '0') << 6 | (s[i + 2] - '0') << 3 |
 					(s[i + 3] - '0'));
 				i += 3;
 			} else {
-				return error_set(e, ERR_INVALID_TEXT, 0, "invalid input syntax for type bytea");
+				return error_set(e, ERR_INVALID_TEXT, 0,
+					"invalid input syntax for type bytea");
 			}
 		}
 	}
@@ -219,8 +229,8 @@ static int parse_bytea(struct value *out, const char *s, size_t len, struct aren
 	return 0;
 }
 
-static int parse_text(struct value *out, const char *s, size_t len, struct arena *a,
-	struct error *e)
+static int parse_text(
+	struct value *out, const char *s, size_t len, struct arena *a, struct error *e)
 {
 	if (!utf8_valid(s, len))
 		return error_set(e, ERR_BYTE_SEQUENCE, 0, NULL);
@@ -237,35 +247,23 @@ int value_parse(struct value *out, struct type t, const char *s, size_t len, str
 	memset(out, 0, sizeof(*out));
 	out->type = t.id;
 	switch ((enum type_id)t.id) {
-	case TYPE_BOOL:
-		return parse_bool(out, s, len, e);
+	case TYPE_BOOL: return parse_bool(out, s, len, e);
 	case TYPE_INT2:
 	case TYPE_INT4:
-	case TYPE_INT8:
-		return parse_int(out, (enum type_id)t.id, s, len, e);
+	case TYPE_INT8: return parse_int(out, (enum type_id)t.id, s, len, e);
 	case TYPE_FLOAT4:
-	case TYPE_FLOAT8:
-		return parse_float(out, (enum type_id)t.id, s, len, e);
-	case TYPE_NUMERIC:
-		status = numeric_parse(out, s, len, e);
-		break;
+	case TYPE_FLOAT8: return parse_float(out, (enum type_id)t.id, s, len, e);
+	case TYPE_NUMERIC: status = numeric_parse(out, s, len, e); break;
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
-	case TYPE_BPCHAR:
-		status = parse_text(out, s, len, a, e);
-		break;
-	case TYPE_BYTEA:
-		return parse_bytea(out, s, len, a, e);
+	case TYPE_BPCHAR: status = parse_text(out, s, len, a, e); break;
+	case TYPE_BYTEA: return parse_bytea(out, s, len, a, e);
 	case TYPE_DATE:
 	case TYPE_TIMESTAMP:
-	case TYPE_TIMESTAMPTZ:
-		return datetime_parse(out, (enum type_id)t.id, s, len, e);
-	case TYPE_UUID:
-		return parse_uuid(out, s, len, e);
-	case TYPE_INTERVAL:
-		return interval_parse(out, s, len, e);
-	default:
-		return error_set(e, ERR_INTERNAL, 0, "a value without a type");
+	case TYPE_TIMESTAMPTZ: return datetime_parse(out, (enum type_id)t.id, s, len, e);
+	case TYPE_UUID: return parse_uuid(out, s, len, e);
+	case TYPE_INTERVAL: return interval_parse(out, s, len, e);
+	default: return error_set(e, ERR_INTERNAL, 0, "a value without a type");
 	}
 	out->type = t.id;
 	return status != 0 ? -1 : value_apply_modifier(out, t, false, a, e);
@@ -303,7 +301,9 @@ static size_t format_float(double d, bool single, char *out)
 			out[at++] = '.';
 		for (int i = 1; i < n; i++)
 			out[at++] = digits[i];
-		return at + (size_t)sprintf(out + at, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+		return at +
+			(size_t)sprintf(
+				out + at, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
 	}
 	if (exponent < 0) {
 		out[at++] = '0';
@@ -368,34 +368,21 @@ size_t value_format(const struct value *v, struct type t, char *buf, size_t cap)
 		text[0] = v->i ? 't' : 'f';
 		n = 1;
 		break;
-	case TYPE_FLOAT4:
-		n = format_float((double)v->f, true, text);
-		break;
-	case TYPE_FLOAT8:
-		n = format_float(v->d, false, text);
-		break;
-	case TYPE_NUMERIC:
-		n = numeric_format(v, text);
-		break;
+	case TYPE_FLOAT4: n = format_float((double)v->f, true, text); break;
+	case TYPE_FLOAT8: n = format_float(v->d, false, text); break;
+	case TYPE_NUMERIC: n = numeric_format(v, text); break;
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
 	case TYPE_BYTEA:
-		return format_bytes(v, (struct type){ .id = v->type, .a = t.a, .b = t.b }, buf, cap);
+		return format_bytes(
+			v, (struct type){ .id = v->type, .a = t.a, .b = t.b }, buf, cap);
 	case TYPE_DATE:
 	case TYPE_TIMESTAMP:
-	case TYPE_TIMESTAMPTZ:
-		n = datetime_format(v, text);
-		break;
-	case TYPE_UUID:
-		n = format_uuid(v, text);
-		break;
-	case TYPE_INTERVAL:
-		n = interval_format(v, text);
-		break;
-	default:
-		n = (size_t)sprintf(text, "%lld", (long long)v->i);
-		break;
+	case TYPE_TIMESTAMPTZ: n = datetime_format(v, text); break;
+	case TYPE_UUID: n = format_uuid(v, text); break;
+	case TYPE_INTERVAL: n = interval_format(v, text); break;
+	default: n = (size_t)sprintf(text, "%lld", (long long)v->i); break;
 	}
 	if (n <= cap)
 		memcpy(buf, text, n);
@@ -421,8 +408,8 @@ static int apply_length(struct value *v, struct type t, bool explicit_cast, stru
 	return 0;
 }
 
-int value_apply_modifier(struct value *v, struct type t, bool explicit_cast, struct arena *a,
-	struct error *e)
+int value_apply_modifier(
+	struct value *v, struct type t, bool explicit_cast, struct arena *a, struct error *e)
 {
 	(void)a;
 	if (value_is_null(v))
@@ -516,14 +503,10 @@ static int to_integer(struct value *out, const struct value *v, enum type_id t, 
 static double as_double(const struct value *v)
 {
 	switch ((enum type_id)v->type) {
-	case TYPE_FLOAT4:
-		return (double)v->f;
-	case TYPE_FLOAT8:
-		return v->d;
-	case TYPE_NUMERIC:
-		return numeric_to_double(v);
-	default:
-		return (double)v->i;
+	case TYPE_FLOAT4: return (double)v->f;
+	case TYPE_FLOAT8: return v->d;
+	case TYPE_NUMERIC: return numeric_to_double(v);
+	default: return (double)v->i;
 	}
 }
 

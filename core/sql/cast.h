@@ -22,8 +22,8 @@ size_t value_format(const struct value *v, struct type t, char *buf, size_t cap)
 
 /* Apply a column's modifier on assignment: numeric(p,s) rounds and checks, varchar/char(n) refuse
  * (22001) unless the excess is blanks, or with explicit_cast cut as PostgreSQL does. */
-int value_apply_modifier(struct value *v, struct type t, bool explicit_cast, struct arena *a,
-	struct error *e);
+int value_apply_modifier(
+	struct value *v, struct type t, bool explicit_cast, struct arena *a, struct error *e);
 
 /* Cast v to t (same rules and errors as PostgreSQL's explicit cast of a non-NULL value; NULL stays
  * NULL). Whether such a cast exists: cast_exists(); kind: */

@@ -146,7 +146,8 @@ static int hook(struct catalog *c, struct relation *r, struct relation *const *r
 			return -1;
 	}
 	for (unsigned k = 0; k < r->nfks; k++)
-		if (append(c->heap, &r->fks[k]->to->referrers, &r->fks[k]->to->nreferrers, r->fks[k]) != 0)
+		if (append(c->heap, &r->fks[k]->to->referrers, &r->fks[k]->to->nreferrers,
+			    r->fks[k]) != 0)
 			return -1;
 	return 0;
 }
@@ -188,7 +189,8 @@ int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (r->kind == RELATION_VIEW && ix->unique && r->nkey == 0) {
 		/* The lookup key is the first index. */
-		memmove(r->indexes + 1, r->indexes, (r->nindexes - 1u) * sizeof(struct index_def *));
+		memmove(r->indexes + 1, r->indexes,
+			(r->nindexes - 1u) * sizeof(struct index_def *));
 		r->indexes[0] = ix;
 		ix->primary = true;
 		r->nkey = ix->ncols;
@@ -233,7 +235,8 @@ int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e)
 
 	(void)c;
 	if (ix->constraint) {
-		error_set(e, ERR_DEPENDENT, 0, "cannot drop index %s because constraint %s on table %s requires it",
+		error_set(e, ERR_DEPENDENT, 0,
+			"cannot drop index %s because constraint %s on table %s requires it",
 			ix->name, ix->name, r->name);
 		return -1;
 	}

@@ -20,22 +20,22 @@ struct column {
 	const char *name;
 	struct type type;
 	bool not_null;
-	bool hidden;              /* the row id of a table without primary key; never in SELECT * */
-	struct expr *default_;    /* NULL: none; constant or now(), cast to the column's type */
+	bool hidden;           /* the row id of a table without primary key; never in SELECT * */
+	struct expr *default_; /* NULL: none; constant or now(), cast to the column's type */
 };
 
 struct check {
-	const char *name;         /* "<table>_<column>_check" unless given */
-	struct expr *test;        /* over source 0, the new row */
+	const char *name;  /* "<table>_<column>_check" unless given */
+	struct expr *test; /* over source 0, the new row */
 };
 
 /* A hash index on a table or view, also the carrier of UNIQUE and PRIMARY KEY. */
 struct index_def {
-	uint32_t id;              /* unique in the catalog */
+	uint32_t id; /* unique in the catalog */
 	const char *name;
 	bool unique;
-	bool primary;             /* the relation's own key: no structure besides the table itself */
-	bool constraint;          /* made by CREATE TABLE: dropped with the table only */
+	bool primary;    /* the relation's own key: no structure besides the table itself */
+	bool constraint; /* made by CREATE TABLE: dropped with the table only */
 	uint16_t ncols;
 	uint16_t *cols;
 	struct relation *relation;
@@ -49,19 +49,19 @@ struct foreign_key {
 	struct relation *from, *to;
 	uint16_t ncols;
 	uint16_t *from_cols, *to_cols; /* to_cols: the key of `to` */
-	bool enforced;            /* false: accepted with a NOTICE only */
+	bool enforced;                 /* false: accepted with a NOTICE only */
 };
 
 struct select;
 
 struct relation {
-	uint32_t id;              /* unique, never reused */
+	uint32_t id; /* unique, never reused */
 	enum relation_kind kind;
 	const char *name;
 	struct heap *heap;
-	struct arena arena;       /* owns everything here */
-	uint32_t references;      /* atomic */
-	bool dropped;             /* atomic */
+	struct arena arena;  /* owns everything here */
+	uint32_t references; /* atomic */
+	bool dropped;        /* atomic */
 
 	uint16_t ncols;
 	struct column *columns;
@@ -77,22 +77,22 @@ struct relation {
 
 	uint16_t nchecks;
 	struct check *checks;
-	uint16_t nfks;            /* this table references others */
+	uint16_t nfks; /* this table references others */
 	struct foreign_key **fks;
 
 	/* Changed at DDL moments only; heap-allocated by the catalog. */
-	uint16_t nindexes;        /* [0] is the primary one when nkey > 0 */
+	uint16_t nindexes; /* [0] is the primary one when nkey > 0 */
 	struct index_def **indexes;
-	uint16_t nreferrers;      /* foreign keys of other tables (and itself) that point here */
+	uint16_t nreferrers; /* foreign keys of other tables (and itself) that point here */
 	struct foreign_key **referrers;
-	uint16_t ndependents;     /* views that read this relation */
+	uint16_t ndependents; /* views that read this relation */
 	struct relation **dependents;
 
-	uint16_t nreads;          /* views: the relations read, each once; held by reference */
+	uint16_t nreads; /* views: the relations read, each once; held by reference */
 	struct relation **reads;
-	struct select *select;    /* views: the bound query, over the relations it reads */
-	const char *definition;   /* the CREATE statement's text */
-	void *user;               /* the engine's */
+	struct select *select;  /* views: the bound query, over the relations it reads */
+	const char *definition; /* the CREATE statement's text */
+	void *user;             /* the engine's */
 };
 
 struct catalog;

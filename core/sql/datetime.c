@@ -95,8 +95,8 @@ void timestamp_split(int64_t us, struct datetime *dt)
 bool timestamp_join(const struct datetime *dt, int64_t *us)
 {
 	int128 days = date_to_julian(dt->year, dt->month, dt->day) - JULIAN_2000;
-	int128 t = days * USECS_PER_DAY + dt->hour * USECS_PER_HOUR + dt->minute * USECS_PER_MINUTE +
-		dt->second * USECS_PER_SEC + dt->usec;
+	int128 t = days * USECS_PER_DAY + dt->hour * USECS_PER_HOUR +
+		dt->minute * USECS_PER_MINUTE + dt->second * USECS_PER_SEC + dt->usec;
 
 	if (t < TIMESTAMP_MIN || t >= TIMESTAMP_END)
 		return false;
@@ -211,8 +211,8 @@ static bool add_months(int64_t *us, int64_t months)
 }
 
 /* Months first (the day cut to the month's last), then days, then time. */
-int timestamp_add_interval(struct value *out, const struct value *t, const struct value *iv,
-	int sign, struct error *e)
+int timestamp_add_interval(
+	struct value *out, const struct value *t, const struct value *iv, int sign, struct error *e)
 {
 	enum type_id type = t->type == TYPE_DATE ? TYPE_TIMESTAMP : (enum type_id)t->type;
 	int64_t us = t->i, delta;
@@ -229,11 +229,11 @@ int timestamp_add_interval(struct value *out, const struct value *t, const struc
 		int64_t days = (int64_t)iv->iv.days * sign;
 
 		if (__builtin_mul_overflow(days, USECS_PER_DAY, &delta) ||
-		    __builtin_add_overflow(us, delta, &us) || !timestamp_in_range(us))
+			__builtin_add_overflow(us, delta, &us) || !timestamp_in_range(us))
 			return out_of_range(e);
 	}
 	if (__builtin_mul_overflow(iv->iv.us, sign, &delta) ||
-	    __builtin_add_overflow(us, delta, &us) || !timestamp_in_range(us))
+		__builtin_add_overflow(us, delta, &us) || !timestamp_in_range(us))
 		return out_of_range(e);
 	make_i64(out, type, us);
 	return 0;
@@ -252,25 +252,26 @@ int interval_make(struct value *out, int64_t months, int64_t days, int64_t us, s
 	return 0;
 }
 
-int timestamp_subtract(struct value *out, const struct value *a, const struct value *b,
-	struct error *e)
+int timestamp_subtract(
+	struct value *out, const struct value *a, const struct value *b, struct error *e)
 {
 	int64_t us;
 
 	if (!timestamp_is_finite(a->i) || !timestamp_is_finite(b->i))
-		return error_set(e, ERR_DATETIME_OVERFLOW, 0, "cannot subtract infinite timestamps");
+		return error_set(
+			e, ERR_DATETIME_OVERFLOW, 0, "cannot subtract infinite timestamps");
 	if (__builtin_sub_overflow(a->i, b->i, &us))
 		return interval_out_of_range(e);
 	return interval_make(out, 0, us / USECS_PER_DAY, us % USECS_PER_DAY, e);
 }
 
-int interval_add(struct value *out, const struct value *a, const struct value *b, int sign,
-	struct error *e)
+int interval_add(
+	struct value *out, const struct value *a, const struct value *b, int sign, struct error *e)
 {
 	int64_t us;
 
-	if (sign > 0 ? __builtin_add_overflow(a->iv.us, b->iv.us, &us) :
-		__builtin_sub_overflow(a->iv.us, b->iv.us, &us))
+	if (sign > 0 ? __builtin_add_overflow(a->iv.us, b->iv.us, &us)
+		     : __builtin_sub_overflow(a->iv.us, b->iv.us, &us))
 		return interval_out_of_range(e);
 	return interval_make(out, (int64_t)a->iv.months + (int64_t)sign * b->iv.months,
 		(int64_t)a->iv.days + (int64_t)sign * b->iv.days, us, e);
@@ -283,8 +284,8 @@ static double round_micro(double x)
 }
 
 /* The whole parts of the scaled months and days are kept; their fractions go to days and time. */
-static int interval_from_scaled(struct value *out, double months, double days, double us,
-	struct error *e)
+static int interval_from_scaled(
+	struct value *out, double months, double days, double us, struct error *e)
 {
 	double month_days_left, seconds;
 	int64_t whole;
@@ -293,7 +294,8 @@ static int interval_from_scaled(struct value *out, double months, double days, d
 		return interval_out_of_range(e);
 	whole = (int64_t)days;
 	month_days_left = round_micro((months - trunc(months)) * 30);
-	seconds = round_micro((days - trunc(days) + month_days_left - trunc(month_days_left)) * 86400);
+	seconds = round_micro(
+		(days - trunc(days) + month_days_left - trunc(month_days_left)) * 86400);
 	if (fabs(seconds) >= 86400) {
 		whole += (int64_t)(seconds / 86400);
 		seconds -= trunc(seconds / 86400) * 86400;
@@ -307,16 +309,16 @@ static int interval_from_scaled(struct value *out, double months, double days, d
 
 int interval_mul(struct value *out, const struct value *a, double factor, struct error *e)
 {
-	return interval_from_scaled(out, a->iv.months * factor, a->iv.days * factor,
-		(double)a->iv.us * factor, e);
+	return interval_from_scaled(
+		out, a->iv.months * factor, a->iv.days * factor, (double)a->iv.us * factor, e);
 }
 
 int interval_div(struct value *out, const struct value *a, double divisor, struct error *e)
 {
 	if (divisor == 0)
 		return error_set(e, ERR_DIVISION_BY_ZERO, 0, NULL);
-	return interval_from_scaled(out, a->iv.months / divisor, a->iv.days / divisor,
-		(double)a->iv.us / divisor, e);
+	return interval_from_scaled(
+		out, a->iv.months / divisor, a->iv.days / divisor, (double)a->iv.us / divisor, e);
 }
 
 /* Monday of the first ISO week of a year, as a Julian day. */
@@ -360,8 +362,9 @@ static int unit_unknown(const struct value *unit, enum type_id type, bool known,
 	}
 	type_name((struct type){ .id = (uint8_t)type }, name, sizeof(name));
 	return error_set(e, known ? ERR_FEATURE : ERR_INVALID_PARAMETER, 0,
-		known ? "unit \"%.*s\" not supported for type %s" :
-		"unit \"%.*s\" not recognized for type %s", (int)n, word, name);
+		known ? "unit \"%.*s\" not supported for type %s"
+		      : "unit \"%.*s\" not recognized for type %s",
+		(int)n, word, name);
 }
 
 /* Set the fields below `unit` to their first value. false: not for date_trunc. */
@@ -380,40 +383,25 @@ static bool truncate_fields(struct datetime *dt, enum time_unit unit)
 		dt->year = (int32_t)floor_div(dt->year, 10) * 10;
 		dt->month = dt->day = 1;
 		break;
-	case UNIT_YEAR:
-		dt->month = dt->day = 1;
-		break;
+	case UNIT_YEAR: dt->month = dt->day = 1; break;
 	case UNIT_QUARTER:
 		dt->month = (dt->month - 1) / 3 * 3 + 1;
 		dt->day = 1;
 		break;
-	case UNIT_MONTH:
-		dt->day = 1;
-		break;
+	case UNIT_MONTH: dt->day = 1; break;
 	case UNIT_WEEK: {
 		int64_t jd = date_to_julian(dt->year, dt->month, dt->day);
 
 		date_from_julian(jd - jd % 7, &dt->year, &dt->month, &dt->day);
 		break;
 	}
-	case UNIT_DAY:
-		break;
-	case UNIT_HOUR:
-		dt->minute = dt->second = dt->usec = 0;
-		return true;
-	case UNIT_MINUTE:
-		dt->second = dt->usec = 0;
-		return true;
-	case UNIT_SECOND:
-		dt->usec = 0;
-		return true;
-	case UNIT_MILLISECOND:
-		dt->usec = dt->usec / 1000 * 1000;
-		return true;
-	case UNIT_MICROSECOND:
-		return true;
-	default:
-		return false;
+	case UNIT_DAY: break;
+	case UNIT_HOUR: dt->minute = dt->second = dt->usec = 0; return true;
+	case UNIT_MINUTE: dt->second = dt->usec = 0; return true;
+	case UNIT_SECOND: dt->usec = 0; return true;
+	case UNIT_MILLISECOND: dt->usec = dt->usec / 1000 * 1000; return true;
+	case UNIT_MICROSECOND: return true;
+	default: return false;
 	}
 	dt->hour = dt->minute = dt->second = dt->usec = 0;
 	return true;
@@ -426,43 +414,22 @@ static int interval_trunc(struct value *out, const struct value *text, enum time
 	int64_t us = v->iv.us;
 
 	switch (unit) {
-	case UNIT_MILLENNIUM:
-		months = months / 12000 * 12000;
-		break;
-	case UNIT_CENTURY:
-		months = months / 1200 * 1200;
-		break;
-	case UNIT_DECADE:
-		months = months / 120 * 120;
-		break;
-	case UNIT_YEAR:
-		months = months / 12 * 12;
-		break;
-	case UNIT_QUARTER:
-		months = months / 12 * 12 + months % 12 / 3 * 3;
-		break;
+	case UNIT_MILLENNIUM: months = months / 12000 * 12000; break;
+	case UNIT_CENTURY: months = months / 1200 * 1200; break;
+	case UNIT_DECADE: months = months / 120 * 120; break;
+	case UNIT_YEAR: months = months / 12 * 12; break;
+	case UNIT_QUARTER: months = months / 12 * 12 + months % 12 / 3 * 3; break;
 	case UNIT_MONTH:
-	case UNIT_DAY:
-		break;
-	case UNIT_HOUR:
-		us -= us % USECS_PER_HOUR;
-		break;
-	case UNIT_MINUTE:
-		us -= us % USECS_PER_MINUTE;
-		break;
-	case UNIT_SECOND:
-		us -= us % USECS_PER_SEC;
-		break;
-	case UNIT_MILLISECOND:
-		us -= us % 1000;
-		break;
-	case UNIT_MICROSECOND:
-		break;
+	case UNIT_DAY: break;
+	case UNIT_HOUR: us -= us % USECS_PER_HOUR; break;
+	case UNIT_MINUTE: us -= us % USECS_PER_MINUTE; break;
+	case UNIT_SECOND: us -= us % USECS_PER_SEC; break;
+	case UNIT_MILLISECOND: us -= us % 1000; break;
+	case UNIT_MICROSECOND: break;
 	case UNIT_WEEK:
 		unit_unknown(text, TYPE_INTERVAL, true, e);
 		return error_detail(e, "Months usually have fractional weeks.");
-	default:
-		return unit_unknown(text, TYPE_INTERVAL, unit != UNIT_NONE, e);
+	default: return unit_unknown(text, TYPE_INTERVAL, unit != UNIT_NONE, e);
 	}
 	if (unit <= UNIT_DAY)
 		us = 0;
@@ -471,8 +438,8 @@ static int interval_trunc(struct value *out, const struct value *text, enum time
 	return interval_make(out, months, days, us, e);
 }
 
-int datetime_trunc(struct value *out, const struct value *text, const struct value *v,
-	struct error *e)
+int datetime_trunc(
+	struct value *out, const struct value *text, const struct value *v, struct error *e)
 {
 	enum time_unit unit = time_unit_find(text->s.p, text->s.len);
 	struct datetime dt;
@@ -517,44 +484,19 @@ static int date_field(const struct datetime *dt, enum time_unit unit, int64_t *f
 	int64_t week = iso_week(dt, &iso_year);
 
 	switch (unit) {
-	case UNIT_DAY:
-		*field = dt->day;
-		return 1;
-	case UNIT_MONTH:
-		*field = dt->month;
-		return 1;
-	case UNIT_QUARTER:
-		*field = (dt->month - 1) / 3 + 1;
-		return 1;
-	case UNIT_WEEK:
-		*field = week;
-		return 1;
-	case UNIT_YEAR:
-		*field = dt->year > 0 ? dt->year : dt->year - 1;
-		return 1;
-	case UNIT_DECADE:
-		*field = floor_div(dt->year, 10);
-		return 1;
-	case UNIT_CENTURY:
-		*field = century_of(dt->year, 100);
-		return 1;
-	case UNIT_MILLENNIUM:
-		*field = century_of(dt->year, 1000);
-		return 1;
-	case UNIT_ISOYEAR:
-		*field = iso_year > 0 ? iso_year : iso_year - 1;
-		return 1;
-	case UNIT_DOW:
-		*field = (jd + 1) % 7;
-		return 1;
-	case UNIT_ISODOW:
-		*field = jd % 7 + 1;
-		return 1;
-	case UNIT_DOY:
-		*field = jd - date_to_julian(dt->year, 1, 1) + 1;
-		return 1;
-	default:
-		return 0;
+	case UNIT_DAY: *field = dt->day; return 1;
+	case UNIT_MONTH: *field = dt->month; return 1;
+	case UNIT_QUARTER: *field = (dt->month - 1) / 3 + 1; return 1;
+	case UNIT_WEEK: *field = week; return 1;
+	case UNIT_YEAR: *field = dt->year > 0 ? dt->year : dt->year - 1; return 1;
+	case UNIT_DECADE: *field = floor_div(dt->year, 10); return 1;
+	case UNIT_CENTURY: *field = century_of(dt->year, 100); return 1;
+	case UNIT_MILLENNIUM: *field = century_of(dt->year, 1000); return 1;
+	case UNIT_ISOYEAR: *field = iso_year > 0 ? iso_year : iso_year - 1; return 1;
+	case UNIT_DOW: *field = (jd + 1) % 7; return 1;
+	case UNIT_ISODOW: *field = jd % 7 + 1; return 1;
+	case UNIT_DOY: *field = jd - date_to_julian(dt->year, 1, 1) + 1; return 1;
+	default: return 0;
 	}
 }
 
@@ -564,9 +506,7 @@ static int time_field(int64_t minutes_and_hours[2], int64_t second_us, enum time
 {
 	*scale = 0;
 	switch (unit) {
-	case UNIT_MICROSECOND:
-		*field = second_us;
-		return 1;
+	case UNIT_MICROSECOND: *field = second_us; return 1;
 	case UNIT_MILLISECOND:
 		*field = second_us;
 		*scale = 3;
@@ -575,14 +515,9 @@ static int time_field(int64_t minutes_and_hours[2], int64_t second_us, enum time
 		*field = second_us;
 		*scale = 6;
 		return 1;
-	case UNIT_MINUTE:
-		*field = minutes_and_hours[0];
-		return 1;
-	case UNIT_HOUR:
-		*field = minutes_and_hours[1];
-		return 1;
-	default:
-		return 0;
+	case UNIT_MINUTE: *field = minutes_and_hours[0]; return 1;
+	case UNIT_HOUR: *field = minutes_and_hours[1]; return 1;
+	default: return 0;
 	}
 }
 
@@ -602,11 +537,8 @@ static int extract_infinite(struct value *out, const struct value *text, const s
 		make_field(out, 0, 0, false, e);
 		out->d = v->i < 0 ? -INFINITY : INFINITY;
 		return 0;
-	case UNIT_NONE:
-		return unit_unknown(text, v->type, false, e);
-	default:
-		make_null(out, numeric ? TYPE_NUMERIC : TYPE_FLOAT8);
-		return 0;
+	case UNIT_NONE: return unit_unknown(text, v->type, false, e);
+	default: make_null(out, numeric ? TYPE_NUMERIC : TYPE_FLOAT8); return 0;
 	}
 }
 
@@ -639,27 +571,21 @@ static int extract_interval(struct value *out, const struct value *text, enum ti
 	if (time_field(units, us % USECS_PER_MINUTE, unit, &field, &scale))
 		return make_field(out, field, scale, numeric, e);
 	switch (unit) {
-	case UNIT_DAY:
-		return make_field(out, v->iv.days, 0, numeric, e);
-	case UNIT_MONTH:
-		return make_field(out, months % 12, 0, numeric, e);
-	case UNIT_QUARTER:
-		return make_field(out, months % 12 / 3 + 1, 0, numeric, e);
-	case UNIT_YEAR:
-		return make_field(out, months / 12, 0, numeric, e);
-	case UNIT_DECADE:
-		return make_field(out, months / 120, 0, numeric, e);
-	case UNIT_CENTURY:
-		return make_field(out, months / 1200, 0, numeric, e);
-	case UNIT_MILLENNIUM:
-		return make_field(out, months / 12000, 0, numeric, e);
+	case UNIT_DAY: return make_field(out, v->iv.days, 0, numeric, e);
+	case UNIT_MONTH: return make_field(out, months % 12, 0, numeric, e);
+	case UNIT_QUARTER: return make_field(out, months % 12 / 3 + 1, 0, numeric, e);
+	case UNIT_YEAR: return make_field(out, months / 12, 0, numeric, e);
+	case UNIT_DECADE: return make_field(out, months / 120, 0, numeric, e);
+	case UNIT_CENTURY: return make_field(out, months / 1200, 0, numeric, e);
+	case UNIT_MILLENNIUM: return make_field(out, months / 12000, 0, numeric, e);
 	case UNIT_EPOCH:
 		/* a year counts 365.25 days, a month 30 */
 		epoch = ((int128)(months / 12) * 1461 * 6 + (int128)(months % 12) * 30 * 24 +
-			(int128)v->iv.days * 24) * USECS_PER_HOUR + us;
+				(int128)v->iv.days * 24) *
+				USECS_PER_HOUR +
+			us;
 		return make_field(out, epoch, 6, numeric, e);
-	default:
-		return unit_unknown(text, TYPE_INTERVAL, unit != UNIT_NONE, e);
+	default: return unit_unknown(text, TYPE_INTERVAL, unit != UNIT_NONE, e);
 	}
 }
 
@@ -696,7 +622,8 @@ int datetime_extract(struct value *out, const struct value *text, const struct v
 		return make_field(out, days + JULIAN_2000, 0, numeric, e);
 	if (unit == UNIT_JULIAN)
 		return extract_julian(out, days + JULIAN_2000, us, numeric, e);
-	if (v->type == TYPE_TIMESTAMPTZ && (unit == UNIT_TIMEZONE || unit == UNIT_TIMEZONE_HOUR ||
+	if (v->type == TYPE_TIMESTAMPTZ &&
+		(unit == UNIT_TIMEZONE || unit == UNIT_TIMEZONE_HOUR ||
 			unit == UNIT_TIMEZONE_MINUTE))
 		return make_field(out, 0, 0, numeric, e);
 	return unit_unknown(text, v->type, unit != UNIT_NONE, e);

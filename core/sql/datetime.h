@@ -37,8 +37,8 @@ bool timestamp_join(const struct datetime *dt, int64_t *us);
 
 /* Input functions; s is not zero-terminated. 22007, 22008, 22009, 22015, 0A000. `type` is
  * TYPE_DATE, TYPE_TIMESTAMP or TYPE_TIMESTAMPTZ. */
-int datetime_parse(struct value *out, enum type_id type, const char *s, size_t len,
-	struct error *e);
+int datetime_parse(
+	struct value *out, enum type_id type, const char *s, size_t len, struct error *e);
 int interval_parse(struct value *out, const char *s, size_t len, struct error *e);
 
 /* Output functions: at most 100 bytes; return the length. */
@@ -51,17 +51,17 @@ int datetime_cast(struct value *out, const struct value *v, enum type_id to, str
 /* Arithmetic. t is date, timestamp or timestamptz for timestamp_add_interval (date: as timestamp). */
 int timestamp_add_interval(struct value *out, const struct value *t, const struct value *iv,
 	int sign, struct error *e);
-int timestamp_subtract(struct value *out, const struct value *a, const struct value *b,
-	struct error *e);
-int interval_add(struct value *out, const struct value *a, const struct value *b, int sign,
-	struct error *e);
+int timestamp_subtract(
+	struct value *out, const struct value *a, const struct value *b, struct error *e);
+int interval_add(
+	struct value *out, const struct value *a, const struct value *b, int sign, struct error *e);
 int interval_mul(struct value *out, const struct value *a, double factor, struct error *e);
 int interval_div(struct value *out, const struct value *a, double divisor, struct error *e);
 int interval_make(struct value *out, int64_t months, int64_t days, int64_t us, struct error *e);
 
 /* date_trunc(); v is timestamp, timestamptz or interval. 22023 for an unknown unit. */
-int datetime_trunc(struct value *out, const struct value *unit, const struct value *v,
-	struct error *e);
+int datetime_trunc(
+	struct value *out, const struct value *unit, const struct value *v, struct error *e);
 /* extract() (numeric result with PostgreSQL's scale) and date_part() (float8). v is date, timestamp,
  * timestamptz or interval. NULL for fields of infinities that have none. */
 int datetime_extract(struct value *out, const struct value *unit, const struct value *v,

@@ -16,14 +16,34 @@
 #include <string.h>
 
 enum {
-	HAVE_YEAR = 1, HAVE_MONTH = 2, HAVE_DAY = 4, HAVE_DATE = 7,
-	HAVE_TIME = 8, HAVE_ZONE = 16, HAVE_DOY = 32, HAVE_WEEKDAY = 64, HAVE_MERIDIEM = 128,
-	HAVE_ERA = 256, HAVE_SPECIAL = 512
+	HAVE_YEAR = 1,
+	HAVE_MONTH = 2,
+	HAVE_DAY = 4,
+	HAVE_DATE = 7,
+	HAVE_TIME = 8,
+	HAVE_ZONE = 16,
+	HAVE_DOY = 32,
+	HAVE_WEEKDAY = 64,
+	HAVE_MERIDIEM = 128,
+	HAVE_ERA = 256,
+	HAVE_SPECIAL = 512
 };
 
 enum word_kind {
-	WORD_UNKNOWN, WORD_IGNORED, WORD_MONTH, WORD_WEEKDAY, WORD_MERIDIEM, WORD_ERA, WORD_ZONE,
-	WORD_T, WORD_JULIAN, WORD_UNIT, WORD_EPOCH, WORD_INFINITY, WORD_CLOCK, WORD_MIDNIGHT,
+	WORD_UNKNOWN,
+	WORD_IGNORED,
+	WORD_MONTH,
+	WORD_WEEKDAY,
+	WORD_MERIDIEM,
+	WORD_ERA,
+	WORD_ZONE,
+	WORD_T,
+	WORD_JULIAN,
+	WORD_UNIT,
+	WORD_EPOCH,
+	WORD_INFINITY,
+	WORD_CLOCK,
+	WORD_MIDNIGHT,
 	WORD_DST
 };
 
@@ -33,45 +53,114 @@ static const struct word {
 	uint8_t kind;
 	int16_t value;
 } words[] = {
-	{ "jan", WORD_MONTH, 1 }, { "january", WORD_MONTH, 1 }, { "feb", WORD_MONTH, 2 },
-	{ "february", WORD_MONTH, 2 }, { "mar", WORD_MONTH, 3 }, { "march", WORD_MONTH, 3 },
-	{ "apr", WORD_MONTH, 4 }, { "april", WORD_MONTH, 4 }, { "may", WORD_MONTH, 5 },
-	{ "jun", WORD_MONTH, 6 }, { "june", WORD_MONTH, 6 }, { "jul", WORD_MONTH, 7 },
-	{ "july", WORD_MONTH, 7 }, { "aug", WORD_MONTH, 8 }, { "august", WORD_MONTH, 8 },
-	{ "sep", WORD_MONTH, 9 }, { "sept", WORD_MONTH, 9 }, { "september", WORD_MONTH, 9 },
-	{ "oct", WORD_MONTH, 10 }, { "october", WORD_MONTH, 10 }, { "nov", WORD_MONTH, 11 },
-	{ "november", WORD_MONTH, 11 }, { "dec", WORD_MONTH, 12 }, { "december", WORD_MONTH, 12 },
-	{ "sun", WORD_WEEKDAY, 0 }, { "sunday", WORD_WEEKDAY, 0 }, { "mon", WORD_WEEKDAY, 1 },
-	{ "monday", WORD_WEEKDAY, 1 }, { "tue", WORD_WEEKDAY, 2 }, { "tues", WORD_WEEKDAY, 2 },
-	{ "tuesday", WORD_WEEKDAY, 2 }, { "wed", WORD_WEEKDAY, 3 }, { "weds", WORD_WEEKDAY, 3 },
-	{ "wednesday", WORD_WEEKDAY, 3 }, { "thu", WORD_WEEKDAY, 4 }, { "thur", WORD_WEEKDAY, 4 },
-	{ "thurs", WORD_WEEKDAY, 4 }, { "thursday", WORD_WEEKDAY, 4 }, { "fri", WORD_WEEKDAY, 5 },
-	{ "friday", WORD_WEEKDAY, 5 }, { "sat", WORD_WEEKDAY, 6 }, { "saturday", WORD_WEEKDAY, 6 },
-	{ "am", WORD_MERIDIEM, 0 }, { "pm", WORD_MERIDIEM, 1 }, { "ad", WORD_ERA, 0 },
-	{ "bc", WORD_ERA, 1 }, { "at", WORD_IGNORED, 0 }, { "on", WORD_IGNORED, 0 },
-	{ "t", WORD_T, 0 }, { "j", WORD_JULIAN, 0 }, { "jd", WORD_JULIAN, 0 },
-	{ "julian", WORD_JULIAN, 0 }, { "epoch", WORD_EPOCH, 0 }, { "infinity", WORD_INFINITY, 1 },
-	{ "-infinity", WORD_INFINITY, -1 }, { "now", WORD_CLOCK, 0 }, { "today", WORD_CLOCK, 0 },
-	{ "tomorrow", WORD_CLOCK, 0 }, { "yesterday", WORD_CLOCK, 0 },
-	{ "allballs", WORD_MIDNIGHT, 0 }, { "d", WORD_UNIT, 0 }, { "h", WORD_UNIT, 0 },
-	{ "m", WORD_UNIT, 0 }, { "mm", WORD_UNIT, 0 }, { "s", WORD_UNIT, 0 }, { "y", WORD_UNIT, 0 },
-	{ "dow", WORD_UNIT, 0 }, { "doy", WORD_UNIT, 0 }, { "isodow", WORD_UNIT, 0 },
-	{ "isoyear", WORD_UNIT, 0 }, { "dst", WORD_DST, 60 },
+	{ "jan", WORD_MONTH, 1 },
+	{ "january", WORD_MONTH, 1 },
+	{ "feb", WORD_MONTH, 2 },
+	{ "february", WORD_MONTH, 2 },
+	{ "mar", WORD_MONTH, 3 },
+	{ "march", WORD_MONTH, 3 },
+	{ "apr", WORD_MONTH, 4 },
+	{ "april", WORD_MONTH, 4 },
+	{ "may", WORD_MONTH, 5 },
+	{ "jun", WORD_MONTH, 6 },
+	{ "june", WORD_MONTH, 6 },
+	{ "jul", WORD_MONTH, 7 },
+	{ "july", WORD_MONTH, 7 },
+	{ "aug", WORD_MONTH, 8 },
+	{ "august", WORD_MONTH, 8 },
+	{ "sep", WORD_MONTH, 9 },
+	{ "sept", WORD_MONTH, 9 },
+	{ "september", WORD_MONTH, 9 },
+	{ "oct", WORD_MONTH, 10 },
+	{ "october", WORD_MONTH, 10 },
+	{ "nov", WORD_MONTH, 11 },
+	{ "november", WORD_MONTH, 11 },
+	{ "dec", WORD_MONTH, 12 },
+	{ "december", WORD_MONTH, 12 },
+	{ "sun", WORD_WEEKDAY, 0 },
+	{ "sunday", WORD_WEEKDAY, 0 },
+	{ "mon", WORD_WEEKDAY, 1 },
+	{ "monday", WORD_WEEKDAY, 1 },
+	{ "tue", WORD_WEEKDAY, 2 },
+	{ "tues", WORD_WEEKDAY, 2 },
+	{ "tuesday", WORD_WEEKDAY, 2 },
+	{ "wed", WORD_WEEKDAY, 3 },
+	{ "weds", WORD_WEEKDAY, 3 },
+	{ "wednesday", WORD_WEEKDAY, 3 },
+	{ "thu", WORD_WEEKDAY, 4 },
+	{ "thur", WORD_WEEKDAY, 4 },
+	{ "thurs", WORD_WEEKDAY, 4 },
+	{ "thursday", WORD_WEEKDAY, 4 },
+	{ "fri", WORD_WEEKDAY, 5 },
+	{ "friday", WORD_WEEKDAY, 5 },
+	{ "sat", WORD_WEEKDAY, 6 },
+	{ "saturday", WORD_WEEKDAY, 6 },
+	{ "am", WORD_MERIDIEM, 0 },
+	{ "pm", WORD_MERIDIEM, 1 },
+	{ "ad", WORD_ERA, 0 },
+	{ "bc", WORD_ERA, 1 },
+	{ "at", WORD_IGNORED, 0 },
+	{ "on", WORD_IGNORED, 0 },
+	{ "t", WORD_T, 0 },
+	{ "j", WORD_JULIAN, 0 },
+	{ "jd", WORD_JULIAN, 0 },
+	{ "julian", WORD_JULIAN, 0 },
+	{ "epoch", WORD_EPOCH, 0 },
+	{ "infinity", WORD_INFINITY, 1 },
+	{ "-infinity", WORD_INFINITY, -1 },
+	{ "now", WORD_CLOCK, 0 },
+	{ "today", WORD_CLOCK, 0 },
+	{ "tomorrow", WORD_CLOCK, 0 },
+	{ "yesterday", WORD_CLOCK, 0 },
+	{ "allballs", WORD_MIDNIGHT, 0 },
+	{ "d", WORD_UNIT, 0 },
+	{ "h", WORD_UNIT, 0 },
+	{ "m", WORD_UNIT, 0 },
+	{ "mm", WORD_UNIT, 0 },
+	{ "s", WORD_UNIT, 0 },
+	{ "y", WORD_UNIT, 0 },
+	{ "dow", WORD_UNIT, 0 },
+	{ "doy", WORD_UNIT, 0 },
+	{ "isodow", WORD_UNIT, 0 },
+	{ "isoyear", WORD_UNIT, 0 },
+	{ "dst", WORD_DST, 60 },
 };
 
 /* The abbreviations of PostgreSQL's default set with a fixed meaning that are met in practice. */
 static const struct word zones[] = {
-	{ "z", WORD_ZONE, 0 }, { "zulu", WORD_ZONE, 0 }, { "utc", WORD_ZONE, 0 },
-	{ "uct", WORD_ZONE, 0 }, { "ut", WORD_ZONE, 0 }, { "gmt", WORD_ZONE, 0 },
-	{ "wet", WORD_ZONE, 0 }, { "west", WORD_ZONE, 60 }, { "bst", WORD_ZONE, 60 },
-	{ "cet", WORD_ZONE, 60 }, { "met", WORD_ZONE, 60 }, { "mez", WORD_ZONE, 60 },
-	{ "cest", WORD_ZONE, 120 }, { "mest", WORD_ZONE, 120 }, { "mesz", WORD_ZONE, 120 },
-	{ "eet", WORD_ZONE, 120 }, { "eest", WORD_ZONE, 180 }, { "msk", WORD_ZONE, 180 },
-	{ "jst", WORD_ZONE, 540 }, { "kst", WORD_ZONE, 540 }, { "est", WORD_ZONE, -300 },
-	{ "edt", WORD_ZONE, -240 }, { "cst", WORD_ZONE, -360 }, { "cdt", WORD_ZONE, -300 },
-	{ "mst", WORD_ZONE, -420 }, { "mdt", WORD_ZONE, -360 }, { "pst", WORD_ZONE, -480 },
-	{ "pdt", WORD_ZONE, -420 }, { "hst", WORD_ZONE, -600 }, { "nzst", WORD_ZONE, 720 },
-	{ "nzdt", WORD_ZONE, 780 }, { "aest", WORD_ZONE, 600 }, { "aedt", WORD_ZONE, 660 },
+	{ "z", WORD_ZONE, 0 },
+	{ "zulu", WORD_ZONE, 0 },
+	{ "utc", WORD_ZONE, 0 },
+	{ "uct", WORD_ZONE, 0 },
+	{ "ut", WORD_ZONE, 0 },
+	{ "gmt", WORD_ZONE, 0 },
+	{ "wet", WORD_ZONE, 0 },
+	{ "west", WORD_ZONE, 60 },
+	{ "bst", WORD_ZONE, 60 },
+	{ "cet", WORD_ZONE, 60 },
+	{ "met", WORD_ZONE, 60 },
+	{ "mez", WORD_ZONE, 60 },
+	{ "cest", WORD_ZONE, 120 },
+	{ "mest", WORD_ZONE, 120 },
+	{ "mesz", WORD_ZONE, 120 },
+	{ "eet", WORD_ZONE, 120 },
+	{ "eest", WORD_ZONE, 180 },
+	{ "msk", WORD_ZONE, 180 },
+	{ "jst", WORD_ZONE, 540 },
+	{ "kst", WORD_ZONE, 540 },
+	{ "est", WORD_ZONE, -300 },
+	{ "edt", WORD_ZONE, -240 },
+	{ "cst", WORD_ZONE, -360 },
+	{ "cdt", WORD_ZONE, -300 },
+	{ "mst", WORD_ZONE, -420 },
+	{ "mdt", WORD_ZONE, -360 },
+	{ "pst", WORD_ZONE, -480 },
+	{ "pdt", WORD_ZONE, -420 },
+	{ "hst", WORD_ZONE, -600 },
+	{ "nzst", WORD_ZONE, 720 },
+	{ "nzdt", WORD_ZONE, 780 },
+	{ "aest", WORD_ZONE, 600 },
+	{ "aedt", WORD_ZONE, 660 },
 	{ "ist", WORD_ZONE, 120 },
 };
 
@@ -97,12 +186,12 @@ struct decoder {
 	int have;
 	int64_t year, month, day, doy;
 	struct clock_time time;
-	int64_t zone_seconds;    /* east of Greenwich */
-	int meridiem;            /* 0 none, 1 am, 2 pm */
+	int64_t zone_seconds; /* east of Greenwich */
+	int meridiem;         /* 0 none, 1 am, 2 pm */
 	bool bc, short_year, month_word, julian;
-	enum word_kind special;  /* WORD_EPOCH, WORD_INFINITY, WORD_CLOCK */
+	enum word_kind special; /* WORD_EPOCH, WORD_INFINITY, WORD_CLOCK */
 	int special_value;
-	enum word_kind prefix;   /* WORD_T or WORD_JULIAN before this token */
+	enum word_kind prefix; /* WORD_T or WORD_JULIAN before this token */
 };
 
 /* Note that `fields` were found; nothing may come twice. */
@@ -206,9 +295,7 @@ static enum decode_result decode_number(struct decoder *d, const char *s)
 		d->month = n;
 		return found(d, HAVE_MONTH);
 	case HAVE_YEAR:
-	case HAVE_DAY:
-		d->month = n;
-		return found(d, HAVE_MONTH);
+	case HAVE_DAY: d->month = n; return found(d, HAVE_MONTH);
 	case HAVE_MONTH:
 		if (d->month_word && digits >= 3)
 			return set_year(d, n, digits);
@@ -219,12 +306,9 @@ static enum decode_result decode_number(struct decoder *d, const char *s)
 			return day_after_month_word(d, n, digits);
 		d->day = n;
 		return found(d, HAVE_DAY);
-	case HAVE_MONTH | HAVE_DAY:
-		return set_year(d, n, digits);
-	case HAVE_DATE:
-		return decode_run(d, s, d->have);
-	default:
-		return DECODE_BAD_FORMAT;
+	case HAVE_MONTH | HAVE_DAY: return set_year(d, n, digits);
+	case HAVE_DATE: return decode_run(d, s, d->have);
+	default: return DECODE_BAD_FORMAT;
 	}
 }
 
@@ -232,7 +316,7 @@ static enum decode_result decode_month(struct decoder *d, int month)
 {
 	/* a number taken for the month was the day */
 	if ((d->have & HAVE_MONTH) && !d->month_word && !(d->have & HAVE_DAY) && d->month >= 1 &&
-	    d->month <= 31) {
+		d->month <= 31) {
 		d->day = d->month;
 		d->month = month;
 		d->month_word = true;
@@ -331,26 +415,17 @@ static enum decode_result decode_word(struct decoder *d, const struct tokens *t,
 	if (!w)
 		return DECODE_BAD_FORMAT;
 	switch ((enum word_kind)w->kind) {
-	case WORD_IGNORED:
-		return DECODE_OK;
-	case WORD_MONTH:
-		return decode_month(d, w->value);
-	case WORD_WEEKDAY:
-		return found(d, HAVE_WEEKDAY);
-	case WORD_MERIDIEM:
-		d->meridiem = 1 + w->value;
-		return found(d, HAVE_MERIDIEM);
-	case WORD_ERA:
-		d->bc = w->value;
-		return found(d, HAVE_ERA);
-	case WORD_ZONE:
-		return set_zone(d, w);
+	case WORD_IGNORED: return DECODE_OK;
+	case WORD_MONTH: return decode_month(d, w->value);
+	case WORD_WEEKDAY: return found(d, HAVE_WEEKDAY);
+	case WORD_MERIDIEM: d->meridiem = 1 + w->value; return found(d, HAVE_MERIDIEM);
+	case WORD_ERA: d->bc = w->value; return found(d, HAVE_ERA);
+	case WORD_ZONE: return set_zone(d, w);
 	case WORD_DST:
 		/* modifies a zone named before it */
 		d->zone_seconds += w->value * 60;
 		return d->have & HAVE_ZONE ? DECODE_OK : DECODE_BAD_FORMAT;
-	case WORD_MIDNIGHT:
-		return found(d, HAVE_TIME | HAVE_ZONE);
+	case WORD_MIDNIGHT: return found(d, HAVE_TIME | HAVE_ZONE);
 	case WORD_EPOCH:
 	case WORD_INFINITY:
 	case WORD_CLOCK:
@@ -359,15 +434,12 @@ static enum decode_result decode_word(struct decoder *d, const struct tokens *t,
 		return found(d, HAVE_DATE | HAVE_TIME | HAVE_ZONE | HAVE_SPECIAL);
 	case WORD_T:
 		if ((d->have & HAVE_DATE) != HAVE_DATE || i + 1 >= t->n ||
-		    t->at[i + 1].kind > TOKEN_TIME)
+			t->at[i + 1].kind > TOKEN_TIME)
 			return DECODE_BAD_FORMAT;
 		d->prefix = WORD_T;
 		return DECODE_OK;
-	case WORD_JULIAN:
-		d->prefix = WORD_JULIAN;
-		return DECODE_OK;
-	default:
-		return DECODE_BAD_FORMAT;
+	case WORD_JULIAN: d->prefix = WORD_JULIAN; return DECODE_OK;
+	default: return DECODE_BAD_FORMAT;
 	}
 }
 
@@ -408,7 +480,8 @@ static enum decode_result decode_julian(struct decoder *d, const char *s)
 		int64_t us = (int64_t)(fraction * (double)USECS_PER_DAY);
 
 		d->time = (struct clock_time){ us / (3600 * USECS_PER_SEC),
-			us / (60 * USECS_PER_SEC) % 60, us / USECS_PER_SEC % 60, us % USECS_PER_SEC };
+			us / (60 * USECS_PER_SEC) % 60, us / USECS_PER_SEC % 60,
+			us % USECS_PER_SEC };
 		return found(d, HAVE_DATE | HAVE_TIME);
 	}
 	return found(d, HAVE_DATE);
@@ -462,16 +535,13 @@ static enum decode_result decode_token(struct decoder *d, const struct tokens *t
 		if (prefix == WORD_JULIAN)
 			return DECODE_BAD_FORMAT;
 		if (prefix == WORD_T ||
-		    ((d->have & (HAVE_MONTH | HAVE_DAY)) == (HAVE_MONTH | HAVE_DAY) && *s >= '0' &&
-		     *s <= '9'))
+			((d->have & (HAVE_MONTH | HAVE_DAY)) == (HAVE_MONTH | HAVE_DAY) &&
+				*s >= '0' && *s <= '9'))
 			return decode_time_with_zone(d, s);
 		return decode_date(d, s);
-	case TOKEN_TIME:
-		return prefix == WORD_JULIAN ? DECODE_BAD_FORMAT : decode_clock(d, s);
-	case TOKEN_ZONE:
-		return prefix ? DECODE_BAD_FORMAT : decode_zone(d, s);
-	default:
-		return prefix ? DECODE_BAD_FORMAT : decode_word(d, t, i);
+	case TOKEN_TIME: return prefix == WORD_JULIAN ? DECODE_BAD_FORMAT : decode_clock(d, s);
+	case TOKEN_ZONE: return prefix ? DECODE_BAD_FORMAT : decode_zone(d, s);
+	default: return prefix ? DECODE_BAD_FORMAT : decode_word(d, t, i);
 	}
 }
 
@@ -516,7 +586,8 @@ static int finish_special(struct value *out, const struct decoder *d, enum type_
 {
 	if (d->special == WORD_CLOCK)
 		return error_set(e, ERR_FEATURE, 0,
-			"date/time value \"%.*s\" depends on the clock and is not supported", (int)len, s);
+			"date/time value \"%.*s\" depends on the clock and is not supported",
+			(int)len, s);
 	if (d->special == WORD_EPOCH)
 		out->i = type == TYPE_DATE ? -10957 : -10957 * USECS_PER_DAY;
 	else if (type == TYPE_DATE)
@@ -526,11 +597,11 @@ static int finish_special(struct value *out, const struct decoder *d, enum type_
 	return 0;
 }
 
-int datetime_parse(struct value *out, enum type_id type, const char *s, size_t len,
-	struct error *e)
+int datetime_parse(struct value *out, enum type_id type, const char *s, size_t len, struct error *e)
 {
-	const char *name = type == TYPE_DATE ? "date" : type == TYPE_TIMESTAMP ? "timestamp" :
-		"timestamp with time zone";
+	const char *name = type == TYPE_DATE ? "date"
+		: type == TYPE_TIMESTAMP     ? "timestamp"
+					     : "timestamp with time zone";
 	struct decoder d = { 0 };
 	struct tokens t;
 	enum decode_result r = tokens_split(&t, s, len, date_word_known);

@@ -17,35 +17,79 @@ static const struct {
 	char word[WORD_MAX + 1];
 	uint8_t unit;
 } units[] = {
-	{ "c", UNIT_CENTURY }, { "cent", UNIT_CENTURY }, { "centuries", UNIT_CENTURY },
-	{ "century", UNIT_CENTURY }, { "d", UNIT_DAY }, { "day", UNIT_DAY }, { "days", UNIT_DAY },
-	{ "dec", UNIT_DECADE }, { "decade", UNIT_DECADE }, { "decades", UNIT_DECADE },
-	{ "decs", UNIT_DECADE }, { "h", UNIT_HOUR }, { "hour", UNIT_HOUR }, { "hours", UNIT_HOUR },
-	{ "hr", UNIT_HOUR }, { "hrs", UNIT_HOUR }, { "m", UNIT_MINUTE },
-	{ "microsecon", UNIT_MICROSECOND }, { "mil", UNIT_MILLENNIUM },
-	{ "millennia", UNIT_MILLENNIUM }, { "millennium", UNIT_MILLENNIUM },
-	{ "millisecon", UNIT_MILLISECOND }, { "mils", UNIT_MILLENNIUM }, { "min", UNIT_MINUTE },
-	{ "mins", UNIT_MINUTE }, { "minute", UNIT_MINUTE }, { "minutes", UNIT_MINUTE },
-	{ "mon", UNIT_MONTH }, { "mons", UNIT_MONTH }, { "month", UNIT_MONTH },
-	{ "months", UNIT_MONTH }, { "ms", UNIT_MILLISECOND }, { "msec", UNIT_MILLISECOND },
-	{ "msecond", UNIT_MILLISECOND }, { "mseconds", UNIT_MILLISECOND },
-	{ "msecs", UNIT_MILLISECOND }, { "qtr", UNIT_QUARTER }, { "quarter", UNIT_QUARTER },
-	{ "s", UNIT_SECOND }, { "sec", UNIT_SECOND }, { "second", UNIT_SECOND },
-	{ "seconds", UNIT_SECOND }, { "secs", UNIT_SECOND }, { "timezone", UNIT_TIMEZONE },
-	{ "timezone_h", UNIT_TIMEZONE_HOUR }, { "timezone_m", UNIT_TIMEZONE_MINUTE },
-	{ "us", UNIT_MICROSECOND }, { "usec", UNIT_MICROSECOND }, { "usecond", UNIT_MICROSECOND },
-	{ "useconds", UNIT_MICROSECOND }, { "usecs", UNIT_MICROSECOND }, { "w", UNIT_WEEK },
-	{ "week", UNIT_WEEK }, { "weeks", UNIT_WEEK }, { "y", UNIT_YEAR }, { "year", UNIT_YEAR },
-	{ "years", UNIT_YEAR }, { "yr", UNIT_YEAR }, { "yrs", UNIT_YEAR },
+	{ "c", UNIT_CENTURY },
+	{ "cent", UNIT_CENTURY },
+	{ "centuries", UNIT_CENTURY },
+	{ "century", UNIT_CENTURY },
+	{ "d", UNIT_DAY },
+	{ "day", UNIT_DAY },
+	{ "days", UNIT_DAY },
+	{ "dec", UNIT_DECADE },
+	{ "decade", UNIT_DECADE },
+	{ "decades", UNIT_DECADE },
+	{ "decs", UNIT_DECADE },
+	{ "h", UNIT_HOUR },
+	{ "hour", UNIT_HOUR },
+	{ "hours", UNIT_HOUR },
+	{ "hr", UNIT_HOUR },
+	{ "hrs", UNIT_HOUR },
+	{ "m", UNIT_MINUTE },
+	{ "microsecon", UNIT_MICROSECOND },
+	{ "mil", UNIT_MILLENNIUM },
+	{ "millennia", UNIT_MILLENNIUM },
+	{ "millennium", UNIT_MILLENNIUM },
+	{ "millisecon", UNIT_MILLISECOND },
+	{ "mils", UNIT_MILLENNIUM },
+	{ "min", UNIT_MINUTE },
+	{ "mins", UNIT_MINUTE },
+	{ "minute", UNIT_MINUTE },
+	{ "minutes", UNIT_MINUTE },
+	{ "mon", UNIT_MONTH },
+	{ "mons", UNIT_MONTH },
+	{ "month", UNIT_MONTH },
+	{ "months", UNIT_MONTH },
+	{ "ms", UNIT_MILLISECOND },
+	{ "msec", UNIT_MILLISECOND },
+	{ "msecond", UNIT_MILLISECOND },
+	{ "mseconds", UNIT_MILLISECOND },
+	{ "msecs", UNIT_MILLISECOND },
+	{ "qtr", UNIT_QUARTER },
+	{ "quarter", UNIT_QUARTER },
+	{ "s", UNIT_SECOND },
+	{ "sec", UNIT_SECOND },
+	{ "second", UNIT_SECOND },
+	{ "seconds", UNIT_SECOND },
+	{ "secs", UNIT_SECOND },
+	{ "timezone", UNIT_TIMEZONE },
+	{ "timezone_h", UNIT_TIMEZONE_HOUR },
+	{ "timezone_m", UNIT_TIMEZONE_MINUTE },
+	{ "us", UNIT_MICROSECOND },
+	{ "usec", UNIT_MICROSECOND },
+	{ "usecond", UNIT_MICROSECOND },
+	{ "useconds", UNIT_MICROSECOND },
+	{ "usecs", UNIT_MICROSECOND },
+	{ "w", UNIT_WEEK },
+	{ "week", UNIT_WEEK },
+	{ "weeks", UNIT_WEEK },
+	{ "y", UNIT_YEAR },
+	{ "year", UNIT_YEAR },
+	{ "years", UNIT_YEAR },
+	{ "yr", UNIT_YEAR },
+	{ "yrs", UNIT_YEAR },
 };
 
 static const struct {
 	char word[WORD_MAX + 1];
 	uint8_t unit;
 } extract_units[] = {
-	{ "dow", UNIT_DOW }, { "doy", UNIT_DOY }, { "epoch", UNIT_EPOCH },
-	{ "isodow", UNIT_ISODOW }, { "isoyear", UNIT_ISOYEAR }, { "j", UNIT_JULIAN },
-	{ "jd", UNIT_JULIAN }, { "julian", UNIT_JULIAN },
+	{ "dow", UNIT_DOW },
+	{ "doy", UNIT_DOY },
+	{ "epoch", UNIT_EPOCH },
+	{ "isodow", UNIT_ISODOW },
+	{ "isoyear", UNIT_ISOYEAR },
+	{ "j", UNIT_JULIAN },
+	{ "jd", UNIT_JULIAN },
+	{ "julian", UNIT_JULIAN },
 };
 
 enum time_unit interval_unit_find(const char *word)
@@ -145,8 +189,7 @@ static enum token_kind split_digits(struct splitter *x)
 }
 
 /* A word; with separators, or a + or digits that follow no known word, a date or zone name. */
-static enum token_kind split_word(struct splitter *x, char *start,
-	bool (*known)(const char *word))
+static enum token_kind split_word(struct splitter *x, char *start, bool (*known)(const char *word))
 {
 	bool date = false;
 	char c;
@@ -188,8 +231,8 @@ static int split_signed(struct splitter *x, enum token_kind *kind)
 	return 0;
 }
 
-enum decode_result tokens_split(struct tokens *t, const char *s, size_t len,
-	bool (*known)(const char *word))
+enum decode_result tokens_split(
+	struct tokens *t, const char *s, size_t len, bool (*known)(const char *word))
 {
 	struct splitter x = { s, s + len, t->text };
 
@@ -295,21 +338,20 @@ enum decode_result clock_parse(struct clock_time *t, const char *s)
 	if (r != DECODE_OK)
 		return r;
 	if (t->hour < 0 || t->minute < 0 || t->minute > 59 || t->second < 0 || t->second > 60 ||
-	    t->usec > 1000000)
+		t->usec > 1000000)
 		return DECODE_OVERFLOW;
 	return DECODE_OK;
 }
 
-int decode_error(enum decode_result r, const char *type, const char *s, size_t len,
-	struct error *e)
+int decode_error(enum decode_result r, const char *type, const char *s, size_t len, struct error *e)
 {
 	int n = (int)(len < ERROR_MESSAGE_MAX ? len : ERROR_MESSAGE_MAX);
 
 	switch (r) {
 	case DECODE_OVERFLOW:
 	case DECODE_MONTH_OVERFLOW:
-		error_set(e, ERR_DATETIME_OVERFLOW, 0, "date/time field value out of range: \"%.*s\"",
-			n, s);
+		error_set(e, ERR_DATETIME_OVERFLOW, 0,
+			"date/time field value out of range: \"%.*s\"", n, s);
 		if (r == DECODE_MONTH_OVERFLOW)
 			error_hint(e, "Perhaps you need a different \"datestyle\" setting.");
 		return -1;
@@ -317,10 +359,10 @@ int decode_error(enum decode_result r, const char *type, const char *s, size_t l
 		return error_set(e, ERR_INTERVAL_OVERFLOW, 0,
 			"interval field value out of range: \"%.*s\"", n, s);
 	case DECODE_ZONE_OVERFLOW:
-		return error_set(e, ERR_TIME_ZONE, 0,
-			"time zone displacement out of range: \"%.*s\"", n, s);
+		return error_set(
+			e, ERR_TIME_ZONE, 0, "time zone displacement out of range: \"%.*s\"", n, s);
 	default:
-		return error_set(e, ERR_DATETIME_FORMAT, 0, "invalid input syntax for type %s: \"%.*s\"",
-			type, n, s);
+		return error_set(e, ERR_DATETIME_FORMAT, 0,
+			"invalid input syntax for type %s: \"%.*s\"", type, n, s);
 	}
 }

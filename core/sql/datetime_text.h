@@ -76,8 +76,8 @@ enum decode_result {
 };
 
 /* known: whether a word is one of date input, so that digits behind it start a new token. */
-enum decode_result tokens_split(struct tokens *t, const char *s, size_t len,
-	bool (*known)(const char *word));
+enum decode_result tokens_split(
+	struct tokens *t, const char *s, size_t len, bool (*known)(const char *word));
 bool date_word_known(const char *word);
 /* Time of day "h:m[:s[.f]]"; a "m:s.f" is taken as minutes and seconds. Hours are not limited. */
 struct clock_time {
@@ -90,7 +90,7 @@ enum decode_result fraction_parse(const char *s, double *fraction);
 bool int_parse(const char *s, char **end, int64_t *n);
 
 /* Sets the error PostgreSQL reports; always -1. */
-int decode_error(enum decode_result r, const char *type, const char *s, size_t len,
-	struct error *e);
+int decode_error(
+	enum decode_result r, const char *type, const char *s, size_t len, struct error *e);
 
 #endif

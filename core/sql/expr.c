@@ -14,24 +14,22 @@ static bool constants_equal(const struct value *a, const struct value *b)
 	if (a->type != b->type || (a->flags & VALUE_NAN) != (b->flags & VALUE_NAN))
 		return false;
 	switch (a->type) {
-	case TYPE_NUMERIC:
-		return a->scale == b->scale && a->n == b->n;
+	case TYPE_NUMERIC: return a->scale == b->scale && a->n == b->n;
 	case TYPE_FLOAT4:
 		/* Bits, since 0 and -0 print differently. */
 		return memcmp(&a->f, &b->f, sizeof(a->f)) == 0;
-	case TYPE_FLOAT8:
-		return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
+	case TYPE_FLOAT8: return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
 	case TYPE_BYTEA:
-		return a->s.len == b->s.len && (a->s.len == 0 || memcmp(a->s.p, b->s.p, a->s.len) == 0);
-	case TYPE_UUID:
-		return memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
+		return a->s.len == b->s.len &&
+			(a->s.len == 0 || memcmp(a->s.p, b->s.p, a->s.len) == 0);
+	case TYPE_UUID: return memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
 	case TYPE_INTERVAL:
-		return a->iv.us == b->iv.us && a->iv.days == b->iv.days && a->iv.months == b->iv.months;
-	default:
-		return a->i == b->i;
+		return a->iv.us == b->iv.us && a->iv.days == b->iv.days &&
+			a->iv.months == b->iv.months;
+	default: return a->i == b->i;
 	}
 }
 
@@ -48,10 +46,8 @@ bool expr_equal(const struct expr *a, const struct expr *b)
 	if (!heads_equal(a, b))
 		return false;
 	switch (a->kind) {
-	case EXPR_CONST:
-		return constants_equal(&a->constant, &b->constant);
-	case EXPR_COLUMN:
-		return a->source == b->source && a->column == b->column;
+	case EXPR_CONST: return constants_equal(&a->constant, &b->constant);
+	case EXPR_COLUMN: return a->source == b->source && a->column == b->column;
 	case EXPR_CALL:
 		if (a->fn != b->fn)
 			return false;
@@ -64,8 +60,7 @@ bool expr_equal(const struct expr *a, const struct expr *b)
 		if (a->test != b->test)
 			return false;
 		break;
-	default:
-		break;
+	default: break;
 	}
 	for (unsigned i = 0; i < a->nargs; i++)
 		if (!expr_equal(a->args[i], b->args[i]))

@@ -21,32 +21,32 @@
 enum { EXPR_PARAMS = 31, EXPR_SOURCES = 32 };
 
 enum expr_kind {
-	EXPR_CONST,        /* constant */
-	EXPR_COLUMN,       /* column `column` of the row of source `source` (a parameter: EXPR_PARAMS) */
-	EXPR_CALL,         /* fn(args…); function or operator; argument types are exactly fn's */
-	EXPR_CAST,         /* args[0] to `type`; explicit_cast says which rules */
-	EXPR_AND,          /* args, three-valued, any number */
+	EXPR_CONST,  /* constant */
+	EXPR_COLUMN, /* column `column` of the row of source `source` (a parameter: EXPR_PARAMS) */
+	EXPR_CALL,   /* fn(args…); function or operator; argument types are exactly fn's */
+	EXPR_CAST,   /* args[0] to `type`; explicit_cast says which rules */
+	EXPR_AND,    /* args, three-valued, any number */
 	EXPR_OR,
 	EXPR_NOT,
-	EXPR_IS_NULL,      /* args[0] IS [NOT] NULL; negated */
-	EXPR_IS_BOOL,      /* args[0] IS [NOT] TRUE/FALSE/UNKNOWN; test: 1 true, 0 false, 2 unknown */
-	EXPR_DISTINCT,     /* args[0] IS [NOT] DISTINCT FROM args[1]; negated; both of one type */
-	EXPR_CASE,         /* when, then, when, then, …, else (always there, perhaps a NULL constant) */
+	EXPR_IS_NULL,  /* args[0] IS [NOT] NULL; negated */
+	EXPR_IS_BOOL,  /* args[0] IS [NOT] TRUE/FALSE/UNKNOWN; test: 1 true, 0 false, 2 unknown */
+	EXPR_DISTINCT, /* args[0] IS [NOT] DISTINCT FROM args[1]; negated; both of one type */
+	EXPR_CASE, /* when, then, when, then, …, else (always there, perhaps a NULL constant) */
 	EXPR_COALESCE,
-	EXPR_NULLIF,       /* args: left, right, (left = right) as a bool expression */
-	EXPR_IN,           /* args[0] [NOT] IN (args[1…]), all of one type; negated */
-	EXPR_GREATEST,     /* args of one type; NULLs ignored */
+	EXPR_NULLIF,   /* args: left, right, (left = right) as a bool expression */
+	EXPR_IN,       /* args[0] [NOT] IN (args[1…]), all of one type; negated */
+	EXPR_GREATEST, /* args of one type; NULLs ignored */
 	EXPR_LEAST,
-	EXPR_NOW           /* start of the command, timestamptz */
+	EXPR_NOW /* start of the command, timestamptz */
 };
 
 struct expr {
 	enum expr_kind kind;
-	struct type type;          /* of the result */
-	int32_t position;          /* in the statement's text, 1-based; 0: none */
+	struct type type; /* of the result */
+	int32_t position; /* in the statement's text, 1-based; 0: none */
 	uint16_t nargs;
-	uint16_t column;           /* EXPR_COLUMN */
-	uint8_t source;            /* EXPR_COLUMN */
+	uint16_t column; /* EXPR_COLUMN */
+	uint8_t source;  /* EXPR_COLUMN */
 	bool negated;
 	bool explicit_cast;        /* EXPR_CAST */
 	uint8_t test;              /* EXPR_IS_BOOL */
@@ -77,8 +77,8 @@ struct program *program_compile(const struct expr *const *trees, unsigned n,
 struct program_env {
 	struct arena *scratch;
 	struct error *error;
-	int64_t now_us;            /* microseconds since 2000-01-01 UTC */
-	int32_t error_position;    /* out: position of the expression that failed */
+	int64_t now_us;         /* microseconds since 2000-01-01 UTC */
+	int32_t error_position; /* out: position of the expression that failed */
 };
 
 /* Evaluate: rows[s] is the packed row of source s (NULL: every column of it reads as NULL).
@@ -86,8 +86,8 @@ struct program_env {
 int program_run(const struct program *p, const void *const rows[EXPR_SOURCES], struct value *out,
 	struct program_env *env);
 /* For a program of one boolean tree: 1 true, 0 false or NULL, -1 error. */
-int program_test(const struct program *p, const void *const rows[EXPR_SOURCES],
-	struct program_env *env);
+int program_test(
+	const struct program *p, const void *const rows[EXPR_SOURCES], struct program_env *env);
 /* Fast cases: when tree i of the program is a plain column, its source and column; else -1. */
 int program_column(const struct program *p, unsigned i, unsigned *source, unsigned *column);
 

@@ -14,29 +14,22 @@
 static char category(enum type_id t)
 {
 	switch (t) {
-	case TYPE_BOOL:
-		return 'B';
+	case TYPE_BOOL: return 'B';
 	case TYPE_INT2:
 	case TYPE_INT4:
 	case TYPE_INT8:
 	case TYPE_FLOAT4:
 	case TYPE_FLOAT8:
-	case TYPE_NUMERIC:
-		return 'N';
+	case TYPE_NUMERIC: return 'N';
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
-	case TYPE_BPCHAR:
-		return 'S';
+	case TYPE_BPCHAR: return 'S';
 	case TYPE_DATE:
 	case TYPE_TIMESTAMP:
-	case TYPE_TIMESTAMPTZ:
-		return 'D';
-	case TYPE_INTERVAL:
-		return 'T';
-	case TYPE_UNKNOWN:
-		return 'X';
-	default:
-		return 'U';
+	case TYPE_TIMESTAMPTZ: return 'D';
+	case TYPE_INTERVAL: return 'T';
+	case TYPE_UNKNOWN: return 'X';
+	default: return 'U';
 	}
 }
 
@@ -87,16 +80,18 @@ static void keep_best(struct candidates *c, const int *points)
 	c->n = n;
 }
 
-static void prefer_exact(struct candidates *c, const enum type_id *args, unsigned n,
-	bool also_preferred)
+static void prefer_exact(
+	struct candidates *c, const enum type_id *args, unsigned n, bool also_preferred)
 {
 	int points[CANDIDATES_MAX];
 
 	for (unsigned k = 0; k < c->n; k++) {
 		points[k] = 0;
 		for (unsigned i = 0; i < n; i++)
-			if (args[i] != TYPE_UNKNOWN && (args[i] == wants(c->at[k], i) || (also_preferred &&
-				preferred(wants(c->at[k], i)) && category(args[i]) == category(wants(c->at[k], i)))))
+			if (args[i] != TYPE_UNKNOWN &&
+				(args[i] == wants(c->at[k], i) ||
+					(also_preferred && preferred(wants(c->at[k], i)) &&
+						category(args[i]) == category(wants(c->at[k], i)))))
 				points[k]++;
 	}
 	keep_best(c, points);
@@ -126,7 +121,8 @@ static void prefer_category(struct candidates *c, const enum type_id *args, unsi
 		if (want != 'S' && !agree)
 			continue;
 		for (unsigned k = 0; k < c->n; k++)
-			has_preferred |= category(wants(c->at[k], i)) == want && preferred(wants(c->at[k], i));
+			has_preferred |= category(wants(c->at[k], i)) == want &&
+				preferred(wants(c->at[k], i));
 		for (unsigned k = 0; k < c->n; k++)
 			points[k] = category(wants(c->at[k], i)) == want &&
 				(!has_preferred || preferred(wants(c->at[k], i)));
@@ -156,8 +152,8 @@ static void prefer_same(struct candidates *c, const enum type_id *args, unsigned
 	keep_best(c, points);
 }
 
-static const struct function *resolve(const char *name, const enum type_id *args, unsigned n,
-	unsigned *found)
+static const struct function *resolve(
+	const char *name, const enum type_id *args, unsigned n, unsigned *found)
 {
 	struct candidates c = { .n = 0 };
 	enum type_id same[FUNCTION_CALL_ARGS_MAX];
@@ -211,8 +207,8 @@ static void list_types(const enum type_id *args, unsigned n, char *out, size_t c
 	}
 }
 
-static const struct function *chosen(const struct function *f, unsigned nargs,
-	enum type_id *cast_to)
+static const struct function *chosen(
+	const struct function *f, unsigned nargs, enum type_id *cast_to)
 {
 	for (unsigned i = 0; i < nargs; i++)
 		cast_to[i] = wants(f, i);
@@ -230,12 +226,16 @@ const struct function *function_find(const char *name, const enum type_id *args,
 		return chosen(f, nargs, cast_to);
 	list_types(args, nargs, types, sizeof(types));
 	if (found > 1) {
-		error_set(e, ERR_AMBIGUOUS_FUNCTION, position, "function %s(%s) is not unique", name, types);
-		error_hint(e, "Could not choose a best candidate function. You might need to add explicit "
+		error_set(e, ERR_AMBIGUOUS_FUNCTION, position, "function %s(%s) is not unique",
+			name, types);
+		error_hint(e,
+			"Could not choose a best candidate function. You might need to add explicit "
 			"type casts.");
 	} else {
-		error_set(e, ERR_UNDEFINED_FUNCTION, position, "function %s(%s) does not exist", name, types);
-		error_hint(e, "No function matches the given name and argument types. You might need to add "
+		error_set(e, ERR_UNDEFINED_FUNCTION, position, "function %s(%s) does not exist",
+			name, types);
+		error_hint(e,
+			"No function matches the given name and argument types. You might need to add "
 			"explicit type casts.");
 	}
 	return NULL;
@@ -253,11 +253,14 @@ const struct function *operator_find(const char *op, const enum type_id *args, u
 	type_name((struct type){ .id = (uint8_t)args[0] }, left, sizeof(left));
 	type_name((struct type){ .id = (uint8_t)args[nargs - 1] }, right, sizeof(right));
 	error_set(e, found > 1 ? ERR_AMBIGUOUS_FUNCTION : ERR_UNDEFINED_FUNCTION, position,
-		found > 1 ? "operator is not unique: %s%s%s %s" : "operator does not exist: %s%s%s %s",
+		found > 1 ? "operator is not unique: %s%s%s %s"
+			  : "operator does not exist: %s%s%s %s",
 		nargs == 2 ? left : "", nargs == 2 ? " " : "", op, right);
-	error_hint(e, found > 1 ? "Could not choose a best candidate operator. You might need to add "
-		"explicit type casts." : "No operator matches the given name and argument types. You might "
-		"need to add explicit type casts.");
+	error_hint(e,
+		found > 1 ? "Could not choose a best candidate operator. You might need to add "
+			    "explicit type casts."
+			  : "No operator matches the given name and argument types. You might "
+			    "need to add explicit type casts.");
 	return NULL;
 }
 
@@ -272,8 +275,8 @@ bool function_name_exists(const char *name)
 	return false;
 }
 
-enum type_id type_common(const enum type_id *types, unsigned n, const char *context,
-	struct error *e, int position)
+enum type_id type_common(
+	const enum type_id *types, unsigned n, const char *context, struct error *e, int position)
 {
 	enum type_id common = TYPE_UNKNOWN;
 	char a[64], b[64];
@@ -284,8 +287,9 @@ enum type_id type_common(const enum type_id *types, unsigned n, const char *cont
 		if (common == TYPE_UNKNOWN) {
 			common = types[i];
 		} else if (category(common) != category(types[i])) {
-			error_set(e, ERR_DATATYPE_MISMATCH, position, "%s types %s and %s cannot be matched",
-				context, type_name((struct type){ .id = (uint8_t)common }, a, sizeof(a)),
+			error_set(e, ERR_DATATYPE_MISMATCH, position,
+				"%s types %s and %s cannot be matched", context,
+				type_name((struct type){ .id = (uint8_t)common }, a, sizeof(a)),
 				type_name((struct type){ .id = (uint8_t)types[i] }, b, sizeof(b)));
 			return TYPE_UNKNOWN;
 		} else if (!preferred(common) && cast_exists(common, types[i]) == CAST_IMPLICIT &&

@@ -15,17 +15,17 @@
 
 /* What a call may use. One per thread or batch. */
 struct call {
-	struct arena *arena;  /* results' bytes are taken from here */
+	struct arena *arena; /* results' bytes are taken from here */
 	struct error *error;
-	int64_t now_us;       /* timestamp of the command since 2000-01-01 UTC; may be 0 */
+	int64_t now_us; /* timestamp of the command since 2000-01-01 UTC; may be 0 */
 };
 
 enum { FUNCTION_ARGS_MAX = 6 };
 
 struct function {
 	const char *name;
-	uint8_t nargs;        /* of `args`; variadic: the last one repeats, at least once */
-	bool strict;          /* never called with a NULL argument: the caller answers NULL */
+	uint8_t nargs; /* of `args`; variadic: the last one repeats, at least once */
+	bool strict;   /* never called with a NULL argument: the caller answers NULL */
 	bool variadic;
 	enum type_id args[FUNCTION_ARGS_MAX];
 	enum type_id result;
@@ -57,7 +57,7 @@ bool function_name_exists(const char *name);
  * rules; all unknown gives text. Every input can be cast to the result implicitly.
  * context: as in the message, "CASE", "COALESCE", "UNION", "GREATEST"…
  * TYPE_UNKNOWN with 42804 "CASE types text and integer cannot be matched". */
-enum type_id type_common(const enum type_id *types, unsigned n, const char *context,
-	struct error *e, int position);
+enum type_id type_common(
+	const enum type_id *types, unsigned n, const char *context, struct error *e, int position);
 
 #endif

@@ -41,14 +41,15 @@ COMPARE(compare_ge, >=)
 
 /* --- integers --- */
 
-static int integer_result(struct value *out, enum type_id t, int64_t v, bool overflow,
-	struct call *c)
+static int integer_result(
+	struct value *out, enum type_id t, int64_t v, bool overflow, struct call *c)
 {
 	static const char *const NAMES[] = { "smallint", "integer", "bigint" };
 	bool fits = t == TYPE_INT8 || (t == TYPE_INT4 ? v == (int32_t)v : v == (int16_t)v);
 
 	if (overflow || !fits)
-		return error_set(c->error, ERR_NUMERIC_RANGE, 0, "%s out of range", NAMES[t - TYPE_INT2]);
+		return error_set(
+			c->error, ERR_NUMERIC_RANGE, 0, "%s out of range", NAMES[t - TYPE_INT2]);
 	result(out, t);
 	out->i = v;
 	return 0;
@@ -98,8 +99,8 @@ static int int_div(ARGS)
 	if (a[1].i == 0)
 		return by_zero(c);
 	if (a[1].i == -1)
-		return integer_result(out, wider(a), a[0].i == INT64_MIN ? 0 : -a[0].i,
-			a[0].i == INT64_MIN, c);
+		return integer_result(
+			out, wider(a), a[0].i == INT64_MIN ? 0 : -a[0].i, a[0].i == INT64_MIN, c);
 	return integer_result(out, wider(a), a[0].i / a[1].i, false, c);
 }
 
@@ -314,8 +315,9 @@ static int float_ln(ARGS)
 {
 	(void)n;
 	if (a[0].d <= 0)
-		return error_set(c->error, ERR_INVALID_LOG, 0, a[0].d == 0 ?
-			"cannot take logarithm of zero" : "cannot take logarithm of a negative number");
+		return error_set(c->error, ERR_INVALID_LOG, 0,
+			a[0].d == 0 ? "cannot take logarithm of zero"
+				    : "cannot take logarithm of a negative number");
 	return float_result(out, log(a[0].d), a[0].d, a[0].d, c);
 }
 
@@ -346,7 +348,8 @@ static char *text_room(size_t len, struct call *c)
 	char *p = len > (1u << 24) ? NULL : arena_alloc(c->arena, len + 1);
 
 	if (p == NULL)
-		error_set(c->error, len > (1u << 24) ? ERR_PROGRAM_LIMIT : ERR_OUT_OF_MEMORY, 0, NULL);
+		error_set(c->error, len > (1u << 24) ? ERR_PROGRAM_LIMIT : ERR_OUT_OF_MEMORY, 0,
+			NULL);
 	return p;
 }
 
@@ -421,7 +424,8 @@ static int like(struct value *out, const struct value *a, struct call *c, bool f
 	int m = like_match(a[0].s.p, a[0].s.len, a[1].s.p, a[1].s.len, fold);
 
 	if (m < 0)
-		return error_set(c->error, ERR_INVALID_ESCAPE, 0, "LIKE pattern must not end with escape "
+		return error_set(c->error, ERR_INVALID_ESCAPE, 0,
+			"LIKE pattern must not end with escape "
 			"character");
 	result(out, TYPE_BOOL);
 	out->i = (m == 1) != negated;
@@ -520,8 +524,9 @@ static int text_slice(struct value *out, const struct value *v, int64_t from, in
 	if (chars <= 0)
 		return text_result(out, v->s.p, 0);
 	begin = utf8_offset(v->s.p, v->s.len, (size_t)from - 1);
-	end = chars >= (int64_t)v->s.len ? v->s.len :
-		begin + utf8_offset(v->s.p + begin, v->s.len - begin, (size_t)chars);
+	end = chars >= (int64_t)v->s.len
+		? v->s.len
+		: begin + utf8_offset(v->s.p + begin, v->s.len - begin, (size_t)chars);
 	return text_result(out, v->s.p + begin, end - begin);
 }
 
@@ -585,8 +590,8 @@ static int text_rtrim(ARGS)
 
 static int text_position(ARGS)
 {
-	const char *found = a[1].s.len == 0 ? a[0].s.p :
-		memmem(a[0].s.p, a[0].s.len, a[1].s.p, a[1].s.len);
+	const char *found = a[1].s.len == 0 ? a[0].s.p
+					    : memmem(a[0].s.p, a[0].s.len, a[1].s.p, a[1].s.len);
 
 	(void)n;
 	(void)c;
@@ -673,7 +678,8 @@ static int date_sub_date(ARGS)
 	result(out, TYPE_INT4);
 	if (a[0].i == DATE_INFINITY || a[0].i == DATE_NEG_INFINITY || a[1].i == DATE_INFINITY ||
 		a[1].i == DATE_NEG_INFINITY)
-		return error_set(c->error, ERR_DATETIME_OVERFLOW, 0, "cannot subtract infinite dates");
+		return error_set(
+			c->error, ERR_DATETIME_OVERFLOW, 0, "cannot subtract infinite dates");
 	out->i = a[0].i - a[1].i;
 	return 0;
 }
@@ -962,7 +968,8 @@ static const struct function FUNCTIONS[] = {
 	{ "substr", 2, true, false, { TYPE_TEXT, TYPE_INT4 }, TYPE_TEXT, text_substr },
 	{ "substr", 3, true, false, { TYPE_TEXT, TYPE_INT4, TYPE_INT4 }, TYPE_TEXT, text_substr },
 	{ "substring", 2, true, false, { TYPE_TEXT, TYPE_INT4 }, TYPE_TEXT, text_substr },
-	{ "substring", 3, true, false, { TYPE_TEXT, TYPE_INT4, TYPE_INT4 }, TYPE_TEXT, text_substr },
+	{ "substring", 3, true, false, { TYPE_TEXT, TYPE_INT4, TYPE_INT4 }, TYPE_TEXT,
+		text_substr },
 	{ "left", 2, true, false, { TYPE_TEXT, TYPE_INT4 }, TYPE_TEXT, text_left },
 	{ "right", 2, true, false, { TYPE_TEXT, TYPE_INT4 }, TYPE_TEXT, text_right },
 	{ "btrim", 1, true, false, { TYPE_TEXT }, TYPE_TEXT, text_btrim },
@@ -985,7 +992,8 @@ static const struct function FUNCTIONS[] = {
 	{ "+", 2, true, false, { TYPE_TIMESTAMPTZ, TYPE_INTERVAL }, TYPE_TIMESTAMPTZ, time_add },
 	{ "-", 2, true, false, { TYPE_TIMESTAMPTZ, TYPE_INTERVAL }, TYPE_TIMESTAMPTZ, time_sub },
 	{ "-", 2, true, false, { TYPE_TIMESTAMPTZ, TYPE_TIMESTAMPTZ }, TYPE_INTERVAL, time_diff },
-	{ "date_trunc", 2, true, false, { TYPE_TEXT, TYPE_TIMESTAMPTZ }, TYPE_TIMESTAMPTZ, time_trunc },
+	{ "date_trunc", 2, true, false, { TYPE_TEXT, TYPE_TIMESTAMPTZ }, TYPE_TIMESTAMPTZ,
+		time_trunc },
 	{ "+", 2, true, false, { TYPE_DATE, TYPE_INTERVAL }, TYPE_TIMESTAMP, time_add },
 	{ "-", 2, true, false, { TYPE_DATE, TYPE_INTERVAL }, TYPE_TIMESTAMP, time_sub },
 	{ "extract", 2, true, false, { TYPE_TEXT, TYPE_DATE }, TYPE_NUMERIC, time_extract },

@@ -104,8 +104,8 @@ static bool time_of_day(struct reader *r, struct datetime *dt, int64_t *offset)
 
 static int bad(const char *s, size_t len, struct error *e)
 {
-	return error_set(e, ERR_DATETIME_FORMAT, 0, "invalid input syntax for type interval: \"%.*s\"",
-		len > 200 ? 200 : (int)len, s);
+	return error_set(e, ERR_DATETIME_FORMAT, 0,
+		"invalid input syntax for type interval: \"%.*s\"", len > 200 ? 200 : (int)len, s);
 }
 
 /* --- intervals --- */
@@ -117,18 +117,10 @@ struct span {
 static bool span_add(struct span *sp, double n, enum time_unit unit)
 {
 	switch (unit) {
-	case UNIT_MILLENNIUM:
-		sp->months += 12000 * n;
-		break;
-	case UNIT_CENTURY:
-		sp->months += 1200 * n;
-		break;
-	case UNIT_DECADE:
-		sp->months += 120 * n;
-		break;
-	case UNIT_YEAR:
-		sp->months += rint(12 * n);
-		break;
+	case UNIT_MILLENNIUM: sp->months += 12000 * n; break;
+	case UNIT_CENTURY: sp->months += 1200 * n; break;
+	case UNIT_DECADE: sp->months += 120 * n; break;
+	case UNIT_YEAR: sp->months += rint(12 * n); break;
 	case UNIT_MONTH:
 		sp->months += trunc(n);
 		sp->days += rint((n - trunc(n)) * 30);
@@ -141,23 +133,12 @@ static bool span_add(struct span *sp, double n, enum time_unit unit)
 		sp->days += trunc(n);
 		sp->us += rint((n - trunc(n)) * 86400e6);
 		break;
-	case UNIT_HOUR:
-		sp->us += rint(n * 3600e6);
-		break;
-	case UNIT_MINUTE:
-		sp->us += rint(n * 60e6);
-		break;
-	case UNIT_SECOND:
-		sp->us += rint(n * 1e6);
-		break;
-	case UNIT_MILLISECOND:
-		sp->us += rint(n * 1e3);
-		break;
-	case UNIT_MICROSECOND:
-		sp->us += rint(n);
-		break;
-	default:
-		return false;
+	case UNIT_HOUR: sp->us += rint(n * 3600e6); break;
+	case UNIT_MINUTE: sp->us += rint(n * 60e6); break;
+	case UNIT_SECOND: sp->us += rint(n * 1e6); break;
+	case UNIT_MILLISECOND: sp->us += rint(n * 1e3); break;
+	case UNIT_MICROSECOND: sp->us += rint(n); break;
+	default: return false;
 	}
 	return true;
 }
@@ -223,8 +204,8 @@ int interval_parse(struct value *out, const char *s, size_t len, struct error *e
 	if (!any)
 		return bad(s, len, e);
 	if (fabs(sp.months) > INT32_MAX || fabs(sp.days) > INT32_MAX || fabs(sp.us) > 9.2e18)
-		return error_set(e, ERR_DATETIME_OVERFLOW, 0, "interval field value out of range: \"%.*s\"",
-			(int)len, s);
+		return error_set(e, ERR_DATETIME_OVERFLOW, 0,
+			"interval field value out of range: \"%.*s\"", (int)len, s);
 	return interval_make(out, (int64_t)sp.months, (int64_t)sp.days, (int64_t)sp.us, e);
 }
 
@@ -232,8 +213,8 @@ static size_t part(char *buf, size_t at, int64_t n, const char *unit, bool *nega
 {
 	if (n == 0)
 		return at;
-	at += (size_t)sprintf(buf + at, "%s%s%lld %s%s", *first ? "" : " ", *negative && n > 0 ? "+" : "",
-		(long long)n, unit, n == 1 ? "" : "s");
+	at += (size_t)sprintf(buf + at, "%s%s%lld %s%s", *first ? "" : " ",
+		*negative && n > 0 ? "+" : "", (long long)n, unit, n == 1 ? "" : "s");
 	*negative = n < 0;
 	*first = false;
 	return at;
@@ -251,8 +232,11 @@ size_t interval_format(const struct value *v, char *buf)
 	if (!first && us == 0)
 		return at;
 	at += (size_t)sprintf(buf + at, "%s%s%02llu:%02llu:%02llu", first ? "" : " ",
-		v->iv.us < 0 ? "-" : negative ? "+" : "", (unsigned long long)(us / 3600000000u),
-		(unsigned long long)(us / 60000000u % 60), (unsigned long long)(us / 1000000u % 60));
+		v->iv.us < 0       ? "-"
+			: negative ? "+"
+				   : "",
+		(unsigned long long)(us / 3600000000u), (unsigned long long)(us / 60000000u % 60),
+		(unsigned long long)(us / 1000000u % 60));
 	if (us % 1000000 != 0) {
 		at += (size_t)sprintf(buf + at, ".%06llu", (unsigned long long)(us % 1000000));
 		while (buf[at - 1] == '0')

@@ -21,18 +21,45 @@
 #define E19 UINT64_C(10000000000000000000)
 
 const uint128 numeric_pow10[NUMERIC_DIGITS + 1] = {
-	P10(1ull), P10(10ull), P10(100ull), P10(1000ull), P10(10000ull), P10(100000ull),
-	P10(1000000ull), P10(10000000ull), P10(100000000ull), P10(1000000000ull),
-	P10(10000000000ull), P10(100000000000ull), P10(1000000000000ull), P10(10000000000000ull),
-	P10(100000000000000ull), P10(1000000000000000ull), P10(10000000000000000ull),
-	P10(100000000000000000ull), P10(1000000000000000000ull), P10(E19),
-	P10(E19) * 10ull, P10(E19) * 100ull, P10(E19) * 1000ull, P10(E19) * 10000ull,
-	P10(E19) * 100000ull, P10(E19) * 1000000ull, P10(E19) * 10000000ull,
-	P10(E19) * 100000000ull, P10(E19) * 1000000000ull, P10(E19) * 10000000000ull,
-	P10(E19) * 100000000000ull, P10(E19) * 1000000000000ull, P10(E19) * 10000000000000ull,
-	P10(E19) * 100000000000000ull, P10(E19) * 1000000000000000ull,
-	P10(E19) * 10000000000000000ull, P10(E19) * 100000000000000000ull,
-	P10(E19) * 1000000000000000000ull, P10(E19) * E19,
+	P10(1ull),
+	P10(10ull),
+	P10(100ull),
+	P10(1000ull),
+	P10(10000ull),
+	P10(100000ull),
+	P10(1000000ull),
+	P10(10000000ull),
+	P10(100000000ull),
+	P10(1000000000ull),
+	P10(10000000000ull),
+	P10(100000000000ull),
+	P10(1000000000000ull),
+	P10(10000000000000ull),
+	P10(100000000000000ull),
+	P10(1000000000000000ull),
+	P10(10000000000000000ull),
+	P10(100000000000000000ull),
+	P10(1000000000000000000ull),
+	P10(E19),
+	P10(E19) * 10ull,
+	P10(E19) * 100ull,
+	P10(E19) * 1000ull,
+	P10(E19) * 10000ull,
+	P10(E19) * 100000ull,
+	P10(E19) * 1000000ull,
+	P10(E19) * 10000000ull,
+	P10(E19) * 100000000ull,
+	P10(E19) * 1000000000ull,
+	P10(E19) * 10000000000ull,
+	P10(E19) * 100000000000ull,
+	P10(E19) * 1000000000000ull,
+	P10(E19) * 10000000000000ull,
+	P10(E19) * 100000000000000ull,
+	P10(E19) * 1000000000000000ull,
+	P10(E19) * 10000000000000000ull,
+	P10(E19) * 100000000000000000ull,
+	P10(E19) * 1000000000000000000ull,
+	P10(E19) * E19,
 };
 
 #define LIMIT (numeric_pow10[NUMERIC_DIGITS])
@@ -95,8 +122,8 @@ int numeric_overflow(struct error *e)
 	return error_set(e, ERR_NUMERIC_RANGE, 0, "numeric value out of range");
 }
 
-int numeric_make_signed(struct value *out, bool negative, uint128 n, unsigned scale,
-	struct error *e)
+int numeric_make_signed(
+	struct value *out, bool negative, uint128 n, unsigned scale, struct error *e)
 {
 	if (n >= LIMIT || scale > NUMERIC_DIGITS)
 		return numeric_overflow(e);
@@ -156,8 +183,8 @@ int numeric_weight(const struct value *a, unsigned *first)
 	weight = top >= 0 ? top / BASE_DIGITS : -((BASE_DIGITS - 1 - top) / BASE_DIGITS);
 	shift = weight * BASE_DIGITS + a->scale;
 	if (first)
-		*first = (unsigned)(shift >= 0 ? n / numeric_pow10[shift] :
-			n * numeric_pow10[-shift]);
+		*first = (unsigned)(shift >= 0 ? n / numeric_pow10[shift]
+					       : n * numeric_pow10[-shift]);
 	return weight;
 }
 
@@ -266,8 +293,8 @@ int numeric_div(struct value *out, const struct value *a, const struct value *b,
 	return divide(out, a, b, div_scale(a, b), true, e);
 }
 
-int numeric_div_trunc(struct value *out, const struct value *a, const struct value *b,
-	struct error *e)
+int numeric_div_trunc(
+	struct value *out, const struct value *a, const struct value *b, struct error *e)
 {
 	struct value t;
 
@@ -304,8 +331,8 @@ int numeric_mod(struct value *out, const struct value *a, const struct value *b,
 
 enum rounding { ROUND_HALF, ROUND_ZERO, ROUND_UP, ROUND_DOWN };
 
-static int round_to(struct value *out, const struct value *a, int digits, enum rounding how,
-	struct error *e)
+static int round_to(
+	struct value *out, const struct value *a, int digits, enum rounding how, struct error *e)
 {
 	unsigned scale = digits > 0 ? (unsigned)digits : 0;
 	unsigned drop;
@@ -319,7 +346,8 @@ static int round_to(struct value *out, const struct value *a, int digits, enum r
 	if (digits >= (int)a->scale) {
 		uint128 lo;
 
-		if (scale > NUMERIC_DIGITS || u128_mul(n, numeric_pow10[scale - a->scale], &lo) != 0)
+		if (scale > NUMERIC_DIGITS ||
+			u128_mul(n, numeric_pow10[scale - a->scale], &lo) != 0)
 			return numeric_overflow(e);
 		return numeric_make_signed(out, a->n < 0, lo, scale, e);
 	}
@@ -331,8 +359,10 @@ static int round_to(struct value *out, const struct value *a, int digits, enum r
 	p = numeric_pow10[drop];
 	r = n % p;
 	n /= p;
-	away = how == ROUND_HALF ? 2 * r >= p : how == ROUND_UP ? r != 0 && a->n > 0 :
-		how == ROUND_DOWN ? r != 0 && a->n < 0 : false;
+	away = how == ROUND_HALF    ? 2 * r >= p
+		: how == ROUND_UP   ? r != 0 && a->n > 0
+		: how == ROUND_DOWN ? r != 0 && a->n < 0
+				    : false;
 	n += away;
 	if (digits < 0 && u128_mul(n, numeric_pow10[-digits], &n) != 0)
 		return numeric_overflow(e);
@@ -448,7 +478,7 @@ static int parse_word(struct value *out, const char *p, size_t n, struct error *
 		return 1;
 	}
 	if ((n - sign == 3 && strncasecmp(p + sign, "inf", 3) == 0) ||
-	    (n - sign == 8 && strncasecmp(p + sign, "infinity", 8) == 0))
+		(n - sign == 8 && strncasecmp(p + sign, "infinity", 8) == 0))
 		return numeric_overflow(e);
 	return 0;
 }
@@ -515,7 +545,8 @@ int numeric_parse(struct value *out, const char *s, size_t len, struct error *e)
 	if (huge || scale > NUMERIC_DIGITS)
 		return numeric_overflow(e);
 	if (scale < 0) {
-		if (n != 0 && (-scale > NUMERIC_DIGITS || u128_mul(n, numeric_pow10[-scale], &n) != 0))
+		if (n != 0 &&
+			(-scale > NUMERIC_DIGITS || u128_mul(n, numeric_pow10[-scale], &n) != 0))
 			return numeric_overflow(e);
 		scale = 0;
 	}
@@ -560,15 +591,18 @@ int numeric_apply_modifier(struct value *v, unsigned precision, unsigned scale, 
 		return 0;
 	if (scale > NUMERIC_DIGITS)
 		return numeric_overflow(e);
-	if (v->scale == scale && magnitude(v->n) < numeric_pow10[precision > NUMERIC_DIGITS ?
-			NUMERIC_DIGITS : precision])
+	if (v->scale == scale &&
+		magnitude(v->n) <
+			numeric_pow10[precision > NUMERIC_DIGITS ? NUMERIC_DIGITS : precision])
 		return 0;
 	if (precision > NUMERIC_DIGITS)
 		precision = NUMERIC_DIGITS;
 	if (numeric_round(&t, v, (int)scale, e) < 0 || magnitude(t.n) >= numeric_pow10[precision]) {
 		error_set(e, ERR_NUMERIC_RANGE, 0, "numeric field overflow");
-		return error_detail(e, "A field with precision %u, scale %u must round to an absolute "
-			"value less than %s%u.", precision, scale, precision > scale ? "10^" : "",
+		return error_detail(e,
+			"A field with precision %u, scale %u must round to an absolute "
+			"value less than %s%u.",
+			precision, scale, precision > scale ? "10^" : "",
 			precision > scale ? precision - scale : 1);
 	}
 	*v = t;

@@ -33,8 +33,8 @@ void numeric_from_int(struct value *out, int64_t i);
 /* Always -1, with 22003. */
 int numeric_overflow(struct error *e);
 /* out = ±n / 10^scale with the same limits. */
-int numeric_make_signed(struct value *out, bool negative, uint128 n, unsigned scale,
-	struct error *e);
+int numeric_make_signed(
+	struct value *out, bool negative, uint128 n, unsigned scale, struct error *e);
 /* PostgreSQL keeps base-10000 digits, and its result scales depend on them: the weight of the
  * leading one (0 for zero) and, when first is not NULL, its value (0 for zero). */
 int numeric_weight(const struct value *a, unsigned *first);
@@ -43,8 +43,8 @@ int numeric_add(struct value *out, const struct value *a, const struct value *b,
 int numeric_sub(struct value *out, const struct value *a, const struct value *b, struct error *e);
 int numeric_mul(struct value *out, const struct value *a, const struct value *b, struct error *e);
 int numeric_div(struct value *out, const struct value *a, const struct value *b, struct error *e);
-int numeric_div_trunc(struct value *out, const struct value *a, const struct value *b,
-	struct error *e);
+int numeric_div_trunc(
+	struct value *out, const struct value *a, const struct value *b, struct error *e);
 int numeric_mod(struct value *out, const struct value *a, const struct value *b, struct error *e);
 
 /* To `digits` after the point (negative: before it); half away from zero. Result scale
@@ -57,10 +57,9 @@ int numeric_floor(struct value *out, const struct value *a, struct error *e);
 int numeric_sqrt(struct value *out, const struct value *a, struct error *e);
 int numeric_exp(struct value *out, const struct value *a, struct error *e);
 int numeric_ln(struct value *out, const struct value *a, struct error *e);
-int numeric_log(struct value *out, const struct value *base, const struct value *a,
-	struct error *e);
-int numeric_power(struct value *out, const struct value *a, const struct value *b,
-	struct error *e);
+int numeric_log(
+	struct value *out, const struct value *base, const struct value *a, struct error *e);
+int numeric_power(struct value *out, const struct value *a, const struct value *b, struct error *e);
 
 /* Rounded to a whole number; 22003 "bigint out of range" with the given type's name and range. */
 int numeric_to_int(int64_t *out, const struct value *a, enum type_id type, struct error *e);

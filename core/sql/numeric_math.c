@@ -208,8 +208,8 @@ static void fixed_from_numeric(struct fixed *x, const struct value *v)
 }
 
 /* Rounded half away from zero. */
-static int fixed_to_numeric(struct value *out, const struct fixed *x, unsigned scale,
-	struct error *e)
+static int fixed_to_numeric(
+	struct value *out, const struct fixed *x, unsigned scale, struct error *e)
 {
 	struct fixed t = *x, half, nudge;
 
@@ -227,8 +227,8 @@ static int fixed_to_numeric(struct value *out, const struct fixed *x, unsigned s
 	magnitude_add(&t, &t, &half);
 	if (t.w[WORDS - 1] || t.w[WORDS - 2])
 		return numeric_overflow(e);
-	return numeric_make_signed(out, t.negative,
-		(uint128)t.w[FRACTION + 1] << 64 | t.w[FRACTION], scale, e);
+	return numeric_make_signed(
+		out, t.negative, (uint128)t.w[FRACTION + 1] << 64 | t.w[FRACTION], scale, e);
 }
 
 /* ln((1 + t) / (1 - t)) = 2 * (t + t^3/3 + t^5/5 + …), |t| <= 1/3 */
@@ -350,8 +350,8 @@ int numeric_sqrt(struct value *out, const struct value *a, struct error *e)
 		return 0;
 	}
 	if (a->n < 0)
-		return error_set(e, ERR_INVALID_POWER, 0,
-			"cannot take square root of a negative number");
+		return error_set(
+			e, ERR_INVALID_POWER, 0, "cannot take square root of a negative number");
 	half = weight >= 0 ? weight / 2 + 1 : 1 - (1 - weight) / 2;
 	scale = clamp_scale(MIN_SIG_DIGITS - half, a, NULL);
 	if (scale > NUMERIC_DIGITS)
@@ -363,7 +363,8 @@ int numeric_sqrt(struct value *out, const struct value *a, struct error *e)
 		unsigned k = zeros < NUMERIC_DIGITS ? zeros : NUMERIC_DIGITS;
 		uint128 p = numeric_pow10[k], carry = u128_mul(lo, p, &lo), high;
 
-		if (u128_mul(hi, p, &high) != 0 || high + carry < carry || high + carry >= (uint128)1 << 126)
+		if (u128_mul(hi, p, &high) != 0 || high + carry < carry ||
+			high + carry >= (uint128)1 << 126)
 			return numeric_overflow(e);
 		hi = high + carry;
 		zeros -= k;
@@ -416,7 +417,8 @@ int numeric_exp(struct value *out, const struct value *a, struct error *e)
 static int check_logarithm(const struct value *a, struct error *e)
 {
 	if (a->n < 0)
-		return error_set(e, ERR_INVALID_LOG, 0, "cannot take logarithm of a negative number");
+		return error_set(
+			e, ERR_INVALID_LOG, 0, "cannot take logarithm of a negative number");
 	if (a->n == 0)
 		return error_set(e, ERR_INVALID_LOG, 0, "cannot take logarithm of zero");
 	return 0;
@@ -437,8 +439,7 @@ int numeric_ln(struct value *out, const struct value *a, struct error *e)
 	return fixed_to_numeric(out, &x, clamp_scale(MIN_SIG_DIGITS - ln_weight(a), a, NULL), e);
 }
 
-int numeric_log(struct value *out, const struct value *base, const struct value *a,
-	struct error *e)
+int numeric_log(struct value *out, const struct value *base, const struct value *a, struct error *e)
 {
 	struct fixed x, b;
 	int weight;
@@ -475,10 +476,11 @@ static int power_special(struct value *out, const struct value *a, const struct 
 		return 1;
 	}
 	if (a->n == 0 && b->n < 0)
-		return error_set(e, ERR_INVALID_POWER, 0,
-			"zero raised to a negative power is undefined");
+		return error_set(
+			e, ERR_INVALID_POWER, 0, "zero raised to a negative power is undefined");
 	if (a->n < 0 && !whole)
-		return error_set(e, ERR_INVALID_POWER, 0, "a negative number raised to a non-integer "
+		return error_set(e, ERR_INVALID_POWER, 0,
+			"a negative number raised to a non-integer "
 			"power yields a complex result");
 	if (a->n == 0 && b->n != 0) {
 		unsigned scale = whole ? clamp_scale(MIN_SIG_DIGITS, a, b) : MIN_SIG_DIGITS;
@@ -488,8 +490,7 @@ static int power_special(struct value *out, const struct value *a, const struct 
 	return 0;
 }
 
-int numeric_power(struct value *out, const struct value *a, const struct value *b,
-	struct error *e)
+int numeric_power(struct value *out, const struct value *a, const struct value *b, struct error *e)
 {
 	uint128 unit = numeric_pow10[b->scale];
 	uint128 mb = b->n < 0 ? -(uint128)b->n : (uint128)b->n;

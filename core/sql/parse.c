@@ -61,32 +61,21 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 	b->nscope = 0;
 	b->aggregates = NULL;
 	switch (n->node_case) {
-	case NODE(SELECT_STMT):
-		return bind_query(b, n->select_stmt);
-	case NODE(INSERT_STMT):
-		return bind_insert(b, n->insert_stmt);
-	case NODE(UPDATE_STMT):
-		return bind_update(b, n->update_stmt);
-	case NODE(DELETE_STMT):
-		return bind_delete(b, n->delete_stmt);
-	case NODE(TRUNCATE_STMT):
-		return bind_truncate(b, n->truncate_stmt);
-	case NODE(CREATE_STMT):
-		return bind_create_table(b, n->create_stmt);
-	case NODE(CREATE_TABLE_AS_STMT):
-		return bind_create_view(b, n->create_table_as_stmt);
-	case NODE(INDEX_STMT):
-		return bind_create_index(b, n->index_stmt);
-	case NODE(DROP_STMT):
-		return bind_drop(b, n->drop_stmt);
-	case NODE(COMMENT_STMT):
-		return bind_comment(b, n->comment_stmt);
+	case NODE(SELECT_STMT): return bind_query(b, n->select_stmt);
+	case NODE(INSERT_STMT): return bind_insert(b, n->insert_stmt);
+	case NODE(UPDATE_STMT): return bind_update(b, n->update_stmt);
+	case NODE(DELETE_STMT): return bind_delete(b, n->delete_stmt);
+	case NODE(TRUNCATE_STMT): return bind_truncate(b, n->truncate_stmt);
+	case NODE(CREATE_STMT): return bind_create_table(b, n->create_stmt);
+	case NODE(CREATE_TABLE_AS_STMT): return bind_create_view(b, n->create_table_as_stmt);
+	case NODE(INDEX_STMT): return bind_create_index(b, n->index_stmt);
+	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
+	case NODE(COMMENT_STMT): return bind_comment(b, n->comment_stmt);
 	case NODE(VIEW_STMT):
 		bind_fail(b, ERR_FEATURE, 0, "CREATE VIEW is not supported");
-		return error_hint(b->error, "Use CREATE MATERIALIZED VIEW: it is always up to date.");
-	default:
-		bind_unsupported(b, 0, "this statement");
-		return -1;
+		return error_hint(
+			b->error, "Use CREATE MATERIALIZED VIEW: it is always up to date.");
+	default: bind_unsupported(b, 0, "this statement"); return -1;
 	}
 }
 
@@ -96,8 +85,8 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 	struct statement *block = b->statement;
 
 	if (tree->n_stmts > LIMIT_STATEMENTS_PER_COMMAND)
-		return error_set(b->error, ERR_PROGRAM_LIMIT, 0, "more than %d statements in one command",
-			LIMIT_STATEMENTS_PER_COMMAND);
+		return error_set(b->error, ERR_PROGRAM_LIMIT, 0,
+			"more than %d statements in one command", LIMIT_STATEMENTS_PER_COMMAND);
 	block->kind = STATEMENT_BLOCK;
 	block->block.items = bind_alloc(b, tree->n_stmts * sizeof(struct statement *));
 	if (block->block.items == NULL)
@@ -157,8 +146,9 @@ static int bind_tree(struct job *job, const PgQuery__ParseResult *tree)
 		status = finish_results(b);
 	/* Items of a block share the arena by value while it is filled; from here on only the block has
 	 * it, and its parameters. */
-	for (unsigned i = 0; status == 0 && b->statement->kind == STATEMENT_BLOCK &&
-		i < b->statement->block.n; i++) {
+	for (unsigned i = 0;
+		status == 0 && b->statement->kind == STATEMENT_BLOCK && i < b->statement->block.n;
+		i++) {
 		struct statement *item = b->statement->block.items[i];
 
 		item->nparams = b->statement->nparams;
@@ -191,11 +181,12 @@ static void *prepare_thread(void *arg)
 		pg_query_free_protobuf_parse_result(parsed);
 		return NULL;
 	}
-	tree = pg_query__parse_result__unpack(NULL, parsed.parse_tree.len,
-		(const uint8_t *)parsed.parse_tree.data);
+	tree = pg_query__parse_result__unpack(
+		NULL, parsed.parse_tree.len, (const uint8_t *)parsed.parse_tree.data);
 	pg_query_free_protobuf_parse_result(parsed);
 	if (tree == NULL) {
-		job->status = error_set(job->b.error, ERR_TOO_COMPLEX, 0, "statement is too complex");
+		job->status = error_set(
+			job->b.error, ERR_TOO_COMPLEX, 0, "statement is too complex");
 		return NULL;
 	}
 	job->status = bind_tree(job, tree);
@@ -216,7 +207,8 @@ static bool too_deep(const char *text, size_t len)
 				return true;
 		} else if ((c == ')' || c == ']') && depth > 0) {
 			depth--;
-		} else if (c == '+' || c == '-' || c == '*' || c == '/' || c == '|' || c == '%' || c == '^') {
+		} else if (c == '+' || c == '-' || c == '*' || c == '/' || c == '|' || c == '%' ||
+			c == '^') {
 			operators++;
 		} else if (c == ',' || c == ';') {
 			operators = 0;
@@ -253,8 +245,9 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 
 	error_clear(e);
 	if (len > LIMIT_STATEMENT_BYTES)
-		return error_set(e, ERR_TOO_COMPLEX, 0, "a statement of %zu bytes exceeds the limit of %d",
-			len, LIMIT_STATEMENT_BYTES);
+		return error_set(e, ERR_TOO_COMPLEX, 0,
+			"a statement of %zu bytes exceeds the limit of %d", len,
+			LIMIT_STATEMENT_BYTES);
 	if (!utf8_valid(text, len))
 		return error_set(e, ERR_BYTE_SEQUENCE, 0, NULL);
 	if (too_deep(text, len))
@@ -266,8 +259,12 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 	arena_init(&s->arena, h);
 	memset(&job, 0, sizeof(job));
 	s->text = arena_strdup(&s->arena, text, len);
-	job.b = (struct binder){ .catalog = c, .heap = h, .arena = &s->arena, .error = e,
-		.text = s->text, .statement = s };
+	job.b = (struct binder){ .catalog = c,
+		.heap = h,
+		.arena = &s->arena,
+		.error = e,
+		.text = s->text,
+		.statement = s };
 	job.len = len;
 	job.declared = declared;
 	job.ndeclared = ndeclared;
@@ -300,12 +297,16 @@ void statement_free(struct statement *s)
 const char *statement_tag(const struct statement *s)
 {
 	static const char *const TAGS[] = {
-		[STATEMENT_INSERT] = "INSERT", [STATEMENT_UPDATE] = "UPDATE",
-		[STATEMENT_DELETE] = "DELETE", [STATEMENT_TRUNCATE] = "TRUNCATE TABLE",
-		[STATEMENT_BLOCK] = "COMMAND", [STATEMENT_SELECT] = "SELECT",
+		[STATEMENT_INSERT] = "INSERT",
+		[STATEMENT_UPDATE] = "UPDATE",
+		[STATEMENT_DELETE] = "DELETE",
+		[STATEMENT_TRUNCATE] = "TRUNCATE TABLE",
+		[STATEMENT_BLOCK] = "COMMAND",
+		[STATEMENT_SELECT] = "SELECT",
 		[STATEMENT_CREATE_TABLE] = "CREATE TABLE",
 		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
-		[STATEMENT_CREATE_INDEX] = "CREATE INDEX", [STATEMENT_DROP] = "DROP",
+		[STATEMENT_CREATE_INDEX] = "CREATE INDEX",
+		[STATEMENT_DROP] = "DROP",
 		[STATEMENT_NOTHING] = "OK",
 	};
 

@@ -15,9 +15,9 @@ enum aggregate_kind { AGG_COUNT_STAR, AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_
 
 struct aggregate {
 	enum aggregate_kind kind;
-	struct type type;         /* of the result */
-	struct expr *arg;         /* over the sources; NULL for count(*) */
-	struct expr *filter;      /* over the sources; NULL: none */
+	struct type type;    /* of the result */
+	struct expr *arg;    /* over the sources; NULL for count(*) */
+	struct expr *filter; /* over the sources; NULL: none */
 };
 
 struct output {
@@ -27,7 +27,7 @@ struct output {
 };
 
 struct order {
-	struct expr *expr;        /* same sources as the outputs */
+	struct expr *expr; /* same sources as the outputs */
 	bool descending;
 	bool nulls_first;
 };
@@ -40,14 +40,14 @@ struct select {
 	unsigned nsources;
 	struct relation **sources;
 	const char **aliases;
-	unsigned nconjuncts;      /* WHERE and ON, split at AND; each a boolean expression */
+	unsigned nconjuncts; /* WHERE and ON, split at AND; each a boolean expression */
 	struct expr **conjuncts;
-	bool grouped;             /* GROUP BY or any aggregate */
-	unsigned ngroup;          /* 0 with grouped: always exactly one row (before HAVING) */
+	bool grouped;    /* GROUP BY or any aggregate */
+	unsigned ngroup; /* 0 with grouped: always exactly one row (before HAVING) */
 	struct expr **group;
 	unsigned naggregates;
 	struct aggregate *aggregates;
-	struct expr *having;      /* NULL: none */
+	struct expr *having; /* NULL: none */
 	unsigned noutputs;
 	struct output *outputs;
 	/* Queries only; views have none of these. */
@@ -57,17 +57,22 @@ struct select {
 };
 
 enum statement_kind {
-	STATEMENT_INSERT, STATEMENT_UPDATE, STATEMENT_DELETE, STATEMENT_TRUNCATE,
-	STATEMENT_BLOCK,          /* several of INSERT/UPDATE/DELETE, one aggregate, atomic */
+	STATEMENT_INSERT,
+	STATEMENT_UPDATE,
+	STATEMENT_DELETE,
+	STATEMENT_TRUNCATE,
+	STATEMENT_BLOCK, /* several of INSERT/UPDATE/DELETE, one aggregate, atomic */
 	STATEMENT_SELECT,
-	STATEMENT_CREATE_TABLE, STATEMENT_CREATE_VIEW, STATEMENT_CREATE_INDEX,
-	STATEMENT_DROP,           /* tables, views or indexes */
-	STATEMENT_NOTHING         /* COMMENT ON, and IF [NOT] EXISTS that had nothing to do */
+	STATEMENT_CREATE_TABLE,
+	STATEMENT_CREATE_VIEW,
+	STATEMENT_CREATE_INDEX,
+	STATEMENT_DROP,   /* tables, views or indexes */
+	STATEMENT_NOTHING /* COMMENT ON, and IF [NOT] EXISTS that had nothing to do */
 };
 
 struct assignment {
 	uint16_t column;
-	struct expr *expr;        /* cast to the column's type already */
+	struct expr *expr; /* cast to the column's type already */
 };
 
 /* ON CONFLICT: sources of `set`, `where`: 0 the existing row, 1 the row proposed (excluded). */
@@ -75,7 +80,7 @@ enum conflict_action { CONFLICT_ERROR, CONFLICT_NOTHING, CONFLICT_UPDATE };
 
 struct insert {
 	unsigned nrows;
-	struct expr **values;     /* nrows × relation->ncols, over parameters; defaults filled in;
+	struct expr **values; /* nrows × relation->ncols, over parameters; defaults filled in;
 	                           * the hidden row id is a NULL constant */
 	enum conflict_action action;
 	struct index_def *arbiter; /* NULL: any (DO NOTHING without a target) */
@@ -86,12 +91,13 @@ struct insert {
 
 /* UPDATE and DELETE: source 0 is the row as it is. */
 struct change {
-	struct expr **key;        /* relation->nkey expressions over parameters: one row at most, by
+	struct expr **key; /* relation->nkey expressions over parameters: one row at most, by
 	                           * key; NULL: scan */
-	struct expr *partition;   /* over parameters: WHERE fixes the partition column (also when `key` is
+	struct expr
+		*partition; /* over parameters: WHERE fixes the partition column (also when `key` is
 	                           * set); NULL: every shard */
-	struct expr *where;       /* what remains to be tested (the guard); NULL: none */
-	unsigned nset;            /* UPDATE only; never a column of the key */
+	struct expr *where; /* what remains to be tested (the guard); NULL: none */
+	unsigned nset;      /* UPDATE only; never a column of the key */
 	struct assignment *set;
 };
 
@@ -99,10 +105,10 @@ enum access_kind { ACCESS_SCAN, ACCESS_KEYS, ACCESS_INDEX };
 
 struct access {
 	enum access_kind kind;
-	struct index_def *index;  /* ACCESS_INDEX */
-	unsigned nkeys;           /* tuples looked up: k = $1 gives 1, k IN (…) one each */
-	unsigned width;           /* columns a tuple: nkey, or index->ncols */
-	struct expr **keys;       /* nkeys × width, over parameters, of the columns' types */
+	struct index_def *index; /* ACCESS_INDEX */
+	unsigned nkeys;          /* tuples looked up: k = $1 gives 1, k IN (…) one each */
+	unsigned width;          /* columns a tuple: nkey, or index->ncols */
+	struct expr **keys;      /* nkeys × width, over parameters, of the columns' types */
 };
 
 struct statement {
@@ -113,24 +119,42 @@ struct statement {
 	unsigned nparams;
 	struct type *params;
 	struct row_layout param_layout;
-	unsigned nresults;        /* result columns: SELECT, RETURNING */
-	struct output *results;   /* RETURNING: over source 0, the row after (DELETE: before) */
+	unsigned nresults;      /* result columns: SELECT, RETURNING */
+	struct output *results; /* RETURNING: over source 0, the row after (DELETE: before) */
 	struct row_layout result_layout;
-	char *notice;             /* NULL, or a NOTICE for the client ("sqlstate: text" without newline) */
+	char *notice; /* NULL, or a NOTICE for the client ("sqlstate: text" without newline) */
 
-	void *compiled;           /* programs made by command_compile() or query_compile(); in the arena */
+	void *compiled; /* programs made by command_compile() or query_compile(); in the arena */
 	struct relation *relation; /* target of a command; the single source of a query */
-	unsigned nrelations;      /* everything it uses, held by reference */
+	unsigned nrelations;       /* everything it uses, held by reference */
 	struct relation **relations;
 	union {
 		struct insert insert;
 		struct change change;
-		struct { unsigned n; struct relation **tables; } truncate;
-		struct { unsigned n; struct statement **items; } block; /* share params with the block */
-		struct { struct select *select; struct access access; } query;
-		struct { struct relation *created; bool if_not_exists; } create;
-		struct { struct index_def *created; } create_index;
-		struct { unsigned n; struct relation **relations; struct index_def **indexes; } drop;
+		struct {
+			unsigned n;
+			struct relation **tables;
+		} truncate;
+		struct {
+			unsigned n;
+			struct statement **items;
+		} block; /* share params with the block */
+		struct {
+			struct select *select;
+			struct access access;
+		} query;
+		struct {
+			struct relation *created;
+			bool if_not_exists;
+		} create;
+		struct {
+			struct index_def *created;
+		} create_index;
+		struct {
+			unsigned n;
+			struct relation **relations;
+			struct index_def **indexes;
+		} drop;
 	};
 };
 

@@ -21,8 +21,8 @@
 enum { REGISTERS_ON_STACK = 24, NO_JUMP = UINT32_MAX };
 
 struct builder {
-	struct arena *arena;       /* of the program */
-	struct arena temporary;    /* code and constants while they grow, and what folding needs */
+	struct arena *arena;    /* of the program */
+	struct arena temporary; /* code and constants while they grow, and what folding needs */
 	struct error *error;
 	const struct row_layout *const *layouts;
 	struct insn *code;
@@ -49,8 +49,12 @@ int program_run(const struct program *p, const void *const rows[EXPR_SOURCES], s
 	struct program_env *env)
 {
 	struct value stack[REGISTERS_ON_STACK];
-	struct machine m = { .registers = stack, .constants = p->constants, .rows = rows, .out = out,
-		.env = env, .code = p->code };
+	struct machine m = { .registers = stack,
+		.constants = p->constants,
+		.rows = rows,
+		.out = out,
+		.env = env,
+		.code = p->code };
 
 	if (__builtin_expect(p->nregisters > REGISTERS_ON_STACK, 0)) {
 		m.registers = arena_alloc(env->scratch, p->nregisters * sizeof(*m.registers));
@@ -60,8 +64,8 @@ int program_run(const struct program *p, const void *const rows[EXPR_SOURCES], s
 	return machine_run(&m);
 }
 
-int program_test(const struct program *p, const void *const rows[EXPR_SOURCES],
-	struct program_env *env)
+int program_test(
+	const struct program *p, const void *const rows[EXPR_SOURCES], struct program_env *env)
 {
 	struct value v;
 
@@ -90,8 +94,8 @@ static int no_memory(struct builder *b)
 }
 
 /* Appends an instruction; NULL when out of memory. The pointer is good until the next one. */
-static struct insn *emit(struct builder *b, insn_fn run, const struct expr *e, int32_t dst,
-	int32_t operand_a)
+static struct insn *emit(
+	struct builder *b, insn_fn run, const struct expr *e, int32_t dst, int32_t operand_a)
 {
 	struct insn *i;
 
@@ -133,8 +137,8 @@ static bool is_bytes(uint8_t t)
 }
 
 /* Copies the constant's bytes into the program; *operand names it. */
-static int constant_add(struct builder *b, const struct value *v, enum type_id type,
-	int32_t *operand)
+static int constant_add(
+	struct builder *b, const struct value *v, enum type_id type, int32_t *operand)
 {
 	struct value *c;
 
@@ -165,8 +169,8 @@ static int node(struct builder *b, const struct expr *e, int32_t dst, bool *cons
 
 /* Run the instructions from `start`, which leave a constant in register dst. 1: *operand is the
  * constant; 0: that failed; -1: out of memory. */
-static int fold(struct builder *b, const struct expr *e, uint32_t start, int32_t dst,
-	int32_t *operand)
+static int fold(
+	struct builder *b, const struct expr *e, uint32_t start, int32_t dst, int32_t *operand)
 {
 	const void *rows[EXPR_SOURCES] = { NULL };
 	struct error ignored;
@@ -196,8 +200,8 @@ static int fold(struct builder *b, const struct expr *e, uint32_t start, int32_t
 
 /* The node's value as an operand: a constant where possible, else in register dst, which is a new
  * one when dst < 0. */
-static int evaluate(struct builder *b, const struct expr *e, int32_t dst, int32_t *operand,
-	bool *constant)
+static int evaluate(
+	struct builder *b, const struct expr *e, int32_t dst, int32_t *operand, bool *constant)
 {
 	uint32_t start = b->n;
 	int32_t saved = b->next;
@@ -211,8 +215,8 @@ static int evaluate(struct builder *b, const struct expr *e, int32_t dst, int32_
 		saved = b->next;
 	}
 	if (++b->depth > LIMIT_EXPR_DEPTH)
-		return error_set(b->error, ERR_TOO_COMPLEX, e->position,
-			"expression is nested too deeply");
+		return error_set(
+			b->error, ERR_TOO_COMPLEX, e->position, "expression is nested too deeply");
 	status = node(b, e, dst, constant);
 	b->depth--;
 	b->next = saved;
@@ -369,8 +373,9 @@ static int node_and_or(struct builder *b, const struct expr *e, int32_t dst, boo
 
 static int node_unary(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
-	insn_fn run = e->kind == EXPR_NOT ? insn_not :
-		e->kind == EXPR_IS_NULL ? insn_is_null : insn_is_bool;
+	insn_fn run = e->kind == EXPR_NOT ? insn_not
+		: e->kind == EXPR_IS_NULL ? insn_is_null
+					  : insn_is_bool;
 	struct insn *i;
 	int32_t o;
 
@@ -454,8 +459,7 @@ static int node_nullif(struct builder *b, const struct expr *e, int32_t dst, boo
 {
 	int32_t o;
 
-	if (into(b, e->args[0], dst, constant) != 0 ||
-		operand_of(b, e->args[2], &o, constant) != 0)
+	if (into(b, e->args[0], dst, constant) != 0 || operand_of(b, e->args[2], &o, constant) != 0)
 		return -1;
 	return emit(b, insn_nullif, e, dst, o) == NULL ? -1 : 0;
 }
@@ -558,45 +562,31 @@ static int node_in(struct builder *b, const struct expr *e, int32_t dst, bool *c
 static int node(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
 	switch (e->kind) {
-	case EXPR_COLUMN:
-		return node_column(b, e, dst, constant);
-	case EXPR_CALL:
-		return node_call(b, e, dst, constant);
-	case EXPR_CAST:
-		return node_cast(b, e, dst, constant);
+	case EXPR_COLUMN: return node_column(b, e, dst, constant);
+	case EXPR_CALL: return node_call(b, e, dst, constant);
+	case EXPR_CAST: return node_cast(b, e, dst, constant);
 	case EXPR_AND:
-	case EXPR_OR:
-		return node_and_or(b, e, dst, constant);
+	case EXPR_OR: return node_and_or(b, e, dst, constant);
 	case EXPR_NOT:
 	case EXPR_IS_NULL:
-	case EXPR_IS_BOOL:
-		return node_unary(b, e, dst, constant);
-	case EXPR_DISTINCT:
-		return node_distinct(b, e, dst, constant);
-	case EXPR_CASE:
-		return node_case(b, e, dst, constant);
-	case EXPR_COALESCE:
-		return node_coalesce(b, e, dst, constant);
-	case EXPR_NULLIF:
-		return node_nullif(b, e, dst, constant);
-	case EXPR_IN:
-		return node_in(b, e, dst, constant);
+	case EXPR_IS_BOOL: return node_unary(b, e, dst, constant);
+	case EXPR_DISTINCT: return node_distinct(b, e, dst, constant);
+	case EXPR_CASE: return node_case(b, e, dst, constant);
+	case EXPR_COALESCE: return node_coalesce(b, e, dst, constant);
+	case EXPR_NULLIF: return node_nullif(b, e, dst, constant);
+	case EXPR_IN: return node_in(b, e, dst, constant);
 	case EXPR_GREATEST:
-	case EXPR_LEAST:
-		return node_extreme(b, e, dst, constant);
-	case EXPR_NOW:
-		*constant = false;
-		return emit(b, insn_now, e, dst, 0) == NULL ? -1 : 0;
-	case EXPR_CONST:
-		break;
+	case EXPR_LEAST: return node_extreme(b, e, dst, constant);
+	case EXPR_NOW: *constant = false; return emit(b, insn_now, e, dst, 0) == NULL ? -1 : 0;
+	case EXPR_CONST: break;
 	}
 	UNREACHABLE();
 }
 
 /* --- programs --- */
 
-static struct program *program_finish(struct builder *b, const struct expr *const *trees,
-	unsigned n)
+static struct program *program_finish(
+	struct builder *b, const struct expr *const *trees, unsigned n)
 {
 	struct program *p = arena_zalloc(b->arena, sizeof(*p));
 	struct insn *code = arena_alloc(b->arena, (b->n + 1) * sizeof(*code));

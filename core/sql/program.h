@@ -36,26 +36,26 @@ enum { IN_LINEAR_MAX = 16 };
 
 struct insn {
 	insn_fn run;
-	int32_t dst;               /* a register; of OUT instructions: the tree's number */
-	int32_t a, b;              /* operands; CALL: first argument register and their number */
-	uint32_t to;               /* where a jump goes */
-	struct type type;          /* of the result */
+	int32_t dst;      /* a register; of OUT instructions: the tree's number */
+	int32_t a, b;     /* operands; CALL: first argument register and their number */
+	uint32_t to;      /* where a jump goes */
+	struct type type; /* of the result */
 	int32_t position;
 	union {
 		struct {
-			uint32_t offset;       /* of the slot in the row */
-			uint16_t null_byte;    /* offset of the byte with the NULL bit */
+			uint32_t offset;    /* of the slot in the row */
+			uint16_t null_byte; /* offset of the byte with the NULL bit */
 			uint8_t null_mask;
 			uint8_t source;
 		} load;
 		const struct function *fn;
 		const struct in_set *set;
-		bool flag;                 /* negated, explicit */
+		bool flag; /* negated, explicit */
 	};
 };
 
 struct program {
-	unsigned n;                /* trees */
+	unsigned n; /* trees */
 	unsigned nregisters;
 	const struct insn *code;
 	const struct value *constants;
@@ -79,24 +79,24 @@ insn_fn insn_cast_fast(enum type_id from, struct type to);
 
 #define INSN(name) const struct insn *name(const struct insn *i, struct machine *m)
 INSN(insn_end);
-INSN(insn_move);           /* dst = a */
-INSN(insn_out);            /* out[dst] = a */
-INSN(insn_call);           /* dst = fn(registers a … a+b) */
-INSN(insn_cast);           /* dst = cast of a; flag: explicit */
+INSN(insn_move); /* dst = a */
+INSN(insn_out);  /* out[dst] = a */
+INSN(insn_call); /* dst = fn(registers a … a+b) */
+INSN(insn_cast); /* dst = cast of a; flag: explicit */
 INSN(insn_now);
 INSN(insn_jump);
-INSN(insn_jump_unless);    /* jump unless a is true */
-INSN(insn_jump_not_null);  /* jump when a is not NULL */
-INSN(insn_and);            /* dst = dst and a; jump when false */
-INSN(insn_or);             /* dst = dst or a; jump when true */
+INSN(insn_jump_unless);   /* jump unless a is true */
+INSN(insn_jump_not_null); /* jump when a is not NULL */
+INSN(insn_and);           /* dst = dst and a; jump when false */
+INSN(insn_or);            /* dst = dst or a; jump when true */
 INSN(insn_not);
-INSN(insn_is_null);        /* flag: negated */
-INSN(insn_is_bool);        /* flag: negated; b: the test */
-INSN(insn_distinct);       /* flag: negated */
-INSN(insn_nullif);         /* dst = NULL when a is true */
-INSN(insn_in_set);         /* dst = a in set; jump when that is final */
-INSN(insn_in_step);        /* dst = dst or a = b; jump when true */
-INSN(insn_greatest);       /* dst = greatest of dst and a */
+INSN(insn_is_null);  /* flag: negated */
+INSN(insn_is_bool);  /* flag: negated; b: the test */
+INSN(insn_distinct); /* flag: negated */
+INSN(insn_nullif);   /* dst = NULL when a is true */
+INSN(insn_in_set);   /* dst = a in set; jump when that is final */
+INSN(insn_in_step);  /* dst = dst or a = b; jump when true */
+INSN(insn_greatest); /* dst = greatest of dst and a */
 INSN(insn_least);
 #undef INSN
 

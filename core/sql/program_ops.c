@@ -63,13 +63,20 @@ static inline const uint8_t *slot(const struct insn *i, struct machine *m)
 		v->flags = 0; \
 		v->scale = 0; \
 		v->type = i->type.id; \
-		statements \
-		return i + 1; \
+		statements return i + 1; \
 	}
 
 LOAD(load_bool, v->i = *p;)
-LOAD(load_int2, { int16_t x; memcpy(&x, p, sizeof(x)); v->i = x; })
-LOAD(load_int4, { int32_t x; memcpy(&x, p, sizeof(x)); v->i = x; })
+LOAD(load_int2, {
+	int16_t x;
+	memcpy(&x, p, sizeof(x));
+	v->i = x;
+})
+LOAD(load_int4, {
+	int32_t x;
+	memcpy(&x, p, sizeof(x));
+	v->i = x;
+})
 LOAD(load_int8, memcpy(&v->i, p, sizeof(v->i));)
 LOAD(load_float4, memcpy(&v->f, p, sizeof(v->f));)
 LOAD(load_float8, memcpy(&v->d, p, sizeof(v->d));)
@@ -97,12 +104,22 @@ LOAD(load_interval, {
 insn_fn insn_load(enum type_id t)
 {
 	static const insn_fn loads[TYPE_COUNT] = {
-		[TYPE_BOOL] = load_bool, [TYPE_INT2] = load_int2, [TYPE_INT4] = load_int4,
-		[TYPE_INT8] = load_int8, [TYPE_FLOAT4] = load_float4, [TYPE_FLOAT8] = load_float8,
-		[TYPE_NUMERIC] = load_numeric, [TYPE_TEXT] = load_bytes, [TYPE_VARCHAR] = load_bytes,
-		[TYPE_BPCHAR] = load_bytes, [TYPE_BYTEA] = load_bytes, [TYPE_DATE] = load_int4,
-		[TYPE_TIMESTAMP] = load_int8, [TYPE_TIMESTAMPTZ] = load_int8,
-		[TYPE_UUID] = load_uuid, [TYPE_INTERVAL] = load_interval,
+		[TYPE_BOOL] = load_bool,
+		[TYPE_INT2] = load_int2,
+		[TYPE_INT4] = load_int4,
+		[TYPE_INT8] = load_int8,
+		[TYPE_FLOAT4] = load_float4,
+		[TYPE_FLOAT8] = load_float8,
+		[TYPE_NUMERIC] = load_numeric,
+		[TYPE_TEXT] = load_bytes,
+		[TYPE_VARCHAR] = load_bytes,
+		[TYPE_BPCHAR] = load_bytes,
+		[TYPE_BYTEA] = load_bytes,
+		[TYPE_DATE] = load_int4,
+		[TYPE_TIMESTAMP] = load_int8,
+		[TYPE_TIMESTAMPTZ] = load_int8,
+		[TYPE_UUID] = load_uuid,
+		[TYPE_INTERVAL] = load_interval,
 	};
 
 	return t < TYPE_COUNT ? loads[t] : NULL;
@@ -120,14 +137,15 @@ insn_fn insn_load(enum type_id t)
 			set_null(v, i->type.id); \
 			return i + 1; \
 		} \
-		statements \
-		return i + 1; \
+		statements return i + 1; \
 	}
 
 static const struct insn *out_of_range(const struct insn *i, struct machine *m)
 {
 	error_set(m->env->error, ERR_NUMERIC_RANGE, 0, "%s out of range",
-		i->type.id == TYPE_INT2 ? "smallint" : i->type.id == TYPE_INT4 ? "integer" : "bigint");
+		i->type.id == TYPE_INT2           ? "smallint"
+			: i->type.id == TYPE_INT4 ? "integer"
+						  : "bigint");
 	return fail(i, m);
 }
 
@@ -211,16 +229,11 @@ static insn_fn arithmetic_find(const struct function *fn)
 		if (strcmp(table[k].name, fn->name) != 0)
 			continue;
 		switch (fn->args[0]) {
-		case TYPE_INT2:
-			return table[k].int2;
-		case TYPE_INT4:
-			return table[k].int4;
-		case TYPE_INT8:
-			return table[k].int8;
-		case TYPE_NUMERIC:
-			return table[k].numeric;
-		default:
-			return NULL;
+		case TYPE_INT2: return table[k].int2;
+		case TYPE_INT4: return table[k].int4;
+		case TYPE_INT8: return table[k].int8;
+		case TYPE_NUMERIC: return table[k].numeric;
+		default: return NULL;
 		}
 	}
 	return NULL;
@@ -229,9 +242,12 @@ static insn_fn arithmetic_find(const struct function *fn)
 static insn_fn comparison_find(const struct function *fn)
 {
 	static const struct comparison table[] = {
-		{ "=", eq_whole, eq_value, eq_bytes }, { "<>", ne_whole, ne_value, ne_bytes },
-		{ "<", lt_whole, lt_value, NULL }, { "<=", le_whole, le_value, NULL },
-		{ ">", gt_whole, gt_value, NULL }, { ">=", ge_whole, ge_value, NULL },
+		{ "=", eq_whole, eq_value, eq_bytes },
+		{ "<>", ne_whole, ne_value, ne_bytes },
+		{ "<", lt_whole, lt_value, NULL },
+		{ "<=", le_whole, le_value, NULL },
+		{ ">", gt_whole, gt_value, NULL },
+		{ ">=", ge_whole, ge_value, NULL },
 	};
 
 	for (unsigned k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
@@ -244,14 +260,11 @@ static insn_fn comparison_find(const struct function *fn)
 		case TYPE_INT8:
 		case TYPE_DATE:
 		case TYPE_TIMESTAMP:
-		case TYPE_TIMESTAMPTZ:
-			return table[k].whole;
+		case TYPE_TIMESTAMPTZ: return table[k].whole;
 		case TYPE_TEXT:
 		case TYPE_VARCHAR:
-		case TYPE_BYTEA:
-			return table[k].bytes != NULL ? table[k].bytes : table[k].value;
-		default:
-			return table[k].value;
+		case TYPE_BYTEA: return table[k].bytes != NULL ? table[k].bytes : table[k].value;
+		default: return table[k].value;
 		}
 	}
 	return NULL;

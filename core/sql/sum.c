@@ -11,7 +11,7 @@
 #include "core/sql/numeric.h"
 
 enum {
-	LIMBS = 36,              /* 2304 bits: 2^-1088 … 2^1215 */
+	LIMBS = 36, /* 2304 bits: 2^-1088 … 2^1215 */
 	BIAS = 1088,
 	SCALES = LIMIT_NUMERIC_DIGITS + 1
 };
@@ -28,16 +28,12 @@ enum type_id sum_type(enum type_id arg)
 {
 	switch (arg) {
 	case TYPE_INT2:
-	case TYPE_INT4:
-		return TYPE_INT8;
+	case TYPE_INT4: return TYPE_INT8;
 	case TYPE_INT8:
-	case TYPE_NUMERIC:
-		return TYPE_NUMERIC;
+	case TYPE_NUMERIC: return TYPE_NUMERIC;
 	case TYPE_FLOAT4:
-	case TYPE_FLOAT8:
-		return arg;
-	default:
-		return TYPE_UNKNOWN;
+	case TYPE_FLOAT8: return arg;
+	default: return TYPE_UNKNOWN;
 	}
 }
 
@@ -47,13 +43,10 @@ enum type_id avg_type(enum type_id arg)
 	case TYPE_INT2:
 	case TYPE_INT4:
 	case TYPE_INT8:
-	case TYPE_NUMERIC:
-		return TYPE_NUMERIC;
+	case TYPE_NUMERIC: return TYPE_NUMERIC;
 	case TYPE_FLOAT4:
-	case TYPE_FLOAT8:
-		return TYPE_FLOAT8;
-	default:
-		return TYPE_UNKNOWN;
+	case TYPE_FLOAT8: return TYPE_FLOAT8;
+	default: return TYPE_UNKNOWN;
 	}
 }
 
@@ -176,8 +169,8 @@ static double double_result(const struct sum_wide *w)
 	return negative ? -d : d;
 }
 
-static int numeric_add_weighted(struct sum_state *s, const struct value *v, int64_t weight,
-	struct heap *h, struct error *e)
+static int numeric_add_weighted(
+	struct sum_state *s, const struct value *v, int64_t weight, struct heap *h, struct error *e)
 {
 	int128 product, sum;
 
@@ -195,8 +188,8 @@ static int numeric_add_weighted(struct sum_state *s, const struct value *v, int6
 	return 0;
 }
 
-int sum_add(struct sum_state *s, const struct value *v, int64_t weight, struct heap *h,
-	struct error *e)
+int sum_add(
+	struct sum_state *s, const struct value *v, int64_t weight, struct heap *h, struct error *e)
 {
 	if (value_is_null(v) || weight == 0)
 		return 0;
@@ -272,16 +265,10 @@ int sum_result(const struct sum_state *s, enum type_id arg, struct value *out, s
 		return 0;
 	}
 	switch (arg) {
-	case TYPE_NUMERIC:
-		return numeric_result(s, out, e);
-	case TYPE_INT8:
-		return numeric_make(out, sum, 0, e);
-	case TYPE_FLOAT8:
-		out->d = double_result(s->wide);
-		return 0;
-	case TYPE_FLOAT4:
-		out->f = (float)double_result(s->wide);
-		return 0;
+	case TYPE_NUMERIC: return numeric_result(s, out, e);
+	case TYPE_INT8: return numeric_make(out, sum, 0, e);
+	case TYPE_FLOAT8: out->d = double_result(s->wide); return 0;
+	case TYPE_FLOAT4: out->f = (float)double_result(s->wide); return 0;
 	default:
 		if (sum > INT64_MAX || sum < INT64_MIN)
 			return error_set(e, ERR_NUMERIC_RANGE, 0, "bigint out of range");
@@ -304,8 +291,8 @@ int avg_result(const struct sum_state *s, enum type_id arg, struct value *out, s
 		out->d = double_result(s->wide) / (double)s->count;
 		return 0;
 	}
-	if (arg == TYPE_NUMERIC ? numeric_result(s, &sum, e) != 0 :
-		numeric_make(&sum, integer_sum(s), 0, e) != 0)
+	if (arg == TYPE_NUMERIC ? numeric_result(s, &sum, e) != 0
+				: numeric_make(&sum, integer_sum(s), 0, e) != 0)
 		return -1;
 	numeric_from_int(&count, s->count);
 	return numeric_div(out, &sum, &count, e);

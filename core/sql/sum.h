@@ -18,12 +18,12 @@ struct sum_wide;
 /* Zero-initialised is empty. May be moved with memcpy. Owns memory only when `wide` is set. Which of
  * the fields are used depends on the type of the values, which is the same in every call. */
 struct sum_state {
-	int64_t count;          /* values present, NULLs not counted */
-	uint64_t lo, mid;       /* sum, two's complement of 192 bits: hi:mid:lo */
+	int64_t count;    /* values present, NULLs not counted */
+	uint64_t lo, mid; /* sum, two's complement of 192 bits: hi:mid:lo */
 	int64_t hi;
-	struct sum_wide *wide;  /* numerics of several scales, floats, intervals */
-	uint8_t scale;          /* numeric: scale of hi:mid:lo */
-	bool seen;              /* numeric: scale is set */
+	struct sum_wide *wide; /* numerics of several scales, floats, intervals */
+	uint8_t scale;         /* numeric: scale of hi:mid:lo */
+	bool seen;             /* numeric: scale is set */
 };
 
 /* Result types of sum(arg) and avg(arg), TYPE_UNKNOWN when there is no such aggregate. */

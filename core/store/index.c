@@ -24,10 +24,10 @@ enum { FAN = 64, FAN_BITS = 6, CHAIN_MAX = 12, LEVELS_MAX = 10, STEP_DEAD = 64 }
 struct entry {
 	struct entry *next;
 	uint64_t hash;
-	uint64_t from, until;  /* until: UINT64_MAX while it holds */
-	uint32_t size;         /* bytes of the rows below */
-	uint32_t key_at;       /* the key row within data */
-	char data[];           /* the index columns as a row, then the key columns as a row */
+	uint64_t from, until; /* until: UINT64_MAX while it holds */
+	uint32_t size;        /* bytes of the rows below */
+	uint32_t key_at;      /* the key row within data */
+	char data[];          /* the index columns as a row, then the key columns as a row */
 };
 
 /* A leaf: pointer to a chain; a node: pointer to 64 more, with the low bit set. */
@@ -50,13 +50,13 @@ struct index {
 	struct arena arena;
 	struct node root;
 	uint64_t entries;
-	struct removed *removed;   /* ring: entries to be taken out later */
+	struct removed *removed; /* ring: entries to be taken out later */
 	size_t removed_cap, removed_head, removed_tail;
 };
 
 /* The columns of a row that holds nothing else. */
-static const uint16_t SEQUENCE[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
-	19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
+static const uint16_t SEQUENCE[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+	18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
 _Static_assert(sizeof(SEQUENCE) / sizeof(SEQUENCE[0]) == LIMIT_KEY_COLUMNS, "all key columns");
 
 static bool is_node(uintptr_t p)
@@ -205,14 +205,15 @@ int index_reserve(struct index *ix, unsigned n)
 /* Whether an entry is of this row: same index columns, same key. */
 static bool entry_is(const struct index *ix, const struct entry *e, const void *row)
 {
-	return row_equal(&ix->col_layout, e->data, SEQUENCE, ix->layout, row, ix->cols, ix->ncols) &&
+	return row_equal(
+		       &ix->col_layout, e->data, SEQUENCE, ix->layout, row, ix->cols, ix->ncols) &&
 		row_equal(&ix->key_layout, e->data + e->key_at, SEQUENCE, ix->layout, row, ix->key,
 			ix->nkey);
 }
 
 /* A chain too long becomes a node. Failing is harmless: the chain just stays long. */
-static void leaf_split(struct index *ix, uintptr_t *leaf, unsigned level, uint64_t epoch,
-	unsigned length)
+static void leaf_split(
+	struct index *ix, uintptr_t *leaf, unsigned level, uint64_t epoch, unsigned length)
 {
 	struct node *n;
 	struct entry *first = (struct entry *)*leaf;
@@ -311,8 +312,9 @@ void index_remove(struct index *ix, const void *row, uint64_t epoch)
 		ix->entries--;
 		/* Without room for the note the entry stays, dead, until its chain is looked at again. */
 		if (ix->removed_tail - ix->removed_head < ix->removed_cap)
-			ix->removed[ix->removed_tail++ & (ix->removed_cap - 1)] =
-				(struct removed){ hash, epoch };
+			ix->removed[ix->removed_tail++ & (ix->removed_cap - 1)] = (struct removed){
+				hash, epoch
+			};
 		return;
 	}
 }
@@ -355,7 +357,11 @@ void index_find(const struct index *ix, struct index_cursor *c, uint64_t hash,
 	unsigned level;
 
 	*c = (struct index_cursor){ .entry = (const void *)load(leaf_of(ix, hash, &level)),
-		.hash = hash, .v = v, .kl = kl, .krow = krow, .kcols = kcols };
+		.hash = hash,
+		.v = v,
+		.kl = kl,
+		.krow = krow,
+		.kcols = kcols };
 }
 
 static bool entry_holds(const struct entry *e, uint64_t v)
@@ -372,7 +378,8 @@ const void *index_next(const struct index *ix, struct index_cursor *c)
 
 		c->entry = (const void *)load((const uintptr_t *)&e->next);
 		if (e->hash == c->hash && entry_holds(e, c->v) &&
-			row_equal(&ix->col_layout, e->data, SEQUENCE, c->kl, c->krow, c->kcols, ix->ncols))
+			row_equal(&ix->col_layout, e->data, SEQUENCE, c->kl, c->krow, c->kcols,
+				ix->ncols))
 			return e->data + e->key_at;
 	}
 	return NULL;

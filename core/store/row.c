@@ -21,21 +21,15 @@ static bool type_is_bytes(enum type_id t)
 uint32_t row_slot_width(enum type_id t)
 {
 	switch (t) {
-	case TYPE_BOOL:
-		return 1;
-	case TYPE_INT2:
-		return 2;
+	case TYPE_BOOL: return 1;
+	case TYPE_INT2: return 2;
 	case TYPE_INT4:
 	case TYPE_FLOAT4:
-	case TYPE_DATE:
-		return 4;
-	case TYPE_NUMERIC:
-		return 17;
+	case TYPE_DATE: return 4;
+	case TYPE_NUMERIC: return 17;
 	case TYPE_UUID:
-	case TYPE_INTERVAL:
-		return 16;
-	default:
-		return 8;
+	case TYPE_INTERVAL: return 16;
+	default: return 8;
 	}
 }
 
@@ -47,8 +41,8 @@ int row_layout_init(struct row_layout *l, const struct type *types, unsigned nco
 	uint32_t at = NULLS_AT + (ncols + 7) / 8;
 
 	if (ncols > ROW_COLS_MAX)
-		return error_set(e, ERR_TOO_MANY_COLUMNS, 0, "at most %d columns are allowed",
-			ROW_COLS_MAX);
+		return error_set(
+			e, ERR_TOO_MANY_COLUMNS, 0, "at most %d columns are allowed", ROW_COLS_MAX);
 	copy = arena_alloc(a, (ncols + 1) * sizeof(*copy));
 	offsets = arena_alloc(a, (ncols + 1) * sizeof(*offsets));
 	if (copy == NULL || offsets == NULL)
@@ -80,9 +74,7 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 	}
 	out->flags = 0;
 	switch ((enum type_id)out->type) {
-	case TYPE_BOOL:
-		out->i = *slot;
-		break;
+	case TYPE_BOOL: out->i = *slot; break;
 	case TYPE_INT2: {
 		int16_t v;
 
@@ -98,9 +90,7 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 		out->i = v;
 		break;
 	}
-	case TYPE_FLOAT4:
-		memcpy(&out->f, slot, sizeof(out->f));
-		break;
+	case TYPE_FLOAT4: memcpy(&out->f, slot, sizeof(out->f)); break;
 	case TYPE_NUMERIC:
 		memcpy(&out->n, slot, sizeof(out->n));
 		out->scale = (uint8_t)slot[16];
@@ -110,9 +100,7 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 		}
 		break;
 	case TYPE_UUID:
-	case TYPE_INTERVAL:
-		memcpy(out->uuid, slot, 16);
-		break;
+	case TYPE_INTERVAL: memcpy(out->uuid, slot, 16); break;
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
@@ -125,9 +113,7 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 		out->s.len = len;
 		break;
 	}
-	default:
-		memcpy(&out->i, slot, sizeof(out->i));
-		break;
+	default: memcpy(&out->i, slot, sizeof(out->i)); break;
 	}
 }
 
@@ -157,9 +143,7 @@ uint32_t row_encode(const struct row_layout *l, const struct value *values, void
 			continue;
 		}
 		switch ((enum type_id)l->types[c].id) {
-		case TYPE_BOOL:
-			*slot = v->i != 0;
-			break;
+		case TYPE_BOOL: *slot = v->i != 0; break;
 		case TYPE_NUMERIC:
 			memcpy(slot, &v->n, sizeof(v->n));
 			slot[16] = (char)v->scale;
@@ -218,8 +202,8 @@ static int validate_bytes(struct type t, const char *row, const char *slot, unsi
 	if (t.id == TYPE_BYTEA)
 		return 0;
 	if (!utf8_valid(row + at, n))
-		return error_set(e, ERR_BYTE_SEQUENCE, 0, "invalid row: column %u is not valid UTF-8",
-			col + 1);
+		return error_set(e, ERR_BYTE_SEQUENCE, 0,
+			"invalid row: column %u is not valid UTF-8", col + 1);
 	if (t.a > 0 && n > t.a && utf8_length(row + at, n) > t.a)
 		return bad(e, col, "it is longer than its type allows");
 	return 0;
@@ -248,7 +232,8 @@ int row_validate(const struct row_layout *l, const void *untrusted, size_t len, 
 	if (len < l->fixed || len % 8 != 0 || len > ROW_SIZE_MAX || row_size(row) != len)
 		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: its size is wrong");
 	if (l->ncols % 8 != 0 && (uint8_t)row[NULLS_AT + l->ncols / 8] >> (l->ncols % 8) != 0)
-		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: NULL bits beyond its columns");
+		return error_set(
+			e, ERR_INVALID_BINARY, 0, "invalid row: NULL bits beyond its columns");
 	for (unsigned c = 0; c < l->ncols; c++) {
 		const char *slot = row + l->offsets[c];
 		struct type t = l->types[c];

@@ -27,8 +27,8 @@ enum { ROW_COLS_MAX = 1600, ROW_SIZE_MAX = 1 << 24 };
 
 struct row_layout {
 	uint16_t ncols;
-	uint16_t slots;         /* offset of the first slot */
-	uint32_t fixed;         /* offset of the tail: size of a row without variable bytes */
+	uint16_t slots;           /* offset of the first slot */
+	uint32_t fixed;           /* offset of the tail: size of a row without variable bytes */
 	const struct type *types; /* ncols; owned by whoever owns the layout's arena */
 	const uint32_t *offsets;  /* ncols */
 };

@@ -34,7 +34,7 @@ enum {
 	SLOTS = 7,
 	BUCKETS = 64,
 	DEPTH_MAX = 40,
-	STEP_DEAD = 64,        /* dead keys taken out a step */
+	STEP_DEAD = 64, /* dead keys taken out a step */
 	HASH_BITS_IN_SLOT = 16
 };
 
@@ -64,12 +64,12 @@ struct dead {
 struct table {
 	/* fixed */
 	struct table_options o;
-	unsigned fast;         /* width of the single fixed-width key column compared by memcmp; 0: none */
+	unsigned fast; /* width of the single fixed-width key column compared by memcmp; 0: none */
 	/* readers */
 	_Alignas(64) struct directory *directory;
 	/* writer */
 	_Alignas(64) uint64_t rows;
-	struct dead *dead;     /* ring */
+	struct dead *dead; /* ring */
 	size_t dead_cap, dead_head, dead_tail;
 };
 
@@ -158,10 +158,8 @@ static unsigned fast_width(const struct table_options *o)
 	case TYPE_DATE:
 	case TYPE_TIMESTAMP:
 	case TYPE_TIMESTAMPTZ:
-	case TYPE_UUID:
-		return row_slot_width(id);
-	default:
-		return 0;
+	case TYPE_UUID: return row_slot_width(id);
+	default: return 0;
 	}
 }
 
@@ -172,8 +170,8 @@ static bool key_equal(const struct table *t, const char *row, const struct row_l
 
 	if (t->fast != 0 && kl->types[kcols[0]].id == l->types[t->o.key[0]].id)
 		/* A NULL's slot is zero, so compare its bit too. */
-		return memcmp(row + l->offsets[t->o.key[0]], (const char *)krow + kl->offsets[kcols[0]],
-			t->fast) == 0 &&
+		return memcmp(row + l->offsets[t->o.key[0]],
+			       (const char *)krow + kl->offsets[kcols[0]], t->fast) == 0 &&
 			row_is_null(row, t->o.key[0]) == row_is_null(krow, kcols[0]);
 	return row_equal(l, row, t->o.key, kl, krow, kcols, t->o.nkey);
 }
@@ -183,7 +181,7 @@ static bool key_equal(const struct table *t, const char *row, const struct row_l
 struct found {
 	struct bucket *bucket;
 	unsigned slot;
-	struct version *head;  /* NULL: not there */
+	struct version *head; /* NULL: not there */
 };
 
 static bool bucket_find(const struct table *t, struct bucket *b, uint64_t hash,
@@ -225,8 +223,9 @@ static const void *visible_row(const struct version *head, uint64_t v)
 {
 	const struct version *ver = version_at(head, v);
 
-	return ver == NULL || (__atomic_load_n(&ver->flags, __ATOMIC_RELAXED) & VERSION_DEAD) ? NULL :
-		ver->row;
+	return ver == NULL || (__atomic_load_n(&ver->flags, __ATOMIC_RELAXED) & VERSION_DEAD)
+		? NULL
+		: ver->row;
 }
 
 const void *table_read(const struct table *t, uint64_t hash, const struct row_layout *kl,
@@ -251,7 +250,8 @@ void table_read_batch(const struct table *const *t, unsigned n, const uint64_t *
 		uint64_t m = tag_matches(tags_load(b), tag_of(hashes[i]));
 
 		if (m != 0)
-			__builtin_prefetch(slot_version(slot_load(b, (unsigned)__builtin_ctzll(m) / 8)));
+			__builtin_prefetch(
+				slot_version(slot_load(b, (unsigned)__builtin_ctzll(m) / 8)));
 		else
 			__builtin_prefetch(&segments[i]->buckets[bucket_second(hashes[i])]);
 	}
@@ -427,7 +427,8 @@ static int slot_insert(struct table *t, uint64_t hash, uint64_t epoch, struct ve
 		if (i < SLOTS) {
 			/* The slot before the tag that makes it count. */
 			__atomic_store_n(&b->slots[i], slot_make(v, hash), __ATOMIC_RELEASE);
-			__atomic_store_n(&b->tags, b->tags | tag_of(hash) << (8 * i), __ATOMIC_RELEASE);
+			__atomic_store_n(
+				&b->tags, b->tags | tag_of(hash) << (8 * i), __ATOMIC_RELEASE);
 			return 0;
 		}
 		if (split(t, hash, epoch) != 0)
@@ -454,8 +455,8 @@ static struct version *version_new(struct table *t, uint64_t epoch, const void *
 }
 
 /* Link a new head before the old one, which is retired. As large as the old one, so that undo fits. */
-static struct version *head_replace(struct table *t, const struct found *f, uint64_t hash,
-	uint64_t epoch, const void *row)
+static struct version *head_replace(
+	struct table *t, const struct found *f, uint64_t hash, uint64_t epoch, const void *row)
 {
 	struct version *v;
 
@@ -567,7 +568,8 @@ static bool slot_of(struct segment *s, uint64_t hash, const struct version *v, s
 
 	for (unsigned k = 0; k < 2; k++)
 		for (unsigned i = 0; i < SLOTS; i++)
-			if ((b[k]->tags >> (8 * i) & 0xff) != 0 && slot_version(b[k]->slots[i]) == v) {
+			if ((b[k]->tags >> (8 * i) & 0xff) != 0 &&
+				slot_version(b[k]->slots[i]) == v) {
 				*out = (struct found){ b[k], i, slot_version(b[k]->slots[i]) };
 				return true;
 			}
@@ -657,14 +659,15 @@ const void *table_scan_next(struct table_cursor *c)
 		c->bucket++;
 		if (c->bucket + 1 < BUCKETS)
 			for (unsigned i = 0; i < SLOTS; i++)
-				__builtin_prefetch(slot_version(s->buckets[c->bucket + 1].slots[i]));
+				__builtin_prefetch(
+					slot_version(s->buckets[c->bucket + 1].slots[i]));
 	}
 }
 
 /* --- checking --- */
 
-static void segment_check(const struct table *t, const struct segment *s, uint64_t prefix,
-	uint64_t *rows)
+static void segment_check(
+	const struct table *t, const struct segment *s, uint64_t prefix, uint64_t *rows)
 {
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (unsigned i = 0; i < SLOTS; i++) {

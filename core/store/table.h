@@ -68,7 +68,7 @@ struct table_cursor {
 	const struct table *table;
 	const void *segment;
 	uint64_t v;
-	uint64_t place;       /* hash prefix where the next segment begins */
+	uint64_t place; /* hash prefix where the next segment begins */
 	unsigned bucket, slot;
 	bool last;
 };

@@ -11,8 +11,8 @@
 #include "core/base/hash.h"
 
 static const struct {
-	const char *name;       /* as PostgreSQL prints it */
-	const char *names[4];   /* as SQL may spell it */
+	const char *name;     /* as PostgreSQL prints it */
+	const char *names[4]; /* as SQL may spell it */
 } TYPES[TYPE_COUNT] = {
 	[TYPE_UNKNOWN] = { "unknown", { NULL } },
 	[TYPE_BOOL] = { "boolean", { "bool", "boolean" } },
@@ -155,27 +155,20 @@ static int128 interval_span(const struct value *v)
 int value_compare(const struct value *a, const struct value *b)
 {
 	switch ((enum type_id)a->type) {
-	case TYPE_FLOAT4:
-		return compare_double((double)a->f, (double)b->f);
-	case TYPE_FLOAT8:
-		return compare_double(a->d, b->d);
-	case TYPE_NUMERIC:
-		return compare_numeric(a, b);
+	case TYPE_FLOAT4: return compare_double((double)a->f, (double)b->f);
+	case TYPE_FLOAT8: return compare_double(a->d, b->d);
+	case TYPE_NUMERIC: return compare_numeric(a, b);
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
-	case TYPE_BYTEA:
-		return compare_bytes(a->s.p, a->s.len, b->s.p, b->s.len);
-	case TYPE_BPCHAR:
-		return compare_bytes(a->s.p, unpadded(a), b->s.p, unpadded(b));
-	case TYPE_UUID:
-		return memcmp(a->uuid, b->uuid, sizeof(a->uuid));
+	case TYPE_BYTEA: return compare_bytes(a->s.p, a->s.len, b->s.p, b->s.len);
+	case TYPE_BPCHAR: return compare_bytes(a->s.p, unpadded(a), b->s.p, unpadded(b));
+	case TYPE_UUID: return memcmp(a->uuid, b->uuid, sizeof(a->uuid));
 	case TYPE_INTERVAL: {
 		int128 x = interval_span(a), y = interval_span(b);
 
 		return x < y ? -1 : x > y;
 	}
-	default:
-		return a->i < b->i ? -1 : a->i > b->i;
+	default: return a->i < b->i ? -1 : a->i > b->i;
 	}
 }
 
@@ -186,7 +179,7 @@ static uint64_t hash_double(double d)
 	uint64_t bits;
 
 	if (d == 0)
-		d = 0;          /* -0.0 */
+		d = 0; /* -0.0 */
 	if (isnan(d))
 		d = (double)NAN;
 	memcpy(&bits, &d, sizeof(bits));
@@ -203,10 +196,8 @@ uint64_t value_hash(const struct value *v)
 	if (value_is_null(v))
 		return hash_u64(UINT64_C(0x6e756c6c));
 	switch ((enum type_id)v->type) {
-	case TYPE_FLOAT4:
-		return hash_double((double)v->f);
-	case TYPE_FLOAT8:
-		return hash_double(v->d);
+	case TYPE_FLOAT4: return hash_double((double)v->f);
+	case TYPE_FLOAT8: return hash_double(v->d);
 	case TYPE_NUMERIC: {
 		uint128 n;
 		unsigned scale;
@@ -218,15 +209,10 @@ uint64_t value_hash(const struct value *v)
 	}
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
-	case TYPE_BYTEA:
-		return hash_bytes(v->s.p, v->s.len, 0);
-	case TYPE_BPCHAR:
-		return hash_bytes(v->s.p, unpadded(v), 0);
-	case TYPE_UUID:
-		return hash_bytes(v->uuid, sizeof(v->uuid), 0);
-	case TYPE_INTERVAL:
-		return hash_128((uint128)interval_span(v), 0);
-	default:
-		return hash_u64((uint64_t)v->i);
+	case TYPE_BYTEA: return hash_bytes(v->s.p, v->s.len, 0);
+	case TYPE_BPCHAR: return hash_bytes(v->s.p, unpadded(v), 0);
+	case TYPE_UUID: return hash_bytes(v->uuid, sizeof(v->uuid), 0);
+	case TYPE_INTERVAL: return hash_128((uint128)interval_span(v), 0);
+	default: return hash_u64((uint64_t)v->i);
 	}
 }

@@ -73,7 +73,10 @@ struct value {
 	uint8_t type;  /* enum type_id; kept right by everyone who makes a value */
 };
 
-static inline bool value_is_null(const struct value *v) { return v->flags & VALUE_NULL; }
+static inline bool value_is_null(const struct value *v)
+{
+	return v->flags & VALUE_NULL;
+}
 
 /* PostgreSQL's name of a type with modifier, e.g. "numeric(12,2)", "character varying(20)".
  * buf of cap bytes (64 suffices); returns buf. */

@@ -88,8 +88,8 @@ static bool raise_to(struct line *l, uint64_t v)
 	uint64_t old = atomic_load_explicit(&l->value, memory_order_relaxed);
 
 	while (old < v)
-		if (atomic_compare_exchange_weak_explicit(&l->value, &old, v, memory_order_seq_cst,
-			memory_order_relaxed))
+		if (atomic_compare_exchange_weak_explicit(
+			    &l->value, &old, v, memory_order_seq_cst, memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -141,7 +141,8 @@ uint64_t epoch_enter(struct epochs *ep, unsigned shard)
 void epoch_leave(struct epochs *ep, unsigned shard)
 {
 	put(&ep->open[shard], NONE);
-	atomic_thread_fence(memory_order_seq_cst); /* our leaving before what epoch_advance() reads */
+	atomic_thread_fence(
+		memory_order_seq_cst); /* our leaving before what epoch_advance() reads */
 }
 
 static uint64_t sealed(const struct epochs *ep)
@@ -199,8 +200,8 @@ static void current_move(struct epochs *ep)
 
 	if (get(&ep->used) < e || e - get(&ep->visible) > LIMIT_EPOCHS_IN_FLIGHT)
 		return;
-	(void)atomic_compare_exchange_strong_explicit(&ep->current.value, &e, e + 1,
-		memory_order_seq_cst, memory_order_relaxed);
+	(void)atomic_compare_exchange_strong_explicit(
+		&ep->current.value, &e, e + 1, memory_order_seq_cst, memory_order_relaxed);
 }
 
 bool epoch_advance(struct epochs *ep)
@@ -246,7 +247,8 @@ uint64_t epoch_ready(const struct epochs *ep, unsigned stage)
 
 void epoch_finish(struct epochs *ep, unsigned shard, unsigned stage, uint64_t n)
 {
-	DEBUG_ASSERT(stage >= 1 && n >= get(&ep->finished[stage][shard]));
+	ASSERT(stage >= 1 && stage < LIMIT_STAGES);
+	DEBUG_ASSERT(n >= get(&ep->finished[stage][shard]));
 	put(&ep->finished[stage][shard], n);
 	atomic_thread_fence(memory_order_seq_cst); /* as in epoch_leave() */
 }

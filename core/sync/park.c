@@ -55,8 +55,8 @@ void park_wake(struct parker *p)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&p->state, memory_order_relaxed) != PARKED)
 		return;
-	if (!atomic_compare_exchange_strong_explicit(&p->state, &parked, RUNNING, memory_order_acq_rel,
-		memory_order_relaxed))
+	if (!atomic_compare_exchange_strong_explicit(
+		    &p->state, &parked, RUNNING, memory_order_acq_rel, memory_order_relaxed))
 		return;
 	if (p->wake != NULL)
 		p->wake(p->arg);

@@ -18,7 +18,7 @@
 
 struct parker {
 	_Alignas(64) _Atomic uint32_t state;
-	void (*wake)(void *);   /* NULL: futex */
+	void (*wake)(void *); /* NULL: futex */
 	void *arg;
 };
 

@@ -17,8 +17,8 @@ struct item {
 struct retire {
 	struct heap *heap;
 	struct item *items;
-	size_t cap;               /* power of two, or 0 */
-	size_t head, tail;        /* only grow; head == tail: empty */
+	size_t cap;        /* power of two, or 0 */
+	size_t head, tail; /* only grow; head == tail: empty */
 	size_t bytes;
 };
 

@@ -43,7 +43,7 @@ struct ring {
 	_Alignas(64) uint64_t taken;
 	uint64_t released_own;
 	uint64_t published_seen;
-	uint64_t peeked;               /* frame that ring_advance() will pass */
+	uint64_t peeked; /* frame that ring_advance() will pass */
 	/* shared, one writer each */
 	_Alignas(64) _Atomic uint64_t published;
 	_Alignas(64) _Atomic uint64_t released;
@@ -141,7 +141,8 @@ const void *ring_peek(struct ring *r, uint32_t *len)
 		struct frame f;
 
 		if (r->taken == r->published_seen) {
-			r->published_seen = atomic_load_explicit(&r->published, memory_order_acquire);
+			r->published_seen = atomic_load_explicit(
+				&r->published, memory_order_acquire);
 			if (r->taken == r->published_seen)
 				return NULL;
 		}

@@ -69,7 +69,8 @@ int lfc_send(struct lfc *c, enum wire_type type, uint64_t request, const void *h
 int lfc_flush(struct lfc *c)
 {
 	while (c->out.head < c->out.used) {
-		ssize_t n = send(c->fd, c->out.data + c->out.head, c->out.used - c->out.head, MSG_NOSIGNAL);
+		ssize_t n = send(
+			c->fd, c->out.data + c->out.head, c->out.used - c->out.head, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -170,7 +171,8 @@ struct lfc *lfc_open(const char *address, char *message, size_t cap)
 	if (lfc_send(c, WIRE_HELLO, 0, &hello, sizeof(hello), NULL, 0) != 0 || lfc_flush(c) != 0 ||
 		lfc_receive(c, &f) != 1 || f.header.type != WIRE_HELLO_OK ||
 		f.header.length != sizeof(c->server)) {
-		(void)snprintf(message, cap, "%s: the server did not accept the connection", address);
+		(void)snprintf(
+			message, cap, "%s: the server did not accept the connection", address);
 		lfc_close(c);
 		return NULL;
 	}

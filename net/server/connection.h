@@ -16,7 +16,7 @@ struct session;
 /* Bytes that grow at the end and are used up from the start. */
 struct buffer {
 	unsigned char *data;
-	size_t head, used, cap;       /* valid: [head, used) */
+	size_t head, used, cap; /* valid: [head, used) */
 };
 
 /* Room for n more bytes at the end; NULL when out of memory. The caller adds to `used`. */
@@ -34,26 +34,26 @@ struct session_host {
 	struct lf_engine *engine;
 	struct lf_port *port;
 	void *reactor;
-	struct pending *spare;        /* request records to be used again */
+	struct pending *spare; /* request records to be used again */
 	struct arena scratch;
-	struct session *waiting;      /* sessions with a query that waits for an epoch */
+	struct session *waiting; /* sessions with a query that waits for an epoch */
 };
 
 struct connection {
 	int fd;
-	unsigned ops;                 /* of the kernel: under way on this connection */
-	bool receiving, canceling;    /* a multishot receive is armed; is being cancelled */
+	unsigned ops;              /* of the kernel: under way on this connection */
+	bool receiving, canceling; /* a multishot receive is armed; is being cancelled */
 	bool sending;
-	bool ended;                   /* the client will send nothing more */
-	bool closing;                 /* send what is in `out`, then close */
-	bool dead;                    /* nothing more is sent or received: wait for ops and replies */
-	bool blocked;                 /* the session cannot take input now */
-	bool listed;                  /* in the reactor's list of those with something to do */
-	uint64_t last_in_us;          /* when bytes came last */
-	uint64_t last_out_us;         /* when the client last took some, or nothing waited */
-	struct buffer in;             /* what could not be used yet */
-	struct buffer out;            /* being written by the session */
-	struct buffer sent;           /* being sent: belongs to the kernel */
+	bool ended;           /* the client will send nothing more */
+	bool closing;         /* send what is in `out`, then close */
+	bool dead;            /* nothing more is sent or received: wait for ops and replies */
+	bool blocked;         /* the session cannot take input now */
+	bool listed;          /* in the reactor's list of those with something to do */
+	uint64_t last_in_us;  /* when bytes came last */
+	uint64_t last_out_us; /* when the client last took some, or nothing waited */
+	struct buffer in;     /* what could not be used yet */
+	struct buffer out;    /* being written by the session */
+	struct buffer sent;   /* being sent: belongs to the kernel */
 	struct session *session;
 	struct reactor *reactor;
 	struct connection *next, *prev; /* of the reactor */

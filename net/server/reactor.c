@@ -37,8 +37,8 @@ enum {
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 8192,
 	BUFFER_GROUP = 1,
-	TICK_US = 100000,           /* time-outs are looked at so often */
-	SENT_KEEP = 1 << 20         /* larger output buffers are freed when empty */
+	TICK_US = 100000,   /* time-outs are looked at so often */
+	SENT_KEEP = 1 << 20 /* larger output buffers are freed when empty */
 };
 
 /* The low bits of user data; connections are aligned to 64. */
@@ -56,7 +56,7 @@ struct reactor {
 	struct io_uring ring;
 	bool ring_ready;
 	struct io_uring_buf_ring *buffers;
-	unsigned char *memory;      /* of the provided buffers */
+	unsigned char *memory; /* of the provided buffers */
 	unsigned buffers_given;
 	int wake_fd;
 	uint64_t wake_value;
@@ -389,8 +389,8 @@ static void on_receive(struct reactor *r, struct connection *c, int res, unsigne
 		unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
 
 		if (res > 0)
-			connection_received(c, r->memory + (size_t)id * DEFAULT_RECV_BUFFER_BYTES,
-				(size_t)res);
+			connection_received(
+				c, r->memory + (size_t)id * DEFAULT_RECV_BUFFER_BYTES, (size_t)res);
 		buffer_give_back(r, id);
 	}
 	if (flags & IORING_CQE_F_MORE)
@@ -443,8 +443,8 @@ static void deal(struct reactor *r, int fd)
 	}
 	h->fd = fd;
 	h->next = atomic_load_explicit(&to->handed, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&to->handed, &h->next, h, memory_order_release,
-		memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(
+		&to->handed, &h->next, h, memory_order_release, memory_order_relaxed))
 		;
 	reactor_wake(to);
 }
@@ -481,22 +481,14 @@ static void on_accept(struct reactor *r, int res, unsigned flags)
 
 static void on_completion(struct reactor *r, const struct io_uring_cqe *cqe)
 {
-	struct connection *c =
-		(struct connection *)(uintptr_t)(cqe->user_data & ~(uint64_t)OP_MASK);
+	struct connection *c = (struct connection *)(uintptr_t)(cqe->user_data &
+		~(uint64_t)OP_MASK);
 
 	switch ((enum operation)(cqe->user_data & OP_MASK)) {
-	case OP_ACCEPT:
-		on_accept(r, cqe->res, cqe->flags);
-		break;
-	case OP_WAKE:
-		arm_wake(r);
-		break;
-	case OP_RECEIVE:
-		on_receive(r, c, cqe->res, cqe->flags);
-		break;
-	case OP_SEND:
-		on_send(c, cqe->res);
-		break;
+	case OP_ACCEPT: on_accept(r, cqe->res, cqe->flags); break;
+	case OP_WAKE: arm_wake(r); break;
+	case OP_RECEIVE: on_receive(r, c, cqe->res, cqe->flags); break;
+	case OP_SEND: on_send(c, cqe->res); break;
 	case OP_CANCEL:
 		if (c == NULL)
 			break;
@@ -504,8 +496,7 @@ static void on_completion(struct reactor *r, const struct io_uring_cqe *cqe)
 		c->canceling = false;
 		connection_list(c);
 		break;
-	default:
-		UNREACHABLE();
+	default: UNREACHABLE();
 	}
 }
 
@@ -514,7 +505,8 @@ static void completions(struct reactor *r)
 	struct io_uring_cqe *cqe;
 	unsigned head, n = 0;
 
-	io_uring_for_each_cqe(&r->ring, head, cqe) {
+	io_uring_for_each_cqe(&r->ring, head, cqe)
+	{
 		on_completion(r, cqe);
 		n++;
 	}
@@ -538,14 +530,16 @@ static void time_outs(struct reactor *r)
 		next = c->next;
 		if (c->dead) {
 			connection_list(c);
-		} else if (o->slow_s > 0 && waits && r->now_us - c->last_out_us > o->slow_s * 1000000ull) {
+		} else if (o->slow_s > 0 && waits &&
+			r->now_us - c->last_out_us > o->slow_s * 1000000ull) {
 			log_info("closing a connection that takes no bytes");
 			connection_kill(c);
 		} else if (c->closing) {
 			connection_list(c);
 		} else if (!session_greeted(c->session)) {
 			if (o->hello_s > 0 && r->now_us - c->last_in_us > o->hello_s * 1000000ull)
-				session_fail(c->session, ERR_IDLE_TIMEOUT, "no hello within the time allowed");
+				session_fail(c->session, ERR_IDLE_TIMEOUT,
+					"no hello within the time allowed");
 		} else if (o->idle_s > 0 && session_quiet(c->session) &&
 			r->now_us - c->last_in_us > o->idle_s * 1000000ull) {
 			session_fail(c->session, ERR_IDLE_TIMEOUT, "closed after being idle");
@@ -595,8 +589,10 @@ static void enter(struct reactor *r, uint64_t timeout_us)
 void reactor_run(struct reactor *r)
 {
 	/* liburing 2.3 does not export io_uring_enable_rings(). */
-	int res = (int)syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
-		0) < 0 ? -errno : 0;
+	int res = (int)syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS,
+			  NULL, 0) < 0
+		? -errno
+		: 0;
 
 	if (res < 0) {
 		log_error("io_uring_enable_rings: %s", strerror(-res));
@@ -646,7 +642,8 @@ static int ring_open(struct reactor *r, struct error *e)
 			IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
 		.cq_entries = RING_COMPLETIONS,
 	};
-	struct io_uring_buf_reg reg = { .ring_entries = DEFAULT_RECV_BUFFERS, .bgid = BUFFER_GROUP };
+	struct io_uring_buf_reg reg = { .ring_entries = DEFAULT_RECV_BUFFERS,
+		.bgid = BUFFER_GROUP };
 	size_t ring_bytes = DEFAULT_RECV_BUFFERS * sizeof(struct io_uring_buf);
 	size_t bytes = (size_t)DEFAULT_RECV_BUFFERS * DEFAULT_RECV_BUFFER_BYTES;
 	int res = io_uring_queue_init_params(RING_ENTRIES, &r->ring, &p);
@@ -654,7 +651,8 @@ static int ring_open(struct reactor *r, struct error *e)
 	if (res < 0)
 		return error_set(e, ERR_IO, 0, "io_uring_setup: %s", strerror(-res));
 	r->ring_ready = true;
-	r->buffers = mmap(NULL, ring_bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	r->buffers = mmap(
+		NULL, ring_bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 	r->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 	if (r->buffers == MAP_FAILED || r->memory == MAP_FAILED)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, "no memory for receive buffers");

@@ -15,11 +15,11 @@
 /* What the flags of the server say; see limits.h for the defaults. */
 struct server_options {
 	unsigned reactors;
-	unsigned connections_max;     /* 53300 beyond */
-	uint32_t frame_max;           /* 08P01 beyond */
-	uint64_t output_max;          /* bytes waiting for one client before it is not read any more */
-	unsigned statements_max;      /* a session; 53400 beyond */
-	unsigned requests_max;        /* unanswered, a session, before it is not read any more */
+	unsigned connections_max; /* 53300 beyond */
+	uint32_t frame_max;       /* 08P01 beyond */
+	uint64_t output_max;      /* bytes waiting for one client before it is not read any more */
+	unsigned statements_max;  /* a session; 53400 beyond */
+	unsigned requests_max;    /* unanswered, a session, before it is not read any more */
 	unsigned idle_s, slow_s, hello_s; /* 0: never */
 };
 
@@ -28,7 +28,7 @@ struct reactor;
 struct server {
 	struct server_options options;
 	struct lf_engine *engine;
-	int listener;                 /* listening socket */
+	int listener; /* listening socket */
 	struct reactor **reactors;
 	_Atomic unsigned connections; /* open in all reactors */
 	_Atomic bool stopping;        /* drain: no new connections, no new requests */

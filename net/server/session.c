@@ -22,8 +22,8 @@ enum { ROWS_FRAME_BYTES = KIB(64), STATEMENTS_FIRST = 16 };
 
 struct slot {
 	struct statement *statement;
-	uint32_t used;             /* executions under way */
-	bool closed;               /* release it when they are answered */
+	uint32_t used; /* executions under way */
+	bool closed;   /* release it when they are answered */
 };
 
 struct pending {
@@ -31,7 +31,7 @@ struct pending {
 	struct session *session;
 	uint64_t request;
 	uint32_t slot;
-	bool one_shot;             /* of QUERY: answer by itself, release the statement */
+	bool one_shot; /* of QUERY: answer by itself, release the statement */
 	struct statement *statement;
 };
 
@@ -40,21 +40,21 @@ struct session {
 	struct connection *c;
 	struct slot *slots;
 	uint32_t nslots, open;
-	uint32_t pending;          /* requests the engine has */
+	uint32_t pending; /* requests the engine has */
 	bool greeted;
 	uint64_t now_us;
-	uint32_t batch_done;       /* executions of the frame at the head already submitted */
-	uint64_t wait_until_us;    /* of the frame at the head; 0: it does not wait */
-	bool waiting;              /* in host->waiting */
+	uint32_t batch_done;    /* executions of the frame at the head already submitted */
+	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */
+	bool waiting;           /* in host->waiting */
 	struct session *next_waiting;
-	size_t done_at;            /* DONE_BATCH frame under construction: its offset in `out`, plus one */
-	uint64_t done_used;        /* where `out` ended then: still the end, or something came behind */
+	size_t done_at;     /* DONE_BATCH frame under construction: its offset in `out`, plus one */
+	uint64_t done_used; /* where `out` ended then: still the end, or something came behind */
 };
 
 /* --- writing --- */
 
-static unsigned char *frame(struct session *s, enum wire_type type, uint8_t flags, uint64_t request,
-	size_t length)
+static unsigned char *frame(
+	struct session *s, enum wire_type type, uint8_t flags, uint64_t request, size_t length)
 {
 	struct wire_header h = { (uint32_t)length, (uint8_t)type, flags, 0, request };
 	unsigned char *p = buffer_room(&s->c->out, sizeof(h) + length);
@@ -73,8 +73,10 @@ static unsigned char *frame(struct session *s, enum wire_type type, uint8_t flag
 static void write_error(struct session *s, uint64_t request, uint8_t flags, const struct error *e)
 {
 	size_t m = strlen(e->message), d = strlen(e->detail), h = strlen(e->hint);
-	struct wire_error w = { .message_length = (uint16_t)m, .detail_length = (uint16_t)d,
-		.hint_length = (uint16_t)h, .position = e->position };
+	struct wire_error w = { .message_length = (uint16_t)m,
+		.detail_length = (uint16_t)d,
+		.hint_length = (uint16_t)h,
+		.position = e->position };
 	unsigned char *p = frame(s, WIRE_ERROR, flags, request, sizeof(w) + m + d + h);
 
 	if (p == NULL)
@@ -149,7 +151,7 @@ static void write_done_item(struct session *s, uint64_t request, uint64_t epoch,
 struct row_writer {
 	struct session *s;
 	uint64_t request, epoch;
-	size_t begin;              /* of the frame under construction, relative to out.head */
+	size_t begin; /* of the frame under construction, relative to out.head */
 	uint32_t count;
 	bool open;
 };
@@ -224,7 +226,8 @@ static void query_one(struct session *s, const struct statement *st, const void 
 	/* Take back what was written of it. */
 	s->c->out.used = s->c->out.head + begin;
 	if (status == 2)
-		error_set(&e, ERR_PROGRAM_LIMIT, 0, "the result exceeds %d bytes", LIMIT_RESULT_BYTES);
+		error_set(&e, ERR_PROGRAM_LIMIT, 0, "the result exceeds %d bytes",
+			LIMIT_RESULT_BYTES);
 	else if (status == 1)
 		error_set(&e, ERR_OUT_OF_MEMORY, 0, "no memory for the result");
 	write_error(s, request, 0, &e);
@@ -319,15 +322,18 @@ static void slot_release(struct session *s, uint32_t i)
 	s->open--;
 }
 
-static void write_prepared(struct session *s, uint64_t request, uint32_t handle,
-	const struct statement *st)
+static void write_prepared(
+	struct session *s, uint64_t request, uint32_t handle, const struct statement *st)
 {
 	const char *tag = statement_tag(st);
 	size_t length = sizeof(struct wire_prepared) + 4 * (size_t)st->nparams, at;
 	struct wire_prepared head = {
-		.handle = handle, .nparams = (uint16_t)st->nparams, .nresults = (uint16_t)st->nresults,
-		.kind = st->kind == STATEMENT_SELECT ? WIRE_KIND_QUERY :
-			statement_is_command(st) ? WIRE_KIND_COMMAND : WIRE_KIND_SCHEMA,
+		.handle = handle,
+		.nparams = (uint16_t)st->nparams,
+		.nresults = (uint16_t)st->nresults,
+		.kind = st->kind == STATEMENT_SELECT ? WIRE_KIND_QUERY
+			: statement_is_command(st)   ? WIRE_KIND_COMMAND
+						     : WIRE_KIND_SCHEMA,
 		.tag_length = (uint16_t)strlen(tag),
 		.notice_length = st->notice == NULL ? 0 : (uint32_t)strlen(st->notice),
 	};
@@ -380,7 +386,8 @@ static void on_prepare(struct session *s, uint64_t request, struct wire_reader *
 		write_error(s, request, 0, &e);
 		return;
 	}
-	if (lf_prepare(&st, s->host->engine, text, head.text_length, declared, head.ndeclared, &e) != 0) {
+	if (lf_prepare(&st, s->host->engine, text, head.text_length, declared, head.ndeclared,
+		    &e) != 0) {
 		write_error(s, request, 0, &e);
 		return;
 	}
@@ -498,13 +505,17 @@ void session_reply(void *arg, const struct lf_reply *reply)
 			write_error(s, p->request, reply->ack == LF_ACCEPTED ? WIRE_FLAG_ASYNC : 0,
 				reply->error);
 		} else if (reply->ack != LF_ACCEPTED) {
-			struct wire_done done = { reply->epoch, reply->count, reply->parts, reply->parts_all };
+			struct wire_done done = { reply->epoch, reply->count, reply->parts,
+				reply->parts_all };
 
 			if (reply->nrows > 0) {
-				struct row_writer w = { .s = s, .request = p->request, .epoch = reply->epoch };
+				struct row_writer w = {
+					.s = s, .request = p->request, .epoch = reply->epoch
+				};
 
 				for (unsigned i = 0; i < reply->nrows; i++)
-					(void)rows_add(&w, reply->rows[i], row_size(reply->rows[i]));
+					(void)rows_add(
+						&w, reply->rows[i], row_size(reply->rows[i]));
 				if (w.open)
 					rows_end(&w, true);
 			}
@@ -529,8 +540,8 @@ void session_reply(void *arg, const struct lf_reply *reply)
 /* --- execute --- */
 
 /* The rows of an execution frame; NULL: malformed or invalid, and answered. */
-static const unsigned char *params_check(struct session *s, const struct statement *st,
-	struct wire_reader *r, uint64_t request)
+static const unsigned char *params_check(
+	struct session *s, const struct statement *st, struct wire_reader *r, uint64_t request)
 {
 	struct error e;
 	uint32_t size = 0;
@@ -596,8 +607,8 @@ static bool on_execute(struct session *s, uint64_t request, struct wire_reader *
 			query_one(s, st, row, request + i, epoch);
 		} else if (st->kind == STATEMENT_NOTHING) {
 			write_done_item(s, request + i, 0, 0);
-		} else if (command_one(s, st, head.handle, row, request + i, (enum lf_ack)head.ack, false) ==
-			0) {
+		} else if (command_one(s, st, head.handle, row, request + i, (enum lf_ack)head.ack,
+				   false) == 0) {
 			s->batch_done = i;
 			s->c->blocked = true;
 			return false;
@@ -686,8 +697,11 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 	const struct server_options *o = &s->host->server->options;
 	struct wire_hello hello;
 	struct wire_hello_ok ok = {
-		.version = WIRE_VERSION, .frame_max = o->frame_max, .statements_max = o->statements_max,
-		.requests_max = o->requests_max, .visible = lf_visible(s->host->engine),
+		.version = WIRE_VERSION,
+		.frame_max = o->frame_max,
+		.statements_max = o->statements_max,
+		.requests_max = o->requests_max,
+		.visible = lf_visible(s->host->engine),
 	};
 	unsigned char *p;
 
@@ -699,7 +713,8 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 	if (hello.version_min > WIRE_VERSION || hello.version_max < WIRE_VERSION) {
 		struct error e;
 
-		error_set(&e, ERR_FEATURE, 0, "protocol versions %u to %u are not supported: this is version %d",
+		error_set(&e, ERR_FEATURE, 0,
+			"protocol versions %u to %u are not supported: this is version %d",
 			hello.version_min, hello.version_max, WIRE_VERSION);
 		write_error(s, request, 0, &e);
 		s->c->closing = true;
@@ -753,30 +768,15 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 		return true;
 	}
 	switch (h->type) {
-	case WIRE_HELLO:
-		on_hello(s, h->request, r);
-		return true;
-	case WIRE_PREPARE:
-		on_prepare(s, h->request, r);
-		return true;
-	case WIRE_CLOSE:
-		on_close(s, h->request, r);
-		return true;
-	case WIRE_EXECUTE:
-		return on_execute(s, h->request, r, false);
-	case WIRE_EXECUTE_BATCH:
-		return on_execute(s, h->request, r, true);
-	case WIRE_QUERY:
-		return on_query(s, h->request, r);
-	case WIRE_PING:
-		(void)frame(s, WIRE_PONG, 0, h->request, 0);
-		return true;
-	case WIRE_INFO:
-		on_info(s, h->request);
-		return true;
-	default:
-		violation(s, h->request, "unknown type of frame");
-		return true;
+	case WIRE_HELLO: on_hello(s, h->request, r); return true;
+	case WIRE_PREPARE: on_prepare(s, h->request, r); return true;
+	case WIRE_CLOSE: on_close(s, h->request, r); return true;
+	case WIRE_EXECUTE: return on_execute(s, h->request, r, false);
+	case WIRE_EXECUTE_BATCH: return on_execute(s, h->request, r, true);
+	case WIRE_QUERY: return on_query(s, h->request, r);
+	case WIRE_PING: (void)frame(s, WIRE_PONG, 0, h->request, 0); return true;
+	case WIRE_INFO: on_info(s, h->request); return true;
+	default: violation(s, h->request, "unknown type of frame"); return true;
 	}
 }
 

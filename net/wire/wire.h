@@ -16,11 +16,24 @@ enum { WIRE_MAGIC = 0x444c464c /* "LFLD" */, WIRE_VERSION = 1, WIRE_HEADER = 16 
 
 enum wire_type {
 	/* client to server */
-	WIRE_HELLO = 1, WIRE_PREPARE, WIRE_CLOSE, WIRE_EXECUTE, WIRE_EXECUTE_BATCH, WIRE_QUERY, WIRE_PING,
+	WIRE_HELLO = 1,
+	WIRE_PREPARE,
+	WIRE_CLOSE,
+	WIRE_EXECUTE,
+	WIRE_EXECUTE_BATCH,
+	WIRE_QUERY,
+	WIRE_PING,
 	WIRE_INFO,
 	/* server to client */
-	WIRE_HELLO_OK = 64, WIRE_PREPARED, WIRE_CLOSED, WIRE_DONE, WIRE_ROWS, WIRE_ERROR, WIRE_PONG,
-	WIRE_INFO_OK, WIRE_DONE_BATCH
+	WIRE_HELLO_OK = 64,
+	WIRE_PREPARED,
+	WIRE_CLOSED,
+	WIRE_DONE,
+	WIRE_ROWS,
+	WIRE_ERROR,
+	WIRE_PONG,
+	WIRE_INFO_OK,
+	WIRE_DONE_BATCH
 };
 
 /* Header of every frame; `length` bytes follow it. */
@@ -72,11 +85,11 @@ struct wire_prepare {
  * column 4 bytes of type, u16 length of its name and the name, then the notice's bytes. */
 struct wire_prepared {
 	uint32_t handle;
-	uint8_t kind;              /* enum wire_kind */
+	uint8_t kind; /* enum wire_kind */
 	uint8_t zero;
 	uint16_t nparams;
 	uint16_t nresults;
-	uint16_t tag_length;       /* the command tag's bytes come last, behind the notice */
+	uint16_t tag_length; /* the command tag's bytes come last, behind the notice */
 	uint32_t notice_length;
 };
 enum wire_kind { WIRE_KIND_COMMAND, WIRE_KIND_QUERY, WIRE_KIND_SCHEMA };
@@ -102,17 +115,18 @@ struct wire_error {
 	int32_t position;
 };
 _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
-	sizeof(struct wire_execute) == 24 && sizeof(struct wire_query) == 16 &&
-	sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
-	sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
-	sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16, "drawn in PROTOCOL.md");
+		sizeof(struct wire_execute) == 24 && sizeof(struct wire_query) == 16 &&
+		sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
+		sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
+		sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16,
+	"drawn in PROTOCOL.md");
 
 /* --- reading bytes that cannot be trusted --- */
 
 struct wire_reader {
 	const unsigned char *p;
 	size_t left;
-	bool bad;                  /* something was asked for that is not there */
+	bool bad; /* something was asked for that is not there */
 };
 
 static inline const void *wire_take(struct wire_reader *r, size_t n)

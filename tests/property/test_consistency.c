@@ -113,7 +113,10 @@ static void *writer(void *arg)
 			memset(v, 0, sizeof(v));
 			for (unsigned k = 0; k < 4; k++) {
 				v[k].type = move->params[k].id;
-				v[k].i = (int64_t)(next(&seed) % (k == 0 ? BANKS : k == 3 ? 50 : ACCOUNTS));
+				v[k].i = (int64_t)(next(&seed) %
+					(k == 0                  ? BANKS
+							: k == 3 ? 50
+								 : ACCOUNTS));
 			}
 			row_encode(&move->param_layout, v, row);
 			while (lf_submit(port, move, row, sent, LF_DURABLE, &e) != 0) {
@@ -163,8 +166,8 @@ static void *reader(void *arg)
 			abort();
 		}
 		lf_read_end(port);
-		if (banks.total != (int64_t)BANKS * ACCOUNTS * START || owners.total != banks.total ||
-			whole.total != banks.total || epoch < last)
+		if (banks.total != (int64_t)BANKS * ACCOUNTS * START ||
+			owners.total != banks.total || whole.total != banks.total || epoch < last)
 			atomic_fetch_add(&shared->bad, 1);
 		last = epoch;
 	}
@@ -185,7 +188,8 @@ static void schema(struct lf_port *port)
 	}
 	for (int bank = 0; bank < BANKS; bank++)
 		for (int n = 0; n < ACCOUNTS; n++) {
-			(void)snprintf(text, sizeof(text), "INSERT INTO account VALUES (%d, %d, %d, %d)", bank, n,
+			(void)snprintf(text, sizeof(text),
+				"INSERT INTO account VALUES (%d, %d, %d, %d)", bank, n,
 				(bank * 7 + n * 3) % 11, START);
 			if (lf_run(port, text, strlen(text), NULL, NULL, NULL, &e) != 0)
 				abort();
@@ -205,7 +209,8 @@ static void transfers(unsigned projectors)
 	assert_int_equal(lf_port_open(&port, shared.engine, NULL, NULL, &e), 0);
 	schema(port);
 	for (unsigned i = 0; i < WRITERS + READERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, i < WRITERS ? writer : reader, &shared),
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, i < WRITERS ? writer : reader, &shared),
 			0);
 	for (unsigned i = WRITERS; i < WRITERS + READERS; i++)
 		pthread_join(threads[i], NULL);
@@ -264,7 +269,8 @@ static void test_visible(void **state)
 	assert_int_equal(lf_port_open(&writing, engine, NULL, NULL, &e), 0);
 	assert_int_equal(lf_port_open(&reading, engine, NULL, NULL, &e), 0);
 	schema(writing);
-	insert = prepare(engine, "UPDATE account SET balance = balance + 1 WHERE bank = $1 AND number = 1");
+	insert = prepare(
+		engine, "UPDATE account SET balance = balance + 1 WHERE bank = $1 AND number = 1");
 	sums.s = total = prepare(engine, "SELECT total FROM whole");
 	row_encode(&total->param_layout, NULL, none);
 	for (int i = 0; i < 2000; i++) {
@@ -273,7 +279,8 @@ static void test_visible(void **state)
 		uint64_t row[4];
 
 		row_encode(&insert->param_layout, &v, row);
-		assert_int_equal(lf_submit(writing, insert, row, 0, i % 2 ? LF_VISIBLE : LF_DURABLE, &e), 0);
+		assert_int_equal(
+			lf_submit(writing, insert, row, 0, i % 2 ? LF_VISIBLE : LF_DURABLE, &e), 0);
 		lf_flush(writing);
 		while (!last.done) {
 			lf_poll(writing, keep, &last);

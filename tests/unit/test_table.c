@@ -80,7 +80,8 @@ static void test_versions(void **state)
 		for (int i = 0; i < STEPS / EPOCHS; i++) {
 			uint64_t r = hash_u64(epoch * STEPS + (uint64_t)i);
 			int64_t key = (int64_t)(r % KEYS);
-			void *row = make_row(&f, key, (int32_t)(r >> 40) + 1, (unsigned)(r >> 20), buf);
+			void *row = make_row(
+				&f, key, (int32_t)(r >> 40) + 1, (unsigned)(r >> 20), buf);
 			uint64_t hash = row_hash(&f.layout, row, KEY, 1);
 
 			if (r >> 60 < 5) {
@@ -101,10 +102,11 @@ static void test_versions(void **state)
 
 			for (int64_t key = 0; key < KEYS; key++) {
 				void *row = make_row(&f, key, 0, 0, buf);
-				const void *found = table_read(f.table, row_hash(&f.layout, row, KEY, 1), &f.layout,
-					row, KEY, v);
+				const void *found = table_read(f.table,
+					row_hash(&f.layout, row, KEY, 1), &f.layout, row, KEY, v);
 
-				assert_int_equal(found == NULL ? 0 : second(&f, found), model[v][key]);
+				assert_int_equal(
+					found == NULL ? 0 : second(&f, found), model[v][key]);
 				there += model[v][key] != 0;
 			}
 			table_scan_begin(&c, f.table, v);
@@ -134,8 +136,8 @@ static void test_growth(void **state)
 	assert_int_equal(table_rows(f.table), MANY);
 	for (int64_t key = 0; key < MANY; key += 7) {
 		void *row = make_row(&f, key, 0, 0, buf);
-		const void *found = table_read(f.table, row_hash(&f.layout, row, KEY, 1), &f.layout, row,
-			KEY, 1);
+		const void *found = table_read(
+			f.table, row_hash(&f.layout, row, KEY, 1), &f.layout, row, KEY, 1);
 
 		assert_non_null(found);
 		assert_int_equal(second(&f, found), key);
@@ -177,7 +179,8 @@ static void test_index(void **state)
 	open_fixture(&f);
 	ix = index_new(f.heap, f.retire, &f.layout, SECOND, 1, KEY, 1);
 	for (int64_t key = 0; key < 2000; key++)
-		assert_int_equal(index_insert(ix, make_row(&f, key, (int32_t)(key % 100), 3, buf), 1), 0);
+		assert_int_equal(
+			index_insert(ix, make_row(&f, key, (int32_t)(key % 100), 3, buf), 1), 0);
 	index_check(ix);
 	for (int64_t key = 0; key < 2000; key += 2) {
 		assert_int_equal(index_reserve(ix, 1), 0);
@@ -190,7 +193,8 @@ static void test_index(void **state)
 			struct index_cursor c;
 			unsigned found = 0;
 
-			index_find(ix, &c, row_hash(&f.layout, probe, SECOND, 1), &f.layout, probe, SECOND, v);
+			index_find(ix, &c, row_hash(&f.layout, probe, SECOND, 1), &f.layout, probe,
+				SECOND, v);
 			while (index_next(ix, &c) != NULL)
 				found++;
 			assert_int_equal(found, v == 1 ? 20 : n % 2 == 0 ? 0 : 20);
@@ -215,7 +219,11 @@ static void test_multimap(void **state)
 	for (int pass = 0; pass < 2; pass++)
 		for (int64_t key = 0; key < 20000; key++)
 			assert_int_equal(multimap_add(m, hash_u64((uint64_t)key / 4),
-				make_row(&f, key, 1, 3, buf), pass == 0 ? 2 : key % 2 ? -2 : 1), 0);
+						 make_row(&f, key, 1, 3, buf),
+						 pass == 0         ? 2
+							 : key % 2 ? -2
+								   : 1),
+				0);
 	multimap_check(m);
 	assert_int_equal(multimap_count(m), 10000);
 	for (uint64_t k = 0; k < 5000; k++) {

@@ -28,7 +28,7 @@ struct result {
 	struct column_out *columns;
 	unsigned ncolumns;
 	char tag[40];
-	char ***rows;              /* cells as text, NULL for NULL */
+	char ***rows; /* cells as text, NULL for NULL */
 	size_t nrows, cap;
 	uint64_t count;
 	bool is_query;
@@ -256,7 +256,8 @@ static void json_string(const char *s)
 
 static void json_value(const char *s, struct type t)
 {
-	bool number = right_aligned(t) && s != NULL && strchr(s, 'N') == NULL && strchr(s, 'I') == NULL;
+	bool number = right_aligned(t) && s != NULL && strchr(s, 'N') == NULL &&
+		strchr(s, 'I') == NULL;
 
 	if (s == NULL)
 		fputs("null", stdout);
@@ -295,15 +296,9 @@ static void print_result(const struct cli *cli, struct result *r)
 {
 	if (r->ncolumns > 0) {
 		switch (cli->format) {
-		case FORMAT_TABLE:
-			print_table(r);
-			break;
-		case FORMAT_CSV:
-			print_csv(r);
-			break;
-		default:
-			print_json(r, cli->format == FORMAT_NDJSON);
-			break;
+		case FORMAT_TABLE: print_table(r); break;
+		case FORMAT_CSV: print_csv(r); break;
+		default: print_json(r, cli->format == FORMAT_NDJSON); break;
 		}
 	}
 	if (cli->format != FORMAT_TABLE || r->is_query)
@@ -333,7 +328,8 @@ static void print_position(const char *text, size_t len, int position)
 	for (end = at; end < len && text[end] != '\n';)
 		end++;
 	fprintf(stderr, "LINE %d: %.*s\n", line, (int)(end - begin), text + begin);
-	fprintf(stderr, "%*s^\n", (int)(snprintf(NULL, 0, "LINE %d: ", line) + (int)(at - begin)), "");
+	fprintf(stderr, "%*s^\n", (int)(snprintf(NULL, 0, "LINE %d: ", line) + (int)(at - begin)),
+		"");
 }
 
 static void on_error(struct cli *cli, const struct lfc_frame *f, const char *text, size_t len)
@@ -369,7 +365,8 @@ static bool run_statement(struct cli *cli, const char *text, size_t len)
 	bool done = false, good = true;
 
 	arena_reset(&cli->arena);
-	if (lfc_send(cli->connection, WIRE_QUERY, ++cli->request, &head, sizeof(head), text, len) != 0 ||
+	if (lfc_send(cli->connection, WIRE_QUERY, ++cli->request, &head, sizeof(head), text, len) !=
+			0 ||
 		lfc_flush(cli->connection) != 0)
 		die(strerror(errno));
 	while (!done) {
@@ -379,9 +376,7 @@ static bool run_statement(struct cli *cli, const char *text, size_t len)
 		if (got <= 0)
 			die(got == 0 ? "the server closed the connection" : strerror(errno));
 		switch (f.header.type) {
-		case WIRE_PREPARED:
-			on_prepared(cli, &r, &f);
-			break;
+		case WIRE_PREPARED: on_prepared(cli, &r, &f); break;
 		case WIRE_ROWS:
 			on_rows(cli, &r, &f);
 			done = r.is_query && !(f.header.flags & WIRE_FLAG_MORE);
@@ -396,16 +391,13 @@ static bool run_statement(struct cli *cli, const char *text, size_t len)
 			done = true;
 			break;
 		}
-		case WIRE_DONE_BATCH:
-			done = true;
-			break;
+		case WIRE_DONE_BATCH: done = true; break;
 		case WIRE_ERROR:
 			on_error(cli, &f, text, len);
 			done = true;
 			good = false;
 			break;
-		default:
-			die("unexpected frame from the server");
+		default: die("unexpected frame from the server");
 		}
 	}
 	if (good)
@@ -474,9 +466,12 @@ static int choose(const char *flag, const char *value, const char *const *names)
 int main(int argc, char **argv)
 {
 	static const struct option FLAGS[] = {
-		{ "connect", required_argument, NULL, 'C' }, { "format", required_argument, NULL, 'F' },
-		{ "ack", required_argument, NULL, 'A' }, { "keep-going", no_argument, NULL, 'K' },
-		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
+		{ "connect", required_argument, NULL, 'C' },
+		{ "format", required_argument, NULL, 'F' },
+		{ "ack", required_argument, NULL, 'A' },
+		{ "keep-going", no_argument, NULL, 'K' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static const char *const FORMATS[] = { "table", "csv", "json", "ndjson", NULL };
@@ -489,34 +484,18 @@ int main(int argc, char **argv)
 
 	while ((flag = getopt_long(argc, argv, "c:f:", FLAGS, NULL)) != -1)
 		switch (flag) {
-		case 'C':
-			address = optarg;
-			break;
-		case 'F':
-			cli.format = (enum format)choose("format", optarg, FORMATS);
-			break;
-		case 'A':
-			cli.ack = (enum lf_ack)choose("ack", optarg, ACKS);
-			break;
-		case 'K':
-			cli.keep_going = true;
-			break;
-		case 'c':
-			command = optarg;
-			break;
-		case 'f':
-			file = optarg;
-			break;
-		case 'h':
-			fputs(USAGE, stdout);
-			return 0;
-		case 'V':
-			puts("leftfold 0.1.0");
-			return 0;
-		default:
-			return 2;
+		case 'C': address = optarg; break;
+		case 'F': cli.format = (enum format)choose("format", optarg, FORMATS); break;
+		case 'A': cli.ack = (enum lf_ack)choose("ack", optarg, ACKS); break;
+		case 'K': cli.keep_going = true; break;
+		case 'c': command = optarg; break;
+		case 'f': file = optarg; break;
+		case 'h': fputs(USAGE, stdout); return 0;
+		case 'V': puts("leftfold 0.1.0"); return 0;
+		default: return 2;
 		}
-	cli.connection = lfc_open(address != NULL ? address : "127.0.0.1:5466", message, sizeof(message));
+	cli.connection = lfc_open(
+		address != NULL ? address : "127.0.0.1:5466", message, sizeof(message));
 	if (cli.connection == NULL)
 		die(message);
 	arena_init(&cli.arena, NULL);
