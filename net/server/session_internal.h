@@ -1,0 +1,91 @@
+/*
+ * session_internal.h: what the files of a session share: answer.c writes frames, statements.c keeps
+ * prepared statements, execute.c runs commands and queries, session.c takes frames apart.
+ */
+#ifndef LF_NET_SERVER_SESSION_INTERNAL_H
+#define LF_NET_SERVER_SESSION_INTERNAL_H
+
+#include "core/base/limits.h"
+#include "net/server/connection.h"
+#include "net/wire/wire.h"
+
+struct slot {
+	struct statement *statement;
+	uint32_t used; /* executions under way */
+	bool closed;   /* release it when they are answered */
+};
+
+struct pending {
+	struct pending *next;
+	struct session *session;
+	uint64_t request;
+	uint32_t slot;
+	bool one_shot; /* of QUERY: answer by itself, release the statement */
+	struct statement *statement;
+};
+
+struct session {
+	struct session_host *host;
+	struct connection *c;
+	struct slot *slots;
+	uint32_t nslots, open;
+	uint32_t pending; /* requests the engine has */
+	bool greeted;
+	uint64_t now_us;
+	uint32_t batch_done;    /* executions of the frame at the head already submitted */
+	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */
+	bool waiting;           /* in host->waiting */
+	struct session *next_waiting;
+	size_t done_at;     /* DONE_BATCH frame under construction: its offset in `out`, plus one */
+	uint64_t done_used; /* where `out` ended then: still the end, or something came behind */
+};
+
+/* --- answer.c --- */
+
+/* The body of a new frame of `length` bytes at the end of the output, to be filled in; NULL without memory,
+ * then the connection is closing. */
+unsigned char *session_frame(
+	struct session *s, enum wire_type type, uint8_t flags, uint64_t request, size_t length);
+void session_error(struct session *s, uint64_t request, uint8_t flags, const struct error *e);
+/* Answer 08P01 and close. */
+void session_violation(struct session *s, uint64_t request, const char *what);
+void session_done(struct session *s, uint64_t request, const struct wire_done *done);
+/* A plain success: shares one DONE_BATCH frame with those just before it. */
+void session_done_item(struct session *s, uint64_t request, uint64_t epoch, uint64_t count);
+
+/* Rows of one answer, cut into frames of some ROWS_FRAME_BYTES. */
+struct row_writer {
+	struct session *s;
+	uint64_t request, epoch;
+	size_t begin; /* of the frame under construction, relative to out.head */
+	uint32_t count;
+	bool open;
+};
+
+/* 0, or 1 without memory. */
+int rows_begin(struct row_writer *w);
+/* `more`: other frames of this answer follow. */
+void rows_end(struct row_writer *w, bool more);
+/* The sink of lf_query(); arg: struct row_writer. 1 without memory, 2 beyond LIMIT_RESULT_BYTES. */
+int rows_add(void *arg, const void *row, uint32_t size);
+
+/* --- statements.c --- */
+
+/* The statement of a handle; NULL: there is none. */
+struct slot *session_slot(struct session *s, uint32_t handle);
+/* An execution of it has been answered: release it if it was closed meanwhile. */
+void session_slot_unuse(struct session *s, uint32_t handle);
+void session_prepared(
+	struct session *s, uint64_t request, uint32_t handle, const struct statement *st);
+void session_unknown_statement(struct session *s, uint64_t request, uint32_t handle);
+/* The frames PREPARE and CLOSE. */
+void session_on_prepare(struct session *s, uint64_t request, struct wire_reader *r);
+void session_on_close(struct session *s, uint64_t request, struct wire_reader *r);
+
+/* --- execute.c --- */
+
+/* The frames EXECUTE, EXECUTE_BATCH and QUERY. False: try the same frame again later. */
+bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch);
+bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r);
+
+#endif
