@@ -17,6 +17,10 @@
  * retired in the epoch of the split. A reader pinned at that epoch or later loaded the directory after
  * V had reached it, hence after the split, so it never is in the old one.
  *
+ * The newest version of a key may be changed in place while a reader looks for that key, so a reader first
+ * goes back to the version of its own epoch and compares the key of that one: all versions of a chain
+ * have the same key. Of a version that is newer than its pin it reads `epoch` and `older` only.
+ *
  * A dead key leaves its slot when its tombstone is reclaimable; the tombstone is retired in the
  * epoch under way, inside enter and leave, so the same argument frees it. A stale reader that finds another
  * key's version in a slot compares keys and goes on.
@@ -219,19 +223,49 @@ struct version *table_find(const struct table *t, uint64_t hash, const struct ro
 	return f.head;
 }
 
-static const void *visible_row(const struct version *head, uint64_t v)
+static const void *live_row(const struct version *v)
 {
-	const struct version *ver = version_at(head, v);
+	return v == NULL || (__atomic_load_n(&v->flags, __ATOMIC_RELAXED) & VERSION_DEAD) ? NULL
+											  : v->row;
+}
 
-	return ver == NULL || (__atomic_load_n(&ver->flags, __ATOMIC_RELAXED) & VERSION_DEAD)
-		? NULL
-		: ver->row;
+/* True when the key is in this bucket, visible at v; *row is NULL when it is deleted. */
+static bool bucket_read(const struct table *t, const struct bucket *b, uint64_t hash,
+	const struct row_layout *kl, const void *krow, const uint16_t *kcols, uint64_t v,
+	const void **row)
+{
+	uint64_t m = tag_matches(tags_load(b), tag_of(hash));
+
+	for (; m != 0; m &= m - 1) {
+		uint64_t slot = slot_load(b, (unsigned)__builtin_ctzll(m) / 8);
+		const struct version *ver;
+
+		if (slot >> 48 != hash >> 48)
+			continue;
+		ver = version_at(slot_version(slot), v);
+		if (ver == NULL || !key_equal(t, ver->row, kl, krow, kcols))
+			continue;
+		*row = live_row(ver);
+		return true;
+	}
+	return false;
+}
+
+static const void *segment_read(const struct table *t, const struct segment *s, uint64_t hash,
+	const struct row_layout *kl, const void *krow, const uint16_t *kcols, uint64_t v)
+{
+	const void *row = NULL;
+
+	if (!bucket_read(t, &s->buckets[bucket_first(hash)], hash, kl, krow, kcols, v, &row))
+		(void)bucket_read(
+			t, &s->buckets[bucket_second(hash)], hash, kl, krow, kcols, v, &row);
+	return row;
 }
 
 const void *table_read(const struct table *t, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols, uint64_t v)
 {
-	return visible_row(table_find(t, hash, kl, krow, kcols), v);
+	return segment_read(t, segment_of(t, hash), hash, kl, krow, kcols, v);
 }
 
 void table_read_batch(const struct table *const *t, unsigned n, const uint64_t *hashes,
@@ -255,12 +289,8 @@ void table_read_batch(const struct table *const *t, unsigned n, const uint64_t *
 		else
 			__builtin_prefetch(&segments[i]->buckets[bucket_second(hashes[i])]);
 	}
-	for (unsigned i = 0; i < n; i++) {
-		struct found f;
-
-		find(t[i], segments[i], hashes[i], kl, krows[i], kcols, &f);
-		out[i] = visible_row(f.head, v);
-	}
+	for (unsigned i = 0; i < n; i++)
+		out[i] = segment_read(t[i], segments[i], hashes[i], kl, krows[i], kcols, v);
 }
 
 /* --- making and freeing --- */
@@ -651,7 +681,7 @@ const void *table_scan_next(struct table_cursor *c)
 
 			if ((tags_load(b) >> (8 * i) & 0xff) == 0)
 				continue;
-			row = visible_row(slot_version(slot_load(b, i)), c->v);
+			row = live_row(version_at(slot_version(slot_load(b, i)), c->v));
 			if (row != NULL)
 				return row;
 		}
@@ -660,7 +690,7 @@ const void *table_scan_next(struct table_cursor *c)
 		if (c->bucket + 1 < BUCKETS)
 			for (unsigned i = 0; i < SLOTS; i++)
 				__builtin_prefetch(
-					slot_version(s->buckets[c->bucket + 1].slots[i]));
+					slot_version(slot_load(&s->buckets[c->bucket + 1], i)));
 	}
 }
 

@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "core/base/hash.h"
@@ -169,6 +171,77 @@ static void test_out_of_memory(void **state)
 	}
 }
 
+/* A key behind a text that changes its length in place, under a reader of the epoch before: the reader finds
+ * the key and its old row every time. */
+struct in_place {
+	struct row_layout layout;
+	struct table *table;
+	_Atomic bool stop;
+};
+
+static void *text_row(const struct row_layout *l, unsigned note, void *out)
+{
+	static const char NOTE[] = "a note that is now and then longer than before";
+	struct value v[2] = { { .s = { NOTE, note }, .type = TYPE_TEXT },
+		{ .s = { "the key of the row", 18 }, .type = TYPE_TEXT } };
+
+	row_encode(l, v, out);
+	return out;
+}
+
+static void *change_in_place(void *arg)
+{
+	struct in_place *p = arg;
+	char buf[160];
+
+	for (unsigned i = 0; !atomic_load(&p->stop); i++) {
+		void *row = text_row(&p->layout, i % 40, buf);
+
+		if (table_put(p->table, row_hash(&p->layout, row, SECOND, 1), 2, row) != 0)
+			break;
+	}
+	return NULL;
+}
+
+static void test_reader_beside_changes_in_place(void **state)
+{
+	static const struct type TYPES[] = { { .id = TYPE_TEXT }, { .id = TYPE_TEXT } };
+	struct heap *heap = heap_new(NULL);
+	struct retire *retire = retire_new(heap);
+	struct in_place p = { .stop = false };
+	struct table_options o = { heap, retire, &p.layout, SECOND, 1 };
+	struct arena arena;
+	pthread_t writer;
+	struct error e;
+	char buf[160];
+	unsigned missed = 0, wrong = 0;
+	uint64_t hash;
+	void *row;
+
+	(void)state;
+	arena_init(&arena, heap);
+	assert_int_equal(row_layout_init(&p.layout, TYPES, 2, &arena, &e), 0);
+	p.table = table_new(&o);
+	row = text_row(&p.layout, 40, buf);
+	hash = row_hash(&p.layout, row, SECOND, 1);
+	assert_int_equal(table_put(p.table, hash, 1, row), 0);
+	assert_int_equal(pthread_create(&writer, NULL, change_in_place, &p), 0);
+	for (unsigned i = 0; i < 300000; i++) {
+		const void *found = table_read(p.table, hash, &p.layout, row, SECOND, 1);
+
+		missed += found == NULL;
+		wrong += found != NULL && memcmp(found, row, row_size(row)) != 0;
+	}
+	atomic_store(&p.stop, true);
+	pthread_join(writer, NULL);
+	assert_int_equal(missed, 0);
+	assert_int_equal(wrong, 0);
+	table_free(p.table);
+	retire_free(retire);
+	arena_free(&arena);
+	heap_free_all(heap);
+}
+
 static void test_index(void **state)
 {
 	struct fixture f;
@@ -246,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_out_of_memory),
+		cmocka_unit_test(test_reader_beside_changes_in_place),
 		cmocka_unit_test(test_index),
 		cmocka_unit_test(test_multimap),
 	};
