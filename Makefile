@@ -3,7 +3,10 @@
 VARIANT ?= release
 BUILD ?= $(if $(filter release,$(VARIANT)),build,build/$(VARIANT))
 PREFIX ?= /usr/local
+VERSION := 0.1.0
 CC ?= gcc
+OBJCOPY ?= objcopy
+comma := ,
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 
@@ -44,10 +47,18 @@ HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h)
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all lib unit property micro setup test test-all bench lint fmt clean help compile_commands.json
+# The client library: with what it needs of core (types, text of values), on libc's allocator.
+CLIENT := $(wildcard net/client/*.c) core/base/assert.c core/base/error.c core/base/mem.c core/base/utf8.c \
+	core/store/row.c core/store/value.c core/sql/cast.c core/sql/datetime.c core/sql/datetime_parse.c \
+	core/sql/datetime_text.c core/sql/interval.c core/sql/numeric.c core/sql/numeric_math.c
+CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
+CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
+CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
+
+.PHONY: all lib client unit property micro setup test test-all bench lint fmt clean help compile_commands.json
 .SECONDARY:
 
-all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold micro ## build everything (VARIANT=release|debug|asan|tsan)
+all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client micro ## build everything (VARIANT=release|debug|asan|tsan)
 
 lib: $(BUILD)/libcore.a
 
@@ -70,11 +81,42 @@ $(BUILD)/libcore.a: $(call object,$(CORE))
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+client: $(CLIENT_LIBRARY)
+
+$(BUILD)/obj-client/%.o: %.c $(BUILD)/flags | setup
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo '  CC    $< (client)')
+	$(Q)$(CC) $(CLIENT_FLAGS) -MMD -MP -c $< -o $@
+
+# One object, in which only the public functions are not local: a program may link core too.
+$(BUILD)/libleftfold.a: $(CLIENT_OBJECTS)
+	$(if $(Q),@echo '  AR    $@')
+	$(Q)$(LD) -r $^ -o $(BUILD)/obj-client/leftfold.o
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/obj-client/leftfold.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(BUILD)/obj-client/leftfold.o
+
+$(BUILD)/libleftfold.so.0: $(CLIENT_OBJECTS) net/client/leftfold.map
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(CLIENT_FLAGS) -shared -Wl,-soname,libleftfold.so.0 -Wl,--version-script=net/client/leftfold.map \
+		-Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(filter release debug,$(VARIANT)),-Wl$(comma)-z$(comma)defs) \
+		$(CLIENT_OBJECTS) -o $@ -Wl,--as-needed -lm
+
+$(BUILD)/libleftfold.so: $(BUILD)/libleftfold.so.0
+	$(Q)ln -sf libleftfold.so.0 $@
+
+$(BUILD)/include/leftfold.h: net/client/leftfold.h
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(BUILD)/leftfold.pc: net/client/leftfold.pc.in $(BUILD)/flags
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
+
 $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD)/libcore.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
-$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c net/client/*.c)) $(BUILD)/libcore.a
+$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c)) $(BUILD)/libleftfold.a $(BUILD)/libcore.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
@@ -123,4 +165,4 @@ clean: ## remove what was built
 help: ## this list
 	$(Q)grep -hE '^[a-z_.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z_.-]+):.*## /  \1\t/' | expand -t 26
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/obj-client -name '*.d' 2>/dev/null)

@@ -11,35 +11,34 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/engine.h"
-#include "core/sql/cast.h"
-#include "net/client/client.h"
+#include "core/base/mem.h"
+#include "core/sql/plan.h"
+#include "net/client/leftfold.h"
 
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_NDJSON };
 
 struct column_out {
-	char *name;
-	struct type type;
+	const char *name;
+	struct lf_type type;
 	size_t width;
 };
 
 struct result {
-	struct row_layout layout;
 	struct column_out *columns;
 	unsigned ncolumns;
-	char tag[40];
+	const char *tag;
 	char ***rows; /* cells as text, NULL for NULL */
-	size_t nrows, cap;
+	size_t nrows;
 	uint64_t count;
 	bool is_query;
 };
 
 struct cli {
-	struct lfc *connection;
+	struct lf_client *connection;
+	struct lf_result *answer;
 	enum format format;
-	enum lf_ack ack;
+	enum lf_client_ack ack;
 	bool keep_going;
-	uint64_t request;
 	struct arena arena;
 	int status;
 };
@@ -59,76 +58,34 @@ static void *need(void *p)
 
 /* --- reading answers --- */
 
-static void on_prepared(struct cli *cli, struct result *r, const struct lfc_frame *f)
+/* Everything as text, in the arena. */
+static void read_result(struct cli *cli, struct result *r)
 {
-	struct wire_reader in = { f->body, f->header.length, false };
-	struct wire_prepared head;
-	struct type *types;
-	const char *notice, *tag;
-	struct error e;
+	const struct lf_result *a = cli->answer;
 
-	wire_get(&in, &head, sizeof(head));
-	(void)wire_take(&in, 4 * (size_t)head.nparams);
-	r->is_query = head.kind == WIRE_KIND_QUERY;
-	r->ncolumns = head.nresults;
-	r->columns = need(arena_zalloc(&cli->arena, (head.nresults + 1u) * sizeof(*r->columns)));
-	types = need(arena_zalloc(&cli->arena, (head.nresults + 1u) * sizeof(*types)));
-	for (unsigned i = 0; i < head.nresults; i++) {
-		uint16_t n;
-		const char *name;
-
-		wire_get(&in, &types[i], 4);
-		wire_get(&in, &n, sizeof(n));
-		name = wire_take(&in, n);
-		if (in.bad)
-			die("malformed answer from the server");
-		r->columns[i].name = need(arena_strdup(&cli->arena, name, n));
-		r->columns[i].type = types[i];
+	r->is_query = lf_result_kind(a) == LF_STATEMENT_QUERY;
+	r->tag = lf_result_tag(a);
+	r->count = lf_result_count(a);
+	r->ncolumns = lf_result_ncolumns(a);
+	r->nrows = lf_result_nrows(a);
+	r->columns = need(arena_zalloc(&cli->arena, (r->ncolumns + 1u) * sizeof(*r->columns)));
+	r->rows = need(arena_zalloc(&cli->arena, (r->nrows + 1) * sizeof(*r->rows)));
+	for (unsigned c = 0; c < r->ncolumns; c++) {
+		r->columns[c].name = lf_result_column_name(a, c);
+		r->columns[c].type = lf_result_column_type(a, c);
 	}
-	notice = wire_take(&in, head.notice_length);
-	tag = wire_take(&in, head.tag_length);
-	if (in.bad)
-		die("malformed answer from the server");
-	if (head.notice_length > 0)
-		fprintf(stderr, "NOTICE:  %.*s\n", (int)head.notice_length, notice);
-	(void)snprintf(r->tag, sizeof(r->tag), "%.*s", (int)head.tag_length, tag);
-	if (row_layout_init(&r->layout, types, head.nresults, &cli->arena, &e) != 0)
-		die(e.message);
-}
-
-static void on_rows(struct cli *cli, struct result *r, const struct lfc_frame *f)
-{
-	struct wire_reader in = { f->body, f->header.length, false };
-	struct wire_rows head;
-	struct error e;
-
-	wire_get(&in, &head, sizeof(head));
-	for (uint32_t i = 0; i < head.count; i++) {
-		const unsigned char *row = in.p;
-		uint32_t size = 0;
-		char **cells;
-
-		if (in.left >= 4)
-			memcpy(&size, row, 4);
-		if (wire_take(&in, size) == NULL || row_validate(&r->layout, row, size, &e) != 0)
-			die("malformed rows from the server");
-		cells = need(arena_zalloc(&cli->arena, (r->ncolumns + 1u) * sizeof(*cells)));
+	for (size_t i = 0; i < r->nrows; i++) {
+		r->rows[i] = need(
+			arena_zalloc(&cli->arena, (r->ncolumns + 1u) * sizeof(**r->rows)));
 		for (unsigned c = 0; c < r->ncolumns; c++) {
-			struct value v;
 			size_t n;
 
-			row_get(&r->layout, row, c, &v);
-			if (value_is_null(&v))
+			if (lf_result_is_null(a, i, c))
 				continue;
-			n = value_format(&v, r->columns[c].type, NULL, 0);
-			cells[c] = need(arena_zalloc(&cli->arena, n + 1));
-			(void)value_format(&v, r->columns[c].type, cells[c], n);
+			n = lf_result_text(a, i, c, NULL, 0);
+			r->rows[i][c] = need(arena_alloc(&cli->arena, n + 1));
+			(void)lf_result_text(a, i, c, r->rows[i][c], n + 1);
 		}
-		if (r->nrows == r->cap) {
-			r->cap = r->cap == 0 ? 64 : 2 * r->cap;
-			r->rows = need(realloc(r->rows, r->cap * sizeof(*r->rows)));
-		}
-		r->rows[r->nrows++] = cells;
 	}
 }
 
@@ -143,9 +100,9 @@ static size_t display_width(const char *s)
 	return n;
 }
 
-static bool right_aligned(struct type t)
+static bool right_aligned(struct lf_type t)
 {
-	return t.id >= TYPE_INT2 && t.id <= TYPE_NUMERIC;
+	return t.id >= LF_TYPE_INT2 && t.id <= LF_TYPE_NUMERIC;
 }
 
 static void pad(size_t n)
@@ -254,14 +211,14 @@ static void json_string(const char *s)
 	putchar('"');
 }
 
-static void json_value(const char *s, struct type t)
+static void json_value(const char *s, struct lf_type t)
 {
 	bool number = right_aligned(t) && s != NULL && strchr(s, 'N') == NULL &&
 		strchr(s, 'I') == NULL;
 
 	if (s == NULL)
 		fputs("null", stdout);
-	else if (t.id == TYPE_BOOL)
+	else if (t.id == LF_TYPE_BOOL)
 		fputs(*s == 't' ? "true" : "false", stdout);
 	else if (number)
 		fputs(s, stdout);
@@ -332,26 +289,17 @@ static void print_position(const char *text, size_t len, int position)
 		"");
 }
 
-static void on_error(struct cli *cli, const struct lfc_frame *f, const char *text, size_t len)
+static void print_error(
+	struct cli *cli, const struct lf_client_error *e, const char *text, size_t len)
 {
-	struct wire_reader in = { f->body, f->header.length, false };
-	struct wire_error head;
-	const char *message, *detail, *hint;
-
-	wire_get(&in, &head, sizeof(head));
-	message = wire_take(&in, head.message_length);
-	detail = wire_take(&in, head.detail_length);
-	hint = wire_take(&in, head.hint_length);
-	if (in.bad)
-		die("malformed error from the server");
 	fflush(stdout);
-	fprintf(stderr, "ERROR:  %.5s: %.*s\n", head.sqlstate, (int)head.message_length, message);
-	if (head.position > 0)
-		print_position(text, len, head.position);
-	if (head.detail_length > 0)
-		fprintf(stderr, "DETAIL:  %.*s\n", (int)head.detail_length, detail);
-	if (head.hint_length > 0)
-		fprintf(stderr, "HINT:  %.*s\n", (int)head.hint_length, hint);
+	fprintf(stderr, "ERROR:  %s: %s\n", e->sqlstate, e->message);
+	if (e->position > 0)
+		print_position(text, len, e->position);
+	if (e->detail[0] != '\0')
+		fprintf(stderr, "DETAIL:  %s\n", e->detail);
+	if (e->hint[0] != '\0')
+		fprintf(stderr, "HINT:  %s\n", e->hint);
 	cli->status = 1;
 }
 
@@ -360,50 +308,23 @@ static void on_error(struct cli *cli, const struct lfc_frame *f, const char *tex
 /* False: it failed. */
 static bool run_statement(struct cli *cli, const char *text, size_t len)
 {
-	struct wire_query head = { .ack = (uint8_t)cli->ack };
+	struct lf_client_call how = { cli->ack, 0, 0 };
 	struct result r = { .nrows = 0 };
-	bool done = false, good = true;
+	struct lf_client_error e;
+	int status = lf_client_query(cli->connection, text, len, &how, cli->answer, &e);
 
-	arena_reset(&cli->arena);
-	if (lfc_send(cli->connection, WIRE_QUERY, ++cli->request, &head, sizeof(head), text, len) !=
-			0 ||
-		lfc_flush(cli->connection) != 0)
-		die(strerror(errno));
-	while (!done) {
-		struct lfc_frame f;
-		int got = lfc_receive(cli->connection, &f);
-
-		if (got <= 0)
-			die(got == 0 ? "the server closed the connection" : strerror(errno));
-		switch (f.header.type) {
-		case WIRE_PREPARED: on_prepared(cli, &r, &f); break;
-		case WIRE_ROWS:
-			on_rows(cli, &r, &f);
-			done = r.is_query && !(f.header.flags & WIRE_FLAG_MORE);
-			break;
-		case WIRE_DONE: {
-			struct wire_done d;
-
-			if (f.header.length != sizeof(d))
-				die("malformed answer from the server");
-			memcpy(&d, f.body, sizeof(d));
-			r.count = d.count;
-			done = true;
-			break;
-		}
-		case WIRE_DONE_BATCH: done = true; break;
-		case WIRE_ERROR:
-			on_error(cli, &f, text, len);
-			done = true;
-			good = false;
-			break;
-		default: die("unexpected frame from the server");
-		}
+	if (lf_result_notice(cli->answer)[0] != '\0')
+		fprintf(stderr, "NOTICE:  %s\n", lf_result_notice(cli->answer));
+	if (status != 0) {
+		print_error(cli, &e, text, len);
+		if (!lf_client_connected(cli->connection))
+			exit(1);
+		return false;
 	}
-	if (good)
-		print_result(cli, &r);
-	free(r.rows);
-	return good;
+	arena_reset(&cli->arena);
+	read_result(cli, &r);
+	print_result(cli, &r);
+	return true;
 }
 
 static void run_script(struct cli *cli, const char *text, size_t len)
@@ -476,17 +397,18 @@ int main(int argc, char **argv)
 	};
 	static const char *const FORMATS[] = { "table", "csv", "json", "ndjson", NULL };
 	static const char *const ACKS[] = { "accepted", "durable", "visible", NULL };
-	struct cli cli = { .ack = LF_VISIBLE,
+	struct cli cli = { .ack = LF_ACK_VISIBLE,
 		.format = isatty(STDOUT_FILENO) ? FORMAT_TABLE : FORMAT_CSV };
 	const char *address = getenv("LEFTFOLD_CONNECT"), *command = NULL, *file = "-";
-	char message[300];
+	struct lf_client_options options = lf_client_options_default();
+	struct lf_client_error e;
 	int flag;
 
 	while ((flag = getopt_long(argc, argv, "c:f:", FLAGS, NULL)) != -1)
 		switch (flag) {
 		case 'C': address = optarg; break;
 		case 'F': cli.format = (enum format)choose("format", optarg, FORMATS); break;
-		case 'A': cli.ack = (enum lf_ack)choose("ack", optarg, ACKS); break;
+		case 'A': cli.ack = (enum lf_client_ack)choose("ack", optarg, ACKS); break;
 		case 'K': cli.keep_going = true; break;
 		case 'c': command = optarg; break;
 		case 'f': file = optarg; break;
@@ -494,10 +416,12 @@ int main(int argc, char **argv)
 		case 'V': puts("leftfold 0.1.0"); return 0;
 		default: return 2;
 		}
-	cli.connection = lfc_open(
-		address != NULL ? address : "127.0.0.1:5466", message, sizeof(message));
-	if (cli.connection == NULL)
-		die(message);
+	options.address = address != NULL ? address : "127.0.0.1:5466";
+	if (lf_client_open(&cli.connection, &options, &e) != 0) {
+		fprintf(stderr, "leftfold: %s: %s\n", e.sqlstate, e.message);
+		return 1;
+	}
+	cli.answer = need(lf_result_new());
 	arena_init(&cli.arena, NULL);
 	if (command != NULL) {
 		run_script(&cli, command, strlen(command));
@@ -509,6 +433,7 @@ int main(int argc, char **argv)
 		free(text);
 	}
 	arena_free(&cli.arena);
-	lfc_close(cli.connection);
+	lf_result_free(cli.answer);
+	lf_client_close(cli.connection);
 	return cli.status;
 }

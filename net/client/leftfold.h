@@ -1,0 +1,410 @@
+/*
+ * leftfold.h: the C client of Leftfold. libc only; C99 or later, C++11 or later.
+ *
+ *     struct lf_client_error e;
+ *     struct lf_client_options o = lf_client_options_default();
+ *     struct lf_client *c;
+ *     struct lf_statement *insert;
+ *     struct lf_result *r = lf_result_new();
+ *
+ *     o.address = "127.0.0.1:5466";
+ *     if (lf_client_open(&c, &o, &e) != 0)
+ *             errx(1, "%s: %s", e.sqlstate, e.message);
+ *     lf_client_prepare(&insert, c, "INSERT INTO item VALUES ($1, $2)", SIZE_MAX, NULL, 0, &e);
+ *     struct lf_params *p = lf_params_new(insert);
+ *     lf_params_set_int(p, 0, 7);
+ *     lf_params_set_text(p, 1, "nuts", SIZE_MAX);
+ *     lf_client_execute(c, insert, p, NULL, r, &e);          // waits until every view shows it
+ *     lf_client_query(c, "SELECT * FROM item", SIZE_MAX, NULL, r, &e);
+ *     for (size_t i = 0; i < lf_result_nrows(r); i++)
+ *             printf("%lld\n", (long long)lf_result_int(r, i, 0));
+ *     lf_params_free(p);
+ *     lf_result_free(r);
+ *     lf_client_close(c);
+ *
+ * Many requests at once: lf_client_send() or a batch appends to the output, lf_client_poll() writes, reads
+ * and calls back, lf_client_wait() does so until all is answered. See tools/examples/.
+ *
+ * Rules that hold everywhere:
+ * - One connection, with its statements and parameters, is used by one thread at a time. Different
+ *   connections are independent.
+ * - A function that can fail takes `struct lf_client_error *e`, which may be NULL, fills it when it fails and
+ *   returns -1. Errors of the server come with their SQLSTATE; those of the library with 08xxx (connection),
+ *   22xxx and 42xxx (parameters), 53200 (memory), 55000 (a call at the wrong moment), 54000 (a limit).
+ * - Text is UTF-8. A length of SIZE_MAX means that the text ends with a zero byte.
+ * - Columns, rows and parameters count from 0; parameter 0 is $1.
+ * - Nothing the server sends is trusted: bytes that are not the protocol end the connection with 08P01.
+ */
+#ifndef LEFTFOLD_H
+#define LEFTFOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef LF_API
+#define LF_API __attribute__((visibility("default")))
+#endif
+
+struct lf_client;    /* a connection */
+struct lf_statement; /* a prepared statement of one connection */
+struct lf_params;    /* a row of parameters */
+struct lf_result;    /* an answer: counts, epoch, rows or an error */
+
+/* "0.1.0": of the library. */
+LF_API const char *lf_client_version(void);
+
+/* --- errors --- */
+
+enum { LF_ERROR_TEXT_MAX = 512 };
+
+struct lf_client_error {
+	char sqlstate[6];                /* five characters and a zero; "" before anything failed */
+	int32_t position;                /* in the statement's text, characters from 1; 0: none */
+	char message[LF_ERROR_TEXT_MAX]; /* longer texts are cut */
+	char detail[LF_ERROR_TEXT_MAX];  /* "": none */
+	char hint[LF_ERROR_TEXT_MAX];    /* "": none */
+};
+
+/* --- types --- */
+
+/* The numbers are the protocol's. */
+enum lf_type_id {
+	LF_TYPE_UNKNOWN = 0, /* in lf_client_prepare(): let the server infer it */
+	LF_TYPE_BOOL = 1,
+	LF_TYPE_INT2,
+	LF_TYPE_INT4,
+	LF_TYPE_INT8,
+	LF_TYPE_FLOAT4,
+	LF_TYPE_FLOAT8,
+	LF_TYPE_NUMERIC,
+	LF_TYPE_TEXT,
+	LF_TYPE_VARCHAR,
+	LF_TYPE_CHAR,
+	LF_TYPE_BYTEA,
+	LF_TYPE_DATE,
+	LF_TYPE_TIMESTAMP,
+	LF_TYPE_TIMESTAMPTZ,
+	LF_TYPE_UUID,
+	LF_TYPE_INTERVAL
+};
+
+struct lf_type {
+	uint8_t id;        /* enum lf_type_id */
+	uint8_t scale;     /* of numeric(p,s) */
+	uint16_t modifier; /* p of numeric(p,s), n of varchar(n) and char(n); 0: none */
+};
+
+/* The type as PostgreSQL names it, e.g. "numeric(12,2)", into buf (64 bytes suffice; always ended with a
+ * zero byte when cap > 0). Returns buf. */
+LF_API const char *lf_type_name(struct lf_type type, char *buf, size_t cap);
+
+/* Dates count days and timestamps microseconds from 2000-01-01 00:00 UTC. In Unix time that is: */
+#define LF_EPOCH_UNIX_DAYS INT32_C(10957)
+#define LF_EPOCH_UNIX_US INT64_C(946684800000000)
+
+/* --- connecting --- */
+
+struct lf_client_options {
+	const char *address; /* "HOST:PORT" or "[IPV6]:PORT" */
+	unsigned
+		connect_timeout_ms; /* until the server's hello is there; 0: no limit. Default 10,000 */
+	unsigned io_timeout_ms; /* a synchronous call that sees nothing arrive for so long gives the
+	                         * connection up (08006); 0 (default): never */
+	size_t output_max; /* bytes waiting to be written beyond which sending would block. Default 1 MiB */
+	unsigned
+		inflight_max; /* unanswered requests beyond which sending would block; rounded up to a
+	                        * power of two, at most 2^22. Default 65,536 */
+	size_t result_max; /* bytes of one answer; beyond: 54000 and the connection is closed, since the
+	                        * server never sends so much. Default 512 MiB */
+};
+LF_API struct lf_client_options lf_client_options_default(void);
+
+/* Connect and exchange hellos. *out is NULL on failure. 08001 cannot connect, 08006 or the server's own
+ * error (53300 too many connections), 08P01 not a Leftfold server, 22023 bad address or option. */
+LF_API int lf_client_open(
+	struct lf_client **out, const struct lf_client_options *o, struct lf_client_error *e);
+/* The same over a connected stream socket, which then belongs to the library also on failure; `address` is
+ * not used. */
+LF_API int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_options *o,
+	struct lf_client_error *e);
+/* Outstanding requests are answered with 08006 first. Frees the connection and its statements; parameters
+ * and results live on. NULL is allowed. Not from a callback. */
+LF_API void lf_client_close(struct lf_client *c);
+
+/* What the server said when the connection was made. */
+struct lf_client_server {
+	unsigned protocol;       /* version */
+	unsigned shards;         /* projectors; 0: not told */
+	uint32_t frame_max;      /* bytes of one frame's body */
+	uint32_t statements_max; /* prepared in one connection */
+	uint32_t requests_max;   /* unanswered ones the server reads of one connection */
+	uint64_t visible;        /* the visible epoch then */
+};
+LF_API const struct lf_client_server *lf_client_server(const struct lf_client *c);
+
+/* A round trip. */
+LF_API int lf_client_ping(struct lf_client *c, struct lf_client_error *e);
+/* Text about the server: topic "" gives its counters, a line "key value" each; "schema" its tables, views
+ * and indexes, as described in net/PROTOCOL.md. *text is zero-terminated and the caller's to free();
+ * *len (may be NULL) its length. 0A000 for an unknown topic. */
+LF_API int lf_client_info(struct lf_client *c, const char *topic, char **text, size_t *len,
+	struct lf_client_error *e);
+/* False once the connection is lost: every call that needs it fails with 08006. */
+LF_API bool lf_client_connected(const struct lf_client *c);
+
+/* The newest epoch a command of this connection was acknowledged with (0: none yet). Give it to another
+ * connection's reads as `at_least` to have them see all of this one's acknowledged commands. */
+LF_API uint64_t lf_client_epoch(const struct lf_client *c);
+
+/* --- statements --- */
+
+enum lf_statement_kind {
+	LF_STATEMENT_COMMAND, /* INSERT, UPDATE, DELETE, TRUNCATE, or several in one */
+	LF_STATEMENT_QUERY,   /* SELECT */
+	LF_STATEMENT_SCHEMA   /* CREATE, DROP, COMMENT */
+};
+
+/* Prepare text of one statement (or several commands separated by semicolons that shall be one atomic
+ * command). types: enum lf_type_id of the first ntypes parameters, NULL with 0 to have them all inferred.
+ * Errors: the server's, with position. */
+LF_API int lf_client_prepare(struct lf_statement **out, struct lf_client *c, const char *text,
+	size_t len, const uint8_t *types, unsigned ntypes, struct lf_client_error *e);
+/* Executions under way are still answered. NULL is allowed. */
+LF_API void lf_statement_close(struct lf_statement *s);
+
+LF_API enum lf_statement_kind lf_statement_kind(const struct lf_statement *s);
+LF_API unsigned lf_statement_nparams(const struct lf_statement *s);
+LF_API struct lf_type lf_statement_param_type(const struct lf_statement *s, unsigned param);
+LF_API unsigned lf_statement_ncolumns(const struct lf_statement *s); /* SELECT, RETURNING */
+LF_API const char *lf_statement_column_name(const struct lf_statement *s, unsigned column);
+LF_API struct lf_type lf_statement_column_type(const struct lf_statement *s, unsigned column);
+/* "INSERT", "CREATE TABLE"… as in PostgreSQL's command tags. */
+LF_API const char *lf_statement_tag(const struct lf_statement *s);
+/* What the server remarked when preparing; "" for nothing. */
+LF_API const char *lf_statement_notice(const struct lf_statement *s);
+
+/* --- parameters --- */
+
+/* Parameters for a statement, all NULL. They are kept as one packed row, ready to send, and may be changed
+ * and sent any number of times, also by other connections' statements with the same parameter types.
+ * NULL: out of memory. */
+LF_API struct lf_params *lf_params_new(const struct lf_statement *s);
+LF_API void lf_params_free(struct lf_params *p);
+/* All NULL again, and no error. */
+LF_API void lf_params_clear(struct lf_params *p);
+
+/* Setters. 0; or -1: the value does not fit the type. The error is remembered, so that the return value need
+ * not be looked at: an execution with these parameters fails with it until the same parameter is set well
+ * or lf_params_clear(). 42P02 there is no such parameter, 42804 the setter is not for its type, 22003 out
+ * of range, 22001 too long, 22P02, 22007, 22008 text that is not of its type, 22021 not UTF-8, 53200.
+ *
+ * Nothing is allocated for the types of fixed width, nor for bytes once the row has been as long. */
+LF_API int lf_params_set_null(struct lf_params *p, unsigned param);
+LF_API int lf_params_set_bool(struct lf_params *p, unsigned param, bool v);
+/* smallint, integer, bigint (range checked) and numeric. */
+LF_API int lf_params_set_int(struct lf_params *p, unsigned param, int64_t v);
+/* real (rounded to it; 22003 beyond) and double precision. */
+LF_API int lf_params_set_double(struct lf_params *p, unsigned param, double v);
+/* numeric: coefficient / 10^scale, scale up to 38; rounded to the parameter's own scale if it has one. */
+LF_API int lf_params_set_decimal(
+	struct lf_params *p, unsigned param, int64_t coefficient, unsigned scale);
+/* text, varchar, char. */
+LF_API int lf_params_set_text(struct lf_params *p, unsigned param, const char *s, size_t len);
+LF_API int lf_params_set_bytes(struct lf_params *p, unsigned param, const void *bytes, size_t len);
+/* Days from 2000-01-01; INT32_MIN and INT32_MAX are -infinity and infinity. */
+LF_API int lf_params_set_date(struct lf_params *p, unsigned param, int32_t days);
+/* timestamp and timestamptz: microseconds from 2000-01-01 UTC; INT64_MIN and INT64_MAX are the infinities. */
+LF_API int lf_params_set_timestamp(struct lf_params *p, unsigned param, int64_t us);
+LF_API int lf_params_set_uuid(struct lf_params *p, unsigned param, const uint8_t uuid[16]);
+/* Any type, from its text as PostgreSQL reads it: "12.50" for numeric, "2024-02-29" for date, "\\x00ff"
+ * for bytea. */
+LF_API int lf_params_parse(struct lf_params *p, unsigned param, const char *s, size_t len);
+
+/* The error remembered, NULL when there is none. */
+LF_API const struct lf_client_error *lf_params_error(const struct lf_params *p);
+/* The packed row; valid until the next setter. Many of them back to back are what
+ * lf_client_batch_add_rows() takes. */
+LF_API const void *lf_params_row(const struct lf_params *p, size_t *size);
+/* Where in the packed row the parameter's slot is, for those who write fixed-width values into copies of a
+ * row themselves: little-endian, as drawn in net/PROTOCOL.md. 0: there is no such parameter. */
+LF_API size_t lf_params_slot(const struct lf_params *p, unsigned param);
+
+/* --- executing and waiting --- */
+
+/* What a command's acknowledgement means. */
+enum lf_client_ack {
+	LF_ACK_ACCEPTED, /* the command is in the queue; it may be refused later: lf_client_on_error() */
+	LF_ACK_DURABLE, /* validated, applied, and as durable as the server is told to make it */
+	LF_ACK_VISIBLE  /* and every view shows it, to everyone */
+};
+
+/* at_least: all that this connection's commands were acknowledged with, as of when the query is sent. */
+#define LF_EPOCH_OWN UINT64_MAX
+
+/* How to execute; where one is asked for, NULL means { LF_ACK_VISIBLE, 0, 0 }. */
+struct lf_client_call {
+	enum lf_client_ack ack; /* commands */
+	uint32_t timeout_ms;    /* queries: how long to wait for `at_least`; then LF001 */
+	uint64_t at_least; /* queries: read at this epoch or a newer one; 0: any; LF_EPOCH_OWN */
+};
+
+/* Execute and wait for the answer. p may be NULL for a statement without parameters. r may be NULL; else its
+ * former content is replaced, also by an error, which is given in *e as well. Other requests may be
+ * outstanding: their callbacks are called. Not from a callback (55000). */
+LF_API int lf_client_execute(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
+	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e);
+/* The same for the text of one statement without parameters. */
+LF_API int lf_client_query(struct lf_client *c, const char *text, size_t len,
+	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e);
+
+/* --- many requests under way --- */
+
+enum { LF_WOULD_BLOCK = 1 };
+
+/* An answer. r is valid during the call only (lf_result_copy() keeps it) and may hold an error:
+ * lf_result_error(). Called by lf_client_poll(), lf_client_wait(), synchronous calls and lf_client_close().
+ * May send and flush; may not poll, wait, close the connection or call synchronously. */
+typedef void (*lf_client_on_result)(void *arg, uint64_t request, const struct lf_result *r);
+
+/* Send an execution without waiting; fn(arg, …) is called with the answer. fn NULL: the answer waits for
+ * lf_client_next(). *request (may be NULL) becomes its number. 0; LF_WOULD_BLOCK: the output is full or
+ * too much is unanswered, and nothing was taken: poll, and try again; -1: nothing was sent.
+ * It is written when there is enough, and by lf_client_flush() and lf_client_poll(). */
+LF_API int lf_client_send(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
+	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
+	struct lf_client_error *e);
+/* The same for text. */
+LF_API int lf_client_send_query(struct lf_client *c, const char *text, size_t len,
+	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
+	struct lf_client_error *e);
+
+/* How all executions of a batch went, together. */
+struct lf_client_batch {
+	uint64_t first; /* the i-th execution is request first + i */
+	uint32_t n;
+	uint32_t failed;
+	uint64_t count;                      /* rows changed by commands, rows given by queries */
+	uint64_t epoch;                      /* the newest of its answers */
+	const struct lf_client_error *error; /* of one that failed; NULL: all went well */
+};
+typedef void (*lf_client_on_batch)(void *arg, const struct lf_client_batch *b);
+
+/* A batch: many executions of one statement in one frame, the cheapest way there is. Begin, add, end; nothing
+ * else may be done with the connection between (55000). `each` is called for every answer, `all` once
+ * when the last one is there; either may be NULL, with both NULL every answer waits for
+ * lf_client_next(). All queries of one batch see one epoch. */
+LF_API int lf_client_batch_begin(struct lf_client *c, struct lf_statement *s,
+	const struct lf_client_call *how, lf_client_on_result each, lf_client_on_batch all,
+	void *arg, struct lf_client_error *e);
+/* 0; LF_WOULD_BLOCK: no more fits (end it, poll, begin another); -1. p as in lf_client_execute(). */
+LF_API int lf_client_batch_add(
+	struct lf_client *c, const struct lf_params *p, struct lf_client_error *e);
+/* n packed rows of `bytes` bytes together, all or none. Their sizes are checked here, the rest by the
+ * server. */
+LF_API int lf_client_batch_add_rows(
+	struct lf_client *c, const void *rows, size_t bytes, unsigned n, struct lf_client_error *e);
+/* Send it. *first as in struct lf_client_batch. An empty batch sends nothing and calls nothing. */
+LF_API int lf_client_batch_end(struct lf_client *c, uint64_t *first, struct lf_client_error *e);
+/* Forget what was added. */
+LF_API void lf_client_batch_cancel(struct lf_client *c);
+
+/* Write what the socket takes without waiting. 0: all is written; LF_WOULD_BLOCK; -1. */
+LF_API int lf_client_flush(struct lf_client *c, struct lf_client_error *e);
+/* Write, read, and hand out answers; waits for the first answer at most timeout_ms (0: not at all,
+ * negative: without limit). Returns the number of answers, 0 for none; -1 when the connection is lost: then
+ * everything outstanding has been answered with 08006. */
+LF_API int lf_client_poll(struct lf_client *c, int timeout_ms, struct lf_client_error *e);
+/* Poll until nothing is outstanding. 0; LF_WOULD_BLOCK when the time is over; -1 as lf_client_poll(). */
+LF_API int lf_client_wait(struct lf_client *c, int timeout_ms, struct lf_client_error *e);
+/* For an event loop of one's own: the descriptor, and what to wait for, POLLIN with POLLOUT while output is
+ * waiting. Then lf_client_poll(c, 0, e). */
+LF_API int lf_client_fd(const struct lf_client *c);
+LF_API short lf_client_events(const struct lf_client *c);
+/* Requests not answered yet, and bytes not written yet. */
+LF_API size_t lf_client_inflight(const struct lf_client *c);
+LF_API size_t lf_client_unwritten(const struct lf_client *c);
+
+/* An answer to a request that was sent without a callback. */
+struct lf_client_completion {
+	uint64_t request;
+	void *arg; /* as given when it was sent */
+	uint64_t epoch, count;
+	const struct lf_result
+		*result; /* rows or an error, valid until the next lf_client_next(); NULL: a
+	                                 * command that simply succeeded */
+};
+/* Take the oldest one. False: there is none; poll. Answers not taken count as unanswered for
+ * `inflight_max`. */
+LF_API bool lf_client_next(struct lf_client *c, struct lf_client_completion *out);
+
+/* fn is called for errors that answer no waiting request: a command acknowledged as accepted that was refused
+ * afterwards (its number in `request`), or, with request 0, what the server says before it closes the
+ * connection. Without a handler they are only counted. Not while the connection is being opened. */
+typedef void (*lf_client_on_late_error)(
+	void *arg, uint64_t request, const struct lf_client_error *e);
+LF_API void lf_client_on_error(struct lf_client *c, lf_client_on_late_error fn, void *arg);
+/* Accepted commands refused afterwards. */
+LF_API uint64_t lf_client_refused(const struct lf_client *c);
+
+/* --- results --- */
+
+/* An empty one, to be used for any number of calls; NULL: out of memory. */
+LF_API struct lf_result *lf_result_new(void);
+LF_API void lf_result_free(struct lf_result *r);
+/* Make `to` the same as `from`. 0, or -1 out of memory. */
+LF_API int lf_result_copy(struct lf_result *to, const struct lf_result *from);
+
+/* NULL: success. */
+LF_API const struct lf_client_error *lf_result_error(const struct lf_result *r);
+/* Of a command: its own, 0 with LF_ACK_ACCEPTED. Of a query: the one that all its rows are of. */
+LF_API uint64_t lf_result_epoch(const struct lf_result *r);
+/* Rows inserted, changed or deleted; of a query the rows it gives. */
+LF_API uint64_t lf_result_count(const struct lf_result *r);
+/* Aggregates (or shards) that did their part of a command, of all that it went to. */
+LF_API uint32_t lf_result_parts(const struct lf_result *r);
+LF_API uint32_t lf_result_parts_all(const struct lf_result *r);
+LF_API enum lf_statement_kind lf_result_kind(const struct lf_result *r);
+LF_API const char *lf_result_tag(const struct lf_result *r);
+LF_API const char *lf_result_notice(const struct lf_result *r);
+
+LF_API size_t lf_result_nrows(const struct lf_result *r);
+LF_API unsigned lf_result_ncolumns(const struct lf_result *r);
+LF_API const char *lf_result_column_name(const struct lf_result *r, unsigned column);
+LF_API struct lf_type lf_result_column_type(const struct lf_result *r, unsigned column);
+
+/* Getters. Beyond the last row or column a value is NULL; of a NULL, or of a type that the getter is not for,
+ * they return 0, false or NULL. */
+LF_API bool lf_result_is_null(const struct lf_result *r, size_t row, unsigned column);
+LF_API bool lf_result_bool(const struct lf_result *r, size_t row, unsigned column);
+/* Integers, boolean, date (days) and timestamps (microseconds). */
+LF_API int64_t lf_result_int(const struct lf_result *r, size_t row, unsigned column);
+/* real, double precision; integers and numeric as the nearest double. */
+LF_API double lf_result_double(const struct lf_result *r, size_t row, unsigned column);
+/* The bytes of text, varchar, char (without its padding), bytea and uuid (16). Not ended with a zero byte;
+ * valid as long as the result is unchanged. */
+LF_API const void *lf_result_bytes(
+	const struct lf_result *r, size_t row, unsigned column, size_t *len);
+/* numeric exactly: (high * 2^64 + low) / 10^scale. */
+struct lf_decimal {
+	uint64_t low;
+	int64_t high;
+	uint8_t scale;
+	bool nan;
+};
+LF_API struct lf_decimal lf_result_decimal(const struct lf_result *r, size_t row, unsigned column);
+/* Any type as psql prints it, NULL as nothing. Returns the length; when it is below cap, the text is in buf with
+ * a zero byte behind it, else buf is of no use: try again with more. 128 bytes suffice for all types but
+ * text, varchar, char and bytea. */
+LF_API size_t lf_result_text(
+	const struct lf_result *r, size_t row, unsigned column, char *buf, size_t cap);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * send.c: executions, one by one and in batches.
+ */
+#include "net/client/client_internal.h"
+
+static int check_call(const struct lf_client_call *how, struct lf_client_error *e)
+{
+	if (how != NULL && (unsigned)how->ack > LF_ACK_VISIBLE)
+		return client_error(
+			e, "22023", "there is no acknowledgement level %d", (int)how->ack);
+	return 0;
+}
+
+static uint64_t at_least(const struct lf_client *c, const struct lf_client_call *how)
+{
+	return how->at_least == LF_EPOCH_OWN ? c->epoch : how->at_least;
+}
+
+static int execute_head(struct wire_execute *head, const struct lf_client *c,
+	const struct lf_statement *s, const struct lf_client_call *how, struct lf_client_error *e)
+{
+	*head = (struct wire_execute){ .handle = s->handle, .ack = LF_ACK_VISIBLE, .count = 1 };
+	if (how == NULL)
+		return 0;
+	head->ack = (uint8_t)how->ack;
+	head->timeout_ms = how->timeout_ms;
+	head->at_least = at_least(c, how);
+	return check_call(how, e);
+}
+
+int query_head(struct wire_query *head, const struct lf_client *c, const struct lf_client_call *how,
+	struct lf_client_error *e)
+{
+	*head = (struct wire_query){ .ack = LF_ACK_VISIBLE };
+	if (how == NULL)
+		return 0;
+	head->ack = (uint8_t)how->ack;
+	head->timeout_ms = how->timeout_ms;
+	head->at_least = at_least(c, how);
+	return check_call(how, e);
+}
+
+static bool same_types(const struct row_layout *a, const struct row_layout *b)
+{
+	return a->ncols == b->ncols &&
+		(a->ncols == 0 || memcmp(a->types, b->types, a->ncols * sizeof(*a->types)) == 0);
+}
+
+/* The row of parameters for a statement. A statement without parameters needs none: NO_PARAMS is its row. */
+static const unsigned char NO_PARAMS[8] = { 8 };
+
+static int params_row(const struct shape *s, const struct lf_params *p, const unsigned char **row,
+	size_t *size, struct lf_client_error *e)
+{
+	if (p == NULL) {
+		if (s->params.ncols > 0)
+			return client_error(
+				e, "42P02", "%u parameters are missing", s->params.ncols);
+		*row = NO_PARAMS;
+		*size = sizeof(NO_PARAMS);
+		return 0;
+	}
+	if (p->failed) {
+		if (e != NULL)
+			*e = p->error;
+		return -1;
+	}
+	if (p->shape != s && !same_types(&p->shape->params, &s->params))
+		return client_error(e, "42804", "the parameters are of another statement");
+	*row = p->row;
+	*size = row_size(p->row);
+	return 0;
+}
+
+static struct group execution(
+	struct lf_statement *s, lf_client_on_result each, lf_client_on_batch all, void *arg)
+{
+	return (struct group){ .op = OPERATION_EXECUTE,
+		.each = each,
+		.all = all,
+		.arg = arg,
+		.statement = s,
+		.shape = s->shape };
+}
+
+int execute_prepare(struct wire_execute *head, const struct lf_client *c,
+	const struct lf_statement *s, const struct lf_params *p, const struct lf_client_call *how,
+	const unsigned char **row, size_t *size, struct lf_client_error *e)
+{
+	if (execute_head(head, c, s, how, e) != 0)
+		return -1;
+	return params_row(s->shape, p, row, size, e);
+}
+
+int lf_client_send(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
+	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
+	struct lf_client_error *e)
+{
+	struct group g = execution(s, fn, NULL, arg);
+	struct wire_execute head;
+	const unsigned char *row;
+	size_t size;
+
+	if (client_ready(c, false, e) != 0 ||
+		execute_prepare(&head, c, s, p, how, &row, &size, e) != 0)
+		return -1;
+	return request_send(c, WIRE_EXECUTE, &head, sizeof(head), row, size, &g, false, request, e);
+}
+
+int lf_client_send_query(struct lf_client *c, const char *text, size_t len,
+	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
+	struct lf_client_error *e)
+{
+	struct group g = { .op = OPERATION_QUERY, .each = fn, .arg = arg };
+	struct wire_query head;
+
+	if (client_ready(c, false, e) != 0 || query_head(&head, c, how, e) != 0)
+		return -1;
+	return request_send(c, WIRE_QUERY, &head, sizeof(head), text,
+		len == SIZE_MAX ? strlen(text) : len, &g, false, request, e);
+}
+
+/* --- batches --- */
+
+static size_t batch_length(const struct lf_client *c)
+{
+	return c->out.used - c->out.head - c->batch_at - WIRE_HEADER;
+}
+
+int lf_client_batch_begin(struct lf_client *c, struct lf_statement *s,
+	const struct lf_client_call *how, lf_client_on_result each, lf_client_on_batch all,
+	void *arg, struct lf_client_error *e)
+{
+	struct wire_header h = { .type = WIRE_EXECUTE_BATCH };
+	struct wire_execute head;
+	unsigned char *p;
+	int status;
+
+	if (client_ready(c, false, e) != 0 || execute_head(&head, c, s, how, e) != 0)
+		return -1;
+	status = request_admit(c, sizeof(head), 1, false, e);
+	if (status != 0)
+		return status;
+	p = client_buffer_room(&c->out, sizeof(h) + sizeof(head));
+	if (p == NULL)
+		return client_no_memory(e);
+	memcpy(p, &h, sizeof(h));
+	memcpy(p + sizeof(h), &head, sizeof(head));
+	c->batch_at = c->out.used - c->out.head;
+	c->out.used += sizeof(h) + sizeof(head);
+	c->batching = true;
+	c->batch_n = 0;
+	c->batch = execution(s, each, all, arg);
+	return 0;
+}
+
+static int batch_open(const struct lf_client *c, struct lf_client_error *e)
+{
+	return c->batching ? 0 : client_error(e, "55000", "no batch has been begun");
+}
+
+/* Add n rows that are known to be whole. */
+static int batch_put(struct lf_client *c, const unsigned char *rows, size_t bytes, unsigned n,
+	struct lf_client_error *e)
+{
+	size_t length = batch_length(c), most = c->options.output_max, most_now;
+	unsigned char *p;
+
+	if (c->server.frame_max != 0 && most > c->server.frame_max)
+		most = c->server.frame_max;
+	/* What one request alone may have, one that is alone in a batch may have too. */
+	most_now = c->batch_n == 0 && c->batch_at == 0 && c->server.frame_max != 0
+		? c->server.frame_max
+		: most;
+	if (n > CLIENT_BATCH_MAX - c->batch_n ||
+		c->next - c->oldest + c->batch_n + n > (uint64_t)c->mask + 1 ||
+		c->inflight + c->completions_n + c->batch_n + n > (size_t)c->mask + 1 ||
+		bytes > most_now || length > most_now - bytes ||
+		(c->batch_at > 0 && c->batch_at + length + bytes > c->options.output_max)) {
+		if (c->batch_n == 0 && c->batch_at == 0 && c->inflight == 0 &&
+			c->completions_n == 0)
+			return client_error(e, "54000",
+				"%u executions of %zu bytes do not fit one frame", n, bytes);
+		return LF_WOULD_BLOCK;
+	}
+	p = client_buffer_room(&c->out, bytes);
+	if (p == NULL)
+		return client_no_memory(e);
+	memcpy(p, rows, bytes);
+	c->out.used += bytes;
+	c->batch_n += n;
+	return 0;
+}
+
+int lf_client_batch_add(struct lf_client *c, const struct lf_params *p, struct lf_client_error *e)
+{
+	const unsigned char *row;
+	size_t size;
+
+	if (batch_open(c, e) != 0 || params_row(c->batch.shape, p, &row, &size, e) != 0)
+		return -1;
+	return batch_put(c, row, size, 1, e);
+}
+
+int lf_client_batch_add_rows(
+	struct lf_client *c, const void *rows, size_t bytes, unsigned n, struct lf_client_error *e)
+{
+	const unsigned char *p = rows;
+	size_t left = bytes;
+
+	if (batch_open(c, e) != 0)
+		return -1;
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t size = left >= 4 ? row_size(p) : 0;
+
+		if (size < c->batch.shape->params.fixed || size > left || size % 8 != 0)
+			return client_error(e, "22P03", "packed row %u has a wrong size", i);
+		p += size;
+		left -= size;
+	}
+	if (left != 0)
+		return client_error(e, "22P03", "%zu bytes behind the packed rows", left);
+	return batch_put(c, rows, bytes, n, e);
+}
+
+void lf_client_batch_cancel(struct lf_client *c)
+{
+	if (!c->batching)
+		return;
+	c->out.used = c->out.head + c->batch_at;
+	c->batching = false;
+}
+
+int lf_client_batch_end(struct lf_client *c, uint64_t *first, struct lf_client_error *e)
+{
+	struct wire_header h = { .type = WIRE_EXECUTE_BATCH };
+	struct wire_execute head;
+	unsigned char *at;
+	uint64_t id;
+
+	if (batch_open(c, e) != 0)
+		return -1;
+	if (c->batch_n == 0) {
+		lf_client_batch_cancel(c);
+		if (first != NULL)
+			*first = c->next;
+		return 0;
+	}
+	h.request = c->next;
+	h.length = (uint32_t)batch_length(c);
+	if (request_enter(c, &c->batch, c->batch_n, &id) != 0) {
+		lf_client_batch_cancel(c);
+		return client_no_memory(e);
+	}
+	at = c->out.data + c->out.head + c->batch_at;
+	memcpy(at, &h, sizeof(h));
+	memcpy(&head, at + sizeof(h), sizeof(head));
+	head.count = c->batch_n;
+	memcpy(at + sizeof(h), &head, sizeof(head));
+	c->batching = false;
+	if (first != NULL)
+		*first = id;
+	if (c->out.used - c->out.head >= CLIENT_WRITE_BYTES)
+		client_write(c);
+	return 0;
+}

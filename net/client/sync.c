@@ -1,0 +1,122 @@
+/*
+ * sync.c: calls that wait for their answer. Each is a request like any other whose callback fills in a
+ * waiter; answers to other requests are handed out meanwhile.
+ */
+#include "net/client/client_internal.h"
+
+#include <stdlib.h>
+
+void waiter_done(void *arg, uint64_t request, const struct lf_result *r)
+{
+	struct waiter *w = arg;
+
+	(void)request;
+	w->done = true;
+	w->failed = r->failed;
+	if (r->failed && w->e != NULL)
+		*w->e = r->error;
+	if (w->result != NULL && lf_result_copy(w->result, r) != 0) {
+		w->failed = true;
+		client_no_memory(w->e);
+	}
+}
+
+/* One poll on behalf of a synchronous call. *quiet_since: when something arrived last. */
+static int poll_waiting(struct lf_client *c, uint64_t *quiet_since, struct lf_client_error *e)
+{
+	unsigned limit = c->options.io_timeout_ms;
+	uint64_t before = c->received;
+	int status = lf_client_poll(c, limit == 0 ? -1 : (int)limit, e);
+
+	if (status < 0 || limit == 0)
+		return status;
+	if (c->received != before) {
+		*quiet_since = client_now_ms();
+	} else if (client_now_ms() - *quiet_since >= limit) {
+		client_break(c, "08006", "nothing has come from the server for %u ms", limit);
+		return lf_client_poll(c, 0, e);
+	}
+	return 0;
+}
+
+int waiter_run(struct lf_client *c, enum wire_type type, const void *head, size_t nhead,
+	const void *body, size_t nbody, const struct group *g, struct waiter *w)
+{
+	uint64_t quiet_since = client_now_ms();
+	int status;
+
+	if (client_ready(c, true, w->e) != 0)
+		return -1;
+	while ((status = request_send(c, type, head, nhead, body, nbody, g, false, NULL, w->e)) !=
+		0) {
+		if (status < 0)
+			return -1;
+		/* The table may be full of answers nobody takes: then no waiting helps. */
+		if (c->inflight == 0 && c->completions_n > 0)
+			return client_error(w->e, "55000", "%zu answers wait for lf_client_next()",
+				c->completions_n);
+		if (poll_waiting(c, &quiet_since, w->e) < 0)
+			return -1;
+	}
+	while (!w->done)
+		(void)poll_waiting(c, &quiet_since, NULL);
+	return w->failed ? -1 : 0;
+}
+
+int lf_client_execute(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
+	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e)
+{
+	struct waiter w = { .result = r, .e = e };
+	struct group g = { .op = OPERATION_EXECUTE,
+		.each = waiter_done,
+		.arg = &w,
+		.statement = s,
+		.shape = s->shape };
+	struct wire_execute head;
+	const unsigned char *row;
+	size_t size;
+
+	if (r != NULL)
+		result_reset(r);
+	if (execute_prepare(&head, c, s, p, how, &row, &size, e) != 0)
+		return -1;
+	return waiter_run(c, WIRE_EXECUTE, &head, sizeof(head), row, size, &g, &w);
+}
+
+int lf_client_query(struct lf_client *c, const char *text, size_t len,
+	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e)
+{
+	struct waiter w = { .result = r, .e = e };
+	struct group g = { .op = OPERATION_QUERY, .each = waiter_done, .arg = &w };
+	struct wire_query head;
+
+	if (r != NULL)
+		result_reset(r);
+	if (query_head(&head, c, how, e) != 0)
+		return -1;
+	return waiter_run(c, WIRE_QUERY, &head, sizeof(head), text,
+		len == SIZE_MAX ? strlen(text) : len, &g, &w);
+}
+
+int lf_client_ping(struct lf_client *c, struct lf_client_error *e)
+{
+	struct waiter w = { .e = e };
+	struct group g = { .op = OPERATION_PING, .each = waiter_done, .arg = &w };
+
+	return waiter_run(c, WIRE_PING, NULL, 0, NULL, 0, &g, &w);
+}
+
+int lf_client_info(
+	struct lf_client *c, const char *topic, char **text, size_t *len, struct lf_client_error *e)
+{
+	struct waiter w = { .e = e };
+	struct group g = { .op = OPERATION_INFO, .each = waiter_done, .arg = &w };
+
+	*text = NULL;
+	if (waiter_run(c, WIRE_INFO, topic, strlen(topic), NULL, 0, &g, &w) != 0)
+		return -1;
+	*text = w.text;
+	if (len != NULL)
+		*len = w.length;
+	return 0;
+}
