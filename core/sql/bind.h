@@ -12,6 +12,9 @@
 #include "core/sql/cast.h"
 #include "core/sql/plan.h"
 
+/* The case of a node of the parser's tree. */
+#define NODE(name) PG_QUERY__NODE__NODE_##name
+
 enum { BIND_SOURCES_MAX = 17, SOURCE_AGGREGATE = 30 };
 
 /* A name that columns can be looked up in. */
@@ -50,6 +53,8 @@ int bind_fail(struct binder *b, enum error_code code, int location, const char *
 void *bind_unsupported(struct binder *b, int location, const char *what);
 void *bind_alloc(struct binder *b, size_t size);
 struct expr *expr_new(struct binder *b, enum expr_kind kind, enum type_id type, int location);
+/* Give e room for n arguments; NULL when e is NULL. */
+struct expr *expr_args(struct binder *b, struct expr *e, unsigned n);
 
 /* --- bind_expr.c --- */
 struct expr *bind_expr(struct binder *b, const PgQuery__Node *n);
@@ -57,8 +62,12 @@ struct expr *bind_expr(struct binder *b, const PgQuery__Node *n);
 struct expr *bind_condition(struct binder *b, const PgQuery__Node *n, const char *clause);
 struct expr *bind_column(
 	struct binder *b, uint8_t source, const struct relation *r, unsigned col, int location);
-struct expr *bind_operator(
-	struct binder *b, const char *op, struct expr *left, struct expr *right, int location);
+/* A node's place in the text, -1: none. */
+int node_location(const PgQuery__Node *n);
+/* A name of a one-word list such as a column list's item. */
+const char *node_string(const PgQuery__Node *n);
+
+/* --- bind_coerce.c --- */
 /* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */
 struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum cast_kind kind);
 /* For INSERT and UPDATE: 42804 with the column's name. */
@@ -66,10 +75,15 @@ struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *
 /* What is still unknown becomes text. */
 struct expr *bind_settle(struct binder *b, struct expr *e);
 int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out);
-/* A node's place in the text, -1: none. */
-int node_location(const PgQuery__Node *n);
-/* A name of a one-word list such as a column list's item. */
-const char *node_string(const PgQuery__Node *n);
+/* To boolean; 42804 with the clause's name. NULL stays NULL. */
+struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause);
+
+/* --- bind_call.c --- */
+struct expr *bind_operator(
+	struct binder *b, const char *op, struct expr *left, struct expr *right, int location);
+struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c);
+/* The command's time as the type. */
+struct expr *bind_now(struct binder *b, enum type_id type, int location);
 
 /* --- bind_select.c --- */
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
@@ -81,7 +95,7 @@ struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v);
 int bind_hold(struct binder *b, struct relation *r);
 int bind_query(struct binder *b, const PgQuery__SelectStmt *s);
 
-/* --- bind_command.c, bind_ddl.c --- */
+/* --- bind_command.c, bind_table.c, bind_ddl.c --- */
 int bind_insert(struct binder *b, const PgQuery__InsertStmt *s);
 int bind_update(struct binder *b, const PgQuery__UpdateStmt *s);
 int bind_delete(struct binder *b, const PgQuery__DeleteStmt *s);
@@ -91,6 +105,21 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *s);
 int bind_create_index(struct binder *b, const PgQuery__IndexStmt *s);
 int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
+
+/* --- bind_ddl.c, for CREATE TABLE too --- */
+/* A notice for the client, "SQLSTATE: text"; fmt has two %s. The first one is kept. */
+void bind_notice(
+	struct binder *b, const char *state, const char *fmt, const char *a, const char *c);
+int bind_check_name(struct binder *b, const char *name, int location);
+/* 0 go on; 1 it exists and IF NOT EXISTS was said; -1. */
+int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exists);
+/* A copy in the arena. */
+const char *bind_keep(struct binder *b, const char *text);
+struct index_def *index_build(
+	struct binder *b, struct relation *r, const char *name, const uint16_t *cols, unsigned n);
+int relation_layout(struct binder *b, struct relation *r);
+/* A relation under construction: from here on the binder's tree goes into its arena. */
+struct relation *relation_begin(struct binder *b, enum relation_kind kind, const char *name);
 
 /* --- bind_access.c: finding keys in WHERE --- */
 /* For each conjunct `column = expression without columns` of source 0: eq[col] is that expression, cast to

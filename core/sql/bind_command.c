@@ -6,8 +6,6 @@
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 
-#define NODE(name) PG_QUERY__NODE__NODE_##name
-
 static struct relation *target(struct binder *b, const PgQuery__RangeVar *v, const char *verb)
 {
 	struct relation *r = bind_relation(b, v);

@@ -12,8 +12,6 @@
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 
-#define NODE(name) PG_QUERY__NODE__NODE_##name
-
 int bind_hold(struct binder *b, struct relation *r)
 {
 	struct statement *s = b->statement;

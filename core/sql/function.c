@@ -1,6 +1,6 @@
 /*
- * function.c: how a call finds its function: PostgreSQL's rules (manual, chapter 10) over the tables of
- * function_table.c.
+ * function.c: how a call finds its function: PostgreSQL's rules (manual, chapter 10) over the lists of
+ * function_table.h.
  */
 #include "core/sql/function.h"
 
@@ -152,14 +152,27 @@ static void prefer_same(struct candidates *c, const enum type_id *args, unsigned
 	keep_best(c, points);
 }
 
+/* All functions of all lists in turn; NULL gives the first, and after the last NULL. */
+static const struct function *next_function(const struct function *f)
+{
+	static const struct function_list *const LISTS[] = { &FUNCTIONS_COMPARE, &FUNCTIONS_NUMBER,
+		&FUNCTIONS_TEXT, &FUNCTIONS_TIME };
+	enum { COUNT = sizeof(LISTS) / sizeof(LISTS[0]) };
+
+	if (f == NULL)
+		return LISTS[0]->items;
+	for (unsigned i = 0; i < COUNT; i++)
+		if (f == LISTS[i]->items + LISTS[i]->count - 1)
+			return i + 1 < COUNT ? LISTS[i + 1]->items : NULL;
+	return f + 1;
+}
+
 static const struct function *resolve(
 	const char *name, const enum type_id *args, unsigned n, unsigned *found)
 {
 	struct candidates c = { .n = 0 };
 	enum type_id same[FUNCTION_CALL_ARGS_MAX];
 	enum type_id known = TYPE_UNKNOWN;
-	unsigned count;
-	const struct function *table = function_table(&count);
 
 	/* An operator with one unknown side takes the other's type first. */
 	for (unsigned i = 0; i < n; i++)
@@ -167,8 +180,7 @@ static const struct function *resolve(
 			known = args[i];
 	for (unsigned i = 0; i < n; i++)
 		same[i] = args[i] == TYPE_UNKNOWN && n == 2 ? known : args[i];
-	for (unsigned i = 0; i < count; i++) {
-		const struct function *f = &table[i];
+	for (const struct function *f = NULL; (f = next_function(f)) != NULL;) {
 		bool exact = true;
 
 		if (strcmp(f->name, name) != 0 || !arity(f, n))
@@ -266,11 +278,8 @@ const struct function *operator_find(const char *op, const enum type_id *args, u
 
 bool function_name_exists(const char *name)
 {
-	unsigned count;
-	const struct function *table = function_table(&count);
-
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(table[i].name, name) == 0)
+	for (const struct function *f = NULL; (f = next_function(f)) != NULL;)
+		if (strcmp(f->name, name) == 0)
 			return true;
 	return false;
 }

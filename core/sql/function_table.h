@@ -1,11 +1,29 @@
 /*
- * function_table.h: all functions and operators; for function.c only.
+ * function_table.h: the lists of functions, one a family of types; for function*.c only.
  */
 #ifndef LF_SQL_FUNCTION_TABLE_H
 #define LF_SQL_FUNCTION_TABLE_H
 
 #include "core/sql/function.h"
 
-const struct function *function_table(unsigned *count);
+struct function_list {
+	const struct function *items;
+	unsigned count;
+};
+
+extern const struct function_list FUNCTIONS_COMPARE, FUNCTIONS_NUMBER, FUNCTIONS_TEXT,
+	FUNCTIONS_TIME;
+
+/* The parameters of struct function's eval. */
+#define ARGS struct value *out, const struct value *a, unsigned n, struct call *c
+
+/* A value of the type that is not NULL; the caller sets what it holds. */
+static inline int result(struct value *out, enum type_id t)
+{
+	out->flags = 0;
+	out->scale = 0;
+	out->type = (uint8_t)t;
+	return 0;
+}
 
 #endif

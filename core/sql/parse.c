@@ -25,8 +25,6 @@ struct job {
 	int status;
 };
 
-#define NODE(name) PG_QUERY__NODE__NODE_##name
-
 static int finish_params(struct binder *b)
 {
 	struct statement *s = b->statement;

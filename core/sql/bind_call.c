@@ -1,0 +1,236 @@
+/*
+ * bind_call.c: operators, functions and aggregates: choosing the overload and casting its arguments.
+ */
+#include <string.h>
+
+#include "core/sql/bind.h"
+#include "core/sql/cast.h"
+#include "core/sql/sum.h"
+
+/* --- calls --- */
+
+/* Cast arguments as the function asks and build the call. */
+static struct expr *call_build(struct binder *b, const struct function *f, struct expr **args,
+	unsigned n, const enum type_id *cast_to, int location)
+{
+	struct expr *e = expr_args(b, expr_new(b, EXPR_CALL, f->result, location), n);
+
+	if (e == NULL)
+		return NULL;
+	e->fn = f;
+	for (unsigned i = 0; i < n; i++) {
+		e->args[i] = bind_coerce(
+			b, args[i], (struct type){ .id = (uint8_t)cast_to[i] }, CAST_IMPLICIT);
+		if (e->args[i] == NULL) {
+			if (b->error->code == ERR_OK)
+				bind_fail(b, ERR_INTERNAL, location,
+					"no cast for argument %u of %s", i + 1, f->name);
+			return NULL;
+		}
+		/* Functions take types without modifiers. */
+	}
+	return e;
+}
+
+struct expr *bind_operator(
+	struct binder *b, const char *op, struct expr *left, struct expr *right, int location)
+{
+	struct expr *args[2] = { left, right };
+	enum type_id types[2], cast_to[2];
+	const struct function *f;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (args[i] != NULL) {
+			args[n] = args[i];
+			types[n++] = (enum type_id)args[i]->type.id;
+		}
+	f = operator_find(strcmp(op, "!=") == 0 ? "<>" : op, types, n, cast_to, b->error,
+		bind_position(b, location));
+	b->error->code = f == NULL ? b->error->code : ERR_OK;
+	return f == NULL ? NULL : call_build(b, f, args, n, cast_to, location);
+}
+
+static const struct {
+	const char *name;
+	enum aggregate_kind kind;
+} AGGREGATES[] = {
+	{ "count", AGG_COUNT },
+	{ "sum", AGG_SUM },
+	{ "avg", AGG_AVG },
+	{ "min", AGG_MIN },
+	{ "max", AGG_MAX },
+};
+
+static int aggregate_type(struct binder *b, struct aggregate *a, const char *name, int location)
+{
+	char have[64];
+
+	a->type = (struct type){ .id = TYPE_INT8 };
+	switch (a->kind) {
+	case AGG_COUNT_STAR:
+	case AGG_COUNT: return 0;
+	case AGG_SUM: a->type.id = (uint8_t)sum_type((enum type_id)a->arg->type.id); break;
+	case AGG_AVG: a->type.id = (uint8_t)avg_type((enum type_id)a->arg->type.id); break;
+	default:
+		a->type = a->arg->type;
+		if (a->type.id == TYPE_VARCHAR)
+			a->type = (struct type){ .id = TYPE_TEXT };
+		if (a->type.id == TYPE_BOOL || a->type.id == TYPE_BYTEA || a->type.id == TYPE_UUID)
+			a->type.id = TYPE_UNKNOWN;
+		break;
+	}
+	if (a->type.id != TYPE_UNKNOWN)
+		return 0;
+	bind_fail(b, ERR_UNDEFINED_FUNCTION, location, "function %s(%s) does not exist", name,
+		type_name((struct type){ .id = a->arg->type.id }, have, sizeof(have)));
+	return error_hint(b->error,
+		"No function matches the given name and argument types. You might "
+		"need to add explicit type casts.");
+}
+
+static struct expr *aggregate_ref(struct binder *b, const struct aggregate *a, int location)
+{
+	struct select *s = b->aggregates;
+	struct aggregate *grown;
+	struct expr *e;
+	unsigned i;
+
+	for (i = 0; i < s->naggregates; i++) {
+		const struct aggregate *o = &s->aggregates[i];
+
+		if (o->kind == a->kind && (o->arg == NULL) == (a->arg == NULL) &&
+			(o->filter == NULL) == (a->filter == NULL) &&
+			(a->arg == NULL || expr_equal(o->arg, a->arg)) &&
+			(a->filter == NULL || expr_equal(o->filter, a->filter)))
+			break;
+	}
+	if (i == s->naggregates) {
+		grown = bind_alloc(b, (s->naggregates + 1) * sizeof(*grown));
+		if (grown == NULL)
+			return NULL;
+		if (s->naggregates > 0)
+			memcpy(grown, s->aggregates, s->naggregates * sizeof(*grown));
+		grown[s->naggregates++] = *a;
+		s->aggregates = grown;
+	}
+	s->grouped = true;
+	e = expr_new(b, EXPR_COLUMN, (enum type_id)a->type.id, location);
+	if (e == NULL)
+		return NULL;
+	e->type = a->type;
+	e->source = SOURCE_AGGREGATE;
+	e->column = (uint16_t)i;
+	return e;
+}
+
+static struct expr *bind_aggregate(
+	struct binder *b, const PgQuery__FuncCall *c, enum aggregate_kind kind, const char *name)
+{
+	struct aggregate a = { .kind = kind };
+
+	if (c->agg_distinct)
+		return bind_unsupported(b, c->location, "DISTINCT in an aggregate");
+	if (c->n_agg_order > 0)
+		return bind_unsupported(b, c->location, "ORDER BY in an aggregate");
+	if (c->over != NULL)
+		return bind_unsupported(b, c->location, "a window function");
+	if (b->in_aggregate) {
+		bind_fail(
+			b, ERR_GROUPING, c->location, "aggregate function calls cannot be nested");
+		return NULL;
+	}
+	if (b->aggregates == NULL) {
+		bind_fail(b, ERR_GROUPING, c->location, "aggregate functions are not allowed in %s",
+			b->no_aggregates != NULL ? b->no_aggregates : "this place");
+		return NULL;
+	}
+	b->in_aggregate = true;
+	if (c->agg_star && kind == AGG_COUNT) {
+		a.kind = AGG_COUNT_STAR;
+	} else if (c->n_args == 1) {
+		a.arg = bind_settle(b, bind_expr(b, c->args[0]));
+		if (a.arg == NULL)
+			return NULL;
+		if (kind != AGG_COUNT && (a.arg->type.id == TYPE_VARCHAR)) {
+			a.arg = bind_coerce(
+				b, a.arg, (struct type){ .id = TYPE_TEXT }, CAST_IMPLICIT);
+			if (a.arg == NULL)
+				return NULL;
+		}
+	} else {
+		bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", name, c->n_args);
+		return NULL;
+	}
+	if (c->agg_filter != NULL) {
+		a.filter = bind_condition(b, c->agg_filter, "FILTER");
+		if (a.filter == NULL)
+			return NULL;
+	}
+	b->in_aggregate = false;
+	if (aggregate_type(b, &a, name, c->location) != 0)
+		return NULL;
+	return aggregate_ref(b, &a, c->location);
+}
+
+struct expr *bind_now(struct binder *b, enum type_id type, int location)
+{
+	struct expr *e;
+
+	if (b->in_view)
+		return bind_unsupported(b, location, "the current time in a view");
+	e = expr_new(b, EXPR_NOW, TYPE_TIMESTAMPTZ, location);
+	if (e == NULL || type == TYPE_TIMESTAMPTZ)
+		return e;
+	return bind_coerce(b, e, (struct type){ .id = (uint8_t)type }, CAST_ASSIGNMENT);
+}
+
+struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
+{
+	const char *name = node_string(c->funcname[c->n_funcname - 1]);
+	struct expr *args[FUNCTION_CALL_ARGS_MAX];
+	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
+	const struct function *f;
+
+	for (unsigned i = 0; i < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]); i++)
+		if (strcmp(AGGREGATES[i].name, name) == 0)
+			return bind_aggregate(b, c, AGGREGATES[i].kind, name);
+	if (c->over != NULL)
+		return bind_unsupported(b, c->location, "a window function");
+	if (c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0) {
+		bind_fail(
+			b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);
+		return NULL;
+	}
+	if (c->n_args == 0 &&
+		(strcmp(name, "now") == 0 || strcmp(name, "transaction_timestamp") == 0))
+		return bind_now(b, TYPE_TIMESTAMPTZ, c->location);
+	if (c->n_args > FUNCTION_CALL_ARGS_MAX) {
+		bind_fail(b, ERR_TOO_COMPLEX, c->location,
+			"cannot pass more than %d arguments to a function", FUNCTION_CALL_ARGS_MAX);
+		return NULL;
+	}
+	for (size_t i = 0; i < c->n_args; i++) {
+		args[i] = bind_expr(b, c->args[i]);
+		if (args[i] == NULL)
+			return NULL;
+		types[i] = (enum type_id)args[i]->type.id;
+	}
+	/* AT TIME ZONE: everything is UTC. */
+	if (strcmp(name, "timezone") == 0 && c->n_args == 2) {
+		if (args[0]->kind != EXPR_CONST || args[0]->constant.s.len != 3 ||
+			memcmp(args[0]->constant.s.p, "UTC", 3) != 0)
+			return bind_unsupported(b, c->location, "a time zone other than 'UTC'");
+		return bind_coerce(b, args[1],
+			(struct type){ .id = types[1] == TYPE_TIMESTAMPTZ ? TYPE_TIMESTAMP
+									  : TYPE_TIMESTAMPTZ },
+			CAST_EXPLICIT);
+	}
+	f = function_find(
+		name, types, (unsigned)c->n_args, cast_to, b->error, bind_position(b, c->location));
+	if (f == NULL)
+		return NULL;
+	b->error->code = ERR_OK;
+	return call_build(b, f, args, (unsigned)c->n_args, cast_to, c->location);
+}

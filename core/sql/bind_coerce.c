@@ -1,0 +1,194 @@
+/*
+ * bind_coerce.c: types by name, and giving an expression the type that its place asks for.
+ *
+ * An untyped literal or parameter takes the type itself; everything else gets a cast, if the rules
+ * of the place allow one.
+ */
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/sql/bind.h"
+#include "core/sql/cast.h"
+
+/* --- types --- */
+
+static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct type *out)
+{
+	long mod[2] = { 0, 0 };
+
+	if (t->n_typmods == 0)
+		return 0;
+	for (size_t i = 0; i < t->n_typmods && i < 2; i++) {
+		const PgQuery__Node *n = t->typmods[i];
+
+		if (n->node_case != NODE(A_CONST) ||
+			n->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
+			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
+				"type modifiers must be simple constants");
+		mod[i] = n->a_const->ival->ival;
+	}
+	switch ((enum type_id)out->id) {
+	case TYPE_NUMERIC:
+		if (mod[0] < 1 || mod[0] > LIMIT_NUMERIC_DIGITS)
+			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
+				"NUMERIC precision %ld must be between 1 and %d", mod[0],
+				LIMIT_NUMERIC_DIGITS);
+		if (mod[1] < 0 || mod[1] > mod[0])
+			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
+				"NUMERIC scale %ld must be between 0 and precision %ld", mod[1],
+				mod[0]);
+		break;
+	case TYPE_VARCHAR:
+	case TYPE_BPCHAR:
+		if (mod[0] < 1 || mod[0] > LIMIT_VARCHAR_CHARS)
+			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
+				"length for type %s must be between 1 and %d",
+				out->id == TYPE_VARCHAR ? "varchar" : "char", LIMIT_VARCHAR_CHARS);
+		break;
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ:
+		if (mod[0] != 6)
+			return bind_fail(b, ERR_FEATURE, t->location,
+				"timestamp precision other than 6 is not supported");
+		mod[0] = 0;
+		break;
+	case TYPE_INTERVAL:
+		return bind_fail(b, ERR_FEATURE, t->location, "interval fields are not supported");
+	default:
+		return bind_fail(
+			b, ERR_SYNTAX, t->location, "type modifier is not allowed for this type");
+	}
+	out->a = (uint16_t)mod[0];
+	out->b = (uint8_t)mod[1];
+	return 0;
+}
+
+int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
+{
+	static const char *const KNOWN[] = { "json", "jsonb", "xml", "money", "inet", "cidr",
+		"macaddr", "time", "timetz", "bit", "varbit", "point", "line", "box", "path",
+		"circle", "polygon", "tsvector", "tsquery", "oid", "name", "int4range", "int8range",
+		"numrange", "daterange", "serial", "bigserial", "smallserial", "hstore",
+		"regclass" };
+	const char *name = t->n_names > 0 ? node_string(t->names[t->n_names - 1]) : "";
+
+	memset(out, 0, sizeof(*out));
+	out->id = (uint8_t)type_from_name(name);
+	if (t->n_array_bounds > 0 || t->setof)
+		return bind_fail(b, ERR_FEATURE, t->location, "arrays are not supported");
+	if (out->id != TYPE_UNKNOWN) {
+		return type_modifiers(b, t, out);
+	}
+	for (unsigned i = 0; i < sizeof(KNOWN) / sizeof(KNOWN[0]); i++)
+		if (strcmp(KNOWN[i], name) == 0)
+			return bind_fail(
+				b, ERR_FEATURE, t->location, "type %s is not supported", name);
+	return bind_fail(b, ERR_UNDEFINED_OBJECT, t->location, "type \"%s\" does not exist", name);
+}
+
+/* --- coercion --- */
+
+static bool is_unknown(const struct expr *e)
+{
+	return e->type.id == TYPE_UNKNOWN;
+}
+
+/* An untyped literal or parameter takes the type. */
+static struct expr *resolve_unknown(struct binder *b, struct expr *e, struct type t)
+{
+	if (e->kind == EXPR_COLUMN && e->source == EXPR_PARAMS) {
+		b->params[e->column] = (enum type_id)t.id;
+		e->type = (struct type){ .id = t.id };
+		return e;
+	}
+	if (e->kind != EXPR_CONST)
+		return e;
+	e->type = t;
+	if (value_is_null(&e->constant)) {
+		e->constant.type = t.id;
+		return e;
+	}
+	{
+		struct value v = e->constant;
+
+		if (value_parse(&e->constant, t, v.s.p, v.s.len, b->arena, b->error) != 0) {
+			b->error->position = e->position;
+			return NULL;
+		}
+	}
+	return e;
+}
+
+static bool same_type(struct type a, struct type b)
+{
+	return a.id == b.id && (b.a == 0 || (a.a == b.a && a.b == b.b));
+}
+
+struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum cast_kind kind)
+{
+	struct expr *cast;
+
+	if (is_unknown(e)) {
+		bool null = e->kind == EXPR_CONST && value_is_null(&e->constant);
+		struct expr *r = resolve_unknown(b, e, t);
+
+		/* A parameter has the plain type; its modifier still has to be applied. */
+		if (r == NULL || null || r->kind == EXPR_CONST || t.a == 0)
+			return r;
+		e = r;
+	}
+	if (same_type(e->type, t)) {
+		e->type.id = t.id;
+		return e;
+	}
+	if (e->type.id != t.id && cast_exists((enum type_id)e->type.id, (enum type_id)t.id) < kind)
+		return NULL;
+	cast = expr_args(b, expr_new(b, EXPR_CAST, (enum type_id)t.id, -1), 1);
+	if (cast == NULL)
+		return NULL;
+	cast->type = t;
+	cast->position = e->position;
+	cast->explicit_cast = kind == CAST_EXPLICIT;
+	cast->args[0] = e;
+	return cast;
+}
+
+struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *c)
+{
+	char want[64], have[64];
+	struct expr *r;
+
+	b->error->code = ERR_OK;
+	r = bind_coerce(b, e, c->type, CAST_ASSIGNMENT);
+	if (r != NULL || b->error->code != ERR_OK)
+		return r;
+	error_set(b->error, ERR_DATATYPE_MISMATCH, e->position,
+		"column \"%s\" is of type %s but expression is of type %s", c->name,
+		type_name((struct type){ .id = c->type.id }, want, sizeof(want)),
+		type_name((struct type){ .id = e->type.id }, have, sizeof(have)));
+	error_hint(b->error, "You will need to rewrite or cast the expression.");
+	return NULL;
+}
+
+struct expr *bind_settle(struct binder *b, struct expr *e)
+{
+	if (e == NULL || !is_unknown(e))
+		return e;
+	return resolve_unknown(b, e, (struct type){ .id = TYPE_TEXT });
+}
+
+struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause)
+{
+	char have[64];
+	struct expr *r;
+
+	if (e == NULL)
+		return NULL;
+	b->error->code = ERR_OK;
+	r = bind_coerce(b, e, (struct type){ .id = TYPE_BOOL }, CAST_IMPLICIT);
+	if (r == NULL && b->error->code == ERR_OK)
+		error_set(b->error, ERR_DATATYPE_MISMATCH, e->position,
+			"argument of %s must be type boolean, not type %s", clause,
+			type_name(e->type, have, sizeof(have)));
+	return r;
+}

@@ -1,0 +1,444 @@
+/*
+ * bind_table.c: CREATE TABLE: columns, then constraints, then the keys that follow from them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/sql/bind.h"
+
+struct table_build {
+	struct relation *r;
+	const PgQuery__CreateStmt *stmt;
+	const PgQuery__Constraint *primary;
+	uint16_t primary_cols[LIMIT_KEY_COLUMNS];
+	unsigned nprimary;
+	struct index_def *unique[LIMIT_INDEXES_PER_TABLE];
+	unsigned nunique;
+};
+
+static const char *keep_join(struct binder *b, const char *x, const char *y, const char *z)
+{
+	char text[4 * LIMIT_NAME_BYTES];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s%s%s", x, y[0] ? "_" : "", y, z[0] ? "_" : "", z);
+	text[LIMIT_NAME_BYTES] = '\0';
+	return bind_keep(b, text);
+}
+
+static int bind_default(struct binder *b, struct column *c, const PgQuery__Node *n)
+{
+	struct expr *e;
+
+	b->no_aggregates = "DEFAULT expressions";
+	e = bind_expr(b, n);
+	if (e == NULL)
+		return -1;
+	if (expr_sources(e) != 0)
+		return bind_fail(b, ERR_FEATURE, node_location(n),
+			"cannot use column references or parameters in DEFAULT expression");
+	c->default_ = bind_assign(b, e, c);
+	return c->default_ == NULL ? -1 : 0;
+}
+
+static int add_check(
+	struct binder *b, struct relation *r, const PgQuery__Constraint *k, const char *column)
+{
+	struct check *grown = bind_alloc(b, (r->nchecks + 1u) * sizeof(*grown));
+	struct expr *test;
+
+	if (grown == NULL)
+		return -1;
+	b->no_aggregates = "check constraints";
+	b->nscope = 1;
+	b->scope[0] = (struct scope_entry){ r, r->name, 0 };
+	test = bind_condition(b, k->raw_expr, "CHECK");
+	b->nscope = 0;
+	if (test == NULL)
+		return -1;
+	if (r->nchecks > 0)
+		memcpy(grown, r->checks, r->nchecks * sizeof(*grown));
+	grown[r->nchecks].test = test;
+	grown[r->nchecks].name = k->conname[0] ? bind_keep(b, k->conname)
+					       : keep_join(b, r->name, column, "check");
+	if (grown[r->nchecks].name == NULL)
+		return -1;
+	r->checks = grown;
+	r->nchecks++;
+	return 0;
+}
+
+/* Column numbers of a list of names. */
+static int columns_of(struct binder *b, const struct relation *r, PgQuery__Node *const *names,
+	size_t n, uint16_t *out, int location)
+{
+	if (n > LIMIT_KEY_COLUMNS)
+		return bind_fail(b, ERR_TOO_MANY_COLUMNS, location,
+			"at most %d columns are allowed in a key", LIMIT_KEY_COLUMNS);
+	for (size_t i = 0; i < n; i++) {
+		int col = relation_column(r, node_string(names[i]));
+
+		if (col < 0)
+			return bind_fail(b, ERR_UNDEFINED_COLUMN, location,
+				"column \"%s\" named in key does not exist", node_string(names[i]));
+		for (size_t k = 0; k < i; k++)
+			if (out[k] == col)
+				return bind_fail(b, ERR_DUPLICATE_COLUMN, location,
+					"column \"%s\" appears twice in a constraint",
+					node_string(names[i]));
+		out[i] = (uint16_t)col;
+	}
+	return 0;
+}
+
+static int add_primary(struct binder *b, struct table_build *t, const PgQuery__Constraint *k,
+	const uint16_t *cols, unsigned n)
+{
+	if (t->primary != NULL)
+		return bind_fail(b, ERR_INVALID_TABLE_DEFINITION, k->location,
+			"multiple primary keys for table \"%s\" are not allowed", t->r->name);
+	t->primary = k;
+	memcpy(t->primary_cols, cols, n * sizeof(*cols));
+	t->nprimary = n;
+	for (unsigned i = 0; i < n; i++)
+		t->r->columns[cols[i]].not_null = true;
+	return 0;
+}
+
+static int add_unique(struct binder *b, struct table_build *t, const PgQuery__Constraint *k,
+	const uint16_t *cols, unsigned n)
+{
+	struct index_def *ix;
+
+	if (t->nunique == LIMIT_INDEXES_PER_TABLE - 1)
+		return bind_fail(b, ERR_LIMIT, k->location, "too many unique constraints");
+	if (k->nulls_not_distinct) {
+		bind_unsupported(b, k->location, "NULLS NOT DISTINCT");
+		return -1;
+	}
+	ix = index_build(b, t->r,
+		k->conname[0] ? bind_keep(b, k->conname)
+			      : keep_join(b, t->r->name, t->r->columns[cols[0]].name, "key"),
+		cols, n);
+	if (ix == NULL)
+		return -1;
+	ix->unique = ix->constraint = true;
+	t->unique[t->nunique++] = ix;
+	return 0;
+}
+
+static bool action_is_none(const char *action)
+{
+	return action[0] == '\0' || strcmp(action, "a") == 0 || strcmp(action, "r") == 0;
+}
+
+static int fk_types(struct binder *b, const struct foreign_key *fk, const PgQuery__Constraint *k)
+{
+	for (unsigned i = 0; i < fk->ncols; i++) {
+		struct type x = fk->from->columns[fk->from_cols[i]].type;
+		struct type y = fk->to->columns[fk->to_cols[i]].type;
+
+		if (cast_exists((enum type_id)x.id, (enum type_id)y.id) < CAST_IMPLICIT &&
+			x.id != y.id) {
+			bind_fail(b, ERR_DATATYPE_MISMATCH, k->location,
+				"foreign key constraint \"%s\" cannot be implemented", fk->name);
+			return error_detail(b->error,
+				"Key columns \"%s\" and \"%s\" are of incompatible types.",
+				fk->from->columns[fk->from_cols[i]].name,
+				fk->to->columns[fk->to_cols[i]].name);
+		}
+	}
+	return 0;
+}
+
+static int add_foreign(struct binder *b, struct relation *r, const PgQuery__Constraint *k,
+	const uint16_t *cols, unsigned n)
+{
+	struct foreign_key *fk = bind_alloc(b, sizeof(*fk)), **grown;
+	bool self = strcmp(k->pktable->relname, r->name) == 0;
+	struct relation *to = self ? r : bind_relation(b, k->pktable);
+	bool same = true;
+
+	if (fk == NULL || to == NULL)
+		return -1;
+	if (to->kind != RELATION_TABLE)
+		return bind_fail(b, ERR_WRONG_OBJECT, k->pktable->location,
+			"referenced relation \"%s\" is not a table", to->name);
+	if (!action_is_none(k->fk_upd_action) || !action_is_none(k->fk_del_action)) {
+		bind_unsupported(
+			b, k->location, "a referential action other than NO ACTION and RESTRICT");
+		return -1;
+	}
+	fk->name = k->conname[0] ? bind_keep(b, k->conname)
+				 : keep_join(b, r->name, r->columns[cols[0]].name, "fkey");
+	fk->from = r;
+	fk->to = to;
+	fk->ncols = (uint16_t)n;
+	fk->from_cols = bind_alloc(b, n * sizeof(uint16_t));
+	fk->to_cols = bind_alloc(b, (n + to->nkey) * sizeof(uint16_t));
+	if (fk->name == NULL || fk->from_cols == NULL || fk->to_cols == NULL)
+		return -1;
+	memcpy(fk->from_cols, cols, n * sizeof(uint16_t));
+	if (k->n_pk_attrs > 0) {
+		if (columns_of(b, to, k->pk_attrs, k->n_pk_attrs, fk->to_cols, k->location) != 0)
+			return -1;
+	} else if (to->nkey == 0 || to->columns[to->key[0]].hidden) {
+		return bind_fail(b, ERR_UNDEFINED_OBJECT, k->location,
+			"there is no primary key for referenced table \"%s\"", to->name);
+	} else {
+		memcpy(fk->to_cols, to->key, to->nkey * sizeof(uint16_t));
+	}
+	if ((k->n_pk_attrs > 0 ? k->n_pk_attrs : to->nkey) != n)
+		return bind_fail(b, ERR_INVALID_FK, k->location,
+			"number of referencing and referenced columns for foreign key disagree");
+	for (unsigned i = 0; i < n; i++)
+		same = same && to->nkey == n && to->key[i] == fk->to_cols[i];
+	if (!same)
+		return bind_fail(b, ERR_INVALID_FK, k->location,
+			"there is no unique constraint matching given keys for referenced table \"%s\"",
+			to->name);
+	if (fk_types(b, fk, k) != 0)
+		return -1;
+	grown = bind_alloc(b, (r->nfks + 1u) * sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	if (r->nfks > 0)
+		memcpy(grown, r->fks, r->nfks * sizeof(*grown));
+	grown[r->nfks++] = fk;
+	r->fks = grown;
+	return 0;
+}
+
+/* Enforced when the referenced row is always in the shard of the referencing one. */
+static void settle_foreign(struct binder *b, struct relation *r)
+{
+	for (unsigned k = 0; k < r->nfks; k++) {
+		struct foreign_key *fk = r->fks[k];
+
+		for (unsigned i = 0; i < fk->ncols; i++)
+			if (fk->from_cols[i] == r->partition &&
+				fk->to_cols[i] == fk->to->partition &&
+				r->columns[fk->from_cols[i]].type.id ==
+					fk->to->columns[fk->to_cols[i]].type.id)
+				fk->enforced = true;
+		if (!fk->enforced)
+			bind_notice(b, "01000",
+				"foreign key \"%s\" of \"%s\" is not enforced: it crosses aggregates",
+				fk->name, r->name);
+	}
+}
+
+static int add_constraint(
+	struct binder *b, struct table_build *t, const PgQuery__Constraint *k, int column)
+{
+	uint16_t cols[LIMIT_KEY_COLUMNS];
+	bool foreign = k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN;
+	unsigned n = 1;
+
+	switch (k->contype) {
+	case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
+		return add_check(b, t->r, k, column >= 0 ? t->r->columns[column].name : "");
+	case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
+	case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
+	case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN:
+		if (column >= 0) {
+			cols[0] = (uint16_t)column;
+		} else {
+			n = (unsigned)(foreign ? k->n_fk_attrs : k->n_keys);
+			if (columns_of(b, t->r, foreign ? k->fk_attrs : k->keys, n, cols,
+				    k->location) != 0)
+				return -1;
+		}
+		if (k->deferrable) {
+			bind_unsupported(b, k->location, "a deferrable constraint");
+			return -1;
+		}
+		if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY)
+			return add_primary(b, t, k, cols, n);
+		if (foreign)
+			return add_foreign(b, t->r, k, cols, n);
+		return add_unique(b, t, k, cols, n);
+	case PG_QUERY__CONSTR_TYPE__CONSTR_NULL:
+	case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL:
+	case PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT:
+	case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_NOT_DEFERRABLE:
+	case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_IMMEDIATE: return 0;
+	default: bind_unsupported(b, k->location, "this kind of constraint"); return -1;
+	}
+}
+
+static int add_column(struct binder *b, struct relation *r, const PgQuery__ColumnDef *d)
+{
+	struct column *c = &r->columns[r->ncols];
+
+	if (bind_check_name(b, d->colname, d->location) != 0 ||
+		bind_type(b, d->type_name, &c->type) != 0)
+		return -1;
+	if (c->type.id == TYPE_INTERVAL) {
+		bind_unsupported(b, d->type_name->location, "a column of type interval");
+		return -1;
+	}
+	if (d->coll_clause != NULL) {
+		bind_unsupported(b, d->location, "COLLATE");
+		return -1;
+	}
+	if (relation_column(r, d->colname) >= 0)
+		return bind_fail(b, ERR_DUPLICATE_COLUMN, d->location,
+			"column \"%s\" specified more than once", d->colname);
+	c->name = bind_keep(b, d->colname);
+	if (c->name == NULL)
+		return -1;
+	r->ncols++;
+	for (size_t i = 0; i < d->n_constraints; i++) {
+		const PgQuery__Constraint *k = d->constraints[i]->constraint;
+
+		if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL)
+			c->not_null = true;
+		else if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT &&
+			bind_default(b, c, k->raw_expr) != 0)
+			return -1;
+		else if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY ||
+			k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED) {
+			bind_unsupported(b, k->location, "a generated column");
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Key and partition, indexes of the constraints. */
+static int settle_keys(struct binder *b, struct table_build *t)
+{
+	struct relation *r = t->r;
+	const PgQuery__PartitionSpec *spec = t->stmt->partspec;
+	struct index_def *primary;
+	bool hidden = t->primary == NULL;
+
+	if (hidden) {
+		r->columns[r->ncols] = (struct column){ .name = "__rowid",
+			.type = { .id = TYPE_INT8 },
+			.not_null = true,
+			.hidden = true };
+		t->primary_cols[0] = r->ncols++;
+		t->nprimary = 1;
+	}
+	primary = index_build(b, r,
+		!hidden && t->primary->conname[0]
+			? bind_keep(b, t->primary->conname)
+			: keep_join(b, r->name, hidden ? "rowid" : "", "pkey"),
+		t->primary_cols, t->nprimary);
+	if (primary == NULL)
+		return -1;
+	primary->unique = primary->primary = primary->constraint = true;
+	r->key = primary->cols;
+	r->nkey = primary->ncols;
+	r->partition = (int16_t)r->key[0];
+	if (spec != NULL) {
+		const PgQuery__PartitionElem *elem = spec->part_params[0]->partition_elem;
+		int col = relation_column(r, elem->name);
+		bool in_key = hidden;
+
+		if (strcmp(spec->strategy, "hash") != 0 || spec->n_part_params != 1 ||
+			elem->expr != NULL) {
+			bind_unsupported(
+				b, spec->location, "partitioning other than BY HASH of one column");
+			return -1;
+		}
+		if (col < 0)
+			return bind_fail(b, ERR_UNDEFINED_COLUMN, elem->location,
+				"column \"%s\" named in partition key does not exist", elem->name);
+		for (unsigned i = 0; i < r->nkey; i++)
+			in_key |= r->key[i] == col;
+		if (!in_key) {
+			bind_fail(b, ERR_FEATURE, elem->location,
+				"unique constraint on partitioned table must include all partitioning columns");
+			return error_detail(b->error,
+				"PRIMARY KEY constraint on table \"%s\" lacks column \"%s\" "
+				"which is part of the partition key.",
+				r->name, elem->name);
+		}
+		r->columns[col].not_null = true;
+		r->partition = (int16_t)col;
+	}
+	r->indexes = heap_alloc(b->heap, (t->nunique + 1) * sizeof(*r->indexes));
+	if (r->indexes == NULL)
+		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	r->indexes[0] = primary;
+	r->nindexes = 1;
+	for (unsigned i = 0; i < t->nunique; i++)
+		r->indexes[r->nindexes++] = t->unique[i];
+	for (unsigned i = 0; i < t->nunique; i++) {
+		bool inside = false;
+
+		for (unsigned c = 0; c < t->unique[i]->ncols; c++)
+			inside |= t->unique[i]->cols[c] == r->partition;
+		if (!inside) {
+			bind_fail(b, ERR_FEATURE, 0,
+				"unique constraint \"%s\" must include the partition column \"%s\"",
+				t->unique[i]->name, r->columns[r->partition].name);
+			return error_hint(
+				b->error, "Uniqueness is checked within one aggregate only.");
+		}
+	}
+	return 0;
+}
+
+static int table_build(struct binder *b, struct table_build *t)
+{
+	const PgQuery__CreateStmt *p = t->stmt;
+	struct relation *r = t->r;
+	unsigned col = 0;
+
+	r->id = catalog_next_id(b->catalog);
+	r->columns = bind_alloc(b, (p->n_table_elts + 1) * sizeof(*r->columns));
+	if (r->columns == NULL)
+		return -1;
+	if (p->n_table_elts >= LIMIT_COLUMNS)
+		return bind_fail(b, ERR_TOO_MANY_COLUMNS, 0, "tables can have at most %d columns",
+			LIMIT_COLUMNS);
+	for (size_t i = 0; i < p->n_table_elts; i++)
+		if (p->table_elts[i]->node_case == NODE(COLUMN_DEF)) {
+			if (add_column(b, r, p->table_elts[i]->column_def) != 0)
+				return -1;
+		} else if (p->table_elts[i]->node_case != NODE(CONSTRAINT)) {
+			bind_unsupported(b, 0, "LIKE in CREATE TABLE");
+			return -1;
+		}
+	for (size_t i = 0; i < p->n_table_elts; i++) {
+		const PgQuery__Node *n = p->table_elts[i];
+
+		if (n->node_case == NODE(CONSTRAINT)) {
+			if (add_constraint(b, t, n->constraint, -1) != 0)
+				return -1;
+			continue;
+		}
+		for (size_t k = 0; k < n->column_def->n_constraints; k++)
+			if (add_constraint(
+				    b, t, n->column_def->constraints[k]->constraint, (int)col) != 0)
+				return -1;
+		col++;
+	}
+	if (settle_keys(b, t) != 0)
+		return -1;
+	settle_foreign(b, r);
+	return relation_layout(b, r);
+}
+
+int bind_create_table(struct binder *b, const PgQuery__CreateStmt *p)
+{
+	struct table_build t = { .stmt = p };
+	int status = bind_check_new(b, p->relation, p->if_not_exists);
+
+	if (status != 0)
+		return status < 0 ? -1 : 0;
+	if (p->n_inh_relations > 0 || p->partbound != NULL || p->n_options > 0 ||
+		p->of_typename != NULL) {
+		bind_unsupported(b, p->relation->location, "INHERITS, PARTITION OF, WITH or OF");
+		return -1;
+	}
+	b->statement->kind = STATEMENT_CREATE_TABLE;
+	t.r = relation_begin(b, RELATION_TABLE, p->relation->relname);
+	if (t.r == NULL)
+		return -1;
+	return table_build(b, &t);
+}
