@@ -16,6 +16,7 @@
 
 #include "core/base/assert.h"
 #include "core/flow/flow_internal.h"
+#include "core/store/hashdir.h"
 #include "core/store/multimap.h"
 
 struct row_change {
@@ -37,21 +38,15 @@ struct aggregate_state {
 
 struct group {
 	struct group *next_dirty;
-	struct group *next, *prev; /* of the view: to free them */
 	bool dirty;
 	uint64_t hash;
 	int64_t weight; /* rows in the group */
-	void *output;   /* the row published last; NULL: none */
+	void *output;   /* the row published last, in output_cap bytes; NULL: none yet */
+	uint32_t output_cap;
+	bool published; /* output holds a row that is in the view */
 	struct aggregate_state states[];
 	/* then the key row */
 };
-
-/* What the map from keys to groups holds: a "row" for the multimap. */
-struct group_ref {
-	uint32_t size, pad;
-	struct group *group;
-};
-_Static_assert(sizeof(struct group_ref) == 16, "a row's size is a multiple of 8");
 
 struct view_state {
 	struct view_state *next;
@@ -59,8 +54,7 @@ struct view_state {
 	struct part *target;
 	bool stopped;
 	struct multimap **sides; /* 2 a join */
-	struct multimap *groups;
-	struct group *all;
+	struct hashdir groups;
 	struct group *dirty;
 	struct changes out; /* rows for the publisher, in this stage */
 };
@@ -115,7 +109,7 @@ static size_t group_bytes(const struct view_plan *p, const void *key)
 		row_size(key);
 }
 
-static void group_free(struct flow *f, struct view_state *v, struct group *g)
+static void group_free(struct flow *f, const struct view_state *v, struct group *g)
 {
 	const struct group_plan *plan = v->plan->group;
 
@@ -124,26 +118,37 @@ static void group_free(struct flow *f, struct view_state *v, struct group *g)
 		ordered_free(&g->states[i].ordered, f->heap);
 	}
 	if (g->output != NULL)
-		heap_free(f->heap, g->output, row_size(g->output));
-	if (g->prev != NULL)
-		g->prev->next = g->next;
-	else
-		v->all = g->next;
-	if (g->next != NULL)
-		g->next->prev = g->prev;
+		heap_free(f->heap, g->output, g->output_cap);
 	heap_free(f->heap, g, group_bytes(v->plan, group_key(v, g)));
+}
+
+static uint64_t group_hash(const void *arg, const void *object)
+{
+	(void)arg;
+	return ((const struct group *)object)->hash;
+}
+
+struct owner {
+	struct flow *flow;
+	const struct view_state *view;
+};
+
+static void group_drop(void *arg, void *object)
+{
+	const struct owner *o = arg;
+
+	group_free(o->flow, o->view, object);
 }
 
 static void state_free(struct flow *f, struct view_state *v)
 {
-	while (v->all != NULL)
-		group_free(f, v, v->all);
-	multimap_free(v->groups);
+	struct owner owner = { f, v };
+
+	hashdir_free(&v->groups, group_drop, &owner);
 	for (unsigned i = 0; v->sides != NULL && i < 2 * v->plan->njoins; i++)
 		multimap_free(v->sides[i]);
 	heap_free(f->heap, v->sides, (2 * v->plan->njoins + 1) * sizeof(struct multimap *));
 	heap_free(f->heap, v->out.list, v->out.cap * sizeof(*v->out.list));
-	v->groups = NULL;
 	v->sides = NULL;
 	v->dirty = NULL;
 	memset(&v->out, 0, sizeof(v->out));
@@ -372,7 +377,7 @@ static void join_input(
 		return;
 	}
 	hash = values_hash(keys, own->nkeys);
-	for (e = multimap_first(v->sides[to ^ 1], hash); e != NULL; e = multimap_next(e)) {
+	for (e = multimap_first(v->sides[to ^ 1], hash); e != NULL; e = e->next) {
 		bool same;
 
 		/* The own keys' bytes may be in scratch: evaluate the other's after them, then drop both. */
@@ -401,37 +406,33 @@ static void join_input(
 
 /* --- group --- */
 
-static struct group *group_find(const struct view_state *v, uint64_t hash, const void *key)
+static struct group *group_find(
+	const struct view_state *v, uint64_t hash, const void *key, struct hashdir_probe *p)
 {
 	const struct group_plan *plan = v->plan->group;
-	const struct multimap_entry *e;
+	struct group *g;
 
-	for (e = multimap_first(v->groups, hash); e != NULL; e = multimap_next(e)) {
-		struct group_ref ref;
-
-		memcpy(&ref, e->row, sizeof(ref));
-		if (row_equal(&plan->key_layout, group_key(v, ref.group), plan->sequence,
-			    &plan->key_layout, key, plan->sequence, plan->nkeys))
-			return ref.group;
-	}
-	return NULL;
+	*p = hashdir_probe(&v->groups, hash);
+	while ((g = hashdir_next(p)) != NULL &&
+		(g->hash != hash ||
+			!row_equal(&plan->key_layout, group_key(v, g), plan->sequence,
+				&plan->key_layout, key, plan->sequence, plan->nkeys)))
+		;
+	return g;
 }
 
 static struct group *group_new(struct flow *f, struct view_state *v, uint64_t hash, const void *key)
 {
 	struct group *g = heap_zalloc(f->heap, group_bytes(v->plan, key));
-	struct group_ref ref = { sizeof(ref), 0, g };
 
-	if (g == NULL || multimap_add(v->groups, hash, &ref, 1) != 0) {
+	if (g == NULL)
+		return NULL;
+	g->hash = hash;
+	memcpy(group_key(v, g), key, row_size(key));
+	if (hashdir_insert(&v->groups, hash, 0, g) != 0) {
 		heap_free(f->heap, g, group_bytes(v->plan, key));
 		return NULL;
 	}
-	g->hash = hash;
-	g->next = v->all;
-	if (g->next != NULL)
-		g->next->prev = g;
-	v->all = g;
-	memcpy(group_key(v, g), key, row_size(key));
 	return g;
 }
 
@@ -467,6 +468,7 @@ static struct group *group_of(struct flow *f, struct view_state *v, const void *
 	uint64_t none[2] = { 16, 0 };
 	const void *key = none;
 	uint64_t hash;
+	struct hashdir_probe p;
 	struct group *g;
 
 	if (plan->nkeys > 0) {
@@ -477,7 +479,7 @@ static struct group *group_of(struct flow *f, struct view_state *v, const void *
 		row_encode(&plan->key_layout, NULL, none);
 	}
 	hash = row_hash(&plan->key_layout, key, plan->sequence, plan->nkeys);
-	g = group_find(v, hash, key);
+	g = group_find(v, hash, key, &p);
 	if (g == NULL)
 		g = group_new(f, v, hash, key);
 	if (g == NULL)
@@ -584,42 +586,64 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 	return row;
 }
 
+/* Keep `row` as the group's output. 0, or -1 out of memory. */
+static int output_keep(struct flow *f, struct group *g, const void *row)
+{
+	uint32_t size = row_size(row);
+
+	if (size > g->output_cap) {
+		void *grown = heap_realloc(f->heap, g->output, g->output_cap, size);
+
+		if (grown == NULL)
+			return -1;
+		g->output = grown;
+		g->output_cap = size;
+	}
+	memcpy(g->output, row, size);
+	return 0;
+}
+
 static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 {
 	const struct group_plan *plan = v->plan->group;
-	void *old = g->output, *kept = NULL;
 	bool failed;
-	const void *row = group_output(f, v, g, &failed);
+	const void *row = group_output(f, v, g, &failed), *old = NULL;
 
 	if (failed)
 		return;
-	if (old != NULL && row != NULL && row_size(old) == row_size(row) &&
-		memcmp(old, row, row_size(row)) == 0)
-		return;
-	if (row != NULL) {
-		kept = heap_alloc(f->heap, row_size(row));
-		if (kept == NULL) {
-			view_no_memory(f, v);
-			return;
-		}
-		memcpy(kept, row, row_size(row));
-	}
-	g->output = kept;
-	if (old != NULL) {
-		/* The publisher reads it at the end of the stage: keep it till then. */
-		void *copy = arena_alloc(&f->rows, row_size(old));
+	if (g->published) {
+		void *copy;
 
-		if (copy != NULL)
-			memcpy(copy, old, row_size(old));
-		heap_free(f->heap, old, row_size(old));
+		if (row != NULL && row_size(g->output) == row_size(row) &&
+			memcmp(g->output, row, row_size(row)) == 0)
+			return;
+		/* The publisher reads it at the end of the stage. */
+		copy = arena_alloc(&f->rows, row_size(g->output));
 		if (copy == NULL) {
 			view_no_memory(f, v);
 			return;
 		}
-		edge_follow(f, v, &plan->edge, copy, -1);
+		memcpy(copy, g->output, row_size(g->output));
+		old = copy;
 	}
+	if (row != NULL && output_keep(f, g, row) != 0) {
+		view_no_memory(f, v);
+		return;
+	}
+	g->published = row != NULL;
+	if (old != NULL)
+		edge_follow(f, v, &plan->edge, old, -1);
 	if (row != NULL && !v->stopped)
 		edge_follow(f, v, &plan->edge, row, 1);
+}
+
+static void group_end(struct flow *f, struct view_state *v, struct group *g)
+{
+	struct hashdir_probe p;
+
+	if (group_find(v, g->hash, group_key(v, g), &p) == g)
+		hashdir_remove(&p);
+	group_free(f, v, g);
 }
 
 static void groups_emit(struct flow *f, struct view_state *v)
@@ -632,12 +656,8 @@ static void groups_emit(struct flow *f, struct view_state *v)
 		group_emit(f, v, g);
 		if (v->stopped)
 			return;
-		if (g->weight == 0 && v->plan->group->nkeys > 0) {
-			struct group_ref ref = { sizeof(ref), 0, g };
-
-			(void)multimap_add(v->groups, g->hash, &ref, -1);
-			group_free(f, v, g);
-		}
+		if (g->weight == 0 && v->plan->group->nkeys > 0)
+			group_end(f, v, g);
 	}
 }
 
@@ -872,8 +892,7 @@ static int state_new(struct flow *f, struct view_state *v)
 	}
 	if (p->group == NULL)
 		return 0;
-	v->groups = multimap_new(f->heap);
-	if (v->groups == NULL)
+	if (hashdir_init(&v->groups, f->heap, NULL, group_hash, NULL) != 0)
 		return -1;
 	/* Without GROUP BY there is always one row, also over nothing. */
 	if (p->group->nkeys == 0 && f->shard == 0) {

@@ -13,24 +13,31 @@
 #include "core/base/mem.h"
 #include "core/store/value.h"
 
-struct sum_wide;
+struct sum_scales;
+struct sum_floats;
 
-/* Zero-initialised is empty. May be moved with memcpy. Owns memory only when `wide` is set. Which of
- * the fields are used depends on the type of the values, which is the same in every call. */
-struct sum_state {
-	int64_t count;    /* values present, NULLs not counted */
-	uint64_t lo, mid; /* sum, two's complement of 192 bits: hi:mid:lo */
+/* Two's complement of 192 bits, hi:mid:lo: a bigint or a numeric times any number of rows. */
+struct sum_192 {
+	uint64_t lo, mid;
 	int64_t hi;
-	struct sum_wide *wide; /* numerics of several scales, floats, intervals */
-	uint8_t scale;         /* numeric: scale of hi:mid:lo */
-	bool seen;             /* numeric: scale is set */
+};
+
+/* Zero-initialised is empty. May be moved with memcpy. Which of the fields are used depends on the type of
+ * the values, which is the same in every call. */
+struct sum_state {
+	int64_t count;             /* values present, NULLs not counted */
+	struct sum_192 sum;        /* integers; numerics of `scale` */
+	struct sum_scales *scales; /* numerics of other scales, NaN; NULL: none */
+	struct sum_floats *floats; /* floats; NULL: none yet */
+	uint8_t scale;
 };
 
 /* Result types of sum(arg) and avg(arg), TYPE_UNKNOWN when there is no such aggregate. */
 enum type_id sum_type(enum type_id arg);
 enum type_id avg_type(enum type_id arg);
 
-/* Add v `weight` times (negative: retract). NULL is ignored. 0, or -1 with 53200 and *s as before. */
+/* Add v `weight` times (negative: retract). NULL is ignored. 0, or -1 with 53200 and *s as before. What is
+ * retracted was added before; in between counts may be negative. */
 int sum_add(struct sum_state *s, const struct value *v, int64_t weight, struct heap *h,
 	struct error *e);
 /* arg: the type of the values. out: type sum_type(arg); NULL when count is 0. -1 with 22003 (22008

@@ -1,52 +1,54 @@
 /*
- * multimap.c: linear hashing (Litwin, 1980): chains in blocks of 1024 heads that never move; each insertion
- * beyond one entry a chain splits the next chain in turn.
+ * multimap.c: chains of entries by key hash, in a hash directory (hashdir.h).
+ *
+ * A place of the directory holds the first entry of its hash; the others hang behind it, so that a lookup
+ * walks just what it is looking for. To find one row among many of one hash (a hot key) its entries are also
+ * put, from EXACT_FROM of them on, into a second directory by a hash of the whole row: so adding or
+ * retracting a row never walks a long chain. An entry that cannot be put there for want of memory fails the
+ * call, with nothing changed.
+ *
+ * Budget: a lookup is two cache misses (bucket, entry) and one more for every further entry; adding a row
+ * the same, with the new entry's own line.
  */
 #include "core/store/multimap.h"
 
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
+#include "core/store/hashdir.h"
 
-enum { BLOCK = 1024, BLOCKS_MIN = 8 };
+enum { EXACT_FROM = 16 };
 
 struct multimap {
 	struct heap *heap;
-	struct multimap_entry ***blocks;
-	size_t blocks_cap;
-	uint64_t chains; /* in use, >= BLOCK */
-	uint64_t level;  /* power of two: chains is in [level, 2 * level) */
+	struct hashdir chains; /* first entries, by hash */
+	struct hashdir exact;  /* entries of long chains, by hash and row; made when first needed */
 	uint64_t count;
 };
 
-static struct multimap_entry **chain(const struct multimap *m, uint64_t i)
+static size_t entry_bytes(const struct multimap_entry *e)
 {
-	return &m->blocks[i / BLOCK][i % BLOCK];
+	return sizeof(*e) + row_size(e->row);
 }
 
-static uint64_t chain_of(const struct multimap *m, uint64_t hash)
+static uint64_t chain_hash(const void *arg, const void *object)
 {
-	uint64_t i = hash & (2 * m->level - 1);
-
-	return i < m->chains ? i : i & (m->level - 1);
+	(void)arg;
+	return ((const struct multimap_entry *)object)->hash;
 }
 
-static int block_add(struct multimap *m)
+static uint64_t exact_hash_of(uint64_t hash, const void *row)
 {
-	size_t n = m->chains / BLOCK;
+	return hash_bytes(row, row_size(row), hash);
+}
 
-	if (n == m->blocks_cap) {
-		size_t cap = m->blocks_cap == 0 ? BLOCKS_MIN : 2 * m->blocks_cap;
-		void *blocks = heap_realloc(m->heap, m->blocks, m->blocks_cap * sizeof(*m->blocks),
-			cap * sizeof(*m->blocks));
+static uint64_t exact_hash(const void *arg, const void *object)
+{
+	const struct multimap_entry *e = object;
 
-		if (blocks == NULL)
-			return -1;
-		m->blocks = blocks;
-		m->blocks_cap = cap;
-	}
-	m->blocks[n] = heap_zalloc(m->heap, BLOCK * sizeof(**m->blocks));
-	return m->blocks[n] == NULL ? -1 : 0;
+	(void)arg;
+	return exact_hash_of(e->hash, e->row);
 }
 
 struct multimap *multimap_new(struct heap *h)
@@ -56,101 +58,198 @@ struct multimap *multimap_new(struct heap *h)
 	if (m == NULL)
 		return NULL;
 	m->heap = h;
-	if (block_add(m) != 0) {
-		heap_free(h, m->blocks, m->blocks_cap * sizeof(*m->blocks));
+	if (hashdir_init(&m->chains, h, NULL, chain_hash, NULL) != 0) {
 		heap_free(h, m, sizeof(*m));
 		return NULL;
 	}
-	m->chains = m->level = BLOCK;
 	return m;
 }
 
-static size_t entry_bytes(const struct multimap_entry *e)
+static void chain_free(void *arg, void *object)
 {
-	return sizeof(*e) + row_size(e->row);
+	struct multimap *m = arg;
+	struct multimap_entry *e = object;
+
+	while (e != NULL) {
+		struct multimap_entry *next = e->next;
+
+		heap_free(m->heap, e, entry_bytes(e));
+		e = next;
+	}
 }
 
 void multimap_free(struct multimap *m)
 {
 	if (m == NULL)
 		return;
-	for (uint64_t i = 0; i < m->chains; i++)
-		for (struct multimap_entry *e = *chain(m, i); e != NULL;) {
-			struct multimap_entry *next = e->next;
-
-			heap_free(m->heap, e, entry_bytes(e));
-			e = next;
-		}
-	for (uint64_t i = 0; i < m->chains; i += BLOCK)
-		heap_free(m->heap, m->blocks[i / BLOCK], BLOCK * sizeof(**m->blocks));
-	heap_free(m->heap, m->blocks, m->blocks_cap * sizeof(*m->blocks));
+	hashdir_free(&m->exact, NULL, NULL);
+	hashdir_free(&m->chains, chain_free, m);
 	heap_free(m->heap, m, sizeof(*m));
 }
 
-/* One more chain, taking its part of the one it is split from. Failing is harmless. */
-static void grow(struct multimap *m)
+/* --- finding --- */
+
+/* The first entry of a hash and where it stands. */
+static struct multimap_entry *chain_find(
+	const struct multimap *m, uint64_t hash, struct hashdir_probe *p)
 {
-	struct multimap_entry **from, **to, **link;
+	struct multimap_entry *e;
 
-	if (m->chains % BLOCK == 0 && block_add(m) != 0)
-		return;
-	from = chain(m, m->chains - m->level);
-	to = chain(m, m->chains);
-	for (link = from; *link != NULL;) {
-		struct multimap_entry *e = *link;
-
-		if ((e->hash & (2 * m->level - 1)) != m->chains) {
-			link = &e->next;
-			continue;
-		}
-		*link = e->next;
-		e->next = *to;
-		*to = e;
-	}
-	m->chains++;
-	if (m->chains == 2 * m->level)
-		m->level = m->chains;
+	*p = hashdir_probe(&m->chains, hash);
+	while ((e = hashdir_next(p)) != NULL && e->hash != hash)
+		;
+	return e;
 }
 
-int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t weight)
+static bool is_row(const struct multimap_entry *e, uint64_t hash, const void *row, uint32_t size)
 {
-	struct multimap_entry **link = chain(m, chain_of(m, hash)), *e;
+	return e->hash == hash && row_size(e->row) == size && memcmp(e->row, row, size) == 0;
+}
+
+static struct multimap_entry *exact_find(
+	const struct multimap *m, uint64_t hash, const void *row, struct hashdir_probe *p)
+{
+	struct multimap_entry *e;
+
+	*p = hashdir_probe(&m->exact, exact_hash_of(hash, row));
+	while ((e = hashdir_next(p)) != NULL && !is_row(e, hash, row, row_size(row)))
+		;
+	return e;
+}
+
+static struct multimap_entry *entry_find(
+	const struct multimap *m, struct multimap_entry *first, uint64_t hash, const void *row)
+{
+	struct hashdir_probe p;
 	uint32_t size = row_size(row);
 
-	if (weight == 0)
-		return 0;
-	for (; (e = *link) != NULL; link = &e->next) {
-		if (e->hash != hash || row_size(e->row) != size || memcmp(e->row, row, size) != 0)
-			continue;
-		e->weight += weight;
-		if (e->weight == 0) {
-			*link = e->next;
-			heap_free(m->heap, e, entry_bytes(e));
-			m->count--;
-		}
-		return 0;
-	}
-	e = heap_alloc(m->heap, sizeof(*e) + size);
-	if (e == NULL)
-		return -1;
-	e->hash = hash;
-	e->weight = weight;
-	memcpy(e->row, row, size);
-	link = chain(m, chain_of(m, hash));
-	e->next = *link;
-	*link = e;
-	if (++m->count > m->chains)
-		grow(m);
-	return 0;
+	if (first->exact)
+		return exact_find(m, hash, row, &p);
+	while (first != NULL && !is_row(first, hash, row, size))
+		first = first->next;
+	return first;
 }
 
 const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t hash)
 {
-	const struct multimap_entry *e = *chain(m, chain_of(m, hash));
+	struct hashdir_probe p;
 
-	while (e != NULL && e->hash != hash)
-		e = e->next;
-	return e;
+	return chain_find(m, hash, &p);
+}
+
+void multimap_prefetch(const struct multimap *m, uint64_t hash)
+{
+	hashdir_prefetch(&m->chains, hash);
+}
+
+/* --- changing --- */
+
+static void exact_remove(struct multimap *m, const struct multimap_entry *e)
+{
+	struct hashdir_probe p;
+
+	if (exact_find(m, e->hash, e->row, &p) != NULL)
+		hashdir_remove(&p);
+}
+
+/* Put all of a chain into the second directory. 0, or -1 with none of it there. */
+static int exact_begin(struct multimap *m, struct multimap_entry *first)
+{
+	if (m->exact.top == NULL && hashdir_init(&m->exact, m->heap, NULL, exact_hash, NULL) != 0)
+		return -1;
+	for (struct multimap_entry *e = first; e != NULL; e = e->next) {
+		if (hashdir_insert(&m->exact, exact_hash(NULL, e), 0, e) == 0)
+			continue;
+		for (struct multimap_entry *k = first; k != e; k = k->next)
+			exact_remove(m, k);
+		return -1;
+	}
+	first->exact = 1;
+	return 0;
+}
+
+/* Behind the first entry, which keeps its place. */
+static int chain_add(struct multimap *m, struct multimap_entry *first, struct multimap_entry *e)
+{
+	if (!first->exact && first->length >= EXACT_FROM && exact_begin(m, first) != 0)
+		return -1;
+	if (first->exact && hashdir_insert(&m->exact, exact_hash(NULL, e), 0, e) != 0)
+		return -1;
+	e->next = first->next;
+	if (e->next != NULL)
+		e->next->prev = e;
+	e->prev = first;
+	first->next = e;
+	first->length++;
+	return 0;
+}
+
+static int entry_add(struct multimap *m, struct multimap_entry *first, uint64_t hash,
+	const void *row, int64_t weight)
+{
+	uint32_t size = row_size(row);
+	struct multimap_entry *e = heap_alloc(m->heap, sizeof(*e) + size);
+	int status;
+
+	if (e == NULL)
+		return -1;
+	e->next = NULL;
+	e->hash = hash;
+	e->weight = weight;
+	memcpy(e->row, row, size);
+	if (first != NULL) {
+		status = chain_add(m, first, e);
+	} else {
+		e->length = 1;
+		e->exact = 0;
+		status = hashdir_insert(&m->chains, hash, 0, e);
+	}
+	if (status != 0) {
+		heap_free(m->heap, e, sizeof(*e) + size);
+		return -1;
+	}
+	m->count++;
+	return 0;
+}
+
+static void entry_remove(struct multimap *m, struct multimap_entry *first,
+	const struct hashdir_probe *place, struct multimap_entry *e)
+{
+	struct multimap_entry *next = e->next;
+
+	if (first->exact)
+		exact_remove(m, e);
+	if (e != first) {
+		e->prev->next = next;
+		if (next != NULL)
+			next->prev = e->prev;
+		first->length--;
+	} else if (next != NULL) {
+		next->length = first->length - 1;
+		next->exact = first->exact;
+		hashdir_replace(place, next);
+	} else {
+		hashdir_remove(place);
+	}
+	heap_free(m->heap, e, entry_bytes(e));
+	m->count--;
+}
+
+int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t weight)
+{
+	struct hashdir_probe place;
+	struct multimap_entry *first, *e;
+
+	if (weight == 0)
+		return 0;
+	first = chain_find(m, hash, &place);
+	e = first == NULL ? NULL : entry_find(m, first, hash, row);
+	if (e == NULL)
+		return entry_add(m, first, hash, row, weight);
+	e->weight += weight;
+	if (e->weight == 0)
+		entry_remove(m, first, &place, e);
+	return 0;
 }
 
 uint64_t multimap_count(const struct multimap *m)
@@ -160,13 +259,27 @@ uint64_t multimap_count(const struct multimap *m)
 
 void multimap_check(const struct multimap *m)
 {
-	uint64_t n = 0;
+	struct hashdir_cursor c;
+	const struct multimap_entry *first;
+	uint64_t n = 0, exact = 0;
 
-	ASSERT(m->chains >= m->level && m->chains < 2 * m->level);
-	for (uint64_t i = 0; i < m->chains; i++)
-		for (const struct multimap_entry *e = *chain(m, i); e != NULL; e = e->next) {
-			ASSERT(chain_of(m, e->hash) == i && e->weight != 0);
-			n++;
+	(void)hashdir_check(&m->chains);
+	hashdir_scan_begin(&c, &m->chains);
+	while ((first = hashdir_scan_next(&c)) != NULL) {
+		uint32_t length = 0;
+
+		for (const struct multimap_entry *e = first; e != NULL; e = e->next) {
+			struct hashdir_probe p;
+
+			ASSERT(e->hash == first->hash && e->weight != 0);
+			ASSERT(e == first || e->prev->next == e);
+			ASSERT(!first->exact || exact_find(m, e->hash, e->row, &p) == e);
+			length++;
 		}
+		ASSERT(length == first->length);
+		n += length;
+		exact += first->exact ? length : 0;
+	}
 	ASSERT(n == m->count);
+	ASSERT(exact == (m->exact.top == NULL ? 0 : hashdir_check(&m->exact)));
 }

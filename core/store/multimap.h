@@ -2,7 +2,8 @@
  * multimap.h: rows with weights by the hash of some key: what a join remembers of one side.
  *
  * For one thread, without versions. Rows are packed (row.h) and compared byte by byte; adding a row that is
- * there adds to its weight, and a row whose weight becomes 0 goes. Grows one bucket at a time.
+ * there adds to its weight, and a row whose weight becomes 0 goes. Grows by splitting small segments; adding and
+ * retracting take the same time however many rows a key has.
  */
 #ifndef LF_STORE_MULTIMAP_H
 #define LF_STORE_MULTIMAP_H
@@ -12,7 +13,14 @@
 struct multimap;
 
 struct multimap_entry {
-	struct multimap_entry *next;
+	struct multimap_entry *next; /* of the same hash */
+	union {
+		struct multimap_entry *prev; /* of all but the first */
+		struct {
+			uint32_t length; /* of the chain, in its first entry */
+			uint32_t exact;  /* multimap.c's */
+		};
+	};
 	uint64_t hash;
 	int64_t weight;
 	char row[];
@@ -23,17 +31,10 @@ struct multimap *multimap_new(struct heap *h);
 void multimap_free(struct multimap *m);
 /* 0, or -1 with nothing changed when out of memory. */
 int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t weight);
-/* The first entry of a hash, and the next after one; the caller compares keys. Not across changes. */
+/* The first entry of a hash; `next` leads to the others, NULL at the end. The caller compares keys, since
+ * different ones may have one hash. Not across changes. */
 const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t hash);
-static inline const struct multimap_entry *multimap_next(const struct multimap_entry *e)
-{
-	uint64_t hash = e->hash;
-
-	do
-		e = e->next;
-	while (e != NULL && e->hash != hash);
-	return e;
-}
+void multimap_prefetch(const struct multimap *m, uint64_t hash);
 /* Entries (distinct rows). */
 uint64_t multimap_count(const struct multimap *m);
 void multimap_check(const struct multimap *m);

@@ -33,6 +33,21 @@ uint32_t row_slot_width(enum type_id t)
 	}
 }
 
+bool row_slot_is_canonical(enum type_id t)
+{
+	switch (t) {
+	case TYPE_BOOL:
+	case TYPE_INT2:
+	case TYPE_INT4:
+	case TYPE_INT8:
+	case TYPE_DATE:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ:
+	case TYPE_UUID: return true;
+	default: return false;
+	}
+}
+
 int row_layout_init(struct row_layout *l, const struct type *types, unsigned ncols, struct arena *a,
 	struct error *e)
 {
@@ -264,6 +279,23 @@ static uint64_t column_hash(const struct row_layout *l, const void *row, unsigne
 {
 	struct value v;
 
+	/* The two common kinds of key, as value_hash() has them. */
+	if (!row_is_null(row, col)) {
+		const char *slot = (const char *)row + l->offsets[col];
+
+		if (l->types[col].id == TYPE_INT8) {
+			uint64_t i;
+
+			memcpy(&i, slot, sizeof(i));
+			return hash_u64(i);
+		}
+		if (l->types[col].id == TYPE_INT4) {
+			int32_t i;
+
+			memcpy(&i, slot, sizeof(i));
+			return hash_u64((uint64_t)(int64_t)i);
+		}
+	}
 	row_get(l, row, col, &v);
 	return value_hash(&v);
 }
@@ -292,20 +324,27 @@ uint64_t values_hash(const struct value *values, unsigned n)
 	return h;
 }
 
+static bool column_equal(const struct row_layout *la, const void *a, unsigned ca,
+	const struct row_layout *lb, const void *b, unsigned cb)
+{
+	enum type_id t = (enum type_id)la->types[ca].id;
+	struct value x, y;
+
+	if (row_is_null(a, ca) || row_is_null(b, cb))
+		return row_is_null(a, ca) == row_is_null(b, cb);
+	if (t == (enum type_id)lb->types[cb].id && row_slot_is_canonical(t))
+		return row_slot_equal((const char *)a + la->offsets[ca],
+			(const char *)b + lb->offsets[cb], row_slot_width(t));
+	row_get(la, a, ca, &x);
+	row_get(lb, b, cb, &y);
+	return value_compare(&x, &y) == 0;
+}
+
 bool row_equal(const struct row_layout *la, const void *a, const uint16_t *ca,
 	const struct row_layout *lb, const void *b, const uint16_t *cb, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct value x, y;
-
-		row_get(la, a, ca[i], &x);
-		row_get(lb, b, cb[i], &y);
-		if (value_is_null(&x) || value_is_null(&y)) {
-			if (value_is_null(&x) != value_is_null(&y))
-				return false;
-		} else if (value_compare(&x, &y) != 0) {
+	for (unsigned i = 0; i < n; i++)
+		if (!column_equal(la, a, ca[i], lb, b, cb[i]))
 			return false;
-		}
-	}
 	return true;
 }

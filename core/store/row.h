@@ -35,6 +35,24 @@ struct row_layout {
 
 /* Bytes of a type's slot. */
 uint32_t row_slot_width(enum type_id t);
+/* Whether two values of the type are equal exactly when their slots' bytes are. */
+bool row_slot_is_canonical(enum type_id t);
+static inline bool row_slot_equal(const void *a, const void *b, uint32_t width)
+{
+	uint64_t x = 0, y = 0;
+
+	if (width == 8) {
+		memcpy(&x, a, 8);
+		memcpy(&y, b, 8);
+		return x == y;
+	}
+	if (width == 4) {
+		memcpy(&x, a, 4);
+		memcpy(&y, b, 4);
+		return x == y;
+	}
+	return memcmp(a, b, width) == 0;
+}
 /* Fill *l for ncols types, copying into arena a. 0, or -1 (54011 too many columns, 53200). */
 int row_layout_init(struct row_layout *l, const struct type *types, unsigned ncols, struct arena *a,
 	struct error *e);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/store/hashdir.h"
 #include "core/store/row.h"
 #include "core/store/version.h"
 #include "core/sync/retire.h"
@@ -65,12 +66,8 @@ void table_read_batch(const struct table *const *t, unsigned n, const uint64_t *
 /* Every row visible at v exactly once, in no particular order, while the table grows. The writer may scan
  * its newest rows with v = UINT64_MAX, if it does not change the table meanwhile. */
 struct table_cursor {
-	const struct table *table;
-	const void *segment;
+	struct hashdir_cursor places;
 	uint64_t v;
-	uint64_t place; /* hash prefix where the next segment begins */
-	unsigned bucket, slot;
-	bool last;
 };
 void table_scan_begin(struct table_cursor *c, const struct table *t, uint64_t v);
 const void *table_scan_next(struct table_cursor *c);

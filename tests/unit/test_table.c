@@ -303,12 +303,55 @@ static void test_multimap(void **state)
 		unsigned n = 0;
 
 		for (const struct multimap_entry *e = multimap_first(m, hash_u64(k)); e != NULL;
-			e = multimap_next(e)) {
+			e = e->next) {
 			assert_int_equal(e->weight, 3);
 			n++;
 		}
 		assert_int_equal(n, 2);
 	}
+	multimap_free(m);
+	close_fixture(&f);
+}
+
+/* One hot hash: rows come and go in any order, the first of the chain too. */
+static void test_multimap_hot_hash(void **state)
+{
+	enum { HOT = 4000 };
+	static int64_t model[HOT];
+	struct fixture f;
+	struct multimap *m;
+	char buf[128];
+	uint64_t there = 0;
+
+	(void)state;
+	open_fixture(&f);
+	memset(model, 0, sizeof(model));
+	m = multimap_new(f.heap);
+	for (uint64_t i = 0; i < 10 * HOT; i++) {
+		uint64_t r = hash_u64(i);
+		int64_t key = (int64_t)(r % HOT), weight = (int64_t)(r >> 40) % 3 - 1;
+		bool was = model[key] != 0;
+
+		model[key] += weight;
+		there += (model[key] != 0) - was;
+		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), weight), 0);
+		assert_int_equal(multimap_count(m), there);
+		if (i % HOT == 0)
+			multimap_check(m);
+	}
+	for (const struct multimap_entry *e = multimap_first(m, 7); e != NULL; e = e->next) {
+		struct value v;
+
+		row_get(&f.layout, e->row, 0, &v);
+		assert_int_equal(e->weight, model[v.i]);
+		there--;
+	}
+	assert_int_equal(there, 0);
+	for (int64_t key = 0; key < HOT; key++)
+		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), -model[key]), 0);
+	assert_int_equal(multimap_count(m), 0);
+	assert_null(multimap_first(m, 7));
+	multimap_check(m);
 	multimap_free(m);
 	close_fixture(&f);
 }
@@ -322,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_reader_beside_changes_in_place),
 		cmocka_unit_test(test_index),
 		cmocka_unit_test(test_multimap),
+		cmocka_unit_test(test_multimap_hot_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,292 @@
+/*
+ * hashdir.c: see hashdir.h.
+ *
+ * top (2^depth pointers, by the top bits of the hash) → segment (64 buckets) → bucket (64 bytes: 8 tags of
+ * which 7 count, 7 slots) → object. An object may be in two buckets of its segment, b and b ^ (tag bits);
+ * when both are full the segment is split in two by its next hash bit, with every object keeping its bucket. A
+ * split copies 4 KiB; nothing ever copies the whole directory. The top doubles when a segment as deep as it is
+ * split: one copy of 8 bytes a segment (20 M objects: half a megabyte).
+ *
+ * Budget of a probe: top, bucket, object: three cache misses, the first usually in cache. A slot holds 16 bits
+ * of the hash above the pointer, so a split reads objects only below 2^16 segments deep.
+ *
+ * Readers. A writer stores a slot (release) before the tags that make it count (release); a reader loads
+ * tags (acquire), then the slot (acquire). A split builds two segments, then stores them into the top
+ * (release); a reader in the old segment sees it as it was at that moment. The old segment is retired in the
+ * epoch of the split: a reader pinned at that epoch or later loaded the top after V had reached it, hence
+ * after the split, so it never is in the old one, and all that an older pin can need was there before.
+ * A place that was freed and taken again shows a reader another object: the caller compares keys and goes on.
+ *
+ * Failure: allocation only; everything a change needs is allocated before the first store.
+ */
+#include "core/store/hashdir.h"
+
+#include <string.h>
+
+#include "core/base/assert.h"
+
+enum { DEPTH_MAX = 40, HASH_BITS_IN_SLOT = 16 };
+
+static size_t top_bytes(uint64_t depth)
+{
+	return sizeof(struct hashdir_top) + (sizeof(struct hashdir_segment *) << depth);
+}
+
+int hashdir_init(struct hashdir *d, struct heap *h, struct retire *retire,
+	uint64_t (*hash_of)(const void *arg, const void *object), const void *arg)
+{
+	struct hashdir_segment *s = heap_alloc_aligned(h, sizeof(*s), 64);
+
+	*d = (struct hashdir){ heap_zalloc(h, top_bytes(0)), h, retire, hash_of, arg };
+	if (d->top == NULL || s == NULL) {
+		heap_free(h, d->top, top_bytes(0));
+		heap_free(h, s, sizeof(*s));
+		d->top = NULL;
+		return -1;
+	}
+	memset(s, 0, sizeof(*s));
+	d->top->segments[0] = s;
+	return 0;
+}
+
+void hashdir_free(struct hashdir *d, void (*fn)(void *arg, void *object), void *arg)
+{
+	struct hashdir_top *top = d->top;
+
+	if (top == NULL)
+		return;
+	for (uint64_t i = 0; i < UINT64_C(1) << top->depth;) {
+		struct hashdir_segment *s = top->segments[i];
+
+		i += UINT64_C(1) << (top->depth - s->depth);
+		for (unsigned b = 0; fn != NULL && b < HASHDIR_BUCKETS; b++)
+			for (unsigned k = 0; k < HASHDIR_SLOTS; k++)
+				if ((s->buckets[b].tags >> (8 * k) & 0xff) != 0)
+					fn(arg, hashdir_object(s->buckets[b].slots[k]));
+		heap_free(d->heap, s, sizeof(*s));
+	}
+	heap_free(d->heap, top, top_bytes(top->depth));
+	d->top = NULL;
+}
+
+/* --- growing --- */
+
+static void discard(struct hashdir *d, uint64_t epoch, void *p, size_t size)
+{
+	if (d->retire != NULL)
+		retire_add(d->retire, epoch, p, size);
+	else
+		heap_free(d->heap, p, size);
+}
+
+static uint64_t slot_hash(const struct hashdir *d, uint64_t slot, uint64_t depth)
+{
+	return depth < HASH_BITS_IN_SLOT ? slot : d->hash_of(d->arg, hashdir_object(slot));
+}
+
+static void split_fill(
+	const struct hashdir *d, const struct hashdir_segment *s, struct hashdir_segment *half[2])
+{
+	uint64_t bit = UINT64_C(1) << (63 - s->depth);
+
+	for (unsigned k = 0; k < 2; k++) {
+		memset(half[k], 0, sizeof(*half[k]));
+		half[k]->depth = s->depth + 1;
+	}
+	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++)
+		for (unsigned i = 0; i < HASHDIR_SLOTS; i++) {
+			const struct hashdir_bucket *from = &s->buckets[b];
+			uint64_t tag = from->tags >> (8 * i) & 0xff;
+			struct hashdir_bucket *to;
+
+			if (tag == 0)
+				continue;
+			to = &half[(slot_hash(d, from->slots[i], s->depth) & bit) != 0]->buckets[b];
+			to->slots[i] = from->slots[i];
+			to->tags |= tag << (8 * i);
+		}
+}
+
+static int top_double(struct hashdir *d, uint64_t epoch)
+{
+	struct hashdir_top *top = d->top, *n;
+
+	if (top->depth == DEPTH_MAX)
+		return -1;
+	n = heap_alloc(d->heap, top_bytes(top->depth + 1));
+	if (n == NULL)
+		return -1;
+	n->depth = top->depth + 1;
+	for (uint64_t i = 0; i < UINT64_C(1) << top->depth; i++)
+		n->segments[2 * i] = n->segments[2 * i + 1] = top->segments[i];
+	__atomic_store_n(&d->top, n, __ATOMIC_RELEASE);
+	discard(d, epoch, top, top_bytes(top->depth));
+	return 0;
+}
+
+/* Split the segment of a hash. 0, or -1 with nothing changed. */
+static int split(struct hashdir *d, uint64_t hash, uint64_t epoch)
+{
+	struct hashdir_segment *s = hashdir_segment(d, hash), *half[2];
+	struct hashdir_top *top;
+	uint64_t first, span;
+
+	if (d->retire != NULL && retire_reserve(d->retire, 2) != 0)
+		return -1;
+	half[0] = heap_alloc_aligned(d->heap, sizeof(*s), 64);
+	half[1] = heap_alloc_aligned(d->heap, sizeof(*s), 64);
+	if (half[0] == NULL || half[1] == NULL ||
+		(s->depth == d->top->depth && top_double(d, epoch) != 0)) {
+		heap_free(d->heap, half[0], sizeof(*s));
+		heap_free(d->heap, half[1], sizeof(*s));
+		return -1;
+	}
+	split_fill(d, s, half);
+	top = d->top;
+	span = UINT64_C(1) << (top->depth - s->depth);
+	first = (hash >> (64 - top->depth)) & ~(span - 1);
+	for (uint64_t i = 0; i < span; i++)
+		__atomic_store_n(&top->segments[first + i], half[i >= span / 2], __ATOMIC_RELEASE);
+	discard(d, epoch, s, sizeof(*s));
+	return 0;
+}
+
+/* --- inserting --- */
+
+static unsigned free_slot(uint64_t tags)
+{
+	uint64_t m = hashdir_matches(tags, 0);
+
+	return m == 0 ? HASHDIR_SLOTS : (unsigned)__builtin_ctzll(m) / 8;
+}
+
+static unsigned used_slots(uint64_t tags)
+{
+	const uint64_t low = UINT64_C(0x007f7f7f7f7f7f7f), high = UINT64_C(0x0080808080808080);
+
+	/* The high bit of each byte that is not 0. */
+	return (unsigned)__builtin_popcountll((((tags & low) + low) | tags) & high);
+}
+
+int hashdir_insert(struct hashdir *d, uint64_t hash, uint64_t epoch, const void *object)
+{
+	DEBUG_ASSERT((uint64_t)(uintptr_t)object >> 48 == 0);
+	for (;;) {
+		struct hashdir_segment *s = hashdir_segment(d, hash);
+		struct hashdir_bucket *b = &s->buckets[hashdir_first(hash)];
+		unsigned i, used = used_slots(b->tags);
+
+		/* The first one until it is nearly full, so that most probes need no other. */
+		if (used >= HASHDIR_SLOTS - 2) {
+			struct hashdir_bucket *other = &s->buckets[hashdir_second(hash)];
+
+			if (used_slots(other->tags) < used)
+				b = other;
+		}
+		i = free_slot(b->tags);
+		if (i < HASHDIR_SLOTS) {
+			/* The slot before the tag that makes it count. */
+			__atomic_store_n(&b->slots[i],
+				(uint64_t)(uintptr_t)object | hash >> 48 << 48, __ATOMIC_RELEASE);
+			__atomic_store_n(
+				&b->tags, b->tags | hashdir_tag(hash) << (8 * i), __ATOMIC_RELEASE);
+			return 0;
+		}
+		if (split(d, hash, epoch) != 0)
+			return -1;
+	}
+}
+
+/* --- scanning --- */
+
+void hashdir_scan_begin(struct hashdir_cursor *c, const struct hashdir *d)
+{
+	*c = (struct hashdir_cursor){ .directory = d };
+}
+
+/* The next segment in order of hash prefix. It may have been split since the one before was read: its
+ * first part begins at the same prefix. */
+static bool scan_segment(struct hashdir_cursor *c)
+{
+	const struct hashdir_segment *s;
+
+	if (c->last)
+		return false;
+	s = hashdir_segment(c->directory, c->place);
+	c->segment = s;
+	c->bucket = c->slot = 0;
+	if (s->depth == 0) {
+		c->last = true;
+	} else {
+		c->place += UINT64_C(1) << (64 - s->depth);
+		c->last = c->place == 0;
+	}
+	return true;
+}
+
+void *hashdir_scan_next(struct hashdir_cursor *c)
+{
+	for (;;) {
+		const struct hashdir_segment *s = c->segment;
+
+		if (s == NULL || c->bucket == HASHDIR_BUCKETS) {
+			if (!scan_segment(c))
+				return NULL;
+			continue;
+		}
+		while (c->slot < HASHDIR_SLOTS) {
+			const struct hashdir_bucket *b = &s->buckets[c->bucket];
+			unsigned i = c->slot++;
+
+			if ((hashdir_tags(b) >> (8 * i) & 0xff) != 0)
+				return hashdir_object(hashdir_slot(b, i));
+		}
+		c->slot = 0;
+		c->bucket++;
+		if (c->bucket + 1 < HASHDIR_BUCKETS)
+			for (unsigned i = 0; i < HASHDIR_SLOTS; i++)
+				__builtin_prefetch(hashdir_object(
+					hashdir_slot(&s->buckets[c->bucket + 1], i)));
+	}
+}
+
+/* --- checking --- */
+
+static uint64_t segment_check(
+	const struct hashdir *d, const struct hashdir_segment *s, uint64_t prefix)
+{
+	uint64_t n = 0;
+
+	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++)
+		for (unsigned i = 0; i < HASHDIR_SLOTS; i++) {
+			uint64_t tag = s->buckets[b].tags >> (8 * i) & 0xff, hash;
+
+			if (tag == 0)
+				continue;
+			hash = d->hash_of(d->arg, hashdir_object(s->buckets[b].slots[i]));
+			ASSERT(tag == hashdir_tag(hash));
+			ASSERT(b == hashdir_first(hash) || b == hashdir_second(hash));
+			ASSERT(s->buckets[b].slots[i] >> 48 == hash >> 48);
+			ASSERT(s->depth == 0 || hash >> (64 - s->depth) == prefix);
+			n++;
+		}
+	return n;
+}
+
+uint64_t hashdir_check(const struct hashdir *d)
+{
+	const struct hashdir_top *top = d->top;
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < UINT64_C(1) << top->depth;) {
+		const struct hashdir_segment *s = top->segments[i];
+		uint64_t span = UINT64_C(1) << (top->depth - s->depth);
+
+		ASSERT(s->depth <= top->depth && i % span == 0);
+		for (uint64_t k = 0; k < span; k++)
+			ASSERT(top->segments[i + k] == s);
+		n += segment_check(d, s, i >> (top->depth - s->depth));
+		i += span;
+	}
+	return n;
+}

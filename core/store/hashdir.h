@@ -1,0 +1,189 @@
+/*
+ * hashdir.h: a directory of pointers by hash: what the row table, the multimap and the groups stand on.
+ *
+ * Extendible hashing (Fagin, Nievergelt, Pippenger, Strong, 1979) over segments of cache-line buckets: grows
+ * by splitting one segment of 64 buckets at a time, so nothing ever waits for a whole rehash. It does not know
+ * the objects: a probe gives those whose hash may be the one asked for, and the caller compares.
+ *
+ * One writer. With a retire list, readers on other threads may probe and scan while they hold an epoch pin
+ * (hashdir.c has the argument); without one, the writer is the only reader.
+ *
+ *     struct hashdir_probe p = hashdir_probe(d, hash);
+ *     while ((object = hashdir_next(&p)) != NULL)
+ *             if (it is the one) …                    // p.bucket, p.slot: where it stands
+ */
+#ifndef LF_STORE_HASHDIR_H
+#define LF_STORE_HASHDIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/mem.h"
+#include "core/sync/retire.h"
+
+enum { HASHDIR_SLOTS = 7, HASHDIR_BUCKETS = 64 };
+
+struct hashdir_bucket {
+	uint64_t tags;                 /* byte i: tag of slot i, 0: free; byte 7 unused */
+	uint64_t slots[HASHDIR_SLOTS]; /* 48 bits pointer, the 16 top bits of the hash above */
+};
+_Static_assert(sizeof(struct hashdir_bucket) == 64, "a bucket is a cache line");
+
+struct hashdir_segment {
+	struct hashdir_bucket buckets[HASHDIR_BUCKETS];
+	uint64_t depth;
+	uint64_t pad[7];
+};
+
+struct hashdir_top {
+	uint64_t depth;
+	struct hashdir_segment *segments[];
+};
+
+struct hashdir {
+	struct hashdir_top *top; /* changed by the writer, read by all */
+	struct heap *heap;
+	struct retire *retire; /* NULL: no other readers */
+	/* The hash an object was inserted with. */
+	uint64_t (*hash_of)(const void *arg, const void *object);
+	const void *arg;
+};
+
+/* 0, or -1 out of memory. */
+int hashdir_init(struct hashdir *d, struct heap *h, struct retire *retire,
+	uint64_t (*hash_of)(const void *arg, const void *object), const void *arg);
+/* Frees the directory, after fn (may be NULL) has been given each object. */
+void hashdir_free(struct hashdir *d, void (*fn)(void *arg, void *object), void *arg);
+/* Add an object, which is not in it (epoch: for retiring; without readers anything). 0, or -1 with
+ * nothing changed when out of memory. */
+int hashdir_insert(struct hashdir *d, uint64_t hash, uint64_t epoch, const void *object);
+
+static inline uint64_t hashdir_tag(uint64_t hash)
+{
+	uint64_t tag = hash >> 8 & 0xff;
+
+	return tag == 0 ? 1 : tag;
+}
+
+static inline unsigned hashdir_first(uint64_t hash)
+{
+	return (unsigned)(hash % HASHDIR_BUCKETS);
+}
+
+/* Never the first one: they differ by an odd number. */
+static inline unsigned hashdir_second(uint64_t hash)
+{
+	return hashdir_first(hash) ^ ((unsigned)(hash >> 16) % HASHDIR_BUCKETS | 1);
+}
+
+/* Bytes of w that are equal to tag, as the high bit of each byte (may have false hits above a true
+ * one: the caller compares anyway). */
+static inline uint64_t hashdir_matches(uint64_t w, uint64_t tag)
+{
+	uint64_t x = (w ^ (tag * UINT64_C(0x0101010101010101))) & UINT64_C(0x00ffffffffffffff);
+
+	return (x - UINT64_C(0x01010101010101)) & ~x & UINT64_C(0x0080808080808080);
+}
+
+static inline uint64_t hashdir_tags(const struct hashdir_bucket *b)
+{
+	return __atomic_load_n(&b->tags, __ATOMIC_ACQUIRE);
+}
+
+static inline uint64_t hashdir_slot(const struct hashdir_bucket *b, unsigned i)
+{
+	return __atomic_load_n(&b->slots[i], __ATOMIC_ACQUIRE);
+}
+
+static inline void *hashdir_object(uint64_t slot)
+{
+	return (void *)(uintptr_t)(slot & ((UINT64_C(1) << 48) - 1));
+}
+
+static inline struct hashdir_segment *hashdir_segment(const struct hashdir *d, uint64_t hash)
+{
+	const struct hashdir_top *top = __atomic_load_n(&d->top, __ATOMIC_ACQUIRE);
+	uint64_t i = top->depth == 0 ? 0 : hash >> (64 - top->depth);
+
+	return __atomic_load_n(&top->segments[i], __ATOMIC_ACQUIRE);
+}
+
+static inline void hashdir_prefetch(const struct hashdir *d, uint64_t hash)
+{
+	__builtin_prefetch(&hashdir_segment(d, hash)->buckets[hashdir_first(hash)]);
+}
+
+struct hashdir_probe {
+	struct hashdir_segment *segment;
+	struct hashdir_bucket *bucket;
+	uint64_t hash, matches;
+	unsigned slot;
+	bool second;
+};
+
+static inline struct hashdir_probe hashdir_probe_in(struct hashdir_segment *s, uint64_t hash)
+{
+	struct hashdir_bucket *b = &s->buckets[hashdir_first(hash)];
+
+	return (struct hashdir_probe){ .segment = s,
+		.bucket = b,
+		.hash = hash,
+		.matches = hashdir_matches(hashdir_tags(b), hashdir_tag(hash)) };
+}
+
+static inline struct hashdir_probe hashdir_probe(const struct hashdir *d, uint64_t hash)
+{
+	return hashdir_probe_in(hashdir_segment(d, hash), hash);
+}
+
+/* The next object that may be of this hash, NULL when there is none. */
+static inline void *hashdir_next(struct hashdir_probe *p)
+{
+	for (;;) {
+		uint64_t slot;
+
+		if (p->matches == 0) {
+			if (p->second)
+				return NULL;
+			p->second = true;
+			p->bucket = &p->segment->buckets[hashdir_second(p->hash)];
+			p->matches = hashdir_matches(hashdir_tags(p->bucket), hashdir_tag(p->hash));
+			continue;
+		}
+		p->slot = (unsigned)__builtin_ctzll(p->matches) / 8;
+		p->matches &= p->matches - 1;
+		slot = hashdir_slot(p->bucket, p->slot);
+		if (slot >> 48 == p->hash >> 48)
+			return hashdir_object(slot);
+	}
+}
+
+/* Put another object of the same hash in the place the probe stands at. */
+static inline void hashdir_replace(const struct hashdir_probe *p, const void *object)
+{
+	__atomic_store_n(&p->bucket->slots[p->slot],
+		(uint64_t)(uintptr_t)object | p->hash >> 48 << 48, __ATOMIC_RELEASE);
+}
+
+/* Free the place the probe stands at. */
+static inline void hashdir_remove(const struct hashdir_probe *p)
+{
+	__atomic_store_n(&p->bucket->tags, p->bucket->tags & ~(UINT64_C(0xff) << (8 * p->slot)),
+		__ATOMIC_RELEASE);
+}
+
+/* Every object that was there when the scan began and still is, once, while the directory grows. */
+struct hashdir_cursor {
+	const struct hashdir *directory;
+	const struct hashdir_segment *segment;
+	uint64_t place; /* hash prefix where the next segment begins */
+	unsigned bucket, slot;
+	bool last;
+};
+void hashdir_scan_begin(struct hashdir_cursor *c, const struct hashdir *d);
+void *hashdir_scan_next(struct hashdir_cursor *c);
+
+/* Invariants, for tests: by the writer. Returns the number of objects. */
+uint64_t hashdir_check(const struct hashdir *d);
+
+#endif
