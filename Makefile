@@ -120,7 +120,7 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c)) $(BUILD)/liblef
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libleftfold.a $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS) -lcmocka -lsqlite3

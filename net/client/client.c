@@ -51,6 +51,21 @@ int client_error_from(struct lf_client_error *e, const struct error *from)
 	return -1;
 }
 
+/* --- locale --- */
+
+void locale_plain(struct locale_guard *g)
+{
+	g->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	g->before = uselocale(g->plain);
+}
+
+void locale_restore(struct locale_guard *g)
+{
+	uselocale(g->before);
+	if (g->plain != (locale_t)0)
+		freelocale(g->plain);
+}
+
 /* --- buffers --- */
 
 unsigned char *client_buffer_room(struct client_buffer *b, size_t n)
@@ -173,13 +188,14 @@ static void dispatch(struct lf_client *c, bool ended)
 	c->dispatching = true;
 	while ((!c->broken || ended) && c->in.used - c->in.head >= WIRE_HEADER) {
 		memcpy(&h, c->in.data + c->in.head, sizeof(h));
+		if (h.zero != 0) {
+			client_break(
+				c, "08P01", "protocol violation by the server: malformed frame");
+			break;
+		}
 		if (h.length > c->options.result_max) {
 			client_break(c, "54000", "an answer of %u bytes exceeds the limit of %zu",
 				h.length, c->options.result_max);
-			break;
-		}
-		if (h.zero != 0) {
-			client_break(c, "08P01", "malformed frame from the server");
 			break;
 		}
 		if (c->in.used - c->in.head - WIRE_HEADER < h.length)

@@ -5,6 +5,8 @@
 #ifndef LF_NET_CLIENT_CLIENT_INTERNAL_H
 #define LF_NET_CLIENT_CLIENT_INTERNAL_H
 
+#include <locale.h>
+
 #include "core/base/error.h"
 #include "core/base/mem.h"
 #include "core/store/row.h"
@@ -176,6 +178,14 @@ int client_error(struct lf_client_error *e, const char *sqlstate, const char *fm
 	__attribute__((format(printf, 3, 4)));
 int client_no_memory(struct lf_client_error *e);
 int client_error_from(struct lf_client_error *e, const struct error *from);
+
+/* The program's locale may write decimals with a comma, which strtod() would want then: between the two calls
+ * this thread has the C locale. */
+struct locale_guard {
+	locale_t plain, before;
+};
+void locale_plain(struct locale_guard *g);
+void locale_restore(struct locale_guard *g);
 
 /* Room for n more bytes behind `used`; NULL when out of memory. */
 unsigned char *client_buffer_room(struct client_buffer *b, size_t n);

@@ -373,16 +373,19 @@ int lf_params_set_uuid(struct lf_params *p, unsigned i, const uint8_t uuid[16])
 
 int lf_params_parse(struct lf_params *p, unsigned i, const char *s, size_t len)
 {
+	struct locale_guard guard;
 	struct value v;
 	struct error e;
+	int status;
 
 	if (type_of(p, i) == TYPE_COUNT)
 		return no_such(p, i);
 	arena_reset(&p->scratch);
-	if (value_parse(&v, p->shape->params.types[i], s, len == SIZE_MAX ? strlen(s) : len,
-		    &p->scratch, &e) != 0)
-		return fail(p, i, &e);
-	return put_value(p, i, &v);
+	locale_plain(&guard);
+	status = value_parse(&v, p->shape->params.types[i], s, len == SIZE_MAX ? strlen(s) : len,
+		&p->scratch, &e);
+	locale_restore(&guard);
+	return status == 0 ? put_value(p, i, &v) : fail(p, i, &e);
 }
 
 /* --- the row --- */

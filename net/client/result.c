@@ -301,7 +301,9 @@ int64_t lf_result_int(const struct lf_result *r, size_t row, unsigned column)
 
 double lf_result_double(const struct lf_result *r, size_t row, unsigned column)
 {
+	struct locale_guard guard;
 	struct value v;
+	double d;
 
 	if (!get(r, row, column, &v))
 		return 0;
@@ -311,7 +313,11 @@ double lf_result_double(const struct lf_result *r, size_t row, unsigned column)
 	case TYPE_INT2:
 	case TYPE_INT4:
 	case TYPE_INT8: return (double)v.i;
-	case TYPE_NUMERIC: return numeric_to_double(&v);
+	case TYPE_NUMERIC:
+		locale_plain(&guard);
+		d = numeric_to_double(&v);
+		locale_restore(&guard);
+		return d;
 	default: return 0;
 	}
 }
