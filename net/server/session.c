@@ -93,6 +93,7 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_QUERY: return session_on_query(s, h->request, r);
 	case WIRE_PING: (void)session_frame(s, WIRE_PONG, 0, h->request, 0); return true;
 	case WIRE_INFO: on_info(s, h->request); return true;
+	case WIRE_SCHEMA: session_on_schema(s, h->request, r); return true;
 	default: session_violation(s, h->request, "unknown type of frame"); return true;
 	}
 }

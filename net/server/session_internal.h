@@ -82,6 +82,11 @@ void session_unknown_statement(struct session *s, uint64_t request, uint32_t han
 void session_on_prepare(struct session *s, uint64_t request, struct wire_reader *r);
 void session_on_close(struct session *s, uint64_t request, struct wire_reader *r);
 
+/* --- schema.c --- */
+
+/* The frame SCHEMA. */
+void session_on_schema(struct session *s, uint64_t request, struct wire_reader *r);
+
 /* --- execute.c --- */
 
 /* The frames EXECUTE, EXECUTE_BATCH and QUERY. False: try the same frame again later. */

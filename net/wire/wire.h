@@ -24,6 +24,7 @@ enum wire_type {
 	WIRE_QUERY,
 	WIRE_PING,
 	WIRE_INFO,
+	WIRE_SCHEMA,
 	/* server to client */
 	WIRE_HELLO_OK = 64,
 	WIRE_PREPARED,
@@ -33,7 +34,8 @@ enum wire_type {
 	WIRE_ERROR,
 	WIRE_PONG,
 	WIRE_INFO_OK,
-	WIRE_DONE_BATCH
+	WIRE_DONE_BATCH,
+	WIRE_SCHEMA_OK
 };
 
 /* Header of every frame; `length` bytes follow it. */
