@@ -262,11 +262,15 @@ static void on_hello_ok(struct lf_client *c, const struct wire_header *h, struct
 	request_answer(c, h->request, &c->view);
 }
 
-static void on_info(struct lf_client *c, const struct wire_header *h, struct wire_reader *in,
-	const struct group *g)
+static void on_text(struct lf_client *c, const struct wire_header *h, struct wire_reader *in,
+	const struct group *g, enum operation op)
 {
 	struct waiter *w = g->arg;
 
+	if (g->op != op) {
+		violation(c, "unexpected answer");
+		return;
+	}
 	w->text = malloc(h->length + (size_t)1);
 	if (w->text == NULL) {
 		client_break(c, "53200", "out of memory");
@@ -322,12 +326,8 @@ void answer_frame(struct lf_client *c, const struct wire_header *h, const unsign
 		else
 			violation(c, "unexpected hello");
 		break;
-	case WIRE_INFO_OK:
-		if (g->op == OPERATION_INFO)
-			on_info(c, h, &in, g);
-		else
-			violation(c, "unexpected info");
-		break;
+	case WIRE_INFO_OK: on_text(c, h, &in, g, OPERATION_INFO); break;
+	case WIRE_SCHEMA_OK: on_text(c, h, &in, g, OPERATION_SCHEMA); break;
 	default: violation(c, "unknown type of frame"); break;
 	}
 }

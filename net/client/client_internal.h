@@ -103,7 +103,8 @@ enum operation {
 	OPERATION_EXECUTE,
 	OPERATION_QUERY,
 	OPERATION_PING,
-	OPERATION_INFO
+	OPERATION_INFO,
+	OPERATION_SCHEMA
 };
 
 /* One sent frame's requests: numbers first … first + n - 1, of which `left` are unanswered. */
@@ -127,7 +128,7 @@ struct waiter {
 	struct lf_client_error *e;
 	struct shape *shape; /* PREPARE */
 	uint32_t handle;
-	char *text; /* INFO */
+	char *text; /* INFO, SCHEMA */
 	size_t length;
 };
 void waiter_done(void *arg, uint64_t request, const struct lf_result *r);

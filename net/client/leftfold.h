@@ -149,11 +149,11 @@ LF_API const struct lf_client_server *lf_client_server(const struct lf_client *c
 
 /* A round trip. */
 LF_API int lf_client_ping(struct lf_client *c, struct lf_client_error *e);
-/* Text about the server: topic "" gives its counters, a line "key value" each; "schema" its tables, views
- * and indexes, as described in net/PROTOCOL.md. *text is zero-terminated and the caller's to free();
- * *len (may be NULL) its length. 0A000 for an unknown topic. */
-LF_API int lf_client_info(struct lf_client *c, const char *topic, char **text, size_t *len,
-	struct lf_client_error *e);
+/* The server's counters, a line "key value" each, and its tables, views and indexes, in lines as described in
+ * net/PROTOCOL.md. *text is zero-terminated and the caller's to free(); *len (may be NULL) its length. */
+LF_API int lf_client_info(struct lf_client *c, char **text, size_t *len, struct lf_client_error *e);
+LF_API int lf_client_schema(
+	struct lf_client *c, char **text, size_t *len, struct lf_client_error *e);
 /* False once the connection is lost: every call that needs it fails with 08006. */
 LF_API bool lf_client_connected(const struct lf_client *c);
 

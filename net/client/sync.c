@@ -106,17 +106,27 @@ int lf_client_ping(struct lf_client *c, struct lf_client_error *e)
 	return waiter_run(c, WIRE_PING, NULL, 0, NULL, 0, &g, &w);
 }
 
-int lf_client_info(
-	struct lf_client *c, const char *topic, char **text, size_t *len, struct lf_client_error *e)
+static int text_request(struct lf_client *c, enum wire_type type, enum operation op, char **text,
+	size_t *len, struct lf_client_error *e)
 {
 	struct waiter w = { .e = e };
-	struct group g = { .op = OPERATION_INFO, .each = waiter_done, .arg = &w };
+	struct group g = { .op = op, .each = waiter_done, .arg = &w };
 
 	*text = NULL;
-	if (waiter_run(c, WIRE_INFO, topic, strlen(topic), NULL, 0, &g, &w) != 0)
+	if (waiter_run(c, type, NULL, 0, NULL, 0, &g, &w) != 0)
 		return -1;
 	*text = w.text;
 	if (len != NULL)
 		*len = w.length;
 	return 0;
+}
+
+int lf_client_info(struct lf_client *c, char **text, size_t *len, struct lf_client_error *e)
+{
+	return text_request(c, WIRE_INFO, OPERATION_INFO, text, len, e);
+}
+
+int lf_client_schema(struct lf_client *c, char **text, size_t *len, struct lf_client_error *e)
+{
+	return text_request(c, WIRE_SCHEMA, OPERATION_SCHEMA, text, len, e);
 }

@@ -311,9 +311,13 @@ static void test_synchronous(void **state)
 	fake_frame(&f, WIRE_PONG, 0, 7, NULL, 0);
 	assert_int_equal(lf_client_ping(f.c, &f.e), 0);
 	fake_frame(&f, WIRE_INFO_OK, 0, 8, "a 1\n", 4);
-	assert_int_equal(lf_client_info(f.c, "", &text, &len, &f.e), 0);
+	assert_int_equal(lf_client_info(f.c, &text, &len, &f.e), 0);
 	assert_int_equal(len, 4);
 	assert_string_equal(text, "a 1\n");
+	free(text);
+	fake_frame(&f, WIRE_SCHEMA_OK, 0, 9, NULL, 0);
+	assert_int_equal(lf_client_schema(f.c, &text, NULL, &f.e), 0);
+	assert_string_equal(text, "");
 	free(text);
 
 	/* What was read outlives everything. */
