@@ -42,6 +42,9 @@ CORE := $(wildcard core/*/*.c core/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard tests/property/test_*.c))
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
+# End-to-end tests, against the binaries of the variant.
+E2E := \
+	tests/e2e/run_protocol.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h)
 
@@ -55,7 +58,7 @@ CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
-.PHONY: all lib client unit property micro setup test test-all bench lint fmt clean help compile_commands.json
+.PHONY: all lib client unit property micro setup e2e test test-all bench lint fmt clean help compile_commands.json
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -133,7 +136,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
 setup: ## install the apt packages that are missing
 	$(Q)tools/setup.sh build test
 
-test: setup unit property micro ## set-up, then the tests of this variant
+e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold ## the end-to-end tests
+	$(Q)LEFTFOLD_BUILD=$(abspath $(BUILD)) tests/run $(E2E)
+
+test: setup unit property micro e2e ## set-up, then the tests of this variant
 	$(Q)tests/run $(UNIT) $(PROPERTY)
 	$(Q)tests/run --smoke $(MICRO)
 

@@ -8,7 +8,7 @@
  */
 #include "net/server/session_internal.h"
 
-enum { ROWS_FRAME_BYTES = KIB(64) };
+enum { ANSWER_FRAME_BYTES = KIB(64) };
 
 unsigned char *session_frame(
 	struct session *s, enum wire_type type, uint8_t flags, uint64_t request, size_t length)
@@ -23,6 +23,7 @@ unsigned char *session_frame(
 	}
 	memcpy(p, &h, sizeof(h));
 	s->c->out.used += sizeof(h) + length;
+	s->c->batch_open = false;
 	connection_list(s->c);
 	return p + sizeof(h);
 }
@@ -72,35 +73,36 @@ void session_done(struct session *s, uint64_t request, const struct wire_done *d
 		memcpy(p, done, sizeof(*done));
 }
 
-/* A plain success: added to the DONE_BATCH frame at the end of the output, if that is what is there. */
+/* Added to the DONE_BATCH frame at the end of the output, if that is what is there. */
 void session_done_item(struct session *s, uint64_t request, uint64_t epoch, uint64_t count)
 {
 	struct wire_done_item item = { request, epoch, count };
 	struct buffer *out = &s->c->out;
+	struct wire_header h;
+	unsigned char *p;
 
-	if (s->done_at != 0 && out->head == 0 && out->used == s->done_used) {
-		unsigned char *p = buffer_room(out, sizeof(item));
-		struct wire_header h;
-
-		if (p == NULL) {
-			s->c->closing = true;
+	if (s->c->batch_open) {
+		p = out->data + s->c->batch_at;
+		memcpy(&h, p, sizeof(h));
+		if (h.length + sizeof(item) <= ANSWER_FRAME_BYTES) {
+			p = buffer_room(out, sizeof(item));
+			if (p == NULL) {
+				s->c->closing = true;
+				return;
+			}
+			h.length += (uint32_t)sizeof(item);
+			memcpy(out->data + s->c->batch_at, &h, sizeof(h));
+			memcpy(p, &item, sizeof(item));
+			out->used += sizeof(item);
 			return;
 		}
-		memcpy(&h, out->data + s->done_at - 1, sizeof(h));
-		h.length += (uint32_t)sizeof(item);
-		memcpy(out->data + s->done_at - 1, &h, sizeof(h));
-		memcpy(p, &item, sizeof(item));
-		out->used += sizeof(item);
-	} else {
-		size_t at = out->used - out->head;
-		unsigned char *p = session_frame(s, WIRE_DONE_BATCH, 0, request, sizeof(item));
-
-		if (p == NULL)
-			return;
-		memcpy(p, &item, sizeof(item));
-		s->done_at = out->head == 0 ? at + 1 : 0;
 	}
-	s->done_used = out->used;
+	p = session_frame(s, WIRE_DONE_BATCH, 0, request, sizeof(item));
+	if (p == NULL)
+		return;
+	memcpy(p, &item, sizeof(item));
+	s->c->batch_at = (size_t)(p - out->data) - sizeof(h);
+	s->c->batch_open = true;
 }
 
 /* --- rows --- */
@@ -141,7 +143,7 @@ int rows_add(void *arg, const void *row, uint32_t size)
 	struct buffer *out = &w->s->c->out;
 	unsigned char *p;
 
-	if (w->open && w->count > 0 && buffer_length(out) - w->begin + size > ROWS_FRAME_BYTES)
+	if (w->open && w->count > 0 && buffer_length(out) - w->begin + size > ANSWER_FRAME_BYTES)
 		rows_end(w, true);
 	if (!w->open && rows_begin(w) != 0)
 		return 1;

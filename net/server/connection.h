@@ -54,6 +54,8 @@ struct connection {
 	struct buffer in;     /* what could not be used yet */
 	struct buffer out;    /* being written by the session */
 	struct buffer sent;   /* being sent: belongs to the kernel */
+	bool batch_open;      /* `out` ends with a DONE_BATCH frame that may grow … */
+	size_t batch_at;      /* … and begins there */
 	struct session *session;
 	struct reactor *reactor;
 	struct connection *next, *prev; /* of the reactor */

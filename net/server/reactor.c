@@ -70,45 +70,6 @@ struct reactor {
 	_Atomic(struct handover *) handed;
 };
 
-/* --- buffers --- */
-
-unsigned char *buffer_room(struct buffer *b, size_t n)
-{
-	unsigned char *data;
-	size_t cap = b->cap == 0 ? 4096 : b->cap;
-
-	if (b->used + n <= b->cap)
-		return b->data + b->used;
-	if (b->head > 0) {
-		memmove(b->data, b->data + b->head, b->used - b->head);
-		b->used -= b->head;
-		b->head = 0;
-		if (b->used + n <= b->cap)
-			return b->data + b->used;
-	}
-	while (cap < b->used + n)
-		cap *= 2;
-	data = realloc(b->data, cap);
-	if (data == NULL)
-		return NULL;
-	b->data = data;
-	b->cap = cap;
-	return b->data + b->used;
-}
-
-void buffer_consume(struct buffer *b, size_t n)
-{
-	b->head += n;
-	if (b->head == b->used)
-		b->head = b->used = 0;
-}
-
-void buffer_free(struct buffer *b)
-{
-	free(b->data);
-	memset(b, 0, sizeof(*b));
-}
-
 /* --- submission --- */
 
 static struct io_uring_sqe *sqe_get(struct reactor *r)
@@ -326,6 +287,7 @@ static void connection_settle(struct reactor *r, struct connection *c)
 
 		c->sent = c->out;
 		c->out = b;
+		c->batch_open = false;
 		if (c->out.cap > SENT_KEEP)
 			buffer_free(&c->out);
 		c->last_out_us = r->now_us;

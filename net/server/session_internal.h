@@ -31,13 +31,10 @@ struct session {
 	uint32_t nslots, open;
 	uint32_t pending; /* requests the engine has */
 	bool greeted;
-	uint64_t now_us;
 	uint32_t batch_done;    /* executions of the frame at the head already submitted */
 	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */
 	bool waiting;           /* in host->waiting */
 	struct session *next_waiting;
-	size_t done_at;     /* DONE_BATCH frame under construction: its offset in `out`, plus one */
-	uint64_t done_used; /* where `out` ended then: still the end, or something came behind */
 };
 
 /* --- answer.c --- */
@@ -53,7 +50,7 @@ void session_done(struct session *s, uint64_t request, const struct wire_done *d
 /* A plain success: shares one DONE_BATCH frame with those just before it. */
 void session_done_item(struct session *s, uint64_t request, uint64_t epoch, uint64_t count);
 
-/* Rows of one answer, cut into frames of some ROWS_FRAME_BYTES. */
+/* Rows of one answer, cut into frames of some ANSWER_FRAME_BYTES. */
 struct row_writer {
 	struct session *s;
 	uint64_t request, epoch;
