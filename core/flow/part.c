@@ -251,15 +251,22 @@ void part_drop_index(struct part *p, unsigned i, uint64_t epoch)
 	__atomic_store_n(&p->indexes, fewer, __ATOMIC_RELEASE);
 }
 
-void part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
+bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
 {
-	(void)table_step(p->table, reclaimable, epoch);
+	bool more = table_step(p->table, reclaimable, epoch);
+
 	for (unsigned i = 0; i < p->nindexes; i++)
 		if (p->indexes[i] != NULL)
-			(void)index_step(p->indexes[i], reclaimable, epoch);
+			more |= index_step(p->indexes[i], reclaimable, epoch);
+	return more;
 }
 
-bool part_has_dead(const struct part *p)
+bool part_due(const struct part *p, uint64_t reclaimable)
 {
-	return table_has_dead(p->table);
+	if (table_due(p->table, reclaimable))
+		return true;
+	for (unsigned i = 0; i < p->nindexes; i++)
+		if (p->indexes[i] != NULL && index_due(p->indexes[i], reclaimable))
+			return true;
+	return false;
 }

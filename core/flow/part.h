@@ -53,10 +53,11 @@ const void *part_find(const struct part *p, uint64_t hash, const struct row_layo
 int part_add_index(struct part *p, unsigned i, uint64_t epoch, struct error *e);
 void part_drop_index(struct part *p, unsigned i, uint64_t epoch);
 
-/* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). */
-void part_step(struct part *p, uint64_t reclaimable, uint64_t epoch);
-/* Whether dead keys wait for part_step(). */
-bool part_has_dead(const struct part *p);
+/* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). True while more may
+ * wait. */
+bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch);
+/* Whether part_step() would find something to do. */
+bool part_due(const struct part *p, uint64_t reclaimable);
 
 /* What relation->user points at once the engine knows it: the parts by shard. */
 struct parts {

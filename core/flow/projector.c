@@ -25,6 +25,8 @@
 
 enum {
 	STEP_RETIRE_MAX = 4096, /* objects freed a step */
+	STEP_PARTS = 4,         /* parts that a batch looks after … */
+	STEP_PART_MAX = 32, /* … with so many steps of each at most: more than a batch can kill */
 	POSTGRES_EPOCH_S = 946684800
 };
 
@@ -402,13 +404,39 @@ static struct lane *lane_get(struct projector *p, unsigned i)
 	return lane;
 }
 
-/* Take out dead keys of one part, inside an epoch. */
+/* Take out dead keys of some parts, inside an epoch. */
 static void parts_step(struct projector *p)
 {
-	if (p->nparts == 0)
-		return;
-	p->next_part = (p->next_part + 1) % p->nparts;
-	part_step(p->parts[p->next_part], epoch_reclaimable(p->set->epochs), p->epoch);
+	uint64_t reclaimable = epoch_reclaimable(p->set->epochs);
+
+	for (unsigned i = 0; i < STEP_PARTS && i < p->nparts; i++) {
+		unsigned n = 0;
+
+		p->next_part = (p->next_part + 1) % p->nparts;
+		while (part_step(p->parts[p->next_part], reclaimable, p->epoch) &&
+			++n < STEP_PART_MAX)
+			;
+	}
+}
+
+/* The same when there are no commands: an epoch of its own, if it would free something. */
+static bool parts_tidy(struct projector *p)
+{
+	struct epochs *epochs = p->set->epochs;
+	uint64_t reclaimable = epoch_reclaimable(epochs);
+	unsigned i = 0;
+
+	while (i < p->nparts && !part_due(p->parts[i], reclaimable))
+		i++;
+	if (i == p->nparts)
+		return false;
+	p->next_part = (i + p->nparts - 1) % p->nparts;
+	p->epoch = epoch_enter(epochs, p->shard);
+	parts_step(p);
+	epoch_leave(epochs, p->shard);
+	epoch_advance(epochs);
+	wake_others(p);
+	return true;
 }
 
 static bool batch_run(struct projector *p)
@@ -498,7 +526,7 @@ bool projector_step(struct projector *p)
 		return false;
 	did = stages_run(p);
 	if (pause == PAUSE_NONE)
-		did |= batch_run(p);
+		did |= batch_run(p) || parts_tidy(p);
 	housekeep(p);
 	return did;
 }

@@ -319,6 +319,12 @@ void index_remove(struct index *ix, const void *row, uint64_t epoch)
 	}
 }
 
+bool index_due(const struct index *ix, uint64_t reclaimable)
+{
+	return ix->removed_head != ix->removed_tail &&
+		ix->removed[ix->removed_head & (ix->removed_cap - 1)].until <= reclaimable;
+}
+
 bool index_step(struct index *ix, uint64_t reclaimable, uint64_t epoch)
 {
 	for (unsigned n = 0; n < STEP_DEAD && ix->removed_head != ix->removed_tail; n++) {

@@ -26,6 +26,8 @@ int index_reserve(struct index *ix, unsigned n);
 int index_insert(struct index *ix, const void *row, uint64_t epoch);
 /* … until `epoch`. Cannot fail: what was inserted in the same epoch just goes. */
 void index_remove(struct index *ix, const void *row, uint64_t epoch);
+/* Whether index_step() would find an entry that was removed by `reclaimable`. */
+bool index_due(const struct index *ix, uint64_t reclaimable);
 /* Take out entries that no reader can need, inside an epoch; true while more wait. */
 bool index_step(struct index *ix, uint64_t reclaimable, uint64_t epoch);
 

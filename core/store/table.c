@@ -317,9 +317,10 @@ static bool is_head(
 	return head != NULL;
 }
 
-bool table_has_dead(const struct table *t)
+bool table_due(const struct table *t, uint64_t reclaimable)
 {
-	return t->dead_head != t->dead_tail;
+	return t->dead_head != t->dead_tail &&
+		t->dead[t->dead_head & (t->dead_cap - 1)].epoch <= reclaimable;
 }
 
 bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch)

@@ -45,8 +45,8 @@ int table_delete(struct table *t, uint64_t hash, uint64_t epoch, const void *row
 /* Bounded housekeeping, between epoch_enter() (which gave `epoch`) and epoch_leave(): take out keys
  * that have been dead long enough. True while more waits. */
 bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch);
-/* Whether dead keys wait for table_step(). */
-bool table_has_dead(const struct table *t);
+/* Whether table_step() would find a key that is dead as of `reclaimable`. */
+bool table_due(const struct table *t, uint64_t reclaimable);
 /* Keys whose newest version is alive (any thread). */
 uint64_t table_rows(const struct table *t);
 
