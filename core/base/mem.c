@@ -337,6 +337,11 @@ uint64_t heap_used(const struct heap *h)
 	return __atomic_load_n(&h->used, __ATOMIC_RELAXED);
 }
 
+uint64_t heap_limit(const struct heap *h)
+{
+	return __atomic_load_n(&h->budget->limit, __ATOMIC_RELAXED);
+}
+
 int heap_would_fit(const struct heap *h, size_t size)
 {
 	uint64_t limit = __atomic_load_n(&h->budget->limit, __ATOMIC_RELAXED);

@@ -37,6 +37,8 @@ void heap_free(struct heap *h, void *p, size_t size);
 void *heap_realloc(struct heap *h, void *p, size_t old, size_t size);
 /* Bytes asked for and not freed. */
 uint64_t heap_used(const struct heap *h);
+/* The limit of the heap's budget; 0: none. */
+uint64_t heap_limit(const struct heap *h);
 /* Whether the heap's budget would allow `size` more now. */
 int heap_would_fit(const struct heap *h, size_t size);
 /* For tests: the n-th allocation (or growing heap_realloc) from now, counted from 1, fails once.

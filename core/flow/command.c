@@ -20,7 +20,8 @@
 #include "core/sql/cast.h"
 
 enum {
-	HEAD_ROOM = KIB(256), /* what a growing command must leave for the views that follow it */
+	HEAD_ROOM = KIB(256), /* what a growing command must leave, at least … */
+	HEAD_ROOM_PART = 8,   /* … and this part of the limit; see head_room() */
 	ROWID_SHARD_BITS = 48
 };
 
@@ -877,6 +878,15 @@ static int dropped(const struct statement *s, struct error *e)
 	return 0;
 }
 
+/* A delete needs memory before it frees any: a version for the row's end, a copy for the views, and new
+ * versions of their rows, until no reader can see the old ones. So what adds rows stops before the limit. */
+static size_t head_room(const struct heap *h)
+{
+	uint64_t part = heap_limit(h) / HEAD_ROOM_PART;
+
+	return part > HEAD_ROOM ? part : HEAD_ROOM;
+}
+
 int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
 	struct command_env *env, struct command_result *result, struct error *e)
 {
@@ -894,7 +904,7 @@ int command_execute(const struct statement *s, const void *params, const struct 
 	if (dropped(s, e) != 0)
 		return -1;
 	if (s->kind != STATEMENT_DELETE && s->kind != STATEMENT_TRUNCATE &&
-		!heap_would_fit(env->heap, HEAD_ROOM))
+		!heap_would_fit(env->heap, head_room(env->heap)))
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, "the memory limit is reached");
 	if (s->kind == STATEMENT_BLOCK) {
 		for (unsigned i = 0; status == 0 && i < s->block.n; i++) {
