@@ -73,6 +73,7 @@ struct request {
 	const struct statement *statement;
 	struct command_parts **parts; /* by shard; NULL where none */
 	void *memory;                 /* params and parts in one block */
+	size_t memory_bytes;
 	unsigned remaining;           /* replies to come */
 	uint32_t done, all;
 	uint64_t epoch, count;
@@ -97,6 +98,7 @@ struct lf_port {
 	uint64_t spread; /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;
+	size_t outside; /* bytes of the requests' memory */
 	struct arena scratch;
 	struct arena query_scratch;
 	struct parker parker;

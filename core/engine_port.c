@@ -2,8 +2,9 @@
  * engine_port.c: one thread's access: submitting commands, taking replies, reading.
  *
  * A command of one aggregate (the ordinary case) is one message with its parameters in the ring of one
- * shard, and one reply; nothing is kept here. A command of many aggregates or of all shards keeps a
- * request record until every shard concerned has replied, and then gives one answer.
+ * shard, and one reply; nothing is kept here. A command of many aggregates or of all shards, and one whose
+ * parameters are too large for a ring, keeps a request record with them until every shard concerned has
+ * replied, and then gives one answer.
  *
  * A reply whose caller asked for `visible` stays in its ring until V has reached its epoch; the ones
  * behind it wait too, which keeps the order within a shard. The port says in `want` which epoch it waits
@@ -243,6 +244,7 @@ static void request_give(struct lf_port *port, uint32_t i)
 	free(r->blocks);
 	free(r->rows);
 	free(r->error);
+	port->outside -= r->memory_bytes;
 	free(r->memory);
 	r->next_free = port->free_request;
 	port->free_request = i;
@@ -319,32 +321,6 @@ static void submitted(struct lf_port *port, unsigned shard)
 	port->dirty |= (uint64_t)1 << shard;
 }
 
-/* The ordinary command: one shard, parameters in the ring. */
-static int submit_one(struct lf_port *port, const struct statement *s, const void *params,
-	unsigned shard, struct row_range rows, uint64_t tag, enum lf_ack ack, struct error *e)
-{
-	uint32_t size = row_size(params);
-	struct ring *ring = port->lanes[shard].commands;
-	uint32_t len = (uint32_t)sizeof(struct command_message) + size;
-	struct command_message *m;
-
-	if (len > ring_message_max(ring))
-		return error_set(e, ERR_PROGRAM_LIMIT, 0,
-			"parameters of %u bytes exceed the limit of %u bytes a command", size,
-			(unsigned)(ring_message_max(ring) - sizeof(*m)));
-	m = ring_reserve(ring, len);
-	if (m == NULL)
-		return submit_full(e);
-	*m = (struct command_message){
-		.tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack, .rows = rows
-	};
-	memcpy(m + 1, params, size);
-	ring_commit(ring, len);
-	submitted(port, shard);
-	port->submitted++;
-	return 0;
-}
-
 /* Where each VALUES row goes: adjacent rows of one aggregate are one range. */
 struct routing {
 	unsigned n; /* ranges */
@@ -403,10 +379,14 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	size += at;
 	for (unsigned s = 0; s < shards; s++)
 		size += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
+	if (port->outside > 0 && port->outside + size > LIMIT_OUTSIDE_BYTES)
+		return submit_full(e);
 	memory = calloc(1, size);
 	if (memory == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	q->memory = memory;
+	q->memory_bytes = size;
+	port->outside += size;
 	q->parts = (struct command_parts **)memory;
 	memcpy(memory + at, params, row_size(params));
 	params = memory + at;
@@ -469,6 +449,45 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 		ring_commit(port->lanes[k].commands, sizeof(*m));
 		submitted(port, k);
 	}
+	port->submitted++;
+	return 0;
+}
+
+/* One shard, parameters that no ring can hold. */
+static int submit_large(struct lf_port *port, const struct statement *s, const void *params,
+	unsigned shard, struct row_range rows, uint64_t tag, enum lf_ack ack, struct error *e)
+{
+	uint8_t where = (uint8_t)shard;
+	struct routing routing = { .n = 1, .ranges = &rows, .shards = &where };
+
+	if (row_size(params) > LIMIT_COMMAND_BYTES)
+		return error_set(e, ERR_PROGRAM_LIMIT, 0,
+			"parameters of %u bytes exceed the limit of %u bytes a command",
+			row_size(params), (unsigned)LIMIT_COMMAND_BYTES);
+	routing.per_shard[shard] = 1;
+	return submit_parts(port, s, params, &routing, tag, ack, e);
+}
+
+/* The ordinary command: one shard, parameters in the ring. */
+static int submit_one(struct lf_port *port, const struct statement *s, const void *params,
+	unsigned shard, struct row_range rows, uint64_t tag, enum lf_ack ack, struct error *e)
+{
+	uint32_t size = row_size(params);
+	struct ring *ring = port->lanes[shard].commands;
+	uint32_t len = (uint32_t)sizeof(struct command_message) + size;
+	struct command_message *m;
+
+	if (len > ring_message_max(ring))
+		return submit_large(port, s, params, shard, rows, tag, ack, e);
+	m = ring_reserve(ring, len);
+	if (m == NULL)
+		return submit_full(e);
+	*m = (struct command_message){
+		.tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack, .rows = rows
+	};
+	memcpy(m + 1, params, size);
+	ring_commit(ring, len);
+	submitted(port, shard);
 	port->submitted++;
 	return 0;
 }

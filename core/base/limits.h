@@ -11,7 +11,7 @@
 #define MIB(n) ((n)*1024 * 1024)
 
 /* Text of SQL */
-#define LIMIT_STATEMENT_BYTES MIB(1) /* text of one prepare or query; 54000 */
+#define LIMIT_STATEMENT_BYTES MIB(1) /* text of one prepare or query; 54001 */
 #define LIMIT_PARSE_DEPTH 1000       /* nesting the parser is allowed to meet; 54001 */
 #define LIMIT_EXPR_DEPTH 500         /* nesting of an expression's tree; 54001 */
 #define LIMIT_EXPR_NODES 65536       /* nodes of one statement's expressions; 54001 */
@@ -33,8 +33,10 @@
 #define LIMIT_STATEMENTS_PER_COMMAND 64 /* of a multi-statement command; 54000 */
 #define LIMIT_ROWS_PER_COMMAND 16384    /* rows one command may change; 54000 */
 #define LIMIT_COMMAND_BYTES MIB(16)     /* parameters of one command; 54000 */
-#define LIMIT_RESULT_BYTES MIB(256)     /* rows of one query's answer before paging; 54000 */
-#define LIMIT_PROCEDURES 1024           /* named procedures; 53400 */
+#define LIMIT_OUTSIDE_BYTES \
+	MIB(64) /* parameters of a port's commands kept outside its rings; LF002 */
+#define LIMIT_RESULT_BYTES MIB(256) /* rows of one query's answer before paging; 54000 */
+#define LIMIT_PROCEDURES 1024       /* named procedures; 53400 */
 
 /* Threads */
 #define LIMIT_PROJECTORS 64 /* shards; a flag beyond is refused at start */
@@ -62,6 +64,9 @@
 #define DEFAULT_IDLE_SECONDS 0                /* closes a silent connection; 0: never; 57P05 */
 #define DEFAULT_SLOW_SECONDS 30               /* closes a client that takes no bytes; 57P05 */
 #define DEFAULT_HELLO_SECONDS 10              /* a connection must say hello within; 57P05 */
+#define DRAIN_SECONDS 10      /* answers not taken so long after SIGTERM are given up */
+#define LIMIT_WAIT_SECONDS 60 /* of a query for an epoch, at most; LF001 */
+#define ROUND_BYTES KIB(256)  /* a connection's share of one round of its reactor */
 
 /* Derived sums: what must fit in what. */
 _Static_assert(LIMIT_STATEMENT_BYTES < LIMIT_FRAME_BYTES, "a statement's text fits a frame");
