@@ -144,7 +144,8 @@ void lf_settle(struct lf_engine *engine);
 int lf_run(struct lf_port *port, const char *text, size_t len, uint64_t *count,
 	int (*sink)(void *arg, const struct statement *s, const void *row), void *arg,
 	struct error *e);
-/* Run a whole script; stops at the first error, whose position is in the script. */
+/* Run a whole script; stops at the first error, whose position is in the script: the statement's first
+ * character when the error has none of its own. */
 int lf_run_script(struct lf_port *port, const char *text, size_t len, struct error *e);
 
 /* --- introspection --- */

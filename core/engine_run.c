@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
 #include "core/engine_internal.h"
 
 struct waiting {
@@ -101,8 +102,9 @@ int lf_run_script(struct lf_port *port, const char *text, size_t len, struct err
 		if (n == 0)
 			break;
 		if (lf_run(port, text + at + start, n, NULL, NULL, NULL, e) != 0) {
-			if (e->position > 0)
-				e->position += (int32_t)(at + start);
+			size_t before = utf8_length(text, at + start);
+
+			e->position = (int32_t)before + (e->position > 0 ? e->position : 1);
 			return -1;
 		}
 		at += start + n;

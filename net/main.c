@@ -1,8 +1,11 @@
 /*
  * main.c: leftfoldd, the server: flags, start, signals, stop.
  *
- * Exit codes: 0 stopped by SIGTERM or SIGINT after draining; 1 could not start (message on standard
- * error); 2 wrong flags.
+ * A first SIGTERM or SIGINT drains: nothing new is taken, what was taken is answered, then the process
+ * ends. A second one ends it at once.
+ *
+ * Exit codes: 0 stopped by a signal after draining; 1 could not start (message on standard error); 2 wrong
+ * flags; 3 stopped by a second signal before all was answered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,19 +17,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/utf8.h"
 #include "net/server/reactor.h"
 
 #ifndef LF_VERSION
 #define LF_VERSION "0.1.0"
 #endif
 
-enum { EXIT_START = 1, EXIT_USAGE = 2, LISTEN_BACKLOG = 1024, SCHEMA_MAX = MIB(64) };
+enum {
+	EXIT_START = 1,
+	EXIT_USAGE = 2,
+	EXIT_HASTE = 3,
+	LISTEN_BACKLOG = 1024,
+	SCHEMA_MAX = MIB(64)
+};
 
 struct settings {
 	const char *listen;
@@ -57,10 +68,16 @@ static const char USAGE[] =
 	"  --max-requests N       unanswered requests of one connection (default 65536)\n"
 	"  --idle-timeout S       close connections that are silent for S seconds (default 0: never)\n"
 	"  --slow-timeout S       close connections that take no bytes for S seconds (default 30)\n"
+	"  --hello-timeout S      close connections that say no hello for S seconds (default 10)\n"
 	"  --log-level LEVEL      error, warn, info (default) or debug\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit codes: 0 stopped by SIGTERM or SIGINT after draining; 1 could not start; 2 wrong flags.\n";
+	"Time-outs of 0 are none. SIZE is bytes, or a number with K, M, G or T.\n"
+	"\n"
+	"SIGTERM and SIGINT drain: what was taken is answered, then the server ends; a second one ends it at\n"
+	"once.\n"
+	"Exit codes: 0 stopped by a signal after draining; 1 could not start; 2 wrong flags; 3 stopped by a\n"
+	"second signal before all was answered.\n";
 
 enum {
 	FLAG_SCHEMA = 256,
@@ -77,6 +94,7 @@ enum {
 	FLAG_REQUESTS,
 	FLAG_IDLE,
 	FLAG_SLOW,
+	FLAG_HELLO,
 	FLAG_LOG,
 	FLAG_HELP,
 	FLAG_VERSION
@@ -97,6 +115,7 @@ static const struct option FLAGS[] = {
 	{ "max-requests", required_argument, NULL, FLAG_REQUESTS },
 	{ "idle-timeout", required_argument, NULL, FLAG_IDLE },
 	{ "slow-timeout", required_argument, NULL, FLAG_SLOW },
+	{ "hello-timeout", required_argument, NULL, FLAG_HELLO },
 	{ "log-level", required_argument, NULL, FLAG_LOG },
 	{ "help", no_argument, NULL, FLAG_HELP },
 	{ "version", no_argument, NULL, FLAG_VERSION },
@@ -185,6 +204,9 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_SLOW:
 		s->server.slow_s = (unsigned)parse_number("slow-timeout", value, 0, 1000000);
 		break;
+	case FLAG_HELLO:
+		s->server.hello_s = (unsigned)parse_number("hello-timeout", value, 0, 1000000);
+		break;
 	case FLAG_LOG: {
 		int level = log_level_parse(value);
 
@@ -251,7 +273,8 @@ static bool is_loopback(const struct sockaddr *a)
 /* "host:port" or "[v6]:port" to a listening socket. */
 static int listen_open(const char *where)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	struct addrinfo *found;
 	const char *colon = strrchr(where, ':');
 	char host[256];
@@ -345,13 +368,18 @@ static char *file_read(const char *path, size_t *len)
 	return NULL;
 }
 
-static unsigned line_of(const char *text, int position)
+/* Line and column, from 1, of a position in characters, from 1. */
+static void place_of(const char *text, size_t len, int position, unsigned *line, unsigned *column)
 {
-	unsigned line = 1;
+	size_t at = utf8_offset(text, len, position > 0 ? (size_t)position - 1 : 0), begin = 0;
 
-	for (int i = 0; i < position - 1 && text[i] != '\0'; i++)
-		line += text[i] == '\n';
-	return line;
+	*line = 1;
+	for (size_t i = 0; i < at; i++)
+		if (text[i] == '\n') {
+			(*line)++;
+			begin = i + 1;
+		}
+	*column = (unsigned)utf8_length(text + begin, at - begin) + 1;
 }
 
 static int schema_load(struct lf_engine *engine, const char *path)
@@ -370,9 +398,13 @@ static int schema_load(struct lf_engine *engine, const char *path)
 		return -1;
 	}
 	status = lf_run_script(port, text, len, &e);
-	if (status != 0)
-		log_error("%s:%u: %s: %s%s%s", path, e.position > 0 ? line_of(text, e.position) : 1,
-			error_sqlstate(e.code), e.message, e.detail[0] ? "; " : "", e.detail);
+	if (status != 0) {
+		unsigned line, column;
+
+		place_of(text, len, e.position, &line, &column);
+		log_error("%s:%u:%u: %s: %s%s%s", path, line, column, error_sqlstate(e.code),
+			e.message, e.detail[0] ? "; " : "", e.detail);
+	}
 	lf_port_close(port);
 	free(text);
 	return status;
@@ -398,6 +430,7 @@ static int port_file_write(const char *path, const char *address)
 {
 	char temporary[4096];
 	FILE *f;
+	bool written;
 
 	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", path) >= sizeof(temporary)) {
 		errno = ENAMETOOLONG;
@@ -406,9 +439,27 @@ static int port_file_write(const char *path, const char *address)
 	f = fopen(temporary, "we");
 	if (f == NULL)
 		return fail("--port-file", path);
-	if (fprintf(f, "%s\n", address) < 0 || fclose(f) != 0 || rename(temporary, path) != 0)
+	written = fprintf(f, "%s\n", address) > 0;
+	if (fclose(f) != 0 || !written || rename(temporary, path) != 0)
 		return fail("--port-file", path);
 	return 0;
+}
+
+/* A descriptor a connection, and some of our own: the soft limit is often 1024. */
+static void descriptors_allow(unsigned connections)
+{
+	enum { OWN_DESCRIPTORS = 256 };
+	rlim_t want = (rlim_t)connections + OWN_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+		return;
+	if (limit.rlim_max < want)
+		log_warn(
+			"the limit of %llu open files is too low for %u connections: more will wait",
+			(unsigned long long)limit.rlim_max, connections);
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* --- run --- */
@@ -426,6 +477,22 @@ static void signals_block(sigset_t *set)
 	sigaddset(set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static void exit_at_once(int signal_number)
+{
+	(void)signal_number;
+	_exit(EXIT_HASTE);
+}
+
+/* From now on a signal ends the process. */
+static void signals_unblock(const sigset_t *set)
+{
+	struct sigaction action = { .sa_handler = exit_at_once };
+
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)pthread_sigmask(SIG_UNBLOCK, set, NULL);
 }
 
 static int serve(struct server *server, const struct settings *s, sigset_t *signals)
@@ -456,6 +523,7 @@ static int serve(struct server *server, const struct settings *s, sigset_t *sign
 		fflush(stdout);
 		(void)sigwait(signals, &got);
 		log_info("stopping");
+		signals_unblock(signals);
 	}
 	atomic_store(&server->stopping, true);
 	for (unsigned i = 0; i < started; i++)
@@ -476,8 +544,14 @@ int main(int argc, char **argv)
 
 	settings_parse(&settings, argc, argv);
 	signals_block(&signals);
+	descriptors_allow(settings.server.connections_max);
 	if (settings.data != NULL && data_open(settings.data) != 0)
 		return EXIT_START;
+	/* One left by an earlier run would say that we are ready. */
+	if (settings.port_file != NULL && unlink(settings.port_file) != 0 && errno != ENOENT) {
+		(void)fail("--port-file", settings.port_file);
+		return EXIT_START;
+	}
 	server.options = settings.server;
 	server.reactors = calloc(settings.server.reactors, sizeof(*server.reactors));
 	if (server.reactors == NULL || lf_engine_open(&server.engine, &settings.engine, &e) != 0) {
