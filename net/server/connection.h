@@ -3,7 +3,8 @@
  *
  * The reactor moves bytes; the session understands frames. The session is given input and says how much of
  * it it has used; it writes answers to `out`. A session that cannot go on now (the engine's ring is full,
- * too much is unanswered or unsent) says so in `blocked` and is called again later with the same input.
+ * too much is unanswered or unsent) says so in `blocked` and is called again later with the same input. One
+ * that has used up its share of the round says so in `yielded` and is called again in the next.
  */
 #ifndef LF_NET_SERVER_CONNECTION_H
 #define LF_NET_SERVER_CONNECTION_H
@@ -44,11 +45,15 @@ struct connection {
 	unsigned ops;              /* of the kernel: under way on this connection */
 	bool receiving, canceling; /* a multishot receive is armed; is being cancelled */
 	bool sending;
-	bool ended;           /* the client will send nothing more */
-	bool closing;         /* send what is in `out`, then close */
-	bool dead;            /* nothing more is sent or received: wait for ops and replies */
-	bool blocked;         /* the session cannot take input now */
-	bool listed;          /* in the reactor's list of those with something to do */
+	bool ended;     /* the client will send nothing more */
+	bool closing;   /* send what is in `out`, then close */
+	bool dead;      /* nothing more is sent or received: wait for ops and replies */
+	bool blocked;   /* the session cannot take input now */
+	bool yielded;   /* it has had its share of this round; goes on in the next */
+	int64_t budget; /* what is left of the share, see session_input() */
+	uint64_t round; /* of the reactor, that the share belongs to */
+	bool listed;    /* in the reactor's list of those with something to do */
+	uint64_t opened_us;
 	uint64_t last_in_us;  /* when bytes came last */
 	uint64_t last_out_us; /* when the client last took some, or nothing waited */
 	struct buffer in;     /* what could not be used yet */
@@ -62,13 +67,20 @@ struct connection {
 	struct connection *next_listed;
 };
 
+/* Bytes waiting for the client. */
+static inline size_t connection_output(const struct connection *c)
+{
+	return buffer_length(&c->out) + buffer_length(&c->sent);
+}
+
 /* Have the reactor look at the connection at the end of its round (send, read again, close). */
 void connection_list(struct connection *c);
 
 struct session *session_new(struct session_host *host, struct connection *c);
 /* False while replies of the engine are to come: not yet. */
 bool session_free(struct session *s);
-/* Use whole frames of [p, p+n); returns the bytes used. May set c->blocked or c->closing. */
+/* Use whole frames of [p, p+n); returns the bytes used. May set c->blocked, c->yielded or c->closing. Each
+ * frame is charged to c->budget: its bytes, those of its answer, and QUERY_COST for text to be parsed or a table to be scanned. */
 size_t session_input(struct session *s, const unsigned char *p, size_t n);
 /* Whether it said hello already. */
 bool session_greeted(const struct session *s);

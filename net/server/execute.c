@@ -12,6 +12,9 @@
 #include "core/base/clock.h"
 #include "net/server/session_internal.h"
 
+/* A connection that waits is not read, so that its end is not noticed: not for ever. */
+enum { WAIT_MS_MAX = LIMIT_WAIT_SECONDS * 1000 };
+
 /* Run one execution of a query; its rows or its error. */
 static void query_one(struct session *s, const struct statement *st, const void *params,
 	uint64_t request, uint64_t epoch)
@@ -49,26 +52,30 @@ static void waiting_add(struct session *s)
 	s->host->waiting = s;
 }
 
-/* Pin an epoch of at least `at_least`. 1 pinned, 0 wait, -1 answered with the error. */
+/* Pin an epoch of at least `at_least`. 1 pinned; 0 wait; -1 not yet, and the `count` executions answered. */
 static int read_begin(struct session *s, uint64_t at_least, uint32_t timeout_ms, uint64_t request,
-	uint64_t *epoch)
+	uint32_t count, uint64_t *epoch)
 {
 	struct error e;
+	uint64_t now;
 
 	if (lf_read_begin(s->host->port, at_least, epoch, &e) == 0) {
 		s->wait_until_us = 0;
 		return 1;
 	}
+	now = clock_now_us();
 	if (s->wait_until_us == 0)
-		s->wait_until_us = clock_now_us() + (uint64_t)timeout_ms * 1000 + 1;
-	if (clock_now_us() < s->wait_until_us) {
+		s->wait_until_us = now +
+			1000 * (uint64_t)(timeout_ms < WAIT_MS_MAX ? timeout_ms : WAIT_MS_MAX);
+	if (now < s->wait_until_us) {
 		lf_want_epoch(s->host->port, at_least);
 		waiting_add(s);
 		s->c->blocked = true;
 		return 0;
 	}
 	s->wait_until_us = 0;
-	session_error(s, request, 0, &e);
+	for (uint32_t i = 0; i < count; i++)
+		session_error(s, request + i, 0, &e);
 	return -1;
 }
 
@@ -157,6 +164,8 @@ void session_reply(void *arg, const struct lf_reply *reply)
 	struct pending *p = (struct pending *)(uintptr_t)reply->tag;
 	struct session *s = p->session;
 
+	if (reply->error != NULL && reply->ack == LF_ACCEPTED)
+		atomic_fetch_add(&host->server->accepted_refused, 1);
 	if (!s->c->dead) {
 		if (reply->error != NULL) {
 			session_error(s, p->request,
@@ -193,151 +202,193 @@ void session_reply(void *arg, const struct lf_reply *reply)
 
 /* --- execute --- */
 
-/* The rows of an execution frame; NULL: malformed or invalid, and answered. */
-static const unsigned char *params_check(
-	struct session *s, const struct statement *st, struct wire_reader *r, uint64_t request)
+static bool zeros(const uint8_t z[3])
 {
-	struct error e;
-	uint32_t size = 0;
-	const unsigned char *row = r->p;
-
-	if (r->left >= 4)
-		memcpy(&size, r->p, sizeof(size));
-	if (size < 4 || wire_take(r, size) == NULL) {
-		session_violation(s, request, "malformed parameters");
-		return NULL;
-	}
-	if (row_validate(&st->param_layout, row, size, &e) != 0) {
-		session_error(s, request, 0, &e);
-		return NULL;
-	}
-	return row;
+	return z[0] == 0 && z[1] == 0 && z[2] == 0;
 }
 
-/* True: the frame is done with; false: try it again later. */
+/* The size of the row at the reader, 0: there is no whole row. */
+static uint32_t row_at(const struct wire_reader *r)
+{
+	uint32_t size;
+
+	if (r->left < sizeof(size))
+		return 0;
+	memcpy(&size, r->p, sizeof(size));
+	return size >= sizeof(size) && size <= r->left ? size : 0;
+}
+
+/* Whether there are `count` rows and nothing behind them: of a malformed frame nothing is executed. */
+static bool rows_whole(struct wire_reader r, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t size = row_at(&r);
+
+		if (size == 0)
+			return false;
+		(void)wire_take(&r, size);
+	}
+	return r.left == 0;
+}
+
+/* Take the next row; NULL: it is not one of the statement's parameters, and answered. */
+static const void *params_take(
+	struct session *s, const struct statement *st, struct wire_reader *r, uint64_t request)
+{
+	uint32_t size = row_at(r);
+	const void *row = wire_take(r, size);
+	struct error e;
+
+	if (row_validate(&st->param_layout, row, size, &e) == 0)
+		return row;
+	session_error(s, request, 0, &e);
+	return NULL;
+}
+
+/* All executions of one frame read one epoch. */
+static bool execute_queries(struct session *s, const struct statement *st,
+	const struct wire_execute *head, uint64_t request, struct wire_reader *r)
+{
+	uint64_t epoch;
+	int status = read_begin(s, head->at_least, head->timeout_ms, request, head->count, &epoch);
+
+	if (status <= 0)
+		return status < 0;
+	for (uint32_t i = 0; i < head->count && !s->c->closing; i++) {
+		const void *row = params_take(s, st, r, request + i);
+
+		if (row != NULL)
+			query_one(s, st, row, request + i, epoch);
+		if (st->query.access.kind == ACCESS_SCAN)
+			s->c->budget -= QUERY_COST;
+	}
+	lf_read_end(s->host->port);
+	return true;
+}
+
+static bool execute_commands(struct session *s, const struct statement *st,
+	const struct wire_execute *head, uint64_t request, struct wire_reader *r)
+{
+	for (uint32_t i = 0; i < head->count && !s->c->closing; i++) {
+		const void *row;
+
+		if (i < s->batch_done) {
+			(void)wire_take(r, row_at(r));
+			continue;
+		}
+		row = params_take(s, st, r, request + i);
+		if (row != NULL && st->kind == STATEMENT_NOTHING) {
+			session_done_item(s, request + i, 0, 0);
+		} else if (row != NULL &&
+			command_one(s, st, head->handle, row, request + i, (enum lf_ack)head->ack,
+				false) == 0) {
+			s->c->blocked = true;
+			return false;
+		}
+		s->batch_done = i + 1;
+	}
+	s->batch_done = 0;
+	return true;
+}
+
 bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch)
 {
 	struct wire_execute head;
 	const struct slot *slot;
-	const struct statement *st;
-	uint64_t epoch = 0;
-	bool query;
 
 	wire_get(r, &head, sizeof(head));
-	if (r->bad || head.ack > LF_VISIBLE || (!batch && head.count != 1) || head.count == 0) {
+	if (r->bad || head.ack > LF_VISIBLE || !zeros(head.zero) || head.count == 0 ||
+		head.count > (batch ? LIMIT_EXECUTIONS_PER_FRAME : 1) ||
+		(s->batch_done == 0 && !rows_whole(*r, head.count))) {
 		session_violation(s, request, "malformed execute");
 		return true;
 	}
 	slot = session_slot(s, head.handle);
 	if (slot == NULL) {
-		for (uint32_t i = 0; i < head.count && i <= LIMIT_EXECUTIONS_PER_FRAME; i++)
+		for (uint32_t i = 0; i < head.count; i++)
 			session_unknown_statement(s, request + i, head.handle);
 		return true;
 	}
-	st = slot->statement;
-	query = st->kind == STATEMENT_SELECT;
-	if (query) {
-		int status = read_begin(s, head.at_least, head.timeout_ms, request, &epoch);
-
-		if (status <= 0)
-			return status < 0;
-	}
-	for (uint32_t i = 0; i < head.count && !s->c->closing; i++) {
-		const unsigned char *row;
-
-		if (i < s->batch_done) {
-			uint32_t size;
-
-			memcpy(&size, r->p, sizeof(size));
-			(void)wire_take(r, size);
-			continue;
-		}
-		row = params_check(s, st, r, request + i);
-		if (row == NULL) {
-			s->batch_done = i + 1;
-			continue;
-		}
-		if (query) {
-			query_one(s, st, row, request + i, epoch);
-		} else if (st->kind == STATEMENT_NOTHING) {
-			session_done_item(s, request + i, 0, 0);
-		} else if (command_one(s, st, head.handle, row, request + i, (enum lf_ack)head.ack,
-				   false) == 0) {
-			s->batch_done = i;
-			s->c->blocked = true;
-			return false;
-		}
-	}
-	if (query)
-		lf_read_end(s->host->port);
-	s->batch_done = 0;
-	if (r->left != 0 && !s->c->closing)
-		session_violation(s, request, "bytes behind the parameters");
-	return true;
+	return slot->statement->kind == STATEMENT_SELECT
+		? execute_queries(s, slot->statement, &head, request, r)
+		: execute_commands(s, slot->statement, &head, request, r);
 }
 
-/* Text without parameters: prepared, run and released in one. */
+/* --- query: text without parameters, prepared, run and released in one --- */
+
+static void text_select(struct session *s, const struct statement *st, const void *params,
+	uint64_t request, uint64_t at_least)
+{
+	struct error e;
+	uint64_t epoch;
+
+	if (lf_read_begin(s->host->port, at_least, &epoch, &e) != 0) {
+		session_error(s, request, 0, &e);
+		return;
+	}
+	session_prepared(s, request, UINT32_MAX, st);
+	query_one(s, st, params, request, epoch);
+	lf_read_end(s->host->port);
+}
+
+/* 1: taken, the statement is released with the reply; 2: answered; 0: later. */
+static int text_command(struct session *s, const struct statement *st, const void *params,
+	uint64_t request, enum lf_ack ack)
+{
+	size_t mark = buffer_length(&s->c->out);
+	int status;
+
+	if (st->kind == STATEMENT_NOTHING) {
+		struct wire_done done = { .parts = 1, .parts_all = 1 };
+
+		session_prepared(s, request, UINT32_MAX, st);
+		session_done(s, request, &done);
+		return 2;
+	}
+	session_prepared(s, request, UINT32_MAX, st);
+	status = command_one(
+		s, st, 0, params, request, statement_is_ddl(st) ? LF_VISIBLE : ack, true);
+	if (status == 0) {
+		s->c->out.used = s->c->out.head + mark;
+		s->c->blocked = true;
+	}
+	return status;
+}
+
 bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r)
 {
 	struct wire_query head;
 	struct statement *st;
 	uint64_t none[2] = { 0 }, epoch;
 	struct error e;
-	const char *text;
-	size_t len;
 	int status = 2;
 
 	wire_get(r, &head, sizeof(head));
-	if (r->bad || head.ack > LF_VISIBLE) {
+	if (r->bad || head.ack > LF_VISIBLE || !zeros(head.zero)) {
 		session_violation(s, request, "malformed query");
 		return true;
 	}
-	text = (const char *)r->p;
-	len = r->left;
-	if (lf_prepare(&st, s->host->engine, text, len, NULL, 0, &e) != 0) {
+	/* Before parsing: a frame that waits comes here again and again. */
+	if (head.at_least > 0) {
+		status = read_begin(s, head.at_least, head.timeout_ms, request, 1, &epoch);
+		if (status <= 0)
+			return status < 0;
+		lf_read_end(s->host->port);
+		status = 2;
+	}
+	if (lf_prepare(&st, s->host->engine, (const char *)r->p, r->left, NULL, 0, &e) != 0) {
 		session_error(s, request, 0, &e);
 		return true;
 	}
+	if (st->nparams == 0)
+		row_encode(&st->param_layout, NULL, none);
 	if (st->nparams > 0) {
 		error_set(&e, ERR_UNDEFINED_PARAMETER, 0, "there is no parameter $1");
 		session_error(s, request, 0, &e);
-		lf_release(s->host->engine, st);
-		return true;
-	}
-	row_encode(&st->param_layout, NULL, none);
-	if (st->kind == STATEMENT_SELECT) {
-		status = read_begin(s, head.at_least, head.timeout_ms, request, &epoch);
-		if (status == 1) {
-			session_prepared(s, request, UINT32_MAX, st);
-			query_one(s, st, none, request, epoch);
-			lf_read_end(s->host->port);
-		}
-		lf_release(s->host->engine, st);
-		return status != 0;
-	}
-	if (st->kind == STATEMENT_NOTHING) {
-		struct wire_done done = { .parts = 1, .parts_all = 1 };
-
-		session_prepared(s, request, UINT32_MAX, st);
-		session_done(s, request, &done);
-		lf_release(s->host->engine, st);
-		return true;
-	}
-	if (s->pending >= s->host->server->options.requests_max) {
-		lf_release(s->host->engine, st);
-		s->c->blocked = true;
-		return false;
-	}
-	{
-		size_t mark = s->c->out.used - s->c->out.head;
-
-		session_prepared(s, request, UINT32_MAX, st);
-		status = command_one(s, st, 0, none, request,
-			statement_is_ddl(st) ? LF_VISIBLE : (enum lf_ack)head.ack, true);
-		if (status == 0) {
-			s->c->out.used = s->c->out.head + mark;
-			s->c->blocked = true;
-		}
+	} else if (st->kind == STATEMENT_SELECT) {
+		text_select(s, st, none, request, head.at_least);
+	} else {
+		status = text_command(s, st, none, request, (enum lf_ack)head.ack);
 	}
 	if (status != 1)
 		lf_release(s->host->engine, st);

@@ -37,8 +37,10 @@ enum {
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 8192,
 	BUFFER_GROUP = 1,
-	TICK_US = 100000,   /* time-outs are looked at so often */
-	SENT_KEEP = 1 << 20 /* larger output buffers are freed when empty */
+	TICK_US = 100000,      /* time-outs are looked at so often */
+	BUFFER_KEEP = 1 << 20, /* larger buffers are freed when empty */
+	YIELDED_MAX =
+		1 << 20 /* input of a connection that has had its share: beyond, it is not read */
 };
 
 /* The low bits of user data; connections are aligned to 64. */
@@ -61,6 +63,9 @@ struct reactor {
 	int wake_fd;
 	uint64_t wake_value;
 	bool accepting, stop_seen;
+	bool accept_failed; /* said so already, until one succeeds */
+	bool again;         /* a connection has yielded: do not wait before the next round */
+	uint64_t round, stop_us;
 	unsigned next_reactor;
 	struct connection *connections;
 	unsigned count;
@@ -174,7 +179,7 @@ static void connection_open(struct reactor *r, int fd)
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	c->reactor = r;
-	c->last_in_us = c->last_out_us = r->now_us;
+	c->opened_us = c->last_in_us = c->last_out_us = r->now_us;
 	c->session = session_new(&r->host, c);
 	if (c->session == NULL) {
 		close(fd);
@@ -213,28 +218,32 @@ static bool connection_free(struct reactor *r, struct connection *c)
 	return true;
 }
 
-/* Whether too much waits for this client. */
-static bool output_full(const struct connection *c)
+/* Give the session n bytes; returns those it used. */
+static size_t connection_use(struct connection *c, const unsigned char *p, size_t n)
 {
-	return buffer_length(&c->out) + buffer_length(&c->sent) >
-		c->reactor->server->options.output_max;
+	if (c->round != c->reactor->round) {
+		c->round = c->reactor->round;
+		c->budget = ROUND_BYTES;
+	}
+	connection_list(c);
+	return session_input(c->session, p, n);
+}
+
+static void buffer_trim(struct buffer *b)
+{
+	if (buffer_length(b) == 0 && b->cap > BUFFER_KEEP)
+		buffer_free(b);
 }
 
 /* Let the session use what is in `in`. */
 static void connection_input(struct connection *c)
 {
-	while (!c->dead && !c->closing && buffer_length(&c->in) > 0) {
-		size_t used;
+	size_t n = buffer_length(&c->in);
 
-		c->blocked = output_full(c);
-		if (c->blocked)
-			break;
-		used = session_input(c->session, c->in.data + c->in.head, buffer_length(&c->in));
-		buffer_consume(&c->in, used);
-		if (used == 0 || c->blocked)
-			break;
-	}
-	connection_list(c);
+	if (c->dead || c->closing || n == 0)
+		return;
+	buffer_consume(&c->in, connection_use(c, c->in.data + c->in.head, n));
+	buffer_trim(&c->in);
 }
 
 static bool connection_keep(struct connection *c, const unsigned char *p, size_t n)
@@ -255,26 +264,25 @@ static void connection_received(struct connection *c, const unsigned char *p, si
 	if (c->dead || c->closing)
 		return;
 	c->last_in_us = c->reactor->now_us;
-	if (buffer_length(&c->in) == 0 && !c->blocked && !output_full(c)) {
-		size_t used = session_input(c->session, p, n);
+	if (buffer_length(&c->in) == 0 && !c->blocked && !c->yielded) {
+		size_t used = connection_use(c, p, n);
 
-		connection_list(c);
-		if (used == n)
-			return;
-		p += used;
-		n -= used;
-		(void)connection_keep(c, p, n);
+		if (used < n)
+			(void)connection_keep(c, p + used, n - used);
 		return;
 	}
-	if (connection_keep(c, p, n) && !c->blocked)
+	if (connection_keep(c, p, n) && !c->blocked && !c->yielded)
 		connection_input(c);
 }
 
 /* End of a round: close, send, read again or not. */
 static void connection_settle(struct reactor *r, struct connection *c)
 {
-	if (c->blocked && !c->dead) {
-		c->blocked = false;
+	bool full;
+
+	/* What has yielded in this round goes on in the next. */
+	if (!c->dead && (c->blocked || (c->yielded && c->round != r->round))) {
+		c->blocked = c->yielded = false;
 		connection_input(c);
 	}
 	if (c->dead) {
@@ -288,27 +296,28 @@ static void connection_settle(struct reactor *r, struct connection *c)
 		c->sent = c->out;
 		c->out = b;
 		c->batch_open = false;
-		if (c->out.cap > SENT_KEEP)
-			buffer_free(&c->out);
+		buffer_trim(&c->out);
 		c->last_out_us = r->now_us;
 		arm_send(r, c);
 	}
-	if (c->ended && !c->blocked)
+	if (c->ended && !c->blocked && !c->yielded)
 		c->closing = true;
 	if (c->closing && !c->sending && session_quiet(c->session)) {
 		c->listed = false;
 		connection_kill(c);
 		return;
 	}
-	if (!c->closing && !c->ended && !c->receiving && !c->canceling && !c->blocked)
+	full = c->blocked || (c->yielded && buffer_length(&c->in) > YIELDED_MAX);
+	if (!c->closing && !c->ended && !c->receiving && !c->canceling && !full)
 		arm_receive(r, c);
-	else if (c->blocked && c->receiving && !c->canceling)
+	else if (full && c->receiving && !c->canceling)
 		cancel_receive(r, c);
+	r->again |= c->yielded;
 	c->listed = false;
 }
 
 /* Blocked connections stay listed: the next round tries again, which the engine's replies, a finished send
- * or the tick bring about. */
+ * or the tick bring about. So do those that have yielded; for them the next round begins at once. */
 static void settle(struct reactor *r)
 {
 	struct connection *again = NULL;
@@ -320,7 +329,7 @@ static void settle(struct reactor *r)
 
 		r->listed = c->next_listed;
 		connection_settle(r, c);
-		if (!was_dead && !c->listed && c->blocked) {
+		if (!was_dead && !c->listed && (c->blocked || c->yielded)) {
 			c->listed = true;
 			c->next_listed = again;
 			again = c;
@@ -380,6 +389,7 @@ static void on_send(struct connection *c, int res)
 	}
 	if (res > 0) {
 		buffer_consume(&c->sent, (size_t)res);
+		buffer_trim(&c->sent);
 		c->last_out_us = c->reactor->now_us;
 	}
 	if (!c->dead && buffer_length(&c->sent) > 0)
@@ -427,18 +437,20 @@ static void take_handed(struct reactor *r)
 static void on_accept(struct reactor *r, int res, unsigned flags)
 {
 	if (res >= 0) {
+		r->accept_failed = false;
 		if (atomic_load(&r->server->stopping))
 			close(res);
 		else
 			deal(r, res);
-	} else if (res != -ECANCELED && res != -ECONNABORTED) {
+	} else if (res != -ECANCELED && res != -ECONNABORTED && !r->accept_failed) {
 		log_warn("accept: %s", strerror(-res));
+		r->accept_failed = true;
 	}
-	if (!(flags & IORING_CQE_F_MORE)) {
+	if (!(flags & IORING_CQE_F_MORE))
 		r->accepting = false;
-		if (!atomic_load(&r->server->stopping))
-			arm_accept(r);
-	}
+	/* After an error (no descriptors, no memory) again with the next tick: it would fail at once. */
+	if (res >= 0 && !r->accepting && !atomic_load(&r->server->stopping))
+		arm_accept(r);
 }
 
 static void on_completion(struct reactor *r, const struct io_uring_cqe *cqe)
@@ -486,6 +498,8 @@ static void time_outs(struct reactor *r)
 	if (r->now_us - r->tick_us < TICK_US)
 		return;
 	r->tick_us = r->now_us;
+	if (r->number == 0 && !r->accepting && !r->stop_seen)
+		arm_accept(r);
 	for (struct connection *c = r->connections; c != NULL; c = next) {
 		bool waits = c->sending || buffer_length(&c->out) > 0;
 
@@ -499,10 +513,10 @@ static void time_outs(struct reactor *r)
 		} else if (c->closing) {
 			connection_list(c);
 		} else if (!session_greeted(c->session)) {
-			if (o->hello_s > 0 && r->now_us - c->last_in_us > o->hello_s * 1000000ull)
+			if (o->hello_s > 0 && r->now_us - c->opened_us > o->hello_s * 1000000ull)
 				session_fail(c->session, ERR_IDLE_TIMEOUT,
 					"no hello within the time allowed");
-		} else if (o->idle_s > 0 && session_quiet(c->session) &&
+		} else if (o->idle_s > 0 && session_quiet(c->session) && !c->blocked && !waits &&
 			r->now_us - c->last_in_us > o->idle_s * 1000000ull) {
 			session_fail(c->session, ERR_IDLE_TIMEOUT, "closed after being idle");
 		}
@@ -519,11 +533,15 @@ static void stop_begin(struct reactor *r)
 		io_uring_prep_cancel64(sqe, OP_ACCEPT, 0);
 		sqe_tag(sqe, NULL, OP_CANCEL);
 	}
+	if (!r->stop_seen)
+		r->stop_us = r->now_us;
 	r->stop_seen = true;
 	take_handed(r);
 	for (struct connection *c = r->connections; c != NULL; c = next) {
 		next = c->next;
-		if (!c->closing && !c->dead)
+		if (r->now_us - r->stop_us > DRAIN_SECONDS * 1000000ull)
+			connection_kill(c);
+		else if (!c->closing && !c->dead)
 			session_fail(c->session, ERR_SHUTDOWN, NULL);
 	}
 }
@@ -536,7 +554,7 @@ static void enter(struct reactor *r, uint64_t timeout_us)
 	struct io_uring_cqe *cqe;
 	int res;
 
-	if (lf_port_sleep(r->host.port)) {
+	if (!r->again && lf_port_sleep(r->host.port)) {
 		res = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, &t, NULL);
 		lf_port_awake(r->host.port);
 	} else {
@@ -567,6 +585,8 @@ void reactor_run(struct reactor *r)
 		uint64_t timeout = TICK_US, next;
 
 		r->now_us = clock_now_us();
+		r->round++;
+		r->again = false;
 		completions(r);
 		take_handed(r);
 		(void)lf_poll(r->host.port, session_reply, &r->host);
@@ -658,8 +678,19 @@ int reactor_new(struct reactor **out, struct server *server, unsigned number, st
 
 void reactor_free(struct reactor *r)
 {
+	struct handover *h;
+
 	if (r == NULL)
 		return;
+	/* Dealt out after its last round. */
+	h = atomic_load(&r->handed);
+	while (h != NULL) {
+		struct handover *next = h->next;
+
+		close(h->fd);
+		free(h);
+		h = next;
+	}
 	if (r->host.port != NULL)
 		lf_port_close(r->host.port);
 	if (r->ring_ready)

@@ -30,8 +30,10 @@ struct server {
 	struct lf_engine *engine;
 	int listener; /* listening socket */
 	struct reactor **reactors;
-	_Atomic unsigned connections; /* open in all reactors */
-	_Atomic bool stopping;        /* drain: no new connections, no new requests */
+	_Atomic unsigned connections;      /* open in all reactors */
+	_Atomic uint64_t statements;       /* prepared in all connections */
+	_Atomic uint64_t accepted_refused; /* acknowledged as accepted, refused by the engine */
+	_Atomic bool stopping;             /* drain: no new connections, no new requests */
 };
 
 /* Makes the ring, the buffers and the port. number: 0…reactors-1. */

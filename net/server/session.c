@@ -23,8 +23,12 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 	unsigned char *p;
 
 	wire_get(r, &hello, sizeof(hello));
-	if (r->bad || hello.magic != WIRE_MAGIC || s->greeted) {
-		session_violation(s, request, "expected hello");
+	if (s->greeted) {
+		session_violation(s, request, "hello a second time");
+		return;
+	}
+	if (r->bad || r->left != 0 || hello.magic != WIRE_MAGIC) {
+		session_violation(s, request, "malformed hello");
 		return;
 	}
 	if (hello.version_min > WIRE_VERSION || hello.version_max < WIRE_VERSION) {
@@ -72,6 +76,8 @@ static void on_info(struct session *s, uint64_t request)
 	info_line(&info, "memory_used", stats.memory_used);
 	info_line(&info, "memory_limit", stats.memory_limit);
 	info_line(&info, "connections", atomic_load(&s->host->server->connections));
+	info_line(&info, "statements", atomic_load(&s->host->server->statements));
+	info_line(&info, "accepted_refused", atomic_load(&s->host->server->accepted_refused));
 	p = session_frame(s, WIRE_INFO_OK, 0, request, info.n);
 	if (p != NULL)
 		memcpy(p, info.text, info.n);
@@ -91,8 +97,15 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_EXECUTE: return session_on_execute(s, h->request, r, false);
 	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h->request, r, true);
 	case WIRE_QUERY: return session_on_query(s, h->request, r);
-	case WIRE_PING: (void)session_frame(s, WIRE_PONG, 0, h->request, 0); return true;
-	case WIRE_INFO: on_info(s, h->request); return true;
+	case WIRE_PING:
+	case WIRE_INFO:
+		if (h->length != 0)
+			session_violation(s, h->request, "a body where there is none");
+		else if (h->type == WIRE_PING)
+			(void)session_frame(s, WIRE_PONG, 0, h->request, 0);
+		else
+			on_info(s, h->request);
+		return true;
 	case WIRE_SCHEMA: session_on_schema(s, h->request, r); return true;
 	default: session_violation(s, h->request, "unknown type of frame"); return true;
 	}
@@ -100,26 +113,43 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 
 size_t session_input(struct session *s, const unsigned char *p, size_t n)
 {
+	struct connection *c = s->c;
 	size_t used = 0;
 
-	while (!s->c->closing && !s->c->blocked && n - used >= WIRE_HEADER) {
+	while (!c->closing && !c->blocked && n - used >= WIRE_HEADER) {
+		size_t written = buffer_length(&c->out);
 		struct wire_reader r;
 		struct wire_header h;
 
 		memcpy(&h, p + used, sizeof(h));
 		/* Before anything is allocated for it. */
-		if (h.length > s->host->server->options.frame_max || h.zero != 0) {
-			session_violation(s, h.request, "frame too long or malformed");
+		if (h.length > s->host->server->options.frame_max) {
+			session_violation(s, h.request, "frame too long");
+			return n;
+		}
+		if (h.flags != 0 || h.zero != 0) {
+			session_violation(s, h.request, "malformed header");
 			return n;
 		}
 		if (n - used - WIRE_HEADER < h.length)
 			break;
+		if (connection_output(c) > s->host->server->options.output_max) {
+			c->blocked = true;
+			break;
+		}
+		if (c->budget <= 0) {
+			c->yielded = true;
+			break;
+		}
 		r = (struct wire_reader){ p + used + WIRE_HEADER, h.length, false };
 		if (!on_frame(s, &h, &r))
 			break;
 		used += WIRE_HEADER + h.length;
+		c->budget -= WIRE_HEADER + h.length + (h.type == WIRE_QUERY ? QUERY_COST : 0);
+		if (buffer_length(&c->out) > written)
+			c->budget -= (int64_t)(buffer_length(&c->out) - written);
 	}
-	return s->c->closing ? n : used;
+	return c->closing ? n : used;
 }
 
 struct session *session_new(struct session_host *host, struct connection *c)
@@ -139,7 +169,7 @@ bool session_free(struct session *s)
 		return false;
 	for (uint32_t i = 0; i < s->nslots; i++)
 		if (s->slots[i].statement != NULL)
-			lf_release(s->host->engine, s->slots[i].statement);
+			session_slot_drop(s, i);
 	free(s->slots);
 	free(s);
 	return true;

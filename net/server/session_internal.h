@@ -9,6 +9,10 @@
 #include "net/server/connection.h"
 #include "net/wire/wire.h"
 
+/* What parsing a text or scanning a table is charged to a connection's share of a round, in bytes: as some 1000
+ * frames of reads by key. */
+enum { QUERY_COST = KIB(32) };
+
 struct slot {
 	struct statement *statement;
 	uint32_t used; /* executions under way */
@@ -72,6 +76,8 @@ int rows_add(void *arg, const void *row, uint32_t size);
 struct slot *session_slot(struct session *s, uint32_t handle);
 /* An execution of it has been answered: release it if it was closed meanwhile. */
 void session_slot_unuse(struct session *s, uint32_t handle);
+/* Release it now. */
+void session_slot_drop(struct session *s, uint32_t handle);
 void session_prepared(
 	struct session *s, uint64_t request, uint32_t handle, const struct statement *st);
 void session_unknown_statement(struct session *s, uint64_t request, uint32_t handle);

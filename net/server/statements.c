@@ -29,6 +29,16 @@ static int slot_take(struct session *s, uint32_t *out)
 	return 0;
 }
 
+void session_slot_drop(struct session *s, uint32_t handle)
+{
+	struct slot *slot = &s->slots[handle];
+
+	lf_release(s->host->engine, slot->statement);
+	*slot = (struct slot){ NULL, 0, false };
+	s->open--;
+	atomic_fetch_sub(&s->host->server->statements, 1);
+}
+
 static void slot_release(struct session *s, uint32_t i)
 {
 	struct slot *slot = &s->slots[i];
@@ -37,9 +47,7 @@ static void slot_release(struct session *s, uint32_t i)
 		slot->closed = true;
 		return;
 	}
-	lf_release(s->host->engine, slot->statement);
-	*slot = (struct slot){ NULL, 0, false };
-	s->open--;
+	session_slot_drop(s, i);
 }
 
 void session_slot_unuse(struct session *s, uint32_t handle)
@@ -93,7 +101,7 @@ void session_prepared(
 void session_on_prepare(struct session *s, uint64_t request, struct wire_reader *r)
 {
 	struct wire_prepare head;
-	enum type_id declared[256];
+	enum type_id *declared;
 	const unsigned char *types;
 	const char *text;
 	struct statement *st;
@@ -103,12 +111,26 @@ void session_on_prepare(struct session *s, uint64_t request, struct wire_reader 
 	wire_get(r, &head, sizeof(head));
 	types = wire_take(r, head.ndeclared);
 	text = wire_take(r, head.text_length);
-	if (r->bad || r->left != 0 || head.ndeclared > 256) {
+	if (r->bad || r->left != 0 || head.zero != 0) {
 		session_violation(s, request, "malformed prepare");
 		return;
 	}
-	for (unsigned i = 0; i < head.ndeclared; i++)
-		declared[i] = types[i] < TYPE_COUNT ? (enum type_id)types[i] : TYPE_UNKNOWN;
+	arena_reset(&s->host->scratch);
+	declared = arena_alloc(&s->host->scratch, (head.ndeclared + 1u) * sizeof(*declared));
+	if (declared == NULL) {
+		error_set(&e, ERR_OUT_OF_MEMORY, 0, NULL);
+		session_error(s, request, 0, &e);
+		return;
+	}
+	for (unsigned i = 0; i < head.ndeclared; i++) {
+		if (types[i] >= TYPE_COUNT) {
+			error_set(&e, ERR_UNDEFINED_OBJECT, 0,
+				"type %u of parameter $%u does not exist", types[i], i + 1);
+			session_error(s, request, 0, &e);
+			return;
+		}
+		declared[i] = (enum type_id)types[i];
+	}
 	if (s->open >= s->host->server->options.statements_max) {
 		error_set(&e, ERR_LIMIT, 0, "more than %u prepared statements in one connection",
 			s->host->server->options.statements_max);
@@ -128,6 +150,7 @@ void session_on_prepare(struct session *s, uint64_t request, struct wire_reader 
 	}
 	s->slots[handle] = (struct slot){ st, 0, false };
 	s->open++;
+	atomic_fetch_add(&s->host->server->statements, 1);
 	session_prepared(s, request, handle, st);
 }
 

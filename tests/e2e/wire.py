@@ -147,12 +147,12 @@ class Connection:
     def execute(self, handle, *rows, ack=VISIBLE, timeout=0, at_least=0, request=None, count=None):
         """The bytes of EXECUTE, or of EXECUTE_BATCH with several rows."""
         count = len(rows) if count is None else count
-        return frame(EXECUTE if count == 1 else EXECUTE_BATCH, request or self.request(),
+        return frame(EXECUTE if count == 1 else EXECUTE_BATCH, self.request() if request is None else request,
                      struct.pack("<IB3xIIQ", handle, ack, timeout, count, at_least) + b"".join(rows))
 
     def query(self, text, ack=VISIBLE, timeout=0, at_least=0, request=None):
         """The bytes of QUERY."""
-        return frame(QUERY, request or self.request(),
+        return frame(QUERY, self.request() if request is None else request,
                      struct.pack("<B3xIQ", ack, timeout, at_least) + text.encode())
 
     def run(self, text, **options):
