@@ -74,7 +74,7 @@ struct request {
 	struct command_parts **parts; /* by shard; NULL where none */
 	void *memory;                 /* params and parts in one block */
 	size_t memory_bytes;
-	unsigned remaining;           /* replies to come */
+	unsigned remaining; /* replies to come */
 	uint32_t done, all;
 	uint64_t epoch, count;
 	struct error *error; /* the first */
