@@ -242,6 +242,7 @@ void lf_engine_close(struct lf_engine *engine)
 		port_free(port);
 	}
 	engine_views_free(engine);
+	engine_graves_free(engine);
 	relations_free(engine);
 	if (set->epochs != NULL)
 		epochs_free(set->epochs);

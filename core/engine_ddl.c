@@ -116,9 +116,40 @@ static int parts_register(struct lf_engine *engine, struct parts *parts, struct 
 	return 0;
 }
 
-/* Readers may be in these parts until every pin has passed `epoch`. */
-static void parts_condemn(struct lf_engine *engine, struct parts *parts, uint64_t epoch)
+static void graves_open(struct lf_engine *engine, uint64_t reclaimable)
 {
+	for (struct grave **link = &engine->graves; *link != NULL;) {
+		struct grave *g = *link;
+
+		if (g->epoch > reclaimable) {
+			link = &g->next;
+			continue;
+		}
+		*link = g->next;
+		if (g->relation != NULL)
+			g->relation->user = NULL;
+		relation_release(g->relation);
+		free(g->parts);
+		free(g);
+	}
+}
+
+void engine_graves_free(struct lf_engine *engine)
+{
+	graves_open(engine, UINT64_MAX);
+}
+
+/* Readers may be in these parts until every pin has passed `epoch`. relation: dropped with them, or
+ * NULL. */
+static void parts_condemn(
+	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch)
+{
+	struct grave *g = malloc(sizeof(*g));
+
+	if (g != NULL) {
+		*g = (struct grave){ engine->graves, parts, relation, epoch };
+		engine->graves = g;
+	}
 	for (unsigned s = 0; s < parts->shards; s++) {
 		struct projector *p = engine->set.projectors[s];
 
@@ -311,10 +342,22 @@ static int view_rebuild(
 		view->user = old;
 		return -1;
 	}
-	parts_condemn(engine, old, epoch);
-	/* Readers of the old one need its header until their pins have passed; it is small and goes
-	 * with the engine. */
+	parts_condemn(engine, old, NULL, epoch);
 	return 0;
+}
+
+/* As view_rebuild(), with no way back: a view that cannot be made again has failed. */
+static int view_rebuild_or_fail(
+	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
+{
+	struct parts *parts;
+
+	if (view_rebuild(engine, view, epoch, e) == 0)
+		return 0;
+	parts = view->user;
+	parts->reason = *e;
+	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
+	return -1;
 }
 
 static int view_key_set(
@@ -326,13 +369,7 @@ static int view_key_set(
 	if (view_rebuild(engine, r, epoch, e) == 0)
 		return 0;
 	(void)catalog_drop_index(engine->catalog, ix, &ignored);
-	if (view_rebuild(engine, r, epoch, &ignored) != 0) {
-		struct parts *parts = r->user;
-
-		/* Not even the old form could be made again: the view has failed. */
-		parts->reason = ignored;
-		__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
-	}
+	(void)view_rebuild_or_fail(engine, r, epoch, &ignored);
 	return -1;
 }
 
@@ -381,7 +418,7 @@ static int drop_index(
 	if (catalog_drop_index(engine->catalog, ix, e) != 0)
 		return -1;
 	if (key)
-		return view_rebuild(engine, r, epoch, e);
+		return view_rebuild_or_fail(engine, r, epoch, e);
 	for (unsigned s = 0; s < parts->shards; s++)
 		part_drop_index(parts->part[s], at, epoch);
 	return 0;
@@ -400,8 +437,8 @@ static int drop_relation(
 	}
 	if (view)
 		view_forget(engine, r);
-	parts_condemn(engine, parts, epoch);
-	/* The reference is kept: the condemned parts and late readers still look at the relation. */
+	/* With the reference: the condemned parts and late readers still look at the relation. */
+	parts_condemn(engine, parts, r, epoch);
 	return 0;
 }
 
@@ -443,6 +480,7 @@ static int ddl_run(
 
 	barrier_enter(engine);
 	pthread_mutex_lock(&engine->catalog_lock);
+	graves_open(engine, epoch_reclaimable(set->epochs));
 	*epoch = epoch_enter(set->epochs, 0);
 	status = sql_prepare(&s, engine->catalog, engine->heap, text, len, NULL, 0, e);
 	if (status == 0) {

@@ -58,6 +58,7 @@ struct lf_engine {
 	pthread_cond_t ddl_cond;
 	struct ddl_queue ddl_jobs; /* under ddl_lock */
 	struct view_slot *views;   /* under ddl_lock's holder: the DDL executor */
+	struct grave *graves;      /* the same */
 };
 
 /* A view's plan, kept as long as the view. */
@@ -65,6 +66,14 @@ struct view_slot {
 	struct view_slot *next;
 	const struct relation *view;
 	struct view_plan *plan;
+};
+
+/* What a schema change has taken away, until no reader can be in it. */
+struct grave {
+	struct grave *next;
+	struct parts *parts;       /* the header only: the parts are the projectors' to free */
+	struct relation *relation; /* NULL, or a reference to let go */
+	uint64_t epoch;
 };
 
 /* A command of several parts, or one that is executing DDL. */
@@ -119,6 +128,8 @@ int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const char
 /* Stepped mode: execute one queued schema change. */
 bool engine_ddl_step(struct lf_engine *engine);
 void engine_views_free(struct lf_engine *engine);
+/* At the engine's end. */
+void engine_graves_free(struct lf_engine *engine);
 /* Free a port's memory, at the engine's end. */
 void port_free(struct lf_port *port);
 /* To a port: a schema change is done. */
