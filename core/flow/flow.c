@@ -6,7 +6,10 @@
  * state and marks itself dirty. At the end of the stage dirty groups give their new output row in place of
  * the last one, and the publisher nets what came by key and writes it.
  *
- * An error fails the view (flow.h): it is stopped at once and its state freed, the rest goes on.
+ * An error fails the view (flow.h): it is stopped and its state freed, the rest goes on. But within a stage
+ * rows come and go that were never there together (ΔL meets R before ΔR has come; a row between two
+ * statements of one command). So a row whose expressions fail is dropped with its weight counted, and
+ * only what is left of these weights at the end of the stage fails the view: before, there was none.
  *
  * Budget per delta of a join: its own arrangement 2 misses, the other side's 1 and 1 a match; of a group: 2
  * misses, nothing else until the stage ends, once a group and batch.
@@ -15,6 +18,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
 #include "core/flow/flow_internal.h"
 #include "core/store/hashdir.h"
 #include "core/store/multimap.h"
@@ -57,6 +61,8 @@ struct view_state {
 	struct hashdir groups;
 	struct group *dirty;
 	struct changes out; /* rows for the publisher, in this stage */
+	int64_t errors;     /* weight of rows dropped in this stage because of an error */
+	struct error error; /* one of them */
 };
 
 /* A delta that waits for its stage to run. */
@@ -184,6 +190,28 @@ static void view_no_memory(struct flow *f, struct view_state *v)
 	view_fail(f, v);
 }
 
+/* A row of this weight could not be computed: f->error says why. */
+static void view_error(struct flow *f, struct view_state *v, int64_t weight)
+{
+	arena_reset(&f->scratch);
+	if (f->error.code == ERR_OUT_OF_MEMORY) {
+		view_fail(f, v);
+		return;
+	}
+	if (weight > 0)
+		v->error = f->error;
+	v->errors += weight;
+}
+
+/* At the end of a stage: errors that are there to stay. */
+static void view_settle_errors(struct flow *f, struct view_state *v)
+{
+	if (v->errors == 0)
+		return;
+	f->error = v->error;
+	view_fail(f, v);
+}
+
 static struct view_state **view_find(struct flow *f, const struct relation *view)
 {
 	struct view_state **link = &f->views;
@@ -235,9 +263,9 @@ static int test(struct flow *f, const struct program *p, const void *row0, const
 
 enum { VALUES_STACK = 64 };
 
-/* Run a projection into a packed row in the stage's memory; NULL: the view has failed. */
-static const void *project(struct flow *f, struct view_state *v, const struct program *p,
-	const struct row_layout *l, const void *row0, const void *row1)
+/* Run a projection into a packed row in the stage's memory; NULL: f->error says why. */
+static const void *project(struct flow *f, const struct program *p, const struct row_layout *l,
+	const void *row0, const void *row1)
 {
 	struct value stack[VALUES_STACK], *values = stack;
 	void *row;
@@ -245,16 +273,14 @@ static const void *project(struct flow *f, struct view_state *v, const struct pr
 	if (l->ncols > VALUES_STACK)
 		values = arena_alloc(&f->rows, l->ncols * sizeof(*values));
 	if (values == NULL) {
-		view_no_memory(f, v);
+		error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 		return NULL;
 	}
-	if (evaluate(f, p, row0, row1, values) != 0) {
-		view_fail(f, v);
+	if (evaluate(f, p, row0, row1, values) != 0)
 		return NULL;
-	}
 	row = arena_alloc(&f->rows, row_encoded_size(l, values));
 	if (row == NULL)
-		view_no_memory(f, v);
+		error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	else
 		row_encode(l, values, row);
 	arena_reset(&f->scratch);
@@ -275,7 +301,7 @@ static void edge_follow(
 		struct value value;
 
 		if (evaluate(f, e->route, row, NULL, &value) != 0) {
-			view_fail(f, v);
+			view_error(f, v, weight);
 			return;
 		}
 		to = shard_of(value_hash(&value), f->shards);
@@ -307,12 +333,14 @@ static void scan_input(struct flow *f, struct view_state *v, const struct relati
 		pass = test(f, scan->filter, row, NULL);
 		arena_reset(&f->scratch);
 		if (pass < 0)
-			view_fail(f, v);
+			view_error(f, v, weight);
 		if (pass <= 0)
 			continue;
-		out = project(f, v, scan->projection, &scan->layout, row, NULL);
+		out = project(f, scan->projection, &scan->layout, row, NULL);
 		if (out != NULL)
 			edge_follow(f, v, &scan->edge, out, weight);
+		else
+			view_error(f, v, weight);
 	}
 }
 
@@ -320,18 +348,16 @@ static void scan_input(struct flow *f, struct view_state *v, const struct relati
 
 enum { KEYS_STACK = 16 };
 
-/* Evaluate the keys of a side; false: one is NULL, or the view has failed. */
-static bool join_keys(struct flow *f, struct view_state *v, const struct join_side *side,
-	const void *row, struct value *keys)
+/* Evaluate the keys of a side. 1; 0: one is NULL; -1: f->error. */
+static int join_keys(
+	struct flow *f, const struct join_side *side, const void *row, struct value *keys)
 {
-	if (evaluate(f, side->keys, row, NULL, keys) != 0) {
-		view_fail(f, v);
-		return false;
-	}
+	if (evaluate(f, side->keys, row, NULL, keys) != 0)
+		return -1;
 	for (unsigned i = 0; i < side->nkeys; i++)
 		if (value_is_null(&keys[i]))
-			return false;
-	return true;
+			return 0;
+	return 1;
 }
 
 static bool keys_equal(const struct value *a, const struct value *b, unsigned n)
@@ -355,12 +381,14 @@ static void join_match(struct flow *f, struct view_state *v, const struct join_p
 
 	arena_reset(&f->scratch);
 	if (pass < 0)
-		view_fail(f, v);
+		view_error(f, v, weight);
 	if (pass <= 0)
 		return;
-	row = project(f, v, j->projection, &j->layout, left, right);
+	row = project(f, j->projection, &j->layout, left, right);
 	if (row != NULL)
 		edge_follow(f, v, &j->edge, row, weight);
+	else
+		view_error(f, v, weight);
 }
 
 static void join_input(
@@ -371,30 +399,31 @@ static void join_input(
 	struct value keys[KEYS_STACK], others[KEYS_STACK];
 	const struct multimap_entry *e;
 	uint64_t hash;
+	int keyed;
 
-	if (!join_keys(f, v, own, row, keys)) {
+	keyed = join_keys(f, own, row, keys);
+	if (keyed < 0)
+		view_error(f, v, weight);
+	if (keyed <= 0) {
 		arena_reset(&f->scratch);
 		return;
 	}
 	hash = values_hash(keys, own->nkeys);
 	for (e = multimap_first(v->sides[to ^ 1], hash); e != NULL; e = e->next) {
-		bool same;
-
-		/* The own keys' bytes may be in scratch: evaluate the other's after them, then drop both. */
-		if (!join_keys(f, v, other, e->row, others)) {
-			if (v->stopped)
-				return;
-			continue;
+		/* The own keys' bytes may be in scratch: evaluate the other's after them, then drop both. The
+		 * other row has its keys: it has come through here. */
+		if (join_keys(f, other, e->row, others) <= 0) {
+			view_fail(f, v);
+			return;
 		}
-		same = keys_equal(keys, others, own->nkeys);
-		if (!same)
+		if (!keys_equal(keys, others, own->nkeys))
 			continue;
 		join_match(f, v, j, to % 2 == 0 ? row : e->row, to % 2 == 0 ? e->row : row,
 			weight * e->weight);
 		if (v->stopped)
 			return;
 		/* join_match() has reset scratch. */
-		if (evaluate(f, own->keys, row, NULL, keys) != 0) {
+		if (join_keys(f, own, row, keys) <= 0) {
 			view_fail(f, v);
 			return;
 		}
@@ -462,6 +491,7 @@ static int aggregate_add(struct flow *f, const struct aggregate *a, struct aggre
 	}
 }
 
+/* The group of a row, made when it is the first; NULL: f->error. */
 static struct group *group_of(struct flow *f, struct view_state *v, const void *row)
 {
 	const struct group_plan *plan = v->plan->group;
@@ -472,7 +502,7 @@ static struct group *group_of(struct flow *f, struct view_state *v, const void *
 	struct group *g;
 
 	if (plan->nkeys > 0) {
-		key = project(f, v, plan->keys, &plan->key_layout, row, NULL);
+		key = project(f, plan->keys, &plan->key_layout, row, NULL);
 		if (key == NULL)
 			return NULL;
 	} else {
@@ -483,7 +513,7 @@ static struct group *group_of(struct flow *f, struct view_state *v, const void *
 	if (g == NULL)
 		g = group_new(f, v, hash, key);
 	if (g == NULL)
-		view_no_memory(f, v);
+		error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	return g;
 }
 
@@ -491,15 +521,21 @@ static void group_input(struct flow *f, struct view_state *v, const void *row, i
 {
 	const struct group_plan *plan = v->plan->group;
 	struct value *values = arena_alloc(&f->rows, (2 * plan->naggregates + 1) * sizeof(*values));
-	struct group *g = values == NULL ? NULL : group_of(f, v, row);
+	struct group *g;
 
-	if (g == NULL) {
-		if (values == NULL)
-			view_no_memory(f, v);
+	if (values == NULL) {
+		view_no_memory(f, v);
 		return;
 	}
+	g = group_of(f, v, row);
+	if (g == NULL) {
+		view_error(f, v, weight);
+		return;
+	}
+	/* Also when the row is dropped: a new group that stays empty goes at the end of the stage. */
+	group_dirty(v, g);
 	if (evaluate(f, plan->values, row, NULL, values) != 0) {
-		view_fail(f, v);
+		view_error(f, v, weight);
 		return;
 	}
 	for (unsigned i = 0; i < plan->naggregates; i++) {
@@ -515,7 +551,6 @@ static void group_input(struct flow *f, struct view_state *v, const void *row, i
 	}
 	arena_reset(&f->scratch);
 	g->weight += weight;
-	group_dirty(v, g);
 }
 
 static int aggregate_result(struct flow *f, const struct aggregate *a,
@@ -581,8 +616,11 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 	*failed = false;
 	if (pass == 0)
 		return NULL;
-	row = (void *)(uintptr_t)project(f, v, plan->outputs, &v->plan->view->layout, row, NULL);
-	*failed = row == NULL;
+	row = (void *)(uintptr_t)project(f, plan->outputs, &v->plan->view->layout, row, NULL);
+	if (row == NULL) {
+		view_fail(f, v);
+		*failed = true;
+	}
 	return row;
 }
 
@@ -666,6 +704,7 @@ static void groups_emit(struct flow *f, struct view_state *v)
 static void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight)
 {
 	struct changes *c = &v->out;
+	uint64_t hash;
 
 	if (c->n == c->cap) {
 		unsigned cap = c->cap == 0 ? 64 : 2 * c->cap;
@@ -679,8 +718,11 @@ static void publish_input(struct flow *f, struct view_state *v, const void *row,
 		c->list = grown;
 		c->cap = cap;
 	}
-	c->list[c->n++] = (struct row_change){ row,
-		row_hash(&v->plan->view->layout, row, v->target->key, v->target->nkey), weight };
+	/* Of a view without key it only brings equal rows together. */
+	hash = v->target->counted
+		? hash_bytes(row, row_size(row), 0)
+		: row_hash(&v->plan->view->layout, row, v->target->key, v->target->nkey);
+	c->list[c->n++] = (struct row_change){ row, hash, weight };
 }
 
 /* By key, equal rows together, deletions first. */
@@ -727,41 +769,61 @@ static const void *published(const struct view_state *v, const struct row_change
 	return part_find(v->target, c->hash, &v->plan->view->layout, c->row, v->target->key);
 }
 
+/* The stored row of a view without key; NULL: out of memory. */
+static const void *counted_row(
+	struct flow *f, struct view_state *v, const struct row_change *c, int64_t count)
+{
+	const struct row_layout *l = &v->target->layout, *vl = &v->plan->view->layout;
+	struct value *values = arena_alloc(&f->rows, l->ncols * sizeof(*values));
+	void *row = NULL;
+
+	if (values == NULL)
+		return NULL;
+	for (unsigned i = 0; i < vl->ncols; i++)
+		row_get(vl, c->row, i, &values[i]);
+	if (v->target->formed)
+		values[vl->ncols] = (struct value){ .type = TYPE_INT8, .i = (int64_t)c->hash };
+	values[l->ncols - 1] = (struct value){ .type = TYPE_INT8, .i = count };
+	row = arena_alloc(&f->rows, row_encoded_size(l, values));
+	if (row != NULL)
+		row_encode(l, values, row);
+	return row;
+}
+
 /* A view without key: count how often the row occurs. */
 static int publish_counted(
 	struct flow *f, struct view_state *v, const struct row_change *c, uint64_t epoch)
 {
 	const struct row_layout *l = &v->target->layout;
-	const void *found = published(v, c), *old = NULL;
-	struct value *values = arena_alloc(&f->rows, l->ncols * sizeof(*values));
+	const void *row = counted_row(f, v, c, c->weight), *found, *old = NULL;
 	int64_t count = c->weight;
-	void *row;
+	uint64_t hash;
 
-	if (values == NULL)
+	if (row == NULL)
 		return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	hash = part_key_hash(v->target, row);
+	found = part_find(v->target, hash, l, row, v->target->key);
 	if (found != NULL) {
 		void *copy = arena_alloc(&f->rows, row_size(found));
+		struct value before;
 
 		if (copy == NULL)
 			return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 		memcpy(copy, found, row_size(found));
 		old = copy;
-		row_get(l, old, l->ncols - 1u, &values[0]);
-		count += values[0].i;
+		row_get(l, old, l->ncols - 1u, &before);
+		count += before.i;
 	}
 	if (count < 0)
 		return error_set(&f->error, ERR_INTERNAL, 0,
 			"a row of the view would occur %lld times", (long long)count);
-	for (unsigned i = 0; i + 1 < l->ncols; i++)
-		row_get(&v->plan->view->layout, c->row, i, &values[i]);
-	values[l->ncols - 1] = (struct value){ .type = TYPE_INT8, .i = count };
 	if (count == 0)
-		return old == NULL ? 0 : part_delete(v->target, c->hash, epoch, old);
-	row = arena_alloc(&f->rows, row_encoded_size(l, values));
+		return old == NULL ? 0 : part_delete(v->target, hash, epoch, old);
+	if (old != NULL)
+		row = counted_row(f, v, c, count);
 	if (row == NULL)
 		return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	row_encode(l, values, row);
-	return part_put(v->target, c->hash, epoch, old, row);
+	return part_put(v->target, hash, epoch, old, row);
 }
 
 static int publish_delete(
@@ -871,10 +933,12 @@ static void input(
 	} else if (p->group != NULL) {
 		group_input(f, v, row, weight);
 	} else {
-		const void *out = project(f, v, p->outputs, &p->view->layout, row, NULL);
+		const void *out = project(f, p->outputs, &p->view->layout, row, NULL);
 
 		if (out != NULL)
 			edge_follow(f, v, &p->publish, out, weight);
+		else
+			view_error(f, v, weight);
 	}
 }
 
@@ -988,6 +1052,8 @@ void flow_run(struct flow *f, unsigned stage, uint64_t epoch)
 			input(f, q.view, q.input, q.row, q.weight);
 	}
 	f->nqueue = left;
+	for (struct view_state *v = f->views; v != NULL; v = v->next)
+		view_settle_errors(f, v);
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
 		if (!v->stopped && v->plan->group != NULL && v->plan->group->stage == stage)
 			groups_emit(f, v);

@@ -4,6 +4,7 @@
  */
 #include "core/flow/ordered.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/base/assert.h"
@@ -24,12 +25,22 @@ static bool has_bytes(const struct value *v)
 		v->type == TYPE_BYTEA;
 }
 
-/* Equal numerics of different scale are kept apart, so that what is retracted is what was added. */
+static int sign_of(const struct value *v)
+{
+	if (v->type == TYPE_FLOAT4)
+		return signbit(v->f) != 0;
+	return v->type == TYPE_FLOAT8 && signbit(v->d) != 0;
+}
+
+/* Equal numerics of different scale, and zeros of different sign, are kept apart, so that what is retracted
+ * is what was added. */
 static int order(const struct value *a, const struct value *b)
 {
 	int c = value_compare(a, b);
 
-	return c != 0 ? c : (int)a->scale - (int)b->scale;
+	if (c != 0)
+		return c;
+	return a->scale != b->scale ? (int)a->scale - (int)b->scale : sign_of(b) - sign_of(a);
 }
 
 static struct ordered_node *node_new(const struct value *v, int64_t weight, struct heap *h)

@@ -9,10 +9,16 @@
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 
+/* Whether equal values may print differently: 1.0 and 1.00, 0 and -0. */
+static bool has_forms(struct type t)
+{
+	return t.id == TYPE_FLOAT4 || t.id == TYPE_FLOAT8 || (t.id == TYPE_NUMERIC && t.a == 0);
+}
+
 static int layout_make(struct part *p, struct error *e)
 {
 	const struct relation *r = p->relation;
-	struct type *types = arena_alloc(&p->arena, (r->ncols + 1u) * sizeof(*types));
+	struct type *types = arena_alloc(&p->arena, (r->ncols + 2u) * sizeof(*types));
 	uint16_t *key = arena_alloc(&p->arena, (r->ncols + 1u) * sizeof(*key));
 	unsigned n = r->ncols;
 
@@ -22,10 +28,15 @@ static int layout_make(struct part *p, struct error *e)
 		types[c] = r->columns[c].type;
 	p->counted = r->kind == RELATION_VIEW && r->nkey == 0;
 	if (p->counted) {
-		types[n++] = (struct type){ .id = TYPE_INT8 };
 		for (unsigned c = 0; c < r->ncols; c++)
+			p->formed |= has_forms(types[c]);
+		n += p->formed;
+		for (unsigned c = 0; c < n; c++)
 			key[c] = (uint16_t)c;
-		p->nkey = r->ncols;
+		p->nkey = (uint16_t)n;
+		for (unsigned c = r->ncols; c <= n; c++)
+			types[c] = (struct type){ .id = TYPE_INT8 };
+		n++;
 	} else {
 		memcpy(key, r->key, r->nkey * sizeof(*key));
 		p->nkey = r->nkey;

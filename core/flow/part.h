@@ -3,7 +3,8 @@
  *
  * Written by the owning projector only; read by any thread that holds an epoch pin. A view without a
  * key (relation->nkey == 0 and it groups or projects to rows that may repeat) is stored `counted`: the
- * key is the whole row and a last hidden bigint column says how often it occurs.
+ * key is the whole row and a last hidden bigint column says how often it occurs. Where equal rows may print
+ * differently (1.0 and 1.00) another hidden bigint before it, part of the key, keeps them apart.
  */
 #ifndef LF_FLOW_PART_H
 #define LF_FLOW_PART_H
@@ -17,10 +18,9 @@ struct part {
 	const struct relation *relation;
 	struct heap *heap;
 	struct retire *retire;
-	bool counted;
-	struct row_layout
-		layout; /* of the stored rows: the relation's, plus the count when counted */
-	uint16_t nkey;  /* of the stored rows */
+	bool counted, formed;     /* formed: the key has the hash of the row's bytes */
+	struct row_layout layout; /* of the stored rows: the relation's, plus what is hidden */
+	uint16_t nkey;            /* of the stored rows */
 	const uint16_t *key;
 	struct table *table;
 	unsigned nindexes; /* parallel to relation->indexes; NULL for the primary one */

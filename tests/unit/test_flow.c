@@ -1,0 +1,240 @@
+/*
+ * Cases of views that random commands rarely or never meet; tests/property/test_views.c does the rest.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/engine.h"
+#include "core/sql/cast.h"
+
+enum { TEXT_MAX = 1024 };
+
+struct fixture {
+	struct lf_engine *engine;
+	struct lf_port *port;
+	struct error error;
+};
+
+static void open_fixture(struct fixture *f, unsigned projectors)
+{
+	struct lf_options o = lf_options_default();
+
+	o.projectors = projectors;
+	o.stepped = true;
+	assert_int_equal(lf_engine_open(&f->engine, &o, &f->error), 0);
+	assert_int_equal(lf_port_open(&f->port, f->engine, NULL, NULL, &f->error), 0);
+}
+
+static void close_fixture(struct fixture *f)
+{
+	lf_port_close(f->port);
+	lf_engine_close(f->engine);
+}
+
+static void run(struct fixture *f, const char *text)
+{
+	if (lf_run_script(f->port, text, strlen(text), &f->error) != 0)
+		fail_msg("%s: %s %s", text, error_sqlstate(f->error.code), f->error.message);
+}
+
+/* One command, of one or several statements. */
+static void command(struct fixture *f, const char *text)
+{
+	if (lf_run(f->port, text, strlen(text), NULL, NULL, NULL, &f->error) != 0)
+		fail_msg("%s: %s %s", text, error_sqlstate(f->error.code), f->error.message);
+}
+
+static int add_row(void *arg, const struct statement *s, const void *row)
+{
+	char *text = arg;
+	size_t n = strlen(text);
+
+	if (n > 0)
+		text[n++] = '\n';
+	for (unsigned c = 0; c < s->nresults; c++) {
+		struct value v;
+
+		if (c > 0)
+			text[n++] = '|';
+		row_get(&s->result_layout, row, c, &v);
+		if (!value_is_null(&v))
+			n += value_format(
+				&v, s->result_layout.types[c], text + n, TEXT_MAX - n - 2);
+	}
+	text[n] = '\0';
+	return 0;
+}
+
+/* The rows of a query: columns separated by '|', rows by newlines. */
+static void expect(struct fixture *f, const char *query, const char *rows)
+{
+	char text[TEXT_MAX] = "";
+
+	if (lf_run(f->port, query, strlen(query), NULL, add_row, text, &f->error) != 0)
+		fail_msg("%s: %s %s", query, error_sqlstate(f->error.code), f->error.message);
+	assert_string_equal(text, rows);
+}
+
+static void expect_error(struct fixture *f, const char *text, enum error_code code)
+{
+	assert_int_equal(lf_run(f->port, text, strlen(text), NULL, NULL, NULL, &f->error), -1);
+	assert_string_equal(error_sqlstate(f->error.code), error_sqlstate(code));
+}
+
+/* --- errors in views --- */
+
+static const char DIVIDED[] =
+	"CREATE TABLE l (id int PRIMARY KEY, n int, c int);"
+	"CREATE TABLE r (id int PRIMARY KEY, d int);"
+	"CREATE MATERIALIZED VIEW rows AS SELECT id, n / c AS q FROM l;"
+	"CREATE MATERIALIZED VIEW filtered AS SELECT id FROM l WHERE n / c > 0;"
+	"CREATE MATERIALIZED VIEW sums AS SELECT sum(n / c) AS s FROM l;"
+	"CREATE MATERIALIZED VIEW keys AS SELECT n / c AS k, count(*) AS x FROM l GROUP BY n / c;"
+	"CREATE MATERIALIZED VIEW pairs AS SELECT l.id, l.n / (r.d - l.c) AS q"
+	"  FROM l JOIN r ON r.id = l.id;"
+	"CREATE MATERIALIZED VIEW residual AS SELECT l.id FROM l JOIN r ON r.id = l.id"
+	"  WHERE l.n / (r.d - l.c) > 0;"
+	"INSERT INTO l VALUES (1, 10, 1);"
+	"INSERT INTO r VALUES (1, 2);";
+
+/* What was there only between two statements of one command, or pairs that never were there together,
+ * cannot fail a view. */
+static void passing_errors(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, DIVIDED);
+	command(&f,
+		"UPDATE l SET c = 0 WHERE id = 1; UPDATE l SET c = 2 WHERE id = 1;"
+		"UPDATE r SET d = 3 WHERE id = 1");
+	expect(&f, "SELECT * FROM rows", "1|5");
+	expect(&f, "SELECT * FROM filtered", "1");
+	expect(&f, "SELECT * FROM sums", "5");
+	expect(&f, "SELECT * FROM keys", "5|1");
+	expect(&f, "SELECT * FROM pairs", "1|10");
+	expect(&f, "SELECT * FROM residual", "1");
+	close_fixture(&f);
+}
+
+static void test_passing_errors(void **state)
+{
+	(void)state;
+	for (unsigned p = 1; p <= 3; p++)
+		passing_errors(p);
+}
+
+static void test_lasting_errors(void **state)
+{
+	static const char *const VIEWS[] = { "rows", "filtered", "sums", "keys" };
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f, DIVIDED);
+	command(&f, "UPDATE l SET c = 0 WHERE id = 1");
+	for (unsigned i = 0; i < sizeof(VIEWS) / sizeof(VIEWS[0]); i++) {
+		char query[TEXT_MAX];
+
+		(void)snprintf(query, sizeof(query), "SELECT * FROM %s", VIEWS[i]);
+		expect_error(&f, query, ERR_VIEW_FAILED);
+		assert_non_null(strstr(f.error.message, "division by zero"));
+	}
+	/* The others go on. */
+	expect(&f, "SELECT * FROM pairs", "1|5");
+	command(&f, "UPDATE l SET c = 2 WHERE id = 1");
+	expect_error(&f, "SELECT * FROM pairs", ERR_VIEW_FAILED);
+	expect_error(&f, "SELECT * FROM residual", ERR_VIEW_FAILED);
+	run(&f,
+		"UPDATE r SET d = 12 WHERE id = 1; DROP MATERIALIZED VIEW pairs;"
+		"CREATE MATERIALIZED VIEW pairs AS SELECT l.id, l.n / (r.d - l.c) AS q"
+		"  FROM l JOIN r ON r.id = l.id");
+	expect(&f, "SELECT * FROM pairs", "1|1");
+	close_fixture(&f);
+}
+
+/* --- one key twice --- */
+
+static void test_key_twice(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 1);
+	run(&f,
+		"CREATE TABLE t (id int PRIMARY KEY, k int);"
+		"CREATE MATERIALIZED VIEW v AS SELECT k, id FROM t;"
+		"CREATE UNIQUE INDEX v_key ON v (k);"
+		"INSERT INTO t VALUES (1, 10); INSERT INTO t VALUES (2, 20)");
+	command(&f, "UPDATE t SET k = 30 WHERE id = 1");
+	expect(&f, "SELECT id FROM v WHERE k = 30", "1");
+	expect(&f, "SELECT id FROM v WHERE k = 10", "");
+	command(&f, "UPDATE t SET k = 30 WHERE id = 2");
+	expect_error(&f, "SELECT * FROM v", ERR_VIEW_FAILED);
+	run(&f, "DROP MATERIALIZED VIEW v; CREATE MATERIALIZED VIEW v AS SELECT k, id FROM t");
+	expect_error(&f, "CREATE UNIQUE INDEX v_key ON v (k)", ERR_UNIQUE);
+	expect(&f, "SELECT k, id FROM v ORDER BY id", "30|1\n30|2");
+	close_fixture(&f);
+}
+
+/* --- equal rows that print differently --- */
+
+static void test_scales(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 1);
+	run(&f,
+		"CREATE TABLE t (id int PRIMARY KEY, n numeric, d double precision);"
+		"CREATE MATERIALIZED VIEW v AS SELECT n, d FROM t;"
+		"CREATE MATERIALIZED VIEW m AS SELECT min(n) AS lo, max(d) AS hi FROM t;"
+		"INSERT INTO t VALUES (1, 1.0, 0.0); INSERT INTO t VALUES (2, 1.00, '-0')");
+	expect(&f, "SELECT n, d FROM v ORDER BY n::text", "1.0|0\n1.00|-0");
+	command(&f, "DELETE FROM t WHERE id = 1");
+	expect(&f, "SELECT n, d FROM v", "1.00|-0");
+	expect(&f, "SELECT * FROM m", "1.00|-0");
+	command(&f, "UPDATE t SET n = 1.000 WHERE id = 2");
+	expect(&f, "SELECT n, d FROM v", "1.000|-0");
+	expect(&f, "SELECT * FROM m", "1.000|-0");
+	close_fixture(&f);
+}
+
+/* --- sums --- */
+
+static void test_float_sums(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f,
+		"CREATE TABLE t (id int PRIMARY KEY, d double precision);"
+		"CREATE MATERIALIZED VIEW v AS SELECT sum(d) AS s, count(d) AS n FROM t;"
+		"INSERT INTO t VALUES (1, 0.1), (2, '1e300'), (3, '-1e300'), (4, 0.2), (5, 'NaN')");
+	expect(&f, "SELECT * FROM v", "NaN|5");
+	command(&f, "DELETE FROM t WHERE id = 5");
+	expect(&f, "SELECT * FROM v", "0.30000000000000004|4");
+	command(&f, "UPDATE t SET d = 'Infinity' WHERE id = 2");
+	expect(&f, "SELECT * FROM v", "Infinity|4");
+	command(&f, "DELETE FROM t");
+	expect(&f, "SELECT * FROM v", "|0");
+	close_fixture(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_passing_errors),
+		cmocka_unit_test(test_lasting_errors),
+		cmocka_unit_test(test_key_twice),
+		cmocka_unit_test(test_scales),
+		cmocka_unit_test(test_float_sums),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
