@@ -58,7 +58,7 @@ CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
-.PHONY: all lib client unit property micro setup e2e test test-all bench lint fmt clean help compile_commands.json
+.PHONY: all lib client unit property micro setup e2e test test-all property-long bench lint fmt clean help compile_commands.json
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -123,7 +123,10 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c)) $(BUILD)/liblef
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libleftfold.a $(BUILD)/libcore.a
+# A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
+.SECONDEXPANSION:
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \
+		$$(call object,$$(wildcard $$(subst /test_,/,tests/$$*)_*.c)) $(BUILD)/libleftfold.a $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS) -lcmocka -lsqlite3
@@ -142,6 +145,10 @@ e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold ## the end-to-end tests
 test: setup unit property micro e2e ## set-up, then the tests of this variant
 	$(Q)tests/run $(UNIT) $(PROPERTY)
 	$(Q)tests/run --smoke $(MICRO)
+
+property-long: ## 10,000 random commands against the oracle, address+undefined
+	$(Q)$(MAKE) VARIANT=asan build/asan/tests/property/test_views
+	$(Q)build/asan/tests/property/test_views --rounds 10000
 
 test-all: ## the tests in release, address+undefined and thread
 	$(Q)$(MAKE) VARIANT=release test
