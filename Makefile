@@ -44,6 +44,7 @@ PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard t
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
 # End-to-end tests, against the binaries of the variant.
 E2E := \
+	tests/e2e/run_server.py \
 	tests/e2e/run_protocol.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h)

@@ -270,6 +270,13 @@ static bool is_loopback(const struct sockaddr *a)
 	return false;
 }
 
+static bool is_port(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+
+	return n > 0 && n <= 5 && text[n] == '\0' && atoi(text) <= UINT16_MAX;
+}
+
 /* "host:port" or "[v6]:port" to a listening socket. */
 static int listen_open(const char *where)
 {
@@ -291,6 +298,10 @@ static int listen_open(const char *where)
 	if (n >= 2 && host[0] == '[' && host[n - 1] == ']') {
 		memmove(host, host + 1, n - 2);
 		host[n - 2] = '\0';
+	}
+	if (!is_port(colon + 1)) {
+		log_error("--listen %s: the port is not a number between 0 and 65535", where);
+		return -1;
 	}
 	status = getaddrinfo(host, colon + 1, &hints, &found);
 	if (status != 0) {

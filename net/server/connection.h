@@ -47,6 +47,8 @@ struct connection {
 	bool sending;
 	bool ended;     /* the client will send nothing more */
 	bool closing;   /* send what is in `out`, then close */
+	bool lingering; /* all is sent, and our end: what comes is dropped until the client's end */
+	uint64_t linger_until_us;
 	bool dead;      /* nothing more is sent or received: wait for ops and replies */
 	bool blocked;   /* the session cannot take input now */
 	bool yielded;   /* it has had its share of this round; goes on in the next */

@@ -8,7 +8,9 @@
  * Memory belongs to the kernel until its completion: a provided buffer is given back only after the
  * session has used (or copied) its bytes; `sent` is not touched while a send is under way; a
  * connection is freed only when no operation of it is left and the engine has answered all its
- * commands. Closing is done by shutdown(), which ends the operations.
+ * commands. Closing is done by shutdown(), which ends the operations. A connection that we close lingers
+ * first: the client may still be writing, and would learn nothing of our last answer from a socket that is
+ * gone.
  *
  * Failures: a connection that fails is closed and forgotten; running out of memory closes the
  * connection that needed it; a failure of the ring itself is logged and ends the process.
@@ -210,7 +212,8 @@ static bool connection_free(struct reactor *r, struct connection *c)
 	else
 		r->connections = c->next;
 	r->count--;
-	atomic_fetch_sub(&r->server->connections, 1);
+	if (!c->lingering)
+		atomic_fetch_sub(&r->server->connections, 1);
 	buffer_free(&c->in);
 	buffer_free(&c->out);
 	buffer_free(&c->sent);
@@ -275,6 +278,23 @@ static void connection_received(struct connection *c, const unsigned char *p, si
 		connection_input(c);
 }
 
+/* The last answer is sent. */
+static void connection_finish(struct reactor *r, struct connection *c)
+{
+	if (c->ended || r->stop_seen || (c->lingering && r->now_us >= c->linger_until_us)) {
+		connection_kill(c);
+		return;
+	}
+	if (!c->lingering) {
+		(void)shutdown(c->fd, SHUT_WR);
+		c->lingering = true;
+		c->linger_until_us = r->now_us + LINGER_SECONDS * 1000000ull;
+		atomic_fetch_sub(&r->server->connections, 1);
+	}
+	if (!c->receiving && !c->canceling)
+		arm_receive(r, c);
+}
+
 /* End of a round: close, send, read again or not. */
 static void connection_settle(struct reactor *r, struct connection *c)
 {
@@ -304,7 +324,7 @@ static void connection_settle(struct reactor *r, struct connection *c)
 		c->closing = true;
 	if (c->closing && !c->sending && session_quiet(c->session)) {
 		c->listed = false;
-		connection_kill(c);
+		connection_finish(r, c);
 		return;
 	}
 	full = c->blocked || (c->yielded && buffer_length(&c->in) > YIELDED_MAX);

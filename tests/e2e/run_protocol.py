@@ -175,6 +175,26 @@ def violations(server):
         equal(after[key], before[key], key)
 
 
+@test("--max-frame", "1M")
+def talks_without_listening(server):
+    """A client that goes on writing behind its violation is heard out, and then finds the answer."""
+    for _ in range(3):
+        c = Connection(server.address, receive_buffer=4096)
+        c.send(frame(QUERY, 9, bytes(8 << 20)) + frame(PING, 10))
+        refused(c.receive(), "08P01", "violation")
+        equal(c.receive(), None, "then")
+        c.close()
+    c = Connection(server.address)
+    equal(c.info()["connections"], 1, "connections")
+    # One that neither ends nor writes is closed nevertheless.
+    silent = Connection(server.address)
+    silent.send(frame(255, 1))
+    fds = "/proc/%d/fd" % server.process.pid
+    wait_for(lambda: silent.receive() is None, "the end")
+    base = len(os.listdir(fds))
+    wait_for(lambda: len(os.listdir(fds)) == base - 1, "its descriptor goes")
+
+
 @test()
 def versions(server):
     """The highest version both know; feature bits that the server does not know are not set."""
@@ -275,8 +295,8 @@ def accepted_and_refused(server):
             errors[a.request] = a.state
     equal(acknowledged, {1000, 1001, 1002, 1003}, "acknowledged")
     equal(errors, {1001: "23514", 1002: "23505"}, "errors")
+    wait_for(lambda: c.info()["rows"] == 2, "the last one is executed")
     info = c.info()
-    equal(info["rows"], 2, "rows")
     equal(info["refused"], 2, "refused")
     equal(info["accepted_refused"], 2, "accepted and refused")
 
