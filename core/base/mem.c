@@ -2,7 +2,9 @@
  * mem.c: heaps and arenas.
  *
  * A heap owns one jemalloc arena and one explicit thread cache, so its memory lies together, is
- * never mixed with another shard's, and goes away at once. Allocation passes the size on free
+ * never mixed with another shard's, and goes away at once. Its memory comes from the system in huge
+ * pages where the system gives them on request (transparent_hugepage is "madvise" or "always"): tables
+ * are read at random, so that small pages cost a TLB miss a row, and a page fault every 4 KiB of growth. Allocation passes the size on free
  * (sdallocx), so that freeing a row touches no allocator metadata that is not in the thread cache.
  *
  * Accounting: `used` is the owner's plain counter; the shared budget is only touched when `used`
@@ -24,6 +26,8 @@
 
 #ifndef LF_LIBC_MALLOC
 #include <jemalloc/jemalloc.h>
+#include <pthread.h>
+#include <sys/mman.h>
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -193,12 +197,59 @@ static void heap_close(struct heap *h)
 
 #else
 
+/* --- extents in huge pages --- */
+
+enum { HUGE_PAGE = 2 * 1024 * 1024 };
+
+static extent_hooks_t *extent_default; /* jemalloc's own, the same for all arenas */
+static extent_hooks_t extent_huge;
+static pthread_once_t extent_once = PTHREAD_ONCE_INIT;
+
+static void *extent_alloc(extent_hooks_t *hooks, void *at, size_t size, size_t align, bool *zero,
+	bool *commit, unsigned arena)
+{
+	void *p;
+
+	(void)hooks;
+	if (size >= HUGE_PAGE && align < HUGE_PAGE)
+		align = HUGE_PAGE;
+	p = extent_default->alloc(extent_default, at, size, align, zero, commit, arena);
+	/* Advice: where it is not taken there are small pages. */
+	if (p != NULL && size >= HUGE_PAGE)
+		(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
+static void extent_prepare(void)
+{
+	size_t len = sizeof(extent_default);
+
+	if (mallctl("arena.0.extent_hooks", &extent_default, &len, NULL, 0) != 0)
+		return;
+	extent_huge = *extent_default;
+	extent_huge.alloc = extent_alloc;
+}
+
+/* Without it the heap works, in small pages. */
+static void arena_huge(unsigned arena)
+{
+	extent_hooks_t *own = &extent_huge;
+	char name[64];
+
+	(void)pthread_once(&extent_once, extent_prepare);
+	if (own->alloc == NULL)
+		return;
+	snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
+	(void)mallctl(name, NULL, NULL, &own, sizeof(own));
+}
+
 static int heap_open(struct heap *h)
 {
 	size_t len = sizeof(unsigned);
 
 	if (mallctl("arenas.create", &h->arena, &len, NULL, 0) != 0)
 		return -1;
+	arena_huge(h->arena);
 	if (mallctl("tcache.create", &h->tcache, &len, NULL, 0) != 0) {
 		char name[64];
 
