@@ -54,13 +54,13 @@ void flow_drop_view(struct flow *f, const struct relation *view);
 /* Stop feeding a view that failed on any shard, and free its state. */
 void flow_stop_view(struct flow *f, const struct relation *view);
 
-/* A change of a base table row in this shard. The rows must stay valid until flow_run() of stage 0.
- * old_row or new_row may be NULL. `only`: NULL, or the one view to feed (building a new view). */
+/* A change of a base table row in this shard, in the stage 0 that is under way (what it sends belongs to
+ * that). The rows must stay valid until flow_run() of stage 0. old_row or new_row may be NULL. `only`: NULL, or the one view to feed (building a new view). */
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
 	const void *new_row, const struct relation *only);
-/* A delta that arrived through an exchange for stage >= 1; row stays valid until that stage ran. */
-void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, unsigned stage, const void *row,
-	int64_t weight);
+/* A delta that arrived through an exchange, for the stage that flow_run() is called for next; the row must
+ * stay valid until then. */
+void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *row, int64_t weight);
 /* Process everything pushed or received for `stage`, emit changed groups, publish at `epoch`. Stage 0
  * may run several times in one epoch, later stages run once an epoch. */
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch);

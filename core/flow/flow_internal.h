@@ -1,18 +1,24 @@
 /*
- * flow_internal.h: the shape of a view plan, for view_plan.c and flow*.c only.
+ * flow_internal.h: the shape of a view plan and the state of a running view, for view_plan.c and flow*.c only.
  *
  * Nodes: one scan a source, then joins (left-deep), then perhaps a group, then the publisher. Rows between
  * nodes are packed rows with layouts of their own. An edge leads from a node to an input of the next; it is
  * direct (same stage) or goes through an exchange.
+ *
+ * Execution is by batches: what a node puts out waits in the next node's input, with its key already hashed
+ * and the places it will touch prefetched, until that node runs over all of it.
  */
 #ifndef LF_FLOW_FLOW_INTERNAL_H
 #define LF_FLOW_FLOW_INTERNAL_H
 
 #include "core/flow/flow.h"
 #include "core/flow/ordered.h"
+#include "core/sql/projection.h"
 #include "core/sql/sum.h"
+#include "core/store/hashdir.h"
+#include "core/store/multimap.h"
 
-enum { PLAN_JOINS_MAX = 16 };
+enum { PLAN_JOINS_MAX = 16, PLAN_KEYS_MAX = 16 /* equalities of one join */ };
 
 enum edge_kind { EDGE_DIRECT, EDGE_HASH, EDGE_OWN, EDGE_ZERO };
 
@@ -27,7 +33,7 @@ struct edge {
 struct scan_plan {
 	const struct relation *relation;
 	struct program *filter; /* over the table's row; NULL: none */
-	struct program *projection;
+	struct projection *projection;
 	struct row_layout layout;
 	struct edge edge;
 };
@@ -36,30 +42,42 @@ struct join_side {
 	const struct row_layout *layout;
 	struct program *keys;
 	unsigned nkeys;
+	bool plain; /* the keys are the columns cols */
+	uint16_t cols[PLAN_KEYS_MAX];
 };
 
 struct join_plan {
 	struct join_side side[2];
 	unsigned stage;
-	struct program *residual;   /* over sources 0 (left) and 1 (right); NULL: none */
-	struct program *projection; /* the same */
+	struct program *residual;      /* over sources 0 (left) and 1 (right); NULL: none */
+	struct projection *projection; /* the same */
 	struct row_layout layout;
 	struct edge edge;
+};
+
+/* Where an aggregate's argument comes from. That of one with a filter is evaluated only when the filter is
+ * true, as in PostgreSQL: it may fail otherwise. */
+struct aggregate_plan {
+	int value;                /* its number among the group's values; -1: none */
+	struct program *filter;   /* NULL: none */
+	struct program *argument; /* with a filter; NULL: none */
 };
 
 struct group_plan {
 	unsigned stage;
 	const struct row_layout *input;
-	struct program *keys; /* NULL: one group */
+	struct projection *keys; /* NULL: one group */
 	unsigned nkeys;
 	struct row_layout key_layout;
 	uint16_t *sequence;     /* 0, 1, 2 … nkeys-1 */
-	struct program *values; /* for each aggregate: argument, filter (true when none) */
+	struct program *values; /* arguments of aggregates without a filter; NULL: there are none */
+	unsigned nvalues;
 	unsigned naggregates;
 	const struct aggregate *aggregates;
-	struct row_layout row; /* keys, then aggregates */
+	struct aggregate_plan *inputs; /* one an aggregate */
+	struct row_layout row;         /* keys, then aggregates */
 	struct program *having;
-	struct program *outputs;
+	struct projection *outputs;
 	struct edge edge;
 };
 
@@ -72,9 +90,9 @@ struct view_plan {
 	struct scan_plan *scans; /* by source */
 	unsigned njoins;
 	struct join_plan *joins;
-	struct group_plan *group; /* NULL: none */
-	struct program *outputs;  /* without group: of the last row */
-	struct edge publish;      /* without group: from the outputs to the publisher */
+	struct group_plan *group;   /* NULL: none */
+	struct projection *outputs; /* without group: of the last row */
+	struct edge publish;        /* without group: from the outputs to the publisher */
 	unsigned publish_stage;
 };
 
@@ -86,5 +104,86 @@ static inline uint32_t plan_input_publish(const struct view_plan *p)
 {
 	return 2 * p->njoins + 1;
 }
+static inline unsigned plan_inputs(const struct view_plan *p)
+{
+	return 2 * p->njoins + 2;
+}
+
+/* --- running (flow*.c) --- */
+
+struct delta {
+	const void *row;
+	const void *key; /* of the group's input: the key's row */
+	uint64_t hash;   /* of what the node looks up */
+	int64_t weight;
+};
+
+struct batch {
+	struct delta *list;
+	unsigned n, cap;
+};
+
+struct group;
+
+struct view_state {
+	struct view_state *next;
+	const struct view_plan *plan;
+	struct part *target;
+	bool stopped;
+	struct batch *inputs;    /* plan_inputs() of them */
+	struct multimap **sides; /* 2 a join */
+	struct hashdir groups;
+	struct group *dirty; /* groups that have changed in this stage */
+	int64_t errors;      /* weight of rows dropped in this stage because of an error */
+	struct error error;  /* one of them */
+};
+
+struct flow {
+	struct heap *heap;
+	unsigned shard, shards;
+	struct flow_io io;
+	struct view_state *views;
+	struct arena rows;    /* rows made in a stage */
+	struct arena scratch; /* of programs */
+	struct error error;
+};
+
+/* How many deltas ahead of the one being processed objects are fetched. */
+enum { FETCH_AHEAD = 8 };
+
+/* The view has failed, for the reason in f->error: stop it, free its state, tell. */
+void view_fail(struct flow *f, struct view_state *v);
+void view_no_memory(struct flow *f, struct view_state *v);
+/* A row of this weight could not be computed, for the reason in f->error, and is dropped. */
+void view_error(struct flow *f, struct view_state *v, int64_t weight);
+/* At the end of a stage: fail if errors are there to stay. */
+void view_settle_errors(struct flow *f, struct view_state *v);
+
+/* Evaluate over rows 0 and 1. 0 or -1 with f->error. */
+int flow_evaluate(struct flow *f, const struct program *p, const void *row0, const void *row1,
+	struct value *out);
+/* 1, 0 or -1; NULL program: 1. Resets scratch. */
+int flow_test(struct flow *f, const struct program *p, const void *row0, const void *row1);
+/* A row in the stage's memory; NULL: f->error. Resets scratch. */
+const void *flow_project(
+	struct flow *f, const struct projection *p, const void *row0, const void *row1);
+/* Add to an input's batch. */
+void batch_add(struct flow *f, struct view_state *v, uint32_t input, struct delta d);
+/* Lead a delta along an edge. */
+void edge_follow(struct flow *f, struct view_state *v, const struct edge *e, const void *row,
+	int64_t weight);
+
+/* For each node: take one delta into its batch, and run over the batch. */
+void join_input(
+	struct flow *f, struct view_state *v, uint32_t input, const void *row, int64_t weight);
+void join_run(struct flow *f, struct view_state *v, unsigned join);
+void group_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
+void group_run(struct flow *f, struct view_state *v);
+void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
+void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);
+
+/* 0 or -1 out of memory. */
+int groups_open(struct flow *f, struct view_state *v);
+void groups_free(struct flow *f, struct view_state *v);
 
 #endif

@@ -126,7 +126,7 @@ static void chunk_receive(struct projector *p, const struct exchange_chunk *k)
 		const unsigned char *row = k->data + at + sizeof(d);
 
 		memcpy(&d, k->data + at, sizeof(d));
-		flow_receive(p->flow, d.view_id, d.edge, k->stage, row, d.weight);
+		flow_receive(p->flow, d.view_id, d.edge, row, d.weight);
 		at += (uint32_t)sizeof(d) + row_size(row);
 	}
 }
@@ -368,12 +368,12 @@ static unsigned lane_run(struct projector *p, struct lane *lane, struct command_
 /* Give the batch's changes to the views. */
 static void batch_project(struct projector *p)
 {
+	p->stage = 0;
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
 
 		flow_push(p->flow, c->part->relation, c->old_row, c->new_row, NULL);
 	}
-	p->stage = 0;
 	flow_run(p->flow, 0, p->epoch);
 	change_log_reset(&p->log);
 	exchange_flush(p);

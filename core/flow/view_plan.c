@@ -17,7 +17,7 @@
 
 _Static_assert((int)PLAN_JOINS_MAX == (int)LIMIT_JOINS_PER_VIEW, "one limit");
 
-enum { COLUMNS_MAX = 1024, LIES_MAX = 64, KEYS_MAX = 16 };
+enum { COLUMNS_MAX = 1024, LIES_MAX = 64 };
 
 struct place {
 	uint8_t source;
@@ -139,25 +139,46 @@ static struct program *compile(struct building *b, const struct expr *const *tre
 	return program_compile(trees, n, layouts, &b->p->arena, b->e);
 }
 
+static const struct expr **remap_all(struct building *b, const struct expr *const *trees,
+	unsigned n, const struct places *left, const struct places *right)
+{
+	const struct expr **copies = arena_alloc(&b->p->arena, (n + 1) * sizeof(*copies));
+
+	for (unsigned i = 0; copies != NULL && i < n; i++) {
+		copies[i] = remap(b, trees[i], left, right);
+		if (copies[i] == NULL)
+			copies = NULL;
+	}
+	if (copies == NULL)
+		no_memory(b);
+	return copies;
+}
+
 /* Compile trees of the query over the rows of nodes. */
 static struct program *compile_over(struct building *b, const struct expr *const *trees, unsigned n,
 	const struct places *left, const struct row_layout *l0, const struct places *right,
 	const struct row_layout *l1)
 {
-	const struct expr **copies = arena_alloc(&b->p->arena, (n + 1) * sizeof(*copies));
+	const struct expr **copies = remap_all(b, trees, n, left, right);
 
-	if (copies == NULL) {
-		no_memory(b);
-		return NULL;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		copies[i] = remap(b, trees[i], left, right);
-		if (copies[i] == NULL) {
-			no_memory(b);
-			return NULL;
-		}
-	}
-	return compile(b, copies, n, l0, l1);
+	return copies == NULL ? NULL : compile(b, copies, n, l0, l1);
+}
+
+static struct projection *project(struct building *b, const struct expr *const *trees,
+	const struct row_layout *l0, const struct row_layout *l1, const struct row_layout *to)
+{
+	const struct row_layout *layouts[EXPR_SOURCES] = { l0, l1 };
+
+	return projection_compile(trees, layouts, to, &b->p->arena, b->e);
+}
+
+/* The same for trees of the query over the rows of what is joined so far. */
+static struct projection *project_left(
+	struct building *b, const struct expr *const *trees, const struct row_layout *to)
+{
+	const struct expr **copies = remap_all(b, trees, to->ncols, &b->left, NULL);
+
+	return copies == NULL ? NULL : project(b, copies, b->layout, NULL, to);
 }
 
 static struct type place_type(const struct building *b, struct place at)
@@ -166,7 +187,7 @@ static struct type place_type(const struct building *b, struct place at)
 }
 
 /* Layout of a row of these places, and the program that makes it from the rows of l0 and l1. */
-static struct program *projection(struct building *b, const struct places *to,
+static struct projection *projection(struct building *b, const struct places *to,
 	struct row_layout *layout, const struct places *left, const struct row_layout *l0,
 	const struct places *right, const struct row_layout *l1)
 {
@@ -189,7 +210,11 @@ static struct program *projection(struct building *b, const struct places *to,
 	}
 	if (row_layout_init(layout, types, to->n, &b->p->arena, b->e) != 0)
 		return NULL;
-	return compile_over(b, trees, to->n, left, l0, right, l1);
+	{
+		const struct expr **copies = remap_all(b, trees, to->n, left, right);
+
+		return copies == NULL ? NULL : project(b, copies, l0, l1, layout);
+	}
 }
 
 /* The AND of several conditions; NULL tree list means none. */
@@ -359,7 +384,10 @@ static int join_side(struct building *b, struct join_plan *j, unsigned k,
 	j->side[k].layout = layout;
 	j->side[k].nkeys = n;
 	j->side[k].keys = compile_over(b, keys, n, places, layout, NULL, NULL);
-	return j->side[k].keys == NULL ? -1 : 0;
+	if (j->side[k].keys == NULL)
+		return -1;
+	j->side[k].plain = projection_columns(j->side[k].keys, n, j->side[k].cols);
+	return 0;
 }
 
 static int build_join(struct building *b, const struct candidate *c, unsigned number)
@@ -368,7 +396,7 @@ static int build_join(struct building *b, const struct candidate *c, unsigned nu
 	struct join_plan *j = &p->joins[number];
 	unsigned source = (unsigned)c->source, n = 0, nres = 0;
 	struct scan_plan *scan = &p->scans[source];
-	const struct expr *keys[2][KEYS_MAX], *residual[COLUMNS_MAX], *pair[2];
+	const struct expr *keys[2][PLAN_KEYS_MAX], *residual[COLUMNS_MAX], *pair[2];
 	const struct expr *lies = scan_lies(b, source);
 	struct places right, both;
 	bool move[2];
@@ -378,7 +406,7 @@ static int build_join(struct building *b, const struct candidate *c, unsigned nu
 	if (build_scan(b, source, &right) != 0)
 		return -1;
 	for (unsigned i = 0; i < b->s->nconjuncts; i++)
-		if (n < KEYS_MAX && equates(b, i, source, pair)) {
+		if (n < PLAN_KEYS_MAX && equates(b, i, source, pair)) {
 			keys[0][n] = pair[0];
 			keys[1][n++] = pair[1];
 			b->done[i] = true;
@@ -442,35 +470,55 @@ static int build_join(struct building *b, const struct candidate *c, unsigned nu
 
 /* --- group --- */
 
-static struct expr *true_constant(struct building *b)
+/* Number of a tree among the values to compute. */
+static int value_number(const struct expr **trees, unsigned *n, const struct expr *e)
 {
-	struct expr *e = arena_zalloc(&b->p->arena, sizeof(*e));
+	for (unsigned i = 0; i < *n; i++)
+		if (expr_equal(trees[i], e))
+			return (int)i;
+	trees[*n] = e;
+	return (int)(*n)++;
+}
 
-	if (e == NULL)
-		return NULL;
-	e->kind = EXPR_CONST;
-	e->type.id = TYPE_BOOL;
-	e->constant.type = TYPE_BOOL;
-	e->constant.i = 1;
-	return e;
+static int filtered_aggregate(
+	struct building *b, const struct aggregate *a, struct aggregate_plan *out)
+{
+	const struct expr *filter = a->filter, *argument = a->arg;
+
+	out->filter = compile_over(b, &filter, 1, &b->left, b->layout, NULL, NULL);
+	if (out->filter == NULL)
+		return -1;
+	if (argument == NULL)
+		return 0;
+	out->argument = compile_over(b, &argument, 1, &b->left, b->layout, NULL, NULL);
+	return out->argument == NULL ? -1 : 0;
 }
 
 static int group_values(struct building *b, struct group_plan *g)
 {
 	const struct select *s = b->s;
 	const struct expr **trees = arena_alloc(
-		&b->p->arena, (2 * s->naggregates + 1) * sizeof(*trees));
-	const struct expr *yes = true_constant(b);
+		&b->p->arena, (s->naggregates + 1) * sizeof(*trees));
 
-	if (trees == NULL || yes == NULL)
+	g->inputs = arena_zalloc(&b->p->arena, (s->naggregates + 1) * sizeof(*g->inputs));
+	if (trees == NULL || g->inputs == NULL)
 		return no_memory(b);
 	for (unsigned i = 0; i < s->naggregates; i++) {
-		trees[2 * i] = s->aggregates[i].arg != NULL ? s->aggregates[i].arg : yes;
-		trees[2 * i + 1] = s->aggregates[i].filter != NULL ? s->aggregates[i].filter : yes;
+		const struct aggregate *a = &s->aggregates[i];
+
+		g->inputs[i].value = -1;
+		if (a->filter != NULL) {
+			if (filtered_aggregate(b, a, &g->inputs[i]) != 0)
+				return -1;
+		} else if (a->arg != NULL) {
+			g->inputs[i].value = value_number(trees, &g->nvalues, a->arg);
+		}
 	}
 	g->naggregates = s->naggregates;
 	g->aggregates = s->aggregates;
-	g->values = compile_over(b, trees, 2 * s->naggregates, &b->left, b->layout, NULL, NULL);
+	if (g->nvalues == 0)
+		return 0;
+	g->values = compile_over(b, trees, g->nvalues, &b->left, b->layout, NULL, NULL);
 	return g->values == NULL ? -1 : 0;
 }
 
@@ -495,7 +543,7 @@ static int group_rows(struct building *b, struct group_plan *g)
 		return -1;
 	for (unsigned i = 0; i < s->noutputs; i++)
 		outputs[i] = s->outputs[i].expr;
-	g->outputs = compile(b, outputs, s->noutputs, &g->row, NULL);
+	g->outputs = project(b, outputs, &g->row, NULL, &b->p->view->layout);
 	if (g->outputs == NULL)
 		return -1;
 	if (s->having != NULL) {
@@ -507,8 +555,7 @@ static int group_rows(struct building *b, struct group_plan *g)
 	}
 	g->nkeys = s->ngroup;
 	if (s->ngroup > 0) {
-		g->keys = compile_over(b, (const struct expr *const *)s->group, s->ngroup, &b->left,
-			b->layout, NULL, NULL);
+		g->keys = project_left(b, (const struct expr *const *)s->group, &g->key_layout);
 		if (g->keys == NULL)
 			return -1;
 	}
@@ -581,7 +628,7 @@ static int build_outputs(struct building *b)
 		return no_memory(b);
 	for (unsigned i = 0; i < s->noutputs; i++)
 		trees[i] = s->outputs[i].expr;
-	p->outputs = compile_over(b, trees, s->noutputs, &b->left, b->layout, NULL, NULL);
+	p->outputs = project_left(b, trees, &p->view->layout);
 	if (p->outputs == NULL)
 		return -1;
 	p->publish_stage = b->stage;

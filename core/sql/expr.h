@@ -83,11 +83,11 @@ struct program_env {
 
 /* Evaluate: rows[s] is the packed row of source s (NULL: every column of it reads as NULL).
  * out[0…n): one value a tree; text points into rows, constants or scratch. 0, or -1. */
-int program_run(const struct program *p, const void *const rows[EXPR_SOURCES], struct value *out,
+int program_run(const struct program *p, const void *const *rows, struct value *out,
 	struct program_env *env);
 /* For a program of one boolean tree: 1 true, 0 false or NULL, -1 error. */
 int program_test(
-	const struct program *p, const void *const rows[EXPR_SOURCES], struct program_env *env);
+	const struct program *p, const void *const *rows, struct program_env *env);
 /* Fast cases: when tree i of the program is a plain column, its source and column; else -1. */
 int program_column(const struct program *p, unsigned i, unsigned *source, unsigned *column);
 

@@ -45,7 +45,7 @@ static inline int machine_run(struct machine *m)
 	return m->status;
 }
 
-int program_run(const struct program *p, const void *const rows[EXPR_SOURCES], struct value *out,
+int program_run(const struct program *p, const void *const *rows, struct value *out,
 	struct program_env *env)
 {
 	struct value stack[REGISTERS_ON_STACK];
@@ -65,7 +65,7 @@ int program_run(const struct program *p, const void *const rows[EXPR_SOURCES], s
 }
 
 int program_test(
-	const struct program *p, const void *const rows[EXPR_SOURCES], struct program_env *env)
+	const struct program *p, const void *const *rows, struct program_env *env)
 {
 	struct value v;
 

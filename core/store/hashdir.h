@@ -158,6 +158,16 @@ static inline void *hashdir_next(struct hashdir_probe *p)
 	}
 }
 
+/* Fetch the first object that may be of this hash (its bucket should be in cache). */
+static inline void hashdir_prefetch_object(const struct hashdir *d, uint64_t hash)
+{
+	const struct hashdir_probe p = hashdir_probe(d, hash);
+
+	if (p.matches != 0)
+		__builtin_prefetch(hashdir_object(
+			hashdir_slot(p.bucket, (unsigned)__builtin_ctzll(p.matches) / 8)));
+}
+
 /* Put another object of the same hash in the place the probe stands at. */
 static inline void hashdir_replace(const struct hashdir_probe *p, const void *object)
 {

@@ -142,6 +142,11 @@ void multimap_prefetch(const struct multimap *m, uint64_t hash)
 	hashdir_prefetch(&m->chains, hash);
 }
 
+void multimap_prefetch_entry(const struct multimap *m, uint64_t hash)
+{
+	hashdir_prefetch_object(&m->chains, hash);
+}
+
 /* --- changing --- */
 
 static void exact_remove(struct multimap *m, const struct multimap_entry *e)

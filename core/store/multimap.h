@@ -34,7 +34,9 @@ int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t wei
 /* The first entry of a hash; `next` leads to the others, NULL at the end. The caller compares keys, since
  * different ones may have one hash. Not across changes. */
 const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t hash);
+/* Fetch ahead: what a lookup touches first, and later what it touches then. */
 void multimap_prefetch(const struct multimap *m, uint64_t hash);
+void multimap_prefetch_entry(const struct multimap *m, uint64_t hash);
 /* Entries (distinct rows). */
 uint64_t multimap_count(const struct multimap *m);
 void multimap_check(const struct multimap *m);

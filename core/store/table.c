@@ -87,6 +87,16 @@ struct version *table_find(const struct table *t, uint64_t hash, const struct ro
 	return find(t, hash, kl, krow, kcols, &p);
 }
 
+void table_prefetch(const struct table *t, uint64_t hash)
+{
+	hashdir_prefetch(&t->places, hash);
+}
+
+void table_prefetch_version(const struct table *t, uint64_t hash)
+{
+	hashdir_prefetch_object(&t->places, hash);
+}
+
 static const void *live_row(const struct version *v)
 {
 	return v == NULL || (__atomic_load_n(&v->flags, __ATOMIC_RELAXED) & VERSION_DEAD) ? NULL

@@ -36,6 +36,9 @@ void table_free(struct table *t);
 /* Newest version of a key, perhaps dead; NULL: none. The key: columns kcols of row krow of layout kl. */
 struct version *table_find(const struct table *t, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols);
+/* Fetch ahead: what a lookup touches first, and later what it touches then. */
+void table_prefetch(const struct table *t, uint64_t hash);
+void table_prefetch_version(const struct table *t, uint64_t hash);
 /* Make `row` (complete, packed) the newest of its key, as of `epoch`. 0, or -1 with nothing changed when
  * out of memory. Infallible when the newest version is of the same epoch and at least as large, which
  * holds for every row that was there before a change of this epoch: so undo cannot fail. */

@@ -1,0 +1,398 @@
+/*
+ * flow_group.c: GROUP BY and aggregates. Deltas change the state of their group; at the end of the stage each
+ * group that has changed gives its new output row in place of the one it gave last.
+ */
+#include <string.h>
+
+#include "core/flow/flow_internal.h"
+
+struct aggregate_state {
+	struct sum_state sum;   /* sum, avg */
+	struct ordered ordered; /* min, max */
+	int64_t count;
+};
+
+struct group {
+	struct group *next_dirty;
+	uint64_t hash;
+	int64_t weight; /* rows in the group */
+	void *output;   /* the row given last, in output_cap bytes; NULL: none yet */
+	uint32_t output_cap;
+	bool dirty;
+	bool published; /* output holds a row that is in the view */
+	struct aggregate_state states[];
+	/* then the key row */
+};
+
+/* --- making and freeing --- */
+
+static void *group_key(const struct view_state *v, struct group *g)
+{
+	return &g->states[v->plan->group->naggregates];
+}
+
+static size_t group_bytes(const struct view_plan *p, const void *key)
+{
+	return sizeof(struct group) + p->group->naggregates * sizeof(struct aggregate_state) +
+		row_size(key);
+}
+
+static void group_free(struct flow *f, const struct view_state *v, struct group *g)
+{
+	const struct group_plan *plan = v->plan->group;
+
+	for (unsigned i = 0; i < plan->naggregates; i++) {
+		sum_free(&g->states[i].sum, f->heap);
+		ordered_free(&g->states[i].ordered, f->heap);
+	}
+	if (g->output != NULL)
+		heap_free(f->heap, g->output, g->output_cap);
+	heap_free(f->heap, g, group_bytes(v->plan, group_key(v, g)));
+}
+
+static uint64_t group_hash(const void *arg, const void *object)
+{
+	(void)arg;
+	return ((const struct group *)object)->hash;
+}
+
+struct owner {
+	struct flow *flow;
+	const struct view_state *view;
+};
+
+static void group_drop(void *arg, void *object)
+{
+	const struct owner *o = arg;
+
+	group_free(o->flow, o->view, object);
+}
+
+void groups_free(struct flow *f, struct view_state *v)
+{
+	struct owner owner = { f, v };
+
+	hashdir_free(&v->groups, group_drop, &owner);
+	v->dirty = NULL;
+}
+
+static struct group *group_find(
+	const struct view_state *v, uint64_t hash, const void *key, struct hashdir_probe *p)
+{
+	const struct group_plan *plan = v->plan->group;
+	struct group *g;
+
+	*p = hashdir_probe(&v->groups, hash);
+	while ((g = hashdir_next(p)) != NULL &&
+		(g->hash != hash ||
+			!row_equal(&plan->key_layout, group_key(v, g), plan->sequence,
+				&plan->key_layout, key, plan->sequence, plan->nkeys)))
+		;
+	return g;
+}
+
+static struct group *group_new(struct flow *f, struct view_state *v, uint64_t hash, const void *key)
+{
+	struct group *g = heap_zalloc(f->heap, group_bytes(v->plan, key));
+
+	if (g == NULL)
+		return NULL;
+	g->hash = hash;
+	memcpy(group_key(v, g), key, row_size(key));
+	if (hashdir_insert(&v->groups, hash, 0, g) != 0) {
+		heap_free(f->heap, g, group_bytes(v->plan, key));
+		return NULL;
+	}
+	return g;
+}
+
+static void group_dirty(struct view_state *v, struct group *g)
+{
+	if (g->dirty)
+		return;
+	g->dirty = true;
+	g->next_dirty = v->dirty;
+	v->dirty = g;
+}
+
+int groups_open(struct flow *f, struct view_state *v)
+{
+	const struct group_plan *plan = v->plan->group;
+	uint64_t none[2] = { 0 };
+	struct group *g;
+
+	if (plan == NULL)
+		return 0;
+	if (hashdir_init(&v->groups, f->heap, NULL, group_hash, NULL) != 0)
+		return -1;
+	if (plan->nkeys > 0 || f->shard != 0)
+		return 0;
+	/* Without GROUP BY there is always one row, also over nothing. */
+	row_encode(&plan->key_layout, NULL, none);
+	g = group_new(f, v, row_hash(&plan->key_layout, none, plan->sequence, 0), none);
+	if (g == NULL)
+		return -1;
+	group_dirty(v, g);
+	return 0;
+}
+
+/* --- deltas --- */
+
+void group_input(struct flow *f, struct view_state *v, const void *row, int64_t weight)
+{
+	static const uint64_t NONE[2] = { 16, 0 };
+	const struct group_plan *plan = v->plan->group;
+	struct delta d = { .row = row, .key = NONE, .weight = weight };
+
+	if (plan->nkeys > 0) {
+		d.key = flow_project(f, plan->keys, row, NULL);
+		if (d.key == NULL) {
+			view_error(f, v, weight);
+			return;
+		}
+	}
+	d.hash = row_hash(&plan->key_layout, d.key, plan->sequence, plan->nkeys);
+	hashdir_prefetch(&v->groups, d.hash);
+	batch_add(f, v, plan_input_group(v->plan), d);
+}
+
+static int aggregate_add(struct flow *f, const struct aggregate *a, struct aggregate_state *s,
+	const struct value *v, int64_t weight)
+{
+	if (a->kind == AGG_COUNT_STAR) {
+		s->count += weight;
+		return 0;
+	}
+	if (value_is_null(v))
+		return 0;
+	switch (a->kind) {
+	case AGG_COUNT: s->count += weight; return 0;
+	case AGG_SUM:
+	case AGG_AVG: return sum_add(&s->sum, v, weight, f->heap, &f->error);
+	default:
+		if (ordered_add(&s->ordered, v, weight, f->heap) != 0)
+			return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+		return 0;
+	}
+}
+
+/* The argument of one aggregate: 1, 0 when its filter leaves the row out, -1. */
+static int aggregate_argument(struct flow *f, const struct aggregate_plan *p, const void *row,
+	const struct value *values, struct value *own, const struct value **out)
+{
+	int pass;
+
+	*out = p->value >= 0 ? &values[p->value] : NULL;
+	if (p->filter == NULL)
+		return 1;
+	if (flow_evaluate(f, p->filter, row, NULL, own) != 0)
+		return -1;
+	pass = !value_is_null(own) && own->i != 0;
+	if (pass == 0 || p->argument == NULL)
+		return pass;
+	*out = own;
+	return flow_evaluate(f, p->argument, row, NULL, own) != 0 ? -1 : 1;
+}
+
+/* Add a row to a group. -1: f->error; what was added till then is taken back in the same way when the row of
+ * the opposite weight comes, which fails in the same place. */
+static int aggregates_add(
+	struct flow *f, const struct group_plan *plan, struct group *g, const struct delta *d)
+{
+	struct value stack[16], *values = stack;
+
+	if (plan->nvalues > sizeof(stack) / sizeof(stack[0]))
+		values = arena_alloc(&f->scratch, plan->nvalues * sizeof(*values));
+	if (values == NULL)
+		return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (plan->values != NULL && flow_evaluate(f, plan->values, d->row, NULL, values) != 0)
+		return -1;
+	for (unsigned i = 0; i < plan->naggregates; i++) {
+		const struct value *argument;
+		struct value own;
+		int pass = aggregate_argument(f, &plan->inputs[i], d->row, values, &own, &argument);
+
+		if (pass < 0)
+			return -1;
+		if (pass > 0 &&
+			aggregate_add(
+				f, &plan->aggregates[i], &g->states[i], argument, d->weight) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void group_delta(struct flow *f, struct view_state *v, const struct delta *d)
+{
+	struct hashdir_probe p;
+	struct group *g = group_find(v, d->hash, d->key, &p);
+
+	if (g == NULL)
+		g = group_new(f, v, d->hash, d->key);
+	if (g == NULL) {
+		view_no_memory(f, v);
+		return;
+	}
+	/* Also when the row is dropped: a new group that stays empty goes at the end of the stage. */
+	group_dirty(v, g);
+	if (aggregates_add(f, v->plan->group, g, d) != 0) {
+		view_error(f, v, d->weight);
+		return;
+	}
+	arena_reset(&f->scratch);
+	g->weight += d->weight;
+}
+
+/* --- output --- */
+
+static int aggregate_result(struct flow *f, const struct aggregate *a,
+	const struct aggregate_state *s, struct value *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->type = a->type.id;
+	switch (a->kind) {
+	case AGG_COUNT_STAR:
+	case AGG_COUNT: out->i = s->count; return 0;
+	case AGG_SUM: return sum_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
+	case AGG_AVG: return avg_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
+	case AGG_MIN:
+		if (!ordered_min(&s->ordered, out))
+			out->flags = VALUE_NULL;
+		break;
+	case AGG_MAX:
+		if (!ordered_max(&s->ordered, out))
+			out->flags = VALUE_NULL;
+		break;
+	}
+	out->type = a->type.id;
+	return 0;
+}
+
+/* The group's keys and aggregates as a row; NULL: the view has failed. */
+static const void *group_row(struct flow *f, struct view_state *v, struct group *g)
+{
+	const struct group_plan *plan = v->plan->group;
+	struct value *values = arena_alloc(&f->rows, (plan->row.ncols + 1u) * sizeof(*values));
+	void *row = NULL;
+
+	for (unsigned i = 0; values != NULL && i < plan->nkeys; i++)
+		row_get(&plan->key_layout, group_key(v, g), i, &values[i]);
+	for (unsigned i = 0; values != NULL && i < plan->naggregates; i++)
+		if (aggregate_result(f, &plan->aggregates[i], &g->states[i],
+			    &values[plan->nkeys + i]) != 0) {
+			view_fail(f, v);
+			return NULL;
+		}
+	if (values != NULL)
+		row = arena_alloc(&f->rows, row_encoded_size(&plan->row, values));
+	if (row == NULL)
+		view_no_memory(f, v);
+	else
+		row_encode(&plan->row, values, row);
+	return row;
+}
+
+/* The group's output row now; NULL when it has none, or the view has failed (v->stopped). */
+static const void *group_output(struct flow *f, struct view_state *v, struct group *g)
+{
+	const struct group_plan *plan = v->plan->group;
+	const void *row;
+	int pass;
+
+	if (g->weight == 0 && plan->nkeys > 0)
+		return NULL;
+	row = group_row(f, v, g);
+	if (row == NULL)
+		return NULL;
+	pass = flow_test(f, plan->having, row, NULL);
+	if (pass == 0)
+		return NULL;
+	row = pass < 0 ? NULL : flow_project(f, plan->outputs, row, NULL);
+	if (row == NULL)
+		view_fail(f, v);
+	return row;
+}
+
+/* Keep `row` as the group's output. 0, or -1 out of memory. */
+static int output_keep(struct flow *f, struct group *g, const void *row)
+{
+	uint32_t size = row_size(row);
+
+	if (size > g->output_cap) {
+		void *grown = heap_realloc(f->heap, g->output, g->output_cap, size);
+
+		if (grown == NULL)
+			return -1;
+		g->output = grown;
+		g->output_cap = size;
+	}
+	memcpy(g->output, row, size);
+	return 0;
+}
+
+static void group_emit(struct flow *f, struct view_state *v, struct group *g)
+{
+	const struct edge *edge = &v->plan->group->edge;
+	const void *row = group_output(f, v, g);
+	void *old = NULL;
+
+	if (v->stopped)
+		return;
+	if (g->published) {
+		uint32_t size = row_size(g->output);
+
+		if (row != NULL && row_size(row) == size && memcmp(g->output, row, size) == 0)
+			return;
+		/* The publisher reads it at the end of the stage. */
+		old = arena_alloc(&f->rows, size);
+		if (old == NULL) {
+			view_no_memory(f, v);
+			return;
+		}
+		memcpy(old, g->output, size);
+	}
+	if (row != NULL && output_keep(f, g, row) != 0) {
+		view_no_memory(f, v);
+		return;
+	}
+	g->published = row != NULL;
+	if (old != NULL)
+		edge_follow(f, v, edge, old, -1);
+	if (row != NULL && !v->stopped)
+		edge_follow(f, v, edge, row, 1);
+}
+
+static void group_end(struct flow *f, struct view_state *v, struct group *g)
+{
+	struct hashdir_probe p;
+
+	if (group_find(v, g->hash, group_key(v, g), &p) == g)
+		hashdir_remove(&p);
+	group_free(f, v, g);
+}
+
+void group_run(struct flow *f, struct view_state *v)
+{
+	struct batch *b = &v->inputs[plan_input_group(v->plan)];
+
+	for (unsigned i = 0; i < b->n; i++) {
+		if (i + FETCH_AHEAD < b->n)
+			hashdir_prefetch_object(&v->groups, b->list[i + FETCH_AHEAD].hash);
+		group_delta(f, v, &b->list[i]);
+		if (v->stopped)
+			return;
+	}
+	b->n = 0;
+	view_settle_errors(f, v);
+	while (v->dirty != NULL) {
+		struct group *g = v->dirty;
+
+		v->dirty = g->next_dirty;
+		g->dirty = false;
+		group_emit(f, v, g);
+		if (v->stopped)
+			return;
+		if (g->weight == 0 && v->plan->group->nkeys > 0)
+			group_end(f, v, g);
+	}
+}

@@ -1,0 +1,247 @@
+/*
+ * flow_publish.c: the last node: a batch of deltas of view rows, netted, becomes new versions in the view's table.
+ *
+ * A view with a lookup key holds one row a key: what remains after netting is a deletion, an insertion or one of
+ * each a key, and two rows of one key fail the view. A view without one counts how often a row occurs.
+ */
+#include <string.h>
+
+#include "core/base/hash.h"
+#include "core/flow/flow_internal.h"
+
+void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight)
+{
+	const struct part *target = v->target;
+	struct delta d = { .row = row, .weight = weight };
+
+	/* Of a view without key it only brings equal rows together. */
+	if (target->counted) {
+		d.hash = hash_bytes(row, row_size(row), 0);
+	} else {
+		d.hash = row_hash(&v->plan->view->layout, row, target->key, target->nkey);
+		table_prefetch(target->table, d.hash);
+	}
+	batch_add(f, v, plan_input_publish(v->plan), d);
+}
+
+/* --- netting --- */
+
+static bool same_row(const struct delta *a, const struct delta *b)
+{
+	uint32_t size = row_size(a->row);
+
+	return size == row_size(b->row) && memcmp(a->row, b->row, size) == 0;
+}
+
+/* Add a delta to those of its hash in list[from, n); returns the new n. Equal rows become one, and none when
+ * their weights cancel out. */
+static unsigned net_add(struct delta *list, unsigned from, unsigned n, const struct delta *d)
+{
+	for (unsigned i = from; i < n; i++) {
+		if (!same_row(&list[i], d))
+			continue;
+		list[i].weight += d->weight;
+		if (list[i].weight == 0)
+			list[i] = list[--n];
+		return n;
+	}
+	list[n] = *d;
+	return n + 1;
+}
+
+/* Net a batch: deltas of one hash stand together afterwards, in stage memory. NULL: the view has failed. */
+static struct delta *net(struct flow *f, struct view_state *v, const struct batch *b, unsigned *out)
+{
+	uint32_t cap = 4, *heads, *next;
+	struct delta *list;
+	unsigned n = 0;
+
+	while (cap < 2 * b->n)
+		cap *= 2;
+	/* Deltas of one hash are linked in order of arrival: heads holds the first of each, plus one. */
+	heads = arena_zalloc(&f->rows, cap * sizeof(*heads));
+	next = arena_zalloc(&f->rows, 2 * b->n * sizeof(*next));
+	list = arena_alloc(&f->rows, b->n * sizeof(*list));
+	if (heads == NULL || next == NULL || list == NULL) {
+		view_no_memory(f, v);
+		return NULL;
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		uint32_t *tail = next + b->n, place = (uint32_t)b->list[i].hash & (cap - 1);
+
+		while (heads[place] != 0 && b->list[heads[place] - 1].hash != b->list[i].hash)
+			place = (place + 1) & (cap - 1);
+		if (heads[place] == 0) {
+			heads[place] = i + 1;
+			tail[i] = i;
+		} else {
+			uint32_t first = heads[place] - 1;
+
+			next[tail[first]] = i;
+			tail[first] = i;
+			tail[i] = UINT32_MAX; /* not a first one */
+		}
+	}
+	for (unsigned i = 0; i < b->n; i++) {
+		unsigned from = n;
+
+		if (next[b->n + i] == UINT32_MAX)
+			continue;
+		n = net_add(list, from, n, &b->list[i]);
+		for (uint32_t k = next[i]; k != 0; k = next[k])
+			n = net_add(list, from, n, &b->list[k]);
+	}
+	*out = n;
+	return list;
+}
+
+/* --- writing --- */
+
+static int no_memory(struct flow *f)
+{
+	return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+}
+
+static const void *published(const struct view_state *v, const struct delta *d)
+{
+	return part_find(v->target, d->hash, &v->plan->view->layout, d->row, v->target->key);
+}
+
+/* The stored row of a view without key; NULL: out of memory. */
+static const void *counted_row(
+	struct flow *f, const struct view_state *v, const struct delta *d, int64_t count)
+{
+	const struct row_layout *l = &v->target->layout, *vl = &v->plan->view->layout;
+	struct value *values = arena_alloc(&f->rows, l->ncols * sizeof(*values));
+	void *row = NULL;
+
+	if (values == NULL)
+		return NULL;
+	for (unsigned i = 0; i < vl->ncols; i++)
+		row_get(vl, d->row, i, &values[i]);
+	if (v->target->formed)
+		values[vl->ncols] = (struct value){ .type = TYPE_INT8, .i = (int64_t)d->hash };
+	values[l->ncols - 1] = (struct value){ .type = TYPE_INT8, .i = count };
+	row = arena_alloc(&f->rows, row_encoded_size(l, values));
+	if (row != NULL)
+		row_encode(l, values, row);
+	return row;
+}
+
+/* A view without key: count how often the row occurs. */
+static int publish_counted(
+	struct flow *f, struct view_state *v, const struct delta *d, uint64_t epoch)
+{
+	const struct row_layout *l = &v->target->layout;
+	const void *row = counted_row(f, v, d, d->weight), *found, *old = NULL;
+	int64_t count = d->weight;
+	uint64_t hash;
+
+	if (row == NULL)
+		return no_memory(f);
+	hash = part_key_hash(v->target, row);
+	found = part_find(v->target, hash, l, row, v->target->key);
+	if (found != NULL) {
+		void *copy = arena_alloc(&f->rows, row_size(found));
+		struct value before;
+
+		if (copy == NULL)
+			return no_memory(f);
+		memcpy(copy, found, row_size(found));
+		old = copy;
+		row_get(l, old, l->ncols - 1u, &before);
+		count += before.i;
+	}
+	if (count < 0)
+		return error_set(&f->error, ERR_INTERNAL, 0,
+			"a row of the view would occur %lld times", (long long)count);
+	if (count == 0)
+		return old == NULL || part_delete(v->target, hash, epoch, old) == 0 ? 0
+										    : no_memory(f);
+	if (old != NULL)
+		row = counted_row(f, v, d, count);
+	if (row == NULL)
+		return no_memory(f);
+	return part_put(v->target, hash, epoch, old, row) == 0 ? 0 : no_memory(f);
+}
+
+static int publish_delete(
+	struct flow *f, struct view_state *v, const struct delta *d, uint64_t epoch)
+{
+	if (d->weight >= 0 || published(v, d) == NULL)
+		return 0;
+	return part_delete(v->target, d->hash, epoch, d->row) == 0 ? 0 : no_memory(f);
+}
+
+static int publish_insert(
+	struct flow *f, struct view_state *v, const struct delta *d, uint64_t epoch)
+{
+	if (d->weight <= 0)
+		return 0;
+	if (d->weight > 1 || published(v, d) != NULL)
+		return error_set(&f->error, ERR_UNIQUE, 0,
+			"more than one row of view \"%s\" has the same lookup key",
+			v->plan->view->name);
+	return part_put(v->target, d->hash, epoch, NULL, d->row) == 0 ? 0 : no_memory(f);
+}
+
+/* The common case: one row takes the place of another with the same key. */
+static bool is_replacement(
+	const struct view_state *v, const struct delta *old, const struct delta *new)
+{
+	const struct row_layout *l = &v->plan->view->layout;
+	const struct part *t = v->target;
+
+	return old->weight == -1 && new->weight == 1 &&
+		row_equal(l, old->row, t->key, l, new->row, t->key, t->nkey);
+}
+
+/* The deltas of one hash. */
+static int publish_keyed(
+	struct flow *f, struct view_state *v, const struct delta *d, unsigned n, uint64_t epoch)
+{
+	int status = 0;
+
+	if (n == 2) {
+		const struct delta *old = d[0].weight < 0 ? &d[0] : &d[1];
+		const struct delta *new = d[0].weight < 0 ? &d[1] : &d[0];
+
+		if (is_replacement(v, old, new))
+			return part_put(v->target, new->hash, epoch, old->row, new->row) == 0
+				? 0
+				: no_memory(f);
+	}
+	for (unsigned i = 0; status == 0 && i < n; i++)
+		status = publish_delete(f, v, &d[i], epoch);
+	for (unsigned i = 0; status == 0 && i < n; i++)
+		status = publish_insert(f, v, &d[i], epoch);
+	return status;
+}
+
+void publish_run(struct flow *f, struct view_state *v, uint64_t epoch)
+{
+	struct batch *b = &v->inputs[plan_input_publish(v->plan)];
+	struct delta *list;
+	unsigned n, end;
+	int status = 0;
+
+	if (b->n == 0)
+		return;
+	list = net(f, v, b, &n);
+	if (list == NULL)
+		return;
+	b->n = 0;
+	for (unsigned i = 0; status == 0 && i < n; i = end) {
+		for (end = i + 1; end < n && list[end].hash == list[i].hash; end++)
+			;
+		if (i + FETCH_AHEAD < n && !v->target->counted)
+			table_prefetch_version(v->target->table, list[i + FETCH_AHEAD].hash);
+		if (!v->target->counted)
+			status = publish_keyed(f, v, &list[i], end - i, epoch);
+		else
+			for (unsigned k = i; status == 0 && k < end; k++)
+				status = publish_counted(f, v, &list[k], epoch);
+	}
+	if (status != 0)
+		view_fail(f, v);
+}

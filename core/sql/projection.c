@@ -1,0 +1,248 @@
+/*
+ * projection.c: see projection.h.
+ *
+ * Copying: the fixed part of the new row is put together from runs of bytes, one run where columns stand side
+ * by side in both rows; then NULL bits, if the sources have any at all; then the tails of variable-length
+ * columns one after the other, in column order, as the row format wants them.
+ *
+ * Budget: a run is one memcpy of known small size; a row of fixed columns without NULLs costs its runs and
+ * the clearing of its NULL bytes.
+ */
+#include "core/sql/projection.h"
+
+#include <string.h>
+
+enum { NULLS_AT = 4, SOURCES = 2 /* of an operator: left and right */ };
+
+struct run {
+	uint32_t from, to, n; /* offsets in the rows, bytes */
+	uint8_t source;
+};
+
+struct copied {
+	uint32_t slot; /* offset in the source row */
+	uint16_t from; /* column */
+	uint8_t source;
+	bool bytes; /* of variable length */
+};
+
+struct projection {
+	const struct row_layout *to;
+	struct program *program; /* NULL: copies */
+	struct copied *copied;   /* by column */
+	unsigned nruns;
+	struct run *runs;
+	unsigned nbytes;         /* columns of variable length */
+	uint16_t nulls[SOURCES]; /* bytes of NULL bits of each source that is read */
+	bool same;               /* the row of source 0 as it is */
+};
+
+static bool is_bytes(enum type_id t)
+{
+	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
+}
+
+/* Whether the tree is a column whose stored bytes are what the new row needs. */
+static bool is_copy(const struct program *p, unsigned i, const struct row_layout *const *layouts,
+	const struct row_layout *to, struct copied *out)
+{
+	unsigned source, column;
+
+	if (program_column(p, i, &source, &column) != 0 || source >= SOURCES ||
+		layouts[source] == NULL || layouts[source]->types[column].id != to->types[i].id)
+		return false;
+	*out = (struct copied){ layouts[source]->offsets[column], (uint16_t)column, (uint8_t)source,
+		is_bytes((enum type_id)to->types[i].id) };
+	return true;
+}
+
+static void add_run(struct projection *p, unsigned column)
+{
+	const struct copied *c = &p->copied[column];
+	struct run r = { c->slot, p->to->offsets[column],
+		row_slot_width((enum type_id)p->to->types[column].id), c->source };
+	struct run *last = p->nruns > 0 ? &p->runs[p->nruns - 1] : NULL;
+
+	if (last != NULL && last->source == r.source && last->from + last->n == r.from &&
+		last->to + last->n == r.to)
+		last->n += r.n;
+	else
+		p->runs[p->nruns++] = r;
+}
+
+/* Fill in the copies; false when some tree is not one. */
+static bool plan_copies(struct projection *p, const struct row_layout *const *layouts)
+{
+	for (unsigned i = 0; i < p->to->ncols; i++) {
+		const struct row_layout *from;
+
+		if (!is_copy(p->program, i, layouts, p->to, &p->copied[i]))
+			return false;
+		from = layouts[p->copied[i].source];
+		p->nulls[p->copied[i].source] = (uint16_t)((from->ncols + 7) / 8);
+		p->nbytes += p->copied[i].bytes;
+		add_run(p, i);
+	}
+	p->same = p->to->ncols > 0 && layouts[0] != NULL && layouts[0]->ncols == p->to->ncols;
+	for (unsigned i = 0; i < p->to->ncols; i++)
+		p->same &= p->copied[i].source == 0 && p->copied[i].from == i;
+	return true;
+}
+
+struct projection *projection_compile(const struct expr *const *trees,
+	const struct row_layout *const layouts[EXPR_SOURCES], const struct row_layout *to,
+	struct arena *a, struct error *e)
+{
+	struct projection *p = arena_zalloc(a, sizeof(*p));
+
+	if (p != NULL) {
+		p->to = to;
+		p->copied = arena_zalloc(a, (to->ncols + 1u) * sizeof(*p->copied));
+		p->runs = arena_zalloc(a, (to->ncols + 1u) * sizeof(*p->runs));
+	}
+	if (p == NULL || p->copied == NULL || p->runs == NULL) {
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	p->program = program_compile(trees, to->ncols, layouts, a, e);
+	if (p->program == NULL)
+		return NULL;
+	if (plan_copies(p, layouts))
+		p->program = NULL;
+	return p;
+}
+
+static const void *no_memory(struct program_env *env)
+{
+	error_set(env->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	return NULL;
+}
+
+static const void *run_program(const struct projection *p, const void *const *rows,
+	struct arena *out, struct program_env *env)
+{
+	struct value stack[64], *values = stack;
+	void *row;
+
+	if (p->to->ncols > sizeof(stack) / sizeof(stack[0]))
+		values = arena_alloc(env->scratch, p->to->ncols * sizeof(*values));
+	if (values == NULL)
+		return no_memory(env);
+	if (program_run(p->program, rows, values, env) != 0)
+		return NULL;
+	row = arena_alloc(out, row_encoded_size(p->to, values));
+	if (row == NULL)
+		return no_memory(env);
+	row_encode(p->to, values, row);
+	return row;
+}
+
+static bool any_null(const struct projection *p, const void *const *rows)
+{
+	uint8_t any = 0;
+
+	for (unsigned s = 0; s < SOURCES; s++)
+		for (unsigned i = 0; i < p->nulls[s]; i++)
+			any |= ((const uint8_t *)rows[s])[NULLS_AT + i];
+	return any != 0;
+}
+
+/* Offset and length of a variable column's bytes in its source row; NULL has none. */
+static void tail_get(const struct projection *p, unsigned column, const void *const *rows,
+	const char **at, uint32_t *len)
+{
+	const struct copied *c = &p->copied[column];
+	const char *row = rows[c->source];
+	uint32_t offset;
+
+	memcpy(&offset, row + c->slot, sizeof(offset));
+	memcpy(len, row + c->slot + 4, sizeof(*len));
+	*at = row + offset;
+}
+
+static uint64_t copied_size(const struct projection *p, const void *const *rows)
+{
+	uint64_t n = p->to->fixed;
+
+	for (unsigned i = 0; p->nbytes > 0 && i < p->to->ncols; i++) {
+		const char *at;
+		uint32_t len;
+
+		if (!p->copied[i].bytes)
+			continue;
+		tail_get(p, i, rows, &at, &len);
+		n += len;
+	}
+	return (n + 7) & ~(uint64_t)7;
+}
+
+static void copy_nulls(const struct projection *p, const void *const *rows, char *row)
+{
+	for (unsigned i = 0; i < p->to->ncols; i++)
+		if (row_is_null(rows[p->copied[i].source], p->copied[i].from))
+			row[NULLS_AT + i / 8] |= (char)(1 << (i % 8));
+}
+
+/* Returns where the tails end. */
+static uint32_t copy_tails(const struct projection *p, const void *const *rows, char *row)
+{
+	uint32_t tail = p->to->fixed;
+
+	for (unsigned i = 0; i < p->to->ncols; i++) {
+		const char *at;
+		uint32_t len;
+
+		if (!p->copied[i].bytes ||
+			row_is_null(rows[p->copied[i].source], p->copied[i].from))
+			continue;
+		tail_get(p, i, rows, &at, &len);
+		memcpy(row + p->to->offsets[i], &tail, sizeof(tail));
+		memcpy(row + tail, at, len);
+		tail += len;
+	}
+	return tail;
+}
+
+static const void *run_copies(const struct projection *p, const void *const *rows,
+	struct arena *out, struct program_env *env)
+{
+	uint64_t size = copied_size(p, rows);
+	uint32_t size32 = (uint32_t)size, tail = p->to->fixed;
+	char *row = size > UINT32_MAX ? NULL : arena_alloc(out, size);
+
+	if (row == NULL)
+		return no_memory(env);
+	memset(row, 0, p->to->slots);
+	memcpy(row, &size32, sizeof(size32));
+	for (unsigned i = 0; i < p->nruns; i++) {
+		const struct run *r = &p->runs[i];
+
+		memcpy(row + r->to, (const char *)rows[r->source] + r->from, r->n);
+	}
+	if (any_null(p, rows))
+		copy_nulls(p, rows, row);
+	if (p->nbytes > 0)
+		tail = copy_tails(p, rows, row);
+	memset(row + tail, 0, size - tail);
+	return row;
+}
+
+const void *projection_run(const struct projection *p, const void *const *rows, struct arena *out,
+	struct program_env *env)
+{
+	if (p->program != NULL)
+		return run_program(p, rows, out, env);
+	return p->same ? rows[0] : run_copies(p, rows, out, env);
+}
+
+bool projection_columns(const struct program *p, unsigned n, uint16_t *cols)
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned source, column;
+
+		if (program_column(p, i, &source, &column) != 0 || source != 0)
+			return false;
+		cols[i] = (uint16_t)column;
+	}
+	return true;
+}
