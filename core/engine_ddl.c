@@ -84,7 +84,9 @@ static void parts_free(struct parts *parts)
 	free(parts);
 }
 
-static struct parts *parts_new(struct lf_engine *engine, const struct relation *r, struct error *e)
+/* since: see struct parts. */
+static struct parts *parts_new(
+	struct lf_engine *engine, const struct relation *r, uint64_t since, struct error *e)
 {
 	unsigned shards = engine->set.shards;
 	struct parts *parts = calloc(1, sizeof(*parts) + shards * sizeof(parts->part[0]));
@@ -94,6 +96,11 @@ static struct parts *parts_new(struct lf_engine *engine, const struct relation *
 		return NULL;
 	}
 	parts->shards = shards;
+	parts->partition = r->partition;
+	parts->since = since;
+	parts->older = r->user;
+	if (r->nkey > 0)
+		parts->key_id = r->indexes[0]->id;
 	for (unsigned s = 0; s < shards; s++) {
 		struct projector *p = engine->set.projectors[s];
 
@@ -139,24 +146,40 @@ void engine_graves_free(struct lf_engine *engine)
 	graves_open(engine, UINT64_MAX);
 }
 
+static void grave_dig(
+	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch)
+{
+	struct grave *g = malloc(sizeof(*g));
+
+	/* Out of memory for the note itself: better to keep it than to pull it away. */
+	if (g == NULL)
+		return;
+	*g = (struct grave){ engine->graves, parts, relation, epoch };
+	engine->graves = g;
+}
+
 /* Readers may be in these parts until every pin has passed `epoch`. relation: dropped with them, or
  * NULL. */
 static void parts_condemn(
 	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch)
 {
-	struct grave *g = malloc(sizeof(*g));
-
-	if (g != NULL) {
-		*g = (struct grave){ engine->graves, parts, relation, epoch };
-		engine->graves = g;
-	}
+	grave_dig(engine, parts, relation, epoch);
 	for (unsigned s = 0; s < parts->shards; s++) {
 		struct projector *p = engine->set.projectors[s];
 
 		projector_remove_part(p, parts->part[s]);
-		/* Out of memory for the note itself: better to keep the part than to pull it away. */
 		(void)projector_condemn(p, parts->part[s], epoch);
 	}
+}
+
+/* Parts that could not be finished: nothing but the header can have been seen. */
+static void parts_take_back(
+	struct lf_engine *engine, struct relation *r, struct parts *parts, uint64_t epoch)
+{
+	__atomic_store_n(&r->user, parts->older, __ATOMIC_RELEASE);
+	for (unsigned s = 0; s < parts->shards; s++)
+		part_free(parts->part[s]);
+	grave_dig(engine, parts, NULL, epoch);
 }
 
 /* --- views --- */
@@ -256,7 +279,7 @@ static int view_build(struct lf_engine *engine, struct relation *view, uint64_t 
 		free(slot);
 		return -1;
 	}
-	parts = parts_new(engine, view, e);
+	parts = parts_new(engine, view, epoch, e);
 	if (parts == NULL) {
 		view_plan_free(slot->plan);
 		free(slot);
@@ -265,7 +288,8 @@ static int view_build(struct lf_engine *engine, struct relation *view, uint64_t 
 	slot->view = view;
 	slot->next = engine->views;
 	engine->views = slot;
-	view->user = parts;
+	/* Release: readers look at its header, and go on to the older ones until this epoch is visible. */
+	__atomic_store_n(&view->user, parts, __ATOMIC_RELEASE);
 	for (unsigned s = 0; s < set->shards; s++)
 		if (flow_add_view(
 			    projector_flow(set->projectors[s]), slot->plan, parts->part[s], e) != 0)
@@ -286,8 +310,7 @@ static int view_build(struct lf_engine *engine, struct relation *view, uint64_t 
 	return 0;
 fail:
 	view_forget(engine, view);
-	view->user = NULL;
-	parts_free(parts);
+	parts_take_back(engine, view, parts, epoch);
 	return -1;
 }
 
@@ -295,7 +318,7 @@ fail:
 
 static int create_table(struct lf_engine *engine, struct relation *r, struct error *e)
 {
-	struct parts *parts = parts_new(engine, r, e);
+	struct parts *parts = parts_new(engine, r, 0, e);
 
 	if (parts == NULL)
 		return -1;
@@ -338,10 +361,8 @@ static int view_rebuild(
 	struct parts *old = view->user, *parts = NULL;
 
 	view_forget(engine, view);
-	if (view_build(engine, view, epoch, &parts, e) != 0) {
-		view->user = old;
+	if (view_build(engine, view, epoch, &parts, e) != 0)
 		return -1;
-	}
 	parts_condemn(engine, old, NULL, epoch);
 	return 0;
 }
@@ -373,34 +394,23 @@ static int view_key_set(
 	return -1;
 }
 
-static unsigned index_position(const struct index_def *ix)
-{
-	unsigned i = 0;
-
-	while (ix->relation->indexes[i] != ix)
-		i++;
-	return i;
-}
-
 static int create_index(
 	struct lf_engine *engine, struct index_def *ix, uint64_t epoch, struct error *e)
 {
 	struct relation *r = ix->relation;
 	struct parts *parts = r->user;
 	bool keyed = r->nkey > 0;
-	unsigned at;
 
 	if (catalog_add_index(engine->catalog, ix, e) != 0)
 		return -1;
 	if (r->kind == RELATION_VIEW && ix->unique && !keyed)
 		return view_key_set(engine, ix, epoch, e);
-	at = index_position(ix);
 	for (unsigned s = 0; s < parts->shards; s++)
-		if (part_add_index(parts->part[s], at, epoch, e) != 0) {
+		if (part_add_index(parts->part[s], ix, epoch, e) != 0) {
 			struct error ignored;
 
 			while (s-- > 0)
-				part_drop_index(parts->part[s], at, epoch);
+				part_drop_index(parts->part[s], ix, epoch);
 			(void)catalog_drop_index(engine->catalog, ix, &ignored);
 			return -1;
 		}
@@ -412,7 +422,6 @@ static int drop_index(
 {
 	struct relation *r = ix->relation;
 	bool key = r->kind == RELATION_VIEW && r->nkey > 0 && r->indexes[0] == ix;
-	unsigned at = index_position(ix);
 	struct parts *parts = r->user;
 
 	if (catalog_drop_index(engine->catalog, ix, e) != 0)
@@ -420,7 +429,7 @@ static int drop_index(
 	if (key)
 		return view_rebuild_or_fail(engine, r, epoch, e);
 	for (unsigned s = 0; s < parts->shards; s++)
-		part_drop_index(parts->part[s], at, epoch);
+		part_drop_index(parts->part[s], ix, epoch);
 	return 0;
 }
 

@@ -405,19 +405,20 @@ static int violates(struct execution *x, const struct index_def *ix, const void 
 }
 
 /* The row that holds the same unique columns as `row`, other than `self`; NULL: none. */
-static const void *unique_other(const struct part *p, unsigned i, const void *row, const void *self)
+static const void *unique_other(
+	const struct part *p, const struct part_index *x, const void *row, const void *self)
 {
-	const struct index_def *d = p->relation->indexes[i];
-	const struct row_layout *kl = index_key_layout(p->indexes[i]);
+	const struct index_def *d = x->def;
+	const struct row_layout *kl = index_key_layout(x->index);
 	struct index_cursor c;
 	const void *key;
 
 	for (unsigned k = 0; k < d->ncols; k++)
 		if (row_is_null(row, d->cols[k]))
 			return NULL;
-	index_find(p->indexes[i], &c, row_hash(&p->layout, row, d->cols, d->ncols), &p->layout, row,
+	index_find(x->index, &c, row_hash(&p->layout, row, d->cols, d->ncols), &p->layout, row,
 		d->cols, UINT64_MAX);
-	while ((key = index_next(p->indexes[i], &c)) != NULL)
+	while ((key = index_next(x->index, &c)) != NULL)
 		if (self == NULL ||
 			!row_equal(kl, key, SEQUENCE, &p->layout, self, p->key, p->nkey))
 			return part_find(
@@ -425,17 +426,18 @@ static const void *unique_other(const struct part *p, unsigned i, const void *ro
 	return NULL;
 }
 
-/* First violated unique index other than the key; -1: none. */
-static int unique_check(const struct part *p, const void *row, const void *self, const void **other)
+/* First violated unique index other than the key; NULL: none. */
+static const struct index_def *unique_check(
+	const struct part *p, const void *row, const void *self, const void **other)
 {
-	for (unsigned i = 0; i < p->nindexes; i++) {
-		if (p->indexes[i] == NULL || !p->relation->indexes[i]->unique)
+	for (const struct part_index *x = p->indexes; x != NULL; x = x->next) {
+		if (!x->def->unique)
 			continue;
-		*other = unique_other(p, i, row, self);
+		*other = unique_other(p, x, row, self);
 		if (*other != NULL)
-			return (int)i;
+			return x->def;
 	}
-	return -1;
+	return NULL;
 }
 
 static int log_add(struct execution *x, struct part *part, const void *old, const void *row)
@@ -520,8 +522,9 @@ static int update_row(struct execution *x, const struct assignment *set, unsigne
 {
 	const struct relation *r = x->s->relation;
 	struct value *v, *given;
+	const struct index_def *unique;
 	const void *row, *other;
-	int status = test(x, x->k->where, old, excluded), unique;
+	int status = test(x, x->k->where, old, excluded);
 
 	if (status <= 0)
 		return status;
@@ -539,8 +542,8 @@ static int update_row(struct execution *x, const struct assignment *set, unsigne
 	if (row == NULL || check_row(x, v, row) != 0)
 		return -1;
 	unique = unique_check(x->part, row, old, &other);
-	if (unique >= 0)
-		return violates(x, r->indexes[unique], row);
+	if (unique != NULL)
+		return violates(x, unique, row);
 	if (write_row(x, part_key_hash(x->part, row), old, row) != 0)
 		return -1;
 	return returning(x, row) != 0 ? -1 : 1;
@@ -560,10 +563,10 @@ static bool touched(const struct execution *x, const void *row)
 }
 
 /* A row is in the way. 1 done something, 0 nothing, -1. */
-static int conflict(struct execution *x, unsigned index, const void *existing, const void *row)
+static int conflict(
+	struct execution *x, const struct index_def *ix, const void *existing, const void *row)
 {
 	const struct insert *ins = &x->s->insert;
-	const struct index_def *ix = x->s->relation->indexes[index];
 	const void *old;
 
 	if (ins->action == CONFLICT_ERROR || (ins->arbiter != NULL && ins->arbiter != ix))
@@ -588,8 +591,8 @@ static int insert_row(struct execution *x, unsigned i)
 	const struct relation *r = x->s->relation;
 	struct value *v = arena_alloc(x->env->scratch, r->ncols * sizeof(*v));
 	const void *row, *other;
+	const struct index_def *unique;
 	uint64_t hash;
-	int unique;
 
 	if (v == NULL)
 		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -605,10 +608,10 @@ static int insert_row(struct execution *x, unsigned i)
 	hash = part_key_hash(x->part, row);
 	other = part_find(x->part, hash, &x->part->layout, row, x->part->key);
 	if (other != NULL)
-		return conflict(x, 0, other, row);
+		return conflict(x, r->indexes[0], other, row);
 	unique = unique_check(x->part, row, NULL, &other);
-	if (unique >= 0)
-		return conflict(x, (unsigned)unique, other, row);
+	if (unique != NULL)
+		return conflict(x, unique, other, row);
 	if (write_row(x, hash, NULL, row) != 0)
 		return -1;
 	return returning(x, row) != 0 ? -1 : 1;
@@ -753,17 +756,16 @@ static int check_referrer(struct execution *x, const struct foreign_key *fk, con
 	if (part_find(to, row_hash(&to->layout, row, to->key, to->nkey), &to->layout, row,
 		    to->key) != NULL)
 		return 0;
-	for (unsigned i = 0; i < from->nindexes; i++) {
-		const struct index_def *d = fk->from->indexes[i];
+	for (const struct part_index *ix = from->indexes; ix != NULL; ix = ix->next) {
+		const struct index_def *d = ix->def;
 		struct index_cursor ic;
 
-		if (from->indexes[i] == NULL || d->ncols != fk->ncols ||
+		if (d->ncols != fk->ncols ||
 			memcmp(d->cols, fk->from_cols, d->ncols * sizeof(*d->cols)) != 0)
 			continue;
-		index_find(from->indexes[i], &ic,
-			row_hash(&to->layout, row, fk->to_cols, fk->ncols), &to->layout, row,
-			fk->to_cols, UINT64_MAX);
-		return index_next(from->indexes[i], &ic) == NULL ? 0 : fk_error(x, fk, row, false);
+		index_find(ix->index, &ic, row_hash(&to->layout, row, fk->to_cols, fk->ncols),
+			&to->layout, row, fk->to_cols, UINT64_MAX);
+		return index_next(ix->index, &ic) == NULL ? 0 : fk_error(x, fk, row, false);
 	}
 	table_scan_begin(&c, from->table, UINT64_MAX);
 	while ((other = table_scan_next(&c)) != NULL)

@@ -70,12 +70,28 @@ int part_new(struct part **out, const struct relation *r, struct heap *h, struct
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
 	for (unsigned i = 0; i < r->nindexes; i++)
-		if (part_add_index(p, i, 0, e) != 0) {
+		if (!r->indexes[i]->primary && part_add_index(p, r->indexes[i], 0, e) != 0) {
 			part_free(p);
 			return -1;
 		}
 	*out = p;
 	return 0;
+}
+
+/* Free the dropped indexes that no reader can be in. */
+static void dropped_free(struct part *p, uint64_t reclaimable)
+{
+	struct part_index **link = &p->dropped, *x;
+
+	while ((x = *link) != NULL) {
+		if (x->dropped > reclaimable) {
+			link = &x->next_dropped;
+			continue;
+		}
+		*link = x->next_dropped;
+		index_free(x->index);
+		heap_free(p->heap, x, sizeof(*x));
+	}
 }
 
 void part_free(struct part *p)
@@ -85,12 +101,9 @@ void part_free(struct part *p)
 	if (p == NULL)
 		return;
 	h = p->heap;
-	for (unsigned i = 0; i < p->nindexes; i++)
-		index_free(p->indexes[i]);
-	for (unsigned i = 0; i < p->ndropped; i++)
-		index_free(p->dropped[i]);
-	heap_free(h, p->dropped, p->ndropped * sizeof(struct index *));
-	heap_free(h, p->indexes, p->nindexes * sizeof(struct index *));
+	while (p->indexes != NULL)
+		part_drop_index(p, p->indexes->def, 0);
+	dropped_free(p, UINT64_MAX);
 	table_free(p->table);
 	arena_free(&p->arena);
 	heap_free(h, p, sizeof(*p));
@@ -110,62 +123,58 @@ const void *part_find(const struct part *p, uint64_t hash, const struct row_layo
 }
 
 /* Whether the columns of an index differ between two rows. */
-static bool index_moves(const struct part *p, unsigned i, const void *old, const void *row)
+static bool index_moves(
+	const struct part *p, const struct part_index *x, const void *old, const void *row)
 {
-	const struct index_def *d = p->relation->indexes[i];
+	const struct index_def *d = x->def;
 
 	return old == NULL || row == NULL ||
 		!row_equal(&p->layout, old, d->cols, &p->layout, row, d->cols, d->ncols);
 }
 
+/* Take `row` out of the indexes in which it and `other` differ, up to `end`. */
+static void indexes_remove(struct part *p, const struct part_index *end, const void *row,
+	const void *other, uint64_t epoch)
+{
+	for (struct part_index *x = p->indexes; x != end; x = x->next)
+		if (index_moves(p, x, row, other))
+			index_remove(x->index, row, epoch);
+}
+
 static int indexes_insert(struct part *p, const void *old, const void *row, uint64_t epoch)
 {
-	for (unsigned i = 0; i < p->nindexes; i++) {
-		if (p->indexes[i] == NULL || !index_moves(p, i, old, row))
+	for (struct part_index *x = p->indexes; x != NULL; x = x->next) {
+		if (!index_moves(p, x, old, row))
 			continue;
-		if (index_reserve(p->indexes[i], 2) == 0 &&
-			index_insert(p->indexes[i], row, epoch) == 0)
+		if (index_reserve(x->index, 2) == 0 && index_insert(x->index, row, epoch) == 0)
 			continue;
-		while (i-- > 0)
-			if (p->indexes[i] != NULL && index_moves(p, i, old, row))
-				index_remove(p->indexes[i], row, epoch);
+		indexes_remove(p, x, row, old, epoch);
 		return -1;
 	}
 	return 0;
 }
 
-static void indexes_remove(struct part *p, const void *old, const void *row, uint64_t epoch)
-{
-	for (unsigned i = 0; i < p->nindexes; i++)
-		if (p->indexes[i] != NULL && index_moves(p, i, old, row))
-			index_remove(p->indexes[i], old, epoch);
-}
-
 int part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row)
 {
-	if (p->nindexes > 0 && indexes_insert(p, old, row, epoch) != 0)
+	if (indexes_insert(p, old, row, epoch) != 0)
 		return -1;
 	if (table_put(p->table, hash, epoch, row) != 0) {
-		if (p->nindexes > 0)
-			for (unsigned i = 0; i < p->nindexes; i++)
-				if (p->indexes[i] != NULL && index_moves(p, i, old, row))
-					index_remove(p->indexes[i], row, epoch);
+		indexes_remove(p, NULL, row, old, epoch);
 		return -1;
 	}
-	if (p->nindexes > 0 && old != NULL)
-		indexes_remove(p, old, row, epoch);
+	if (old != NULL)
+		indexes_remove(p, NULL, old, row, epoch);
 	return 0;
 }
 
 int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old)
 {
-	for (unsigned i = 0; i < p->nindexes; i++)
-		if (p->indexes[i] != NULL && index_reserve(p->indexes[i], 1) != 0)
+	for (struct part_index *x = p->indexes; x != NULL; x = x->next)
+		if (index_reserve(x->index, 1) != 0)
 			return -1;
 	if (table_delete(p->table, hash, epoch, old) != 0)
 		return -1;
-	if (p->nindexes > 0)
-		indexes_remove(p, old, NULL, epoch);
+	indexes_remove(p, NULL, old, NULL, epoch);
 	return 0;
 }
 
@@ -197,78 +206,63 @@ static int index_fill(struct part *p, struct index *ix, const struct index_def *
 	return 0;
 }
 
-int part_add_index(struct part *p, unsigned i, uint64_t epoch, struct error *e)
+int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e)
 {
-	const struct index_def *d = p->relation->indexes[i];
-	struct index **grown, *ix = NULL;
+	struct part_index **link = &p->indexes, *x;
 
 	if (p->nkey > LIMIT_KEY_COLUMNS)
 		return error_set(e, ERR_TOO_MANY_COLUMNS, 0,
 			"an index needs a key of at most %d columns: give the view a unique index first",
 			LIMIT_KEY_COLUMNS);
-	grown = heap_alloc(p->heap, (p->nindexes + 1) * sizeof(struct index *));
-	if (grown == NULL || retire_reserve(p->retire, 1) != 0) {
-		heap_free(p->heap, grown, (p->nindexes + 1) * sizeof(struct index *));
+	x = heap_zalloc(p->heap, sizeof(*x));
+	if (x == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	x->def = d;
+	x->since = epoch;
+	x->index = index_new(p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
+	if (x->index == NULL)
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (x->index == NULL || index_fill(p, x->index, d, epoch, e) != 0) {
+		index_free(x->index);
+		heap_free(p->heap, x, sizeof(*x));
+		return -1;
 	}
-	if (!d->primary) {
-		ix = index_new(p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
-		if (ix == NULL || index_fill(p, ix, d, epoch, e) != 0) {
-			if (ix == NULL)
-				error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-			index_free(ix);
-			heap_free(p->heap, grown, (p->nindexes + 1) * sizeof(struct index *));
-			return -1;
-		}
-	}
-	ASSERT(i <= p->nindexes);
-	if (p->nindexes > 0) {
-		memcpy(grown, p->indexes, i * sizeof(struct index *));
-		memcpy(grown + i + 1, p->indexes + i, (p->nindexes - i) * sizeof(struct index *));
-	}
-	grown[i] = ix;
-	/* Readers may be in the old array: it is small and goes when their pins have passed. */
-	if (p->indexes != NULL)
-		retire_add(p->retire, epoch, p->indexes, p->nindexes * sizeof(struct index *));
-	__atomic_store_n(&p->indexes, grown, __ATOMIC_RELEASE);
-	p->nindexes++;
+	while (*link != NULL)
+		link = &(*link)->next;
+	/* Release: a reader that meets it finds it whole. */
+	__atomic_store_n(link, x, __ATOMIC_RELEASE);
 	return 0;
 }
 
-void part_drop_index(struct part *p, unsigned i, uint64_t epoch)
+void part_drop_index(struct part *p, const struct index_def *d, uint64_t epoch)
 {
-	unsigned n = p->nindexes - 1;
-	struct index **fewer = n == 0 ? NULL : heap_alloc(p->heap, n * sizeof(struct index *));
-	struct index **kept = heap_realloc(p->heap, p->dropped,
-		p->ndropped * sizeof(struct index *), (p->ndropped + 1) * sizeof(struct index *));
+	struct part_index **link = &p->indexes, *x;
 
-	if (kept != NULL)
-		p->dropped = kept;
-	if (kept == NULL || (n > 0 && fewer == NULL) || retire_reserve(p->retire, 1) != 0) {
-		/* No memory to let it go: it stays, without a use. Its definition is gone, so keep the place
-		 * in step by moving the others up and nulling the last. */
-		heap_free(p->heap, fewer, n * sizeof(struct index *));
-		memmove(p->indexes + i, p->indexes + i + 1, (n - i) * sizeof(struct index *));
-		p->indexes[n] = NULL;
-		return;
-	}
-	p->dropped[p->ndropped++] = p->indexes[i];
-	if (n > 0) {
-		memcpy(fewer, p->indexes, i * sizeof(struct index *));
-		memcpy(fewer + i, p->indexes + i + 1, (n - i) * sizeof(struct index *));
-	}
-	retire_add(p->retire, epoch, p->indexes, p->nindexes * sizeof(struct index *));
-	p->nindexes = n;
-	__atomic_store_n(&p->indexes, fewer, __ATOMIC_RELEASE);
+	while ((x = *link)->def != d)
+		link = &x->next;
+	/* Its own `next` stays: a reader in it goes on. */
+	__atomic_store_n(link, x->next, __ATOMIC_RELEASE);
+	x->dropped = epoch;
+	x->next_dropped = p->dropped;
+	p->dropped = x;
+}
+
+const struct index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v)
+{
+	const struct part_index *x = __atomic_load_n(&p->indexes, __ATOMIC_ACQUIRE);
+
+	while (x != NULL && x->def->id != index_id)
+		x = __atomic_load_n(&x->next, __ATOMIC_ACQUIRE);
+	return x == NULL || x->since > v ? NULL : x->index;
 }
 
 bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
 {
 	bool more = table_step(p->table, reclaimable, epoch);
 
-	for (unsigned i = 0; i < p->nindexes; i++)
-		if (p->indexes[i] != NULL)
-			more |= index_step(p->indexes[i], reclaimable, epoch);
+	for (struct part_index *x = p->indexes; x != NULL; x = x->next)
+		more |= index_step(x->index, reclaimable, epoch);
+	dropped_free(p, reclaimable);
 	return more;
 }
 
@@ -276,8 +270,8 @@ bool part_due(const struct part *p, uint64_t reclaimable)
 {
 	if (table_due(p->table, reclaimable))
 		return true;
-	for (unsigned i = 0; i < p->nindexes; i++)
-		if (p->indexes[i] != NULL && index_due(p->indexes[i], reclaimable))
+	for (const struct part_index *x = p->indexes; x != NULL; x = x->next)
+		if (index_due(x->index, reclaimable))
 			return true;
-	return false;
+	return p->dropped != NULL && p->dropped->dropped <= reclaimable;
 }

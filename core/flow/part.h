@@ -14,6 +14,16 @@
 #include "core/store/table.h"
 #include "core/sync/retire.h"
 
+/* The structure of one index; a reader walks the list without locks. */
+struct part_index {
+	struct part_index *next; /* atomic */
+	const struct index_def *def;
+	struct index *index;
+	uint64_t since; /* it knows the rows of this epoch and later ones only */
+	struct part_index *next_dropped;
+	uint64_t dropped; /* epoch */
+};
+
 struct part {
 	const struct relation *relation;
 	struct heap *heap;
@@ -23,11 +33,9 @@ struct part {
 	uint16_t nkey;            /* of the stored rows */
 	const uint16_t *key;
 	struct table *table;
-	unsigned nindexes; /* parallel to relation->indexes; NULL for the primary one */
-	struct index **indexes;
-	unsigned ndropped; /* indexes that readers may still be in; freed with the part */
-	struct index **dropped;
-	struct arena arena; /* layout and key arrays */
+	struct part_index *indexes; /* in order of creation; the primary key needs none */
+	struct part_index *dropped; /* readers may still be in them */
+	struct arena arena;         /* layout and key arrays */
 };
 
 int part_new(struct part **out, const struct relation *r, struct heap *h, struct retire *retire,
@@ -48,10 +56,12 @@ int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old);
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols);
 
-/* Create (filled from the newest rows, all of them visible from `epoch`) or drop the structure of
- * relation->indexes[i]; at DDL moments. 23505 when a unique one finds duplicates. */
-int part_add_index(struct part *p, unsigned i, uint64_t epoch, struct error *e);
-void part_drop_index(struct part *p, unsigned i, uint64_t epoch);
+/* Create (filled from the newest rows, all of them visible from `epoch`) or drop the structure of an
+ * index of the relation; at DDL moments. 23505 when a unique one finds duplicates. */
+int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e);
+void part_drop_index(struct part *p, const struct index_def *d, uint64_t epoch);
+/* The structure of an index for a reader at epoch v; NULL: there is none that knows that epoch. */
+const struct index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v);
 
 /* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). True while more may
  * wait. */
@@ -59,14 +69,30 @@ bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch);
 /* Whether part_step() would find something to do. */
 bool part_due(const struct part *p, uint64_t reclaimable);
 
-/* What relation->user points at once the engine knows it: the parts by shard. */
+/* What relation->user points at (atomic) once the engine knows it: the parts by shard. When a view gets
+ * another key its parts are made anew, and readers with a pin before `since` go on in the older ones, which
+ * are kept until there is no such pin. Fixed after that, but for failing and failed. */
 struct parts {
 	unsigned shards;
+	int16_t partition; /* as relation->partition */
+	uint32_t key_id;   /* of the index that is the key; 0: none */
+	uint64_t since;    /* epoch; 0: for ever, of a table */
+	struct parts *older;
 	/* A view that failed (see flow.h): atomic flag, reason written before the flag. */
 	bool failing; /* set by the first shard to fail it; guards reason */
 	bool failed;
 	struct error reason;
 	struct part *part[]; /* one a shard */
 };
+
+/* The parts as of epoch v; NULL when the view was made later. */
+static inline struct parts *parts_at(const struct relation *r, uint64_t v)
+{
+	struct parts *p = __atomic_load_n((struct parts *const *)&r->user, __ATOMIC_ACQUIRE);
+
+	while (p != NULL && p->since > v)
+		p = p->older;
+	return p;
+}
 
 #endif

@@ -4,6 +4,10 @@
  * Happy path of a lookup: the key from the parameters, its partition column's hash to the shard, one table
  * read, the result row. A scan goes through the parts of all shards. With ORDER BY or grouping the
  * results are collected in scratch memory first, at most rows_max of them.
+ *
+ * The schema may have changed since the statement was bound: nothing of the relation that changes is looked
+ * at here (key, indexes), only the parts as of the reader's epoch. When the index or key that the
+ * statement counts on is not there, or does not know that epoch, the rows are scanned instead.
  */
 #include "core/flow/query.h"
 
@@ -19,8 +23,9 @@ struct compiled_query {
 	struct program *keys;   /* access: nkeys × width values */
 	struct type *key_types; /* width */
 	struct row_layout key_layout;
-	struct program *filter; /* NULL: none */
-	struct program *group;  /* keys of a GROUP BY */
+	struct program *filter;      /* NULL: none */
+	struct program *scan_filter; /* with what the access would have answered */
+	struct program *group;       /* keys of a GROUP BY */
 	struct row_layout group_keys;
 	struct program *aggregates; /* argument and filter of each */
 	struct row_layout group_row;
@@ -71,9 +76,7 @@ static int compile_access(struct compile *c)
 	if (k->key_types == NULL)
 		return no_memory(c->e);
 	for (unsigned i = 0; i < a->width; i++) {
-		const uint16_t *cols = a->kind == ACCESS_KEYS ? r->key : a->index->cols;
-
-		k->key_types[i] = r->columns[cols[i]].type;
+		k->key_types[i] = r->columns[a->cols[i]].type;
 	}
 	if (a->nkeys == 1 && a->width == 1 && program_column(k->keys, 0, &source, &column) == 0 &&
 		source == EXPR_PARAMS) {
@@ -90,23 +93,34 @@ static int compile_list(
 	return *out == NULL ? -1 : 0;
 }
 
-static int compile_filter(struct compile *c)
+/* The AND of the first n conjuncts. */
+static int compile_filter(struct compile *c, struct program **out, unsigned n)
 {
 	const struct select *s = c->s->query.select;
 	struct expr *all;
 	const struct expr *tree;
 
-	if (s->nconjuncts == 0)
+	if (n == 0)
 		return 0;
 	all = arena_zalloc(&c->s->arena, sizeof(*all));
 	if (all == NULL)
 		return no_memory(c->e);
 	all->kind = EXPR_AND;
 	all->type.id = TYPE_BOOL;
-	all->nargs = (uint16_t)s->nconjuncts;
+	all->nargs = (uint16_t)n;
 	all->args = s->conjuncts;
-	tree = s->nconjuncts == 1 ? s->conjuncts[0] : all;
-	return compile_list(c, &c->k->filter, &tree, 1);
+	tree = n == 1 ? s->conjuncts[0] : all;
+	return compile_list(c, out, &tree, 1);
+}
+
+static int compile_filters(struct compile *c)
+{
+	const struct select *s = c->s->query.select;
+	const struct access *a = &c->s->query.access;
+
+	if (compile_filter(c, &c->k->filter, s->nconjuncts) != 0)
+		return -1;
+	return compile_filter(c, &c->k->scan_filter, s->nconjuncts + a->nanswered);
 }
 
 static int compile_group(struct compile *c)
@@ -193,7 +207,7 @@ int query_compile(struct statement *s, struct error *e)
 	c.layouts[EXPR_PARAMS] = &s->param_layout;
 	if (s->relation != NULL)
 		c.layouts[0] = &s->relation->layout;
-	if (compile_access(&c) != 0 || compile_filter(&c) != 0)
+	if (compile_access(&c) != 0 || compile_filters(&c) != 0)
 		return -1;
 	if (s->query.select->grouped && compile_group(&c) != 0)
 		return -1;
@@ -225,6 +239,7 @@ struct run {
 	const void *params;
 	struct query_env *env;
 	struct program_env program;
+	const struct program *filter;
 	struct arena *keep; /* what lasts until the end of the query */
 	query_sink sink;
 	void *arg;
@@ -584,7 +599,7 @@ static int row_found(struct run *q, const struct part *p, const void *row)
 		__atomic_load_n(q->env->canceled, __ATOMIC_RELAXED))
 		return error_set(q->e, ERR_CANCELED, 0, NULL);
 	/* The fast path: the stored row is the answer. */
-	if (q->k->whole && q->k->filter == NULL && q->k->order == NULL && !p->counted)
+	if (q->k->whole && q->filter == NULL && q->k->order == NULL && !p->counted)
 		return give(q, row);
 	if (p->counted) {
 		struct value v;
@@ -605,17 +620,12 @@ static int row_found(struct run *q, const struct part *p, const void *row)
 		row_encode(&q->s->relation->layout, all, plain);
 		row = plain;
 	}
-	pass = test(q, q->k->filter, row);
+	pass = test(q, q->filter, row);
 	if (pass <= 0)
 		return pass;
 	while (times-- > 0 && status == 0 && !q->done)
 		status = q->s->query.select->grouped ? group_add(q, row) : emit(q, row);
 	return status;
-}
-
-static struct parts *parts_of(const struct relation *r)
-{
-	return __atomic_load_n((struct parts *const *)&r->user, __ATOMIC_ACQUIRE);
 }
 
 static int scan(struct run *q, const struct parts *parts)
@@ -636,31 +646,32 @@ static int scan(struct run *q, const struct parts *parts)
 	return 0;
 }
 
-/* The shard of a key: by its partition column. */
-static unsigned key_shard(const struct relation *r, const struct parts *parts,
-	const struct row_layout *l, const void *row, const uint16_t *cols, const uint16_t *key,
-	unsigned n, bool *known)
-{
-	*known = false;
-	for (unsigned i = 0; i < n; i++)
-		if (r->partition >= 0 && key[i] == (uint16_t)r->partition) {
-			struct value v;
+/* The shards where a key may be: one, when its partition column is in it. */
+struct shards {
+	unsigned first, end;
+};
 
-			row_get(l, row, cols[i], &v);
-			*known = true;
-			return shard_of(value_hash(&v), parts->shards);
+static struct shards key_shards(const struct run *q, const struct parts *parts, const void *key)
+{
+	const struct access *a = &q->s->query.access;
+
+	for (unsigned i = 0; i < a->width; i++)
+		if (parts->partition >= 0 && a->cols[i] == (uint16_t)parts->partition) {
+			struct value v;
+			unsigned s;
+
+			row_get(&q->k->key_layout, key, i, &v);
+			s = shard_of(value_hash(&v), parts->shards);
+			return (struct shards){ s, s + 1 };
 		}
-	return 0;
+	return (struct shards){ 0, parts->shards };
 }
 
 static int lookup(struct run *q, const struct parts *parts, const void *key)
 {
-	const struct relation *r = q->s->relation;
-	bool known;
-	unsigned shard = key_shard(
-		r, parts, &q->k->key_layout, key, SEQUENCE, r->key, r->nkey, &known);
+	struct shards in = key_shards(q, parts, key);
 
-	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards); s++) {
+	for (unsigned s = in.first; s < in.end; s++) {
 		const struct part *p = parts->part[s];
 		const void *row = table_read(p->table,
 			row_hash(&q->k->key_layout, key, SEQUENCE, p->nkey), &q->k->key_layout, key,
@@ -674,23 +685,14 @@ static int lookup(struct run *q, const struct parts *parts, const void *key)
 
 static int index_lookup(struct run *q, const struct parts *parts, const void *key)
 {
-	const struct index_def *d = q->s->query.access.index;
-	const struct relation *r = q->s->relation;
-	uint64_t hash = row_hash(&q->k->key_layout, key, SEQUENCE, d->ncols);
-	unsigned at = 0;
-	bool known;
-	unsigned shard = key_shard(
-		r, parts, &q->k->key_layout, key, SEQUENCE, d->cols, d->ncols, &known);
+	const struct access *a = &q->s->query.access;
+	uint64_t hash = row_hash(&q->k->key_layout, key, SEQUENCE, a->width);
+	struct shards in = key_shards(q, parts, key);
 
-	while (at < r->nindexes && r->indexes[at] != d)
-		at++;
-	if (at == r->nindexes)
-		return error_set(
-			q->e, ERR_UNDEFINED_OBJECT, 0, "the index this statement used was dropped");
-	for (unsigned s = known ? shard : 0; s < (known ? shard + 1 : parts->shards) && !q->done;
-		s++) {
+	for (unsigned s = in.first; s < in.end && !q->done; s++) {
 		const struct part *p = parts->part[s];
-		const struct index *ix = p->indexes[at];
+		/* Looked at by index_usable(), and the pin keeps it. */
+		const struct index *ix = part_index_at(p, a->index_id, q->env->epoch);
 		const struct row_layout *kl = index_key_layout(ix);
 		struct index_cursor c;
 		const void *found;
@@ -774,17 +776,44 @@ static int limits(struct run *q)
 	return 0;
 }
 
-static int readable(const struct statement *s, const struct parts *parts, struct error *e)
+/* The parts to read; NULL: *e says why not. */
+static const struct parts *readable(const struct statement *s, uint64_t epoch, struct error *e)
 {
-	if (__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE))
-		return error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist",
+	const struct parts *parts;
+
+	if (__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE)) {
+		error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist",
 			s->relation->name);
+		return NULL;
+	}
+	parts = parts_at(s->relation, epoch);
+	if (parts == NULL) {
+		error_set(e, ERR_NOT_YET, 0, "view \"%s\" was made after the epoch that is read",
+			s->relation->name);
+		return NULL;
+	}
 	if (!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
-		return 0;
+		return parts;
 	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", s->relation->name,
 		parts->reason.message);
 	error_detail(e, "%s: %s", error_sqlstate(parts->reason.code), parts->reason.detail);
-	return error_hint(e, "Correct the rows that caused it, then DROP and CREATE the view.");
+	error_hint(e, "Correct the rows that caused it, then DROP and CREATE the view.");
+	return NULL;
+}
+
+/* Whether the key or index that the statement was bound to is there at the reader's epoch. */
+static bool access_usable(const struct statement *s, const struct parts *parts, uint64_t epoch)
+{
+	const struct access *a = &s->query.access;
+
+	if (a->kind == ACCESS_SCAN)
+		return false;
+	if (a->kind == ACCESS_KEYS)
+		return parts->key_id == a->index_id;
+	for (unsigned i = 0; i < parts->shards; i++)
+		if (part_index_at(parts->part[i], a->index_id, epoch) == NULL)
+			return false;
+	return true;
 }
 
 static int run_rows(struct run *q)
@@ -795,7 +824,7 @@ static int run_rows(struct run *q)
 	if (status != 0 || q->done)
 		return status;
 	if (q->s->relation == NULL) {
-		status = test(q, q->k->filter, NULL);
+		status = test(q, q->filter, NULL);
 		if (status <= 0 && !q->s->query.select->grouped)
 			return status;
 		if (q->s->query.select->grouped)
@@ -803,10 +832,15 @@ static int run_rows(struct run *q)
 		else
 			status = emit(q, NULL);
 	} else {
-		parts = parts_of(q->s->relation);
-		if (readable(q->s, parts, q->e) != 0)
+		parts = readable(q->s, q->env->epoch, q->e);
+		if (parts == NULL)
 			return -1;
-		status = q->k->keys == NULL ? scan(q, parts) : by_keys(q, parts);
+		if (access_usable(q->s, parts, q->env->epoch)) {
+			status = by_keys(q, parts);
+		} else {
+			q->filter = q->k->scan_filter;
+			status = scan(q, parts);
+		}
 	}
 	if (status == 0 && q->s->query.select->grouped)
 		status = groups_emit(q);
@@ -819,8 +853,14 @@ static int run_rows(struct run *q)
 static bool is_point(const struct statement *s, const struct compiled_query *k)
 {
 	return k->key_is_param && k->whole && k->filter == NULL && k->order == NULL &&
-		k->limit == NULL && s->query.access.kind == ACCESS_KEYS &&
-		s->relation->partition >= 0;
+		k->limit == NULL && s->query.access.kind == ACCESS_KEYS;
+}
+
+/* … and the key is still the same, and says the shard. */
+static bool point_usable(const struct statement *s, const struct parts *parts)
+{
+	return parts->key_id == s->query.access.index_id &&
+		parts->partition == (int)s->query.access.cols[0];
 }
 
 static const struct table *point_table(
@@ -844,6 +884,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 		.sink = sink,
 		.arg = arg,
 		.e = e,
+		.filter = k->filter,
 		.keep = &keep,
 		.program = { env->scratch, e, env->now_us, 0 },
 		.limit = -1 };
@@ -851,18 +892,21 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 
 	error_clear(e);
 	if (is_point(s, k)) {
-		const struct parts *parts = parts_of(s->relation);
+		const struct parts *parts = readable(s, env->epoch, e);
 		const struct table *table;
 		const void *row;
 		uint64_t hash;
 
-		if (readable(s, parts, e) != 0)
+		if (parts == NULL)
 			return -1;
 		if (row_is_null(params, k->key_param))
 			return 0;
-		table = point_table(s, parts, params, &hash);
-		row = table_read(table, hash, &s->param_layout, params, &k->key_param, env->epoch);
-		return row == NULL ? 0 : sink(arg, row, row_size(row));
+		if (point_usable(s, parts)) {
+			table = point_table(s, parts, params, &hash);
+			row = table_read(
+				table, hash, &s->param_layout, params, &k->key_param, env->epoch);
+			return row == NULL ? 0 : sink(arg, row, row_size(row));
+		}
 	}
 	arena_reset(env->scratch);
 	arena_init(&keep, NULL);
@@ -908,14 +952,17 @@ void query_run_batch(const struct statement *s, unsigned n, const void *const *p
 	struct query_env *env, query_sink sink, void *const *args, int *status,
 	struct error *errors)
 {
+	const struct parts *parts = NULL;
 	struct error e;
 
-	if (!is_point(s, s->compiled) || readable(s, parts_of(s->relation), &e) != 0) {
+	if (is_point(s, s->compiled))
+		parts = readable(s, env->epoch, &e);
+	if (parts == NULL || !point_usable(s, parts)) {
 		for (unsigned i = 0; i < n; i++)
 			status[i] = query_run(s, params[i], env, sink, args[i], &errors[i]);
 		return;
 	}
 	for (unsigned i = 0; i < n; i += TABLE_BATCH)
-		point_batch(s, parts_of(s->relation), n - i < TABLE_BATCH ? n - i : TABLE_BATCH,
-			params + i, env, sink, args + i, status + i);
+		point_batch(s, parts, n - i < TABLE_BATCH ? n - i : TABLE_BATCH, params + i, env,
+			sink, args + i, status + i);
 }

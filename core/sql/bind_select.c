@@ -660,6 +660,7 @@ static bool key_access(struct binder *b, const struct relation *r, struct select
 	a->nkeys = 1;
 	a->width = n;
 	a->keys = keys;
+	a->cols = cols;
 	for (unsigned i = 0; i < n; i++)
 		s->conjuncts[from[cols[i]]] = NULL;
 	return true;
@@ -696,11 +697,34 @@ static bool list_access(
 		}
 		if (!good)
 			continue;
-		*a = (struct access){ ACCESS_KEYS, NULL, e->nargs - 1u, 1, keys };
+		*a = (struct access){ .kind = ACCESS_KEYS,
+			.nkeys = e->nargs - 1u,
+			.width = 1,
+			.keys = keys,
+			.cols = r->key };
 		s->conjuncts[i] = NULL;
 		return true;
 	}
 	return false;
+}
+
+/* Those that the access answers go behind the others: for the day when its index is gone. */
+static int order_conjuncts(struct binder *b, struct select *s, struct expr *const *all)
+{
+	struct expr **answered = bind_alloc(b, (s->nconjuncts + 1) * sizeof(*answered));
+	unsigned n = 0, k = 0;
+
+	if (answered == NULL)
+		return -1;
+	for (unsigned i = 0; i < s->nconjuncts; i++)
+		if (s->conjuncts[i] != NULL)
+			s->conjuncts[n++] = s->conjuncts[i];
+		else
+			answered[k++] = all[i];
+	if (k > 0)
+		memcpy(s->conjuncts + n, answered, k * sizeof(*answered));
+	s->nconjuncts = n;
+	return (int)k;
 }
 
 static int choose_access(
@@ -708,30 +732,41 @@ static int choose_access(
 {
 	struct expr **eq = bind_alloc(b, r->ncols * sizeof(*eq));
 	int *from = bind_alloc(b, r->ncols * sizeof(*from));
-	unsigned n = 0;
+	struct expr **all = bind_alloc(b, (s->nconjuncts + 1) * sizeof(*all));
+	uint16_t *cols;
+	int answered;
 
-	if (eq == NULL || from == NULL)
+	if (eq == NULL || from == NULL || all == NULL)
 		return -1;
+	if (s->nconjuncts > 0)
+		memcpy(all, s->conjuncts, s->nconjuncts * sizeof(*all));
 	b->error->code = ERR_OK;
 	bind_equalities(r, s->conjuncts, s->nconjuncts, eq, from);
 	a->kind = ACCESS_SCAN;
-	if (key_access(b, r, s, eq, from, r->key, r->nkey, a)) {
+	if (key_access(b, r, s, eq, from, r->key, r->nkey, a))
 		a->kind = ACCESS_KEYS;
-	} else if (!list_access(b, r, s, a)) {
+	else if (!list_access(b, r, s, a))
 		for (unsigned i = 0; i < r->nindexes && a->kind == ACCESS_SCAN; i++)
 			if (!r->indexes[i]->primary &&
 				key_access(b, r, s, eq, from, r->indexes[i]->cols,
 					r->indexes[i]->ncols, a)) {
 				a->kind = ACCESS_INDEX;
-				a->index = r->indexes[i];
+				a->index_id = r->indexes[i]->id;
 			}
-	}
 	if (b->error->code != ERR_OK)
 		return -1;
-	for (unsigned i = 0; i < s->nconjuncts; i++)
-		if (s->conjuncts[i] != NULL)
-			s->conjuncts[n++] = s->conjuncts[i];
-	s->nconjuncts = n;
+	if (a->kind == ACCESS_SCAN)
+		return 0;
+	if (a->kind == ACCESS_KEYS)
+		a->index_id = r->indexes[0]->id;
+	/* A copy: the key of a view may change under the statement. */
+	cols = bind_alloc(b, a->width * sizeof(*cols));
+	answered = order_conjuncts(b, s, all);
+	if (cols == NULL || answered < 0)
+		return -1;
+	memcpy(cols, a->cols, a->width * sizeof(*cols));
+	a->cols = cols;
+	a->nanswered = (unsigned)answered;
 	return 0;
 }
 

@@ -105,10 +105,12 @@ enum access_kind { ACCESS_SCAN, ACCESS_KEYS, ACCESS_INDEX };
 
 struct access {
 	enum access_kind kind;
-	struct index_def *index; /* ACCESS_INDEX */
-	unsigned nkeys;          /* tuples looked up: k = $1 gives 1, k IN (…) one each */
-	unsigned width;          /* columns a tuple: nkey, or index->ncols */
-	struct expr **keys;      /* nkeys × width, over parameters, of the columns' types */
+	uint32_t index_id;    /* ACCESS_KEYS: of the index that is the relation's key */
+	const uint16_t *cols; /* width: of the key or index */
+	unsigned nanswered;   /* conjuncts it answers: they are behind select->nconjuncts */
+	unsigned nkeys;       /* tuples looked up: k = $1 gives 1, k IN (…) one each */
+	unsigned width;       /* columns a tuple: nkey, or index->ncols */
+	struct expr **keys;   /* nkeys × width, over parameters, of the columns' types */
 };
 
 struct statement {
