@@ -63,6 +63,8 @@ struct world {
 	uint64_t next_number;
 	bool many; /* a command of many aggregates is under way */
 	enum object_state views[VIEWS_MAX], table_indexes[TABLES];
+	/* SELECT *, prepared once: keys and indexes come and go under it. */
+	struct statement *all_of_view[VIEWS_MAX], *all_of_table[TABLES];
 	unsigned ddl_kind, ddl_object; /* the schema change under way; kind 0: none */
 	bool ddl_answered;
 	struct error ddl_error;
@@ -167,21 +169,50 @@ static int on_row(void *arg, const void *row, uint32_t size)
 	return 0;
 }
 
-/* Run a query at the epoch pinned by the reader. */
-static void read_rows(struct world *w, const char *sql, struct rows *out)
+static struct statement *prepare(struct world *w, const char *sql)
 {
-	struct reading r = { .out = out };
 	struct statement *s;
-	uint64_t none[2] = { 0 };
 	struct error e;
 
 	if (lf_prepare(&s, w->engine, sql, strlen(sql), NULL, 0, &e) != 0)
 		wrong(w, "%s: %s %s", sql, error_sqlstate(e.code), e.message);
-	r.s = s;
+	return s;
+}
+
+/* Run a query at the epoch pinned by the reader. */
+static void query_rows(struct world *w, const struct statement *s, struct rows *out)
+{
+	struct reading r = { s, out };
+	uint64_t none[2] = { 0 };
+	struct error e;
+
 	row_encode(&s->param_layout, NULL, none);
 	if (lf_query(w->reader, s, none, on_row, &r, &e) != 0)
-		wrong(w, "%s: %s %s", sql, error_sqlstate(e.code), e.message);
+		wrong(w, "%s: %s %s", s->text, error_sqlstate(e.code), e.message);
+}
+
+static void read_rows(struct world *w, const char *sql, struct rows *out)
+{
+	struct statement *s = prepare(w, sql);
+
+	query_rows(w, s, out);
 	lf_release(w->engine, s);
+}
+
+static struct statement *all_of(struct world *w, struct statement **kept, const char *name)
+{
+	char sql[TEXT_MAX];
+
+	(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s", name);
+	if (*kept == NULL)
+		*kept = prepare(w, sql);
+	return *kept;
+}
+
+static void forget(struct world *w, struct statement **kept)
+{
+	lf_release(w->engine, *kept);
+	*kept = NULL;
 }
 
 /* --- commands under way --- */
@@ -302,9 +333,7 @@ static void submit(struct world *w)
 	note(w, "", f->command.text);
 	f->number = ++w->next_number;
 	w->flight[w->nflight++] = f;
-	if (lf_prepare(&f->statement, w->engine, f->command.text, strlen(f->command.text), NULL, 0,
-		    &e) != 0)
-		wrong(w, "%s: %s %s", f->command.text, error_sqlstate(e.code), e.message);
+	f->statement = prepare(w, f->command.text);
 	w->many = f->command.aggregate == AGGREGATE_MANY;
 	port = w->writers[f->command.aggregate < 0 ? random_below(&w->random, WRITERS)
 						   : (unsigned)f->command.aggregate % WRITERS];
@@ -363,9 +392,11 @@ static void ddl_submit(struct world *w)
 	ddl_text(w, text, sizeof(text), make);
 	note(w, "", text);
 	*ddl_state(w) = make ? OBJECT_COMING : OBJECT_GOING;
+	if (!make && w->ddl_kind == DDL_VIEW)
+		forget(w, &w->all_of_view[w->ddl_object]);
 	w->ddl_answered = false;
-	if (lf_prepare(&s, w->engine, text, strlen(text), NULL, 0, &e) != 0 ||
-		lf_submit(port, s, none, 0, LF_VISIBLE, &e) != 0)
+	s = prepare(w, text);
+	if (lf_submit(port, s, none, 0, LF_VISIBLE, &e) != 0)
 		wrong(w, "%s: %s %s", text, error_sqlstate(e.code), e.message);
 	lf_release(w->engine, s);
 	lf_flush(port);
@@ -422,11 +453,9 @@ static void ddl_finish(struct world *w)
 static void check_view(struct world *w, const struct view_def *v)
 {
 	struct rows want = { 0 }, got = { 0 };
-	char sql[TEXT_MAX];
 
 	oracle_rows(w->oracle, view_oracle(v), v->format, &want);
-	(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s", v->name);
-	read_rows(w, sql, &got);
+	query_rows(w, all_of(w, &w->all_of_view[v - VIEW_DEFS], v->name), &got);
 	rows_sort(&want);
 	rows_sort(&got);
 	must_equal(w, v->name, v->select, &want, &got);
@@ -450,18 +479,12 @@ static bool next_name(const char **list, char *name)
 
 static int view_column(struct world *w, const struct view_def *v, const char *name)
 {
-	struct statement *s;
-	char sql[TEXT_MAX];
-	struct error e;
+	const struct statement *s = all_of(w, &w->all_of_view[v - VIEW_DEFS], v->name);
 	int at = -1;
 
-	(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s", v->name);
-	if (lf_prepare(&s, w->engine, sql, strlen(sql), NULL, 0, &e) != 0)
-		wrong(w, "%s: %s %s", sql, error_sqlstate(e.code), e.message);
 	for (unsigned i = 0; i < s->nresults; i++)
 		if (strcmp(s->results[i].name, name) == 0)
 			at = (int)i;
-	lf_release(w->engine, s);
 	assert_true(at >= 0);
 	return at;
 }
@@ -554,17 +577,16 @@ static void check_tables(struct world *w, bool borrow)
 {
 	for (unsigned i = 0; i < TABLES; i++) {
 		struct rows want = { 0 }, got = { 0 };
-		char sql[TEXT_MAX];
+		struct statement *s = all_of(w, &w->all_of_table[i], TABLE_DEFS[i].name);
 
-		(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s", TABLE_DEFS[i].name);
-		read_rows(w, sql, &got);
+		query_rows(w, s, &got);
 		if (borrow) {
 			oracle_borrow(w->oracle, i, &got);
 		} else {
-			oracle_rows(w->oracle, sql, TABLE_DEFS[i].format, &want);
+			oracle_rows(w->oracle, s->text, TABLE_DEFS[i].format, &want);
 			rows_sort(&want);
 			rows_sort(&got);
-			must_equal(w, TABLE_DEFS[i].name, sql, &want, &got);
+			must_equal(w, TABLE_DEFS[i].name, s->text, &want, &got);
 		}
 		rows_free(&want);
 		rows_free(&got);
@@ -639,6 +661,10 @@ static void close_world(struct world *w)
 	ddl_finish(w);
 	check(w, true);
 	assert_int_equal(w->nflight, 0);
+	for (unsigned i = 0; i < VIEW_COUNT; i++)
+		forget(w, &w->all_of_view[i]);
+	for (unsigned i = 0; i < TABLES; i++)
+		forget(w, &w->all_of_table[i]);
 	for (unsigned i = 0; i < WRITERS; i++)
 		lf_port_close(w->writers[i]);
 	lf_port_close(w->reader);
