@@ -116,6 +116,12 @@ $(BUILD)/include/leftfold.h: net/client/leftfold.h
 $(BUILD)/leftfold.pc: net/client/leftfold.pc.in $(BUILD)/flags
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
 
+# Sessions without the reactor, for tests that have no sockets.
+$(BUILD)/libsession.a: $(call object,$(filter-out net/server/reactor.c,$(wildcard net/server/*.c)))
+	$(if $(Q),@echo '  AR    $@')
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
 $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD)/libcore.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
@@ -127,7 +133,8 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c)) $(BUILD)/liblef
 # A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \
-		$$(call object,$$(wildcard $$(subst /test_,/,tests/$$*)_*.c)) $(BUILD)/libleftfold.a $(BUILD)/libcore.a
+		$$(call object,$$(wildcard $$(subst /test_,/,tests/$$*)_*.c)) $(BUILD)/libsession.a \
+		$(BUILD)/libleftfold.a $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS) -lcmocka -lsqlite3

@@ -158,6 +158,17 @@ static int command_one(struct session *s, const struct statement *st, uint32_t s
 	return 1;
 }
 
+/* The engine refused it; of a command of many parts some may be done. */
+static void command_refused(struct session *s, uint64_t request, const struct lf_reply *reply)
+{
+	struct error e = *reply->error;
+
+	if (reply->parts_all > 1 && e.hint[0] == '\0')
+		error_hint(&e, "%u of %u parts were done (%llu rows).", reply->parts,
+			reply->parts_all, (unsigned long long)reply->count);
+	session_error(s, request, reply->ack == LF_ACCEPTED ? WIRE_FLAG_ASYNC : 0, &e);
+}
+
 void session_reply(void *arg, const struct lf_reply *reply)
 {
 	struct session_host *host = arg;
@@ -168,8 +179,7 @@ void session_reply(void *arg, const struct lf_reply *reply)
 		atomic_fetch_add(&host->server->accepted_refused, 1);
 	if (!s->c->dead) {
 		if (reply->error != NULL) {
-			session_error(s, p->request,
-				reply->ack == LF_ACCEPTED ? WIRE_FLAG_ASYNC : 0, reply->error);
+			command_refused(s, p->request, reply);
 		} else if (reply->ack != LF_ACCEPTED) {
 			struct wire_done done = { reply->epoch, reply->count, reply->parts,
 				reply->parts_all };
