@@ -564,6 +564,7 @@ int main(int argc, char **argv)
 		return EXIT_START;
 	}
 	server.options = settings.server;
+	server.options.shards = settings.engine.projectors;
 	server.reactors = calloc(settings.server.reactors, sizeof(*server.reactors));
 	if (server.reactors == NULL || lf_engine_open(&server.engine, &settings.engine, &e) != 0) {
 		log_error("%s", server.reactors == NULL ? "out of memory" : e.message);

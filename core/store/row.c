@@ -239,6 +239,27 @@ static int validate_numeric(struct type t, const char *slot, unsigned col, struc
 	return 0;
 }
 
+/* PostgreSQL's ranges: 4714-11-24 BC to 5874897-12-31, and to 294276-12-31. */
+static int validate_time(struct type t, const char *slot, unsigned col, struct error *e)
+{
+	int64_t first = INT64_C(-211813488000000000), end = INT64_C(9223371331200000000), v;
+
+	if (t.id == TYPE_DATE) {
+		int32_t days;
+
+		memcpy(&days, slot, sizeof(days));
+		if ((days >= -2451545 && days < 2145031949) || days == INT32_MIN ||
+			days == INT32_MAX)
+			return 0;
+	} else {
+		memcpy(&v, slot, sizeof(v));
+		if ((v >= first && v < end) || v == INT64_MIN || v == INT64_MAX)
+			return 0;
+	}
+	return error_set(e, ERR_DATETIME_OVERFLOW, 0, "invalid row: column %u: %s out of range",
+		col + 1, t.id == TYPE_DATE ? "date" : "timestamp");
+}
+
 int row_validate(const struct row_layout *l, const void *untrusted, size_t len, struct error *e)
 {
 	const char *row = untrusted;
@@ -263,6 +284,8 @@ int row_validate(const struct row_layout *l, const void *untrusted, size_t len, 
 			status = bad(e, c, "boolean that is neither 0 nor 1");
 		else if (t.id == TYPE_NUMERIC)
 			status = validate_numeric(t, slot, c, e);
+		else if (t.id == TYPE_DATE || t.id == TYPE_TIMESTAMP || t.id == TYPE_TIMESTAMPTZ)
+			status = validate_time(t, slot, c, e);
 		else if (type_is_bytes(t.id))
 			status = validate_bytes(t, row, slot, c, len, &tail, e);
 		if (status != 0)

@@ -77,7 +77,7 @@ uint32_t row_encoded_size(const struct row_layout *l, const struct value *values
 uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out);
 
 /* Check that `len` untrusted bytes are a well-formed row of the layout: size, offsets and lengths
- * inside, zero padding, value ranges, UTF-8 of text, modifiers. 0, or -1 with 22P03 (or 22021). */
+ * inside, zero padding, value ranges, UTF-8 of text, modifiers. 0, or -1 with 22P03 (22021: not UTF-8; 22008: no date). */
 int row_validate(const struct row_layout *l, const void *row, size_t len, struct error *e);
 
 /* Hash of the given columns, combined from value_hash; independent of layout. */

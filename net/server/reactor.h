@@ -15,6 +15,7 @@
 /* What the flags of the server say; see limits.h for the defaults. */
 struct server_options {
 	unsigned reactors;
+	unsigned shards;          /* of the engine: told to clients */
 	unsigned connections_max; /* 53300 beyond */
 	uint32_t frame_max;       /* 08P01 beyond */
 	uint64_t output_max;      /* bytes waiting for one client before it is not read any more */

@@ -15,6 +15,7 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 	struct wire_hello hello;
 	struct wire_hello_ok ok = {
 		.version = WIRE_VERSION,
+		.shards = (uint16_t)o->shards,
 		.frame_max = o->frame_max,
 		.statements_max = o->statements_max,
 		.requests_max = o->requests_max,

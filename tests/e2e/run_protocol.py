@@ -202,8 +202,8 @@ def versions(server):
     c.send(hello(5, lowest=0, highest=9, features=(1 << 64) - 1))
     a = c.receive()
     equal((a.kind, a.request, a.flags, a.length), (HELLO_OK, 5, 0, 32), "hello")
-    version, zero, longest, statements, requests, features, visible = struct.unpack("<HHIIIQQ", a.body)
-    equal((version, zero, features), (1, 0, 0), "version, zero, features")
+    version, shards, longest, statements, requests, features, _ = struct.unpack("<HHIIIQQ", a.body)
+    equal((version, shards, features), (1, 2, 0), "version, shards, features")
     equal((longest, statements, requests), ((16 << 20) + (64 << 10), 4096, 65536), "limits")
 
 

@@ -38,6 +38,7 @@ static void bed_open(struct bed *b, unsigned projectors)
 	o.rows_max = 100000;
 	b->server.options = (struct server_options){
 		.reactors = 1,
+		.shards = projectors,
 		.connections_max = 1,
 		.frame_max = LIMIT_FRAME_BYTES,
 		.output_max = MIB(8),

@@ -148,6 +148,52 @@ static void rows_of_columns(void **state)
 	arena_free(&a);
 }
 
+static void rows_out_of_range(void **state)
+{
+	static const struct {
+		struct type type;
+		const char *hex;
+		enum error_code code;
+	} ROWS[] = {
+		{ { TYPE_BOOL, 0, 0 }, "08000000 00 02 0000", ERR_INVALID_BINARY },
+		{ { TYPE_NUMERIC, 2, 4 }, "18000000 00 10270000000000000000000000000000 02 0000",
+			ERR_INVALID_BINARY },
+		{ { TYPE_NUMERIC, 2, 4 }, "18000000 00 01000000000000000000000000000000 01 0000",
+			ERR_INVALID_BINARY },
+		{ { TYPE_NUMERIC, 0, 0 }, "18000000 00 01000000000000000000000000000000 27 0000",
+			ERR_INVALID_BINARY },
+		{ { TYPE_NUMERIC, 0, 0 }, "18000000 00 01000000000000000000000000000000 ff 0000",
+			ERR_INVALID_BINARY },
+		{ { TYPE_VARCHAR, 0, 2 }, "10000000 00 0d000000 03000000 616263",
+			ERR_INVALID_BINARY },
+		{ { TYPE_TEXT, 0, 0 }, "10000000 00 0d000000 01000000 000000", ERR_BYTE_SEQUENCE },
+		{ { TYPE_TEXT, 0, 0 }, "10000000 00 0d000000 02000000 c3a9c3", ERR_INVALID_BINARY },
+		{ { TYPE_DATE, 0, 0 }, "10000000 00 a697daff 00000000000000",
+			ERR_DATETIME_OVERFLOW }, /* -2451546 */
+		{ { TYPE_DATE, 0, 0 }, "10000000 00 feffff7f 00000000000000",
+			ERR_DATETIME_OVERFLOW },
+		{ { TYPE_TIMESTAMP, 0, 0 }, "10000000 00 feffffffffffff7f 000000",
+			ERR_DATETIME_OVERFLOW },
+		{ { TYPE_TIMESTAMPTZ, 0, 0 }, "10000000 00 0100000000000080 000000",
+			ERR_DATETIME_OVERFLOW },
+	};
+	unsigned char row[256];
+	struct arena a;
+	struct error e;
+
+	(void)state;
+	arena_init(&a, NULL);
+	for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++) {
+		struct row_layout l;
+		size_t n = unhex(ROWS[i].hex, row);
+
+		assert_int_equal(row_layout_init(&l, &ROWS[i].type, 1, &a, &e), 0);
+		assert_int_equal(row_validate(&l, row, n, &e), -1);
+		assert_int_equal(e.code, ROWS[i].code);
+	}
+	arena_free(&a);
+}
+
 /* --- frames --- */
 
 static void print_frames(const unsigned char *p, size_t n)
@@ -229,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(row_of_each_type),
 		cmocka_unit_test(rows_of_columns),
+		cmocka_unit_test(rows_out_of_range),
 		cmocka_unit_test(golden_frames),
 	};
 
