@@ -64,8 +64,7 @@ int program_run(const struct program *p, const void *const *rows, struct value *
 	return machine_run(&m);
 }
 
-int program_test(
-	const struct program *p, const void *const *rows, struct program_env *env)
+int program_test(const struct program *p, const void *const *rows, struct program_env *env)
 {
 	struct value v;
 
