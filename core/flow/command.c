@@ -28,6 +28,7 @@ enum {
 struct compiled {
 	struct program **rows;       /* INSERT: a row's values */
 	struct program **partitions; /* INSERT: a row's partition value; others: [0] */
+	struct program **keys;       /* INSERT: a row's key values; NULL: the key is made here */
 	struct program *checks, *set, *where, *key, *returning;
 	struct row_layout key_layout; /* of the key columns, when they are evaluated */
 	bool key_from_params;         /* every key column is a parameter: key_params */
@@ -113,6 +114,28 @@ static int compile_insert(struct compile *c, struct compiled *k)
 		k->rows[i] = compile(c, row, r->ncols);
 		k->partitions[i] = compile(c, row + r->partition, 1);
 		if (k->rows[i] == NULL || k->partitions[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* The keys alone, for fetching ahead. */
+static int compile_insert_keys(struct compile *c, struct compiled *k)
+{
+	struct statement *s = c->s;
+	const struct relation *r = s->relation;
+	const struct expr *trees[LIMIT_KEY_COLUMNS];
+
+	if (r->columns[r->partition].hidden)
+		return 0;
+	k->keys = arena_zalloc(&s->arena, s->insert.nrows * sizeof(struct program *));
+	if (k->keys == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < s->insert.nrows; i++) {
+		for (unsigned n = 0; n < r->nkey; n++)
+			trees[n] = s->insert.values[(size_t)i * r->ncols + r->key[n]];
+		k->keys[i] = compile(c, trees, r->nkey);
+		if (k->keys[i] == NULL)
 			return -1;
 	}
 	return 0;
@@ -221,6 +244,8 @@ int command_compile(struct statement *s, struct error *e)
 	if (s->kind == STATEMENT_INSERT) {
 		status = compile_insert(&c, k);
 		if (status == 0)
+			status = compile_insert_keys(&c, k);
+		if (status == 0)
 			status = compile_set(&c, k, s->insert.set, s->insert.nset);
 		if (status == 0)
 			status = compile_one(&c, &k->where, s->insert.where);
@@ -305,6 +330,59 @@ int command_route(const struct statement *s, const void *params, unsigned row, u
 		}
 	}
 	return 1;
+}
+
+/* --- fetching ahead --- */
+
+enum { FETCH_ROWS_MAX = 8 /* of one statement */ };
+
+static void prefetch_key(const struct statement *s, const struct program *key, const void *params,
+	struct command_env *env)
+{
+	const void *rows[EXPR_SOURCES] = { [EXPR_PARAMS] = params };
+	const struct parts *parts = s->relation->user;
+	struct value v[LIMIT_KEY_COLUMNS];
+	struct error ignored;
+	struct program_env program = { env->scratch, &ignored, env->now_us, 0 };
+
+	/* An error is met again, and told, when the command is executed. */
+	if (program_run(key, rows, v, &program) == 0)
+		table_prefetch(parts->part[env->shard]->table, values_hash(v, s->relation->nkey));
+}
+
+static void prefetch_statement(const struct statement *s, const void *params,
+	const struct row_range *rows, struct command_env *env)
+{
+	const struct compiled *k = s->compiled;
+	unsigned n = rows->n < FETCH_ROWS_MAX ? rows->n : FETCH_ROWS_MAX;
+
+	/* A dropped table's parts may be gone. */
+	if (s->kind == STATEMENT_TRUNCATE ||
+		__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE))
+		return;
+	if (s->kind != STATEMENT_INSERT) {
+		if (k->key != NULL)
+			prefetch_key(s, k->key, params, env);
+		return;
+	}
+	for (unsigned i = 0; k->keys != NULL && i < n; i++)
+		prefetch_key(s, k->keys[rows->first + i], params, env);
+}
+
+void command_prefetch(const struct statement *s, const void *params, const struct row_range *rows,
+	struct command_env *env)
+{
+	if (s->kind != STATEMENT_BLOCK) {
+		prefetch_statement(s, params, rows, env);
+		return;
+	}
+	for (unsigned i = 0; i < s->block.n; i++) {
+		const struct statement *item = s->block.items[i];
+		struct row_range all = { 0,
+			item->kind == STATEMENT_INSERT ? item->insert.nrows : 0 };
+
+		prefetch_statement(item, params, &all, env);
+	}
 }
 
 /* --- executing --- */

@@ -57,6 +57,10 @@ struct row_range {
 int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
 	struct command_env *env, struct command_result *result, struct error *e);
 
+/* Fetch what executing it will look up first: the places of its keys in the hash tables. */
+void command_prefetch(const struct statement *s, const void *params, const struct row_range *rows,
+	struct command_env *env);
+
 /* Where a command belongs. Evaluates partition expressions: sets *hash to the value_hash() of the
  * partition value. `row`: which VALUES row of an INSERT. Returns 1 (one shard), 0 (every shard), -1
  * error. A block whose statements are of different partition values: 0A000. A hidden row id as

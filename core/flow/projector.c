@@ -24,6 +24,7 @@
 #include "core/sync/retire.h"
 
 enum {
+	FETCH_AHEAD_COMMANDS = 6,
 	STEP_RETIRE_MAX = 4096, /* objects freed a step */
 	STEP_PARTS = 4,         /* parts that a batch looks after … */
 	STEP_PART_MAX = 32, /* … with so many steps of each at most: more than a batch can kill */
@@ -342,10 +343,22 @@ static void *lane_room(struct lane *lane)
 	return room;
 }
 
+/* Fetch what the next command but some will look up. */
+static void lane_fetch(struct lane *lane, uint64_t *ahead, struct command_env *env)
+{
+	const struct command_message *m = ring_ahead(lane->commands, ahead);
+
+	if (m != NULL && m->parts == NULL)
+		command_prefetch(m->statement, m + 1, &m->rows, env);
+}
+
 static unsigned lane_run(struct projector *p, struct lane *lane, struct command_env *env)
 {
+	uint64_t ahead = 0;
 	unsigned n = 0;
 
+	for (unsigned i = 0; i < FETCH_AHEAD_COMMANDS; i++)
+		lane_fetch(lane, &ahead, env);
 	while (n < p->set->batch_max) {
 		const struct command_message *m;
 		uint32_t len;
@@ -356,6 +369,7 @@ static unsigned lane_run(struct projector *p, struct lane *lane, struct command_
 		m = ring_peek(lane->commands, &len);
 		if (m == NULL)
 			break;
+		lane_fetch(lane, &ahead, env);
 		ring_commit(lane->replies, command_run(p, env, m, room));
 		ring_advance(lane->commands);
 		n++;

@@ -156,6 +156,26 @@ const void *ring_peek(struct ring *r, uint32_t *len)
 	}
 }
 
+const void *ring_ahead(struct ring *r, uint64_t *at)
+{
+	uint64_t place = *at > r->taken ? *at : r->taken;
+	struct frame f;
+
+	for (;; place += f.next) {
+		if (place == r->published_seen) {
+			r->published_seen = atomic_load_explicit(
+				&r->published, memory_order_acquire);
+			if (place == r->published_seen)
+				return NULL;
+		}
+		memcpy(&f, r->bytes + (place & r->mask), sizeof(f));
+		if (f.len != SKIP)
+			break;
+	}
+	*at = place + f.next;
+	return r->bytes + (place & r->mask) + sizeof(f);
+}
+
 void ring_advance(struct ring *r)
 {
 	DEBUG_ASSERT(r->peeked != 0);

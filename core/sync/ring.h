@@ -42,6 +42,9 @@ bool ring_publish(struct ring *r);
 const void *ring_peek(struct ring *r, uint32_t *len);
 /* Past the message just peeked; its bytes stay valid until ring_release(). */
 void ring_advance(struct ring *r);
+/* Look ahead: the message at *at, which then moves to the one behind it; *at is 0 for the first message not
+ * advanced over. NULL when nothing more is published. */
+const void *ring_ahead(struct ring *r, uint64_t *at);
 /* Give back the space of everything advanced over. */
 void ring_release(struct ring *r);
 /* Whether nothing is published that was not advanced over. Exact between park_prepare() and sleeping. */
