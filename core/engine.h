@@ -113,10 +113,10 @@ uint64_t lf_visible(const struct lf_engine *engine);
 int lf_read_begin(struct lf_port *port, uint64_t at_least, uint64_t *epoch, struct error *e);
 int lf_query(struct lf_port *port, const struct statement *s, const void *params,
 	int (*sink)(void *arg, const void *row, uint32_t size), void *arg, struct error *e);
-/* Many executions of one statement, key lookups prefetched together; see query_run_batch(). */
+/* Many executions of one statement, in order, key lookups fetched together; see query_run_batch(). */
 void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
 	const void *const *params, int (*sink)(void *arg, const void *row, uint32_t size),
-	void *const *args, int *status, struct error *errors);
+	void (*done)(void *arg, unsigned i, int status, const struct error *e), void *arg);
 void lf_read_end(struct lf_port *port);
 /* Have the port woken once this epoch is visible. */
 void lf_want_epoch(struct lf_port *port, uint64_t epoch);

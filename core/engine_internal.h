@@ -104,6 +104,7 @@ struct lf_port {
 	uint64_t pin;
 	uint64_t submitted, answered;
 	uint64_t dirty;  /* bit s: lane s has something unpublished */
+	int64_t now_us;  /* the clock, as of the last poll or the beginning of a read */
 	uint64_t spread; /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;

@@ -148,6 +148,7 @@ int lf_port_open(struct lf_port **out, struct lf_engine *engine, void (*wake)(vo
 		return -1;
 	parker_init(&port->parker, wake, arg);
 	port->submitted = port->answered = 0;
+	port->now_us = engine_now_us(engine);
 	port->reader = epoch_reader_open(engine->set.epochs);
 	if (port->reader < 0 || port_register(engine, port) < 0) {
 		port_give(port);
@@ -495,7 +496,7 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
 	enum lf_ack ack, struct error *e)
 {
-	struct program_env env = { &port->scratch, e, engine_now_us(port->engine), 0 };
+	struct program_env env = { &port->scratch, e, port->now_us, 0 };
 	struct routing routing = { 0 };
 	unsigned nrows = s->kind == STATEMENT_INSERT ? s->insert.nrows : 0;
 	uint64_t hash;
@@ -676,6 +677,7 @@ unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 	uint64_t want = 0, read;
 	unsigned n = 0;
 
+	port->now_us = engine_now_us(engine);
 	for (unsigned s = 0; s < engine->set.shards; s++) {
 		struct lane *lane = &port->lanes[s];
 
@@ -708,6 +710,7 @@ int lf_read_begin(struct lf_port *port, uint64_t at_least, uint64_t *epoch, stru
 			(unsigned long long)at_least, (unsigned long long)port->pin);
 	}
 	port->pinned = true;
+	port->now_us = engine_now_us(port->engine);
 	if (epoch != NULL)
 		*epoch = port->pin;
 	return 0;
@@ -725,7 +728,7 @@ static struct query_env port_query_env(struct lf_port *port)
 	return (struct query_env){
 		.scratch = &port->query_scratch,
 		.epoch = port->pin,
-		.now_us = engine_now_us(port->engine),
+		.now_us = port->now_us,
 		.rows_max = port->engine->options.rows_max,
 	};
 }
@@ -741,12 +744,12 @@ int lf_query(struct lf_port *port, const struct statement *s, const void *params
 
 void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
 	const void *const *params, int (*sink)(void *arg, const void *row, uint32_t size),
-	void *const *args, int *status, struct error *errors)
+	void (*done)(void *arg, unsigned i, int status, const struct error *e), void *arg)
 {
 	struct query_env env = port_query_env(port);
 
 	ASSERT(port->pinned);
-	query_run_batch(s, n, params, &env, sink, args, status, errors);
+	query_run_batch(s, n, params, &env, sink, done, arg);
 }
 
 void lf_want_epoch(struct lf_port *port, uint64_t epoch)

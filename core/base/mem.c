@@ -74,6 +74,7 @@ struct heap {
 #ifdef LF_LIBC_MALLOC
 	struct heap_block blocks; /* head of the ring of open blocks */
 #else
+	bool common; /* no arena of its own */
 	unsigned arena, tcache;
 	int flags; /* for mallocx and friends */
 #endif
@@ -131,8 +132,9 @@ static inline void heap_credit(struct heap *h, size_t size)
 
 #ifdef LF_LIBC_MALLOC
 
-static int heap_open(struct heap *h)
+static int heap_open(struct heap *h, bool common)
 {
+	(void)common;
 	h->blocks.next = h->blocks.prev = &h->blocks;
 	return 0;
 }
@@ -243,9 +245,13 @@ static void arena_huge(unsigned arena)
 	(void)mallctl(name, NULL, NULL, &own, sizeof(own));
 }
 
-static int heap_open(struct heap *h)
+static int heap_open(struct heap *h, bool common)
 {
 	size_t len = sizeof(unsigned);
+
+	h->common = common;
+	if (common)
+		return 0;
 
 	if (mallctl("arenas.create", &h->arena, &len, NULL, 0) != 0)
 		return -1;
@@ -294,6 +300,10 @@ static void heap_close(struct heap *h)
 	size_t len = sizeof(h->tcache);
 	char name[64];
 
+	if (h->common) {
+		ASSERT(h->used == 0);
+		return;
+	}
 	ASSERT(mallctl("tcache.destroy", NULL, NULL, &h->tcache, len) == 0);
 	snprintf(name, sizeof(name), "arena.%u.destroy", h->arena);
 	ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
@@ -301,18 +311,28 @@ static void heap_close(struct heap *h)
 
 #endif
 
-struct heap *heap_new(struct heap_budget *budget)
+static struct heap *heap_make(struct heap_budget *budget, bool common)
 {
 	struct heap *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
 	h->budget = budget ? budget : &h->unlimited;
-	if (heap_open(h) != 0) {
+	if (heap_open(h, common) != 0) {
 		free(h);
 		return NULL;
 	}
 	return h;
+}
+
+struct heap *heap_new(struct heap_budget *budget)
+{
+	return heap_make(budget, false);
+}
+
+struct heap *heap_new_common(struct heap_budget *budget)
+{
+	return heap_make(budget, true);
 }
 
 void heap_free_all(struct heap *h)

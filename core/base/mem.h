@@ -22,6 +22,9 @@ struct heap_budget {
 
 /* New heap, NULL when the system has no memory. budget may be NULL. */
 struct heap *heap_new(struct heap_budget *budget);
+/* A small one, cheap to make, whose memory comes from the process's common arenas: for the length of a
+ * query. Everything must be freed before heap_free_all(). */
+struct heap *heap_new_common(struct heap_budget *budget);
 /* Frees every allocation still open in it (in jemalloc builds, by destroying the arena). */
 void heap_free_all(struct heap *h);
 

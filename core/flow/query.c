@@ -911,7 +911,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	arena_reset(env->scratch);
 	arena_init(&keep, NULL);
 	if (s->query.select->grouped) {
-		q.heap = heap_new(NULL);
+		q.heap = heap_new_common(NULL);
 		q.groups = arena_zalloc(&keep, GROUP_CHAINS * sizeof(struct group *));
 	}
 	if (s->query.select->grouped && (q.heap == NULL || q.groups == NULL))
@@ -929,9 +929,9 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	return status;
 }
 
-static void point_batch(const struct statement *s, const struct parts *parts, unsigned n,
-	const void *const *params, struct query_env *env, query_sink sink, void *const *args,
-	int *status)
+static void point_batch(const struct statement *s, const struct parts *parts, unsigned first,
+	unsigned n, const void *const *params, struct query_env *env, query_sink sink,
+	query_done done, void *arg)
 {
 	const struct compiled_query *k = s->compiled;
 	const struct table *tables[TABLE_BATCH];
@@ -942,27 +942,30 @@ static void point_batch(const struct statement *s, const struct parts *parts, un
 		tables[i] = point_table(s, parts, params[i], &hashes[i]);
 	table_read_batch(
 		tables, n, hashes, &s->param_layout, params, &k->key_param, env->epoch, rows);
-	for (unsigned i = 0; i < n; i++)
-		status[i] = rows[i] == NULL || row_is_null(params[i], k->key_param)
-			? 0
-			: sink(args[i], rows[i], row_size(rows[i]));
+	for (unsigned i = 0; i < n; i++) {
+		bool found = rows[i] != NULL && !row_is_null(params[i], k->key_param);
+
+		done(arg, first + i, found ? sink(arg, rows[i], row_size(rows[i])) : 0, NULL);
+	}
 }
 
 void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
-	struct query_env *env, query_sink sink, void *const *args, int *status,
-	struct error *errors)
+	struct query_env *env, query_sink sink, query_done done, void *arg)
 {
 	const struct parts *parts = NULL;
 	struct error e;
 
 	if (is_point(s, s->compiled))
 		parts = readable(s, env->epoch, &e);
-	if (parts == NULL || !point_usable(s, parts)) {
-		for (unsigned i = 0; i < n; i++)
-			status[i] = query_run(s, params[i], env, sink, args[i], &errors[i]);
+	if (parts != NULL && point_usable(s, parts)) {
+		for (unsigned i = 0; i < n; i += TABLE_BATCH)
+			point_batch(s, parts, i, n - i < TABLE_BATCH ? n - i : TABLE_BATCH,
+				params + i, env, sink, done, arg);
 		return;
 	}
-	for (unsigned i = 0; i < n; i += TABLE_BATCH)
-		point_batch(s, parts, n - i < TABLE_BATCH ? n - i : TABLE_BATCH, params + i, env,
-			sink, args + i, status + i);
+	for (unsigned i = 0; i < n; i++) {
+		int status = query_run(s, params[i], env, sink, arg, &e);
+
+		done(arg, i, status, &e);
+	}
 }

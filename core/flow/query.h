@@ -24,10 +24,10 @@ int query_compile(struct statement *s, struct error *e);
 /* Run one execution. 0; or -1 with *e (rows already given to the sink are void); or the sink's value. */
 int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
 	void *arg, struct error *e);
-/* n executions of one statement; key lookups of all of them are prefetched together. sink's arg is
- * args[i] for the i-th. status, errors: n of them. */
+/* n executions of one statement, in order; key lookups of all of them are fetched together. After what the
+ * sink gets of the i-th, done(arg, i, status, e) is called with the status and error query_run() would give. */
+typedef void (*query_done)(void *arg, unsigned i, int status, const struct error *e);
 void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
-	struct query_env *env, query_sink sink, void *const *args, int *status,
-	struct error *errors);
+	struct query_env *env, query_sink sink, query_done done, void *arg);
 
 #endif

@@ -50,6 +50,8 @@ void session_violation(struct session *s, uint64_t request, const char *what)
 {
 	struct error e;
 
+	/* First the answers of the frames before it. */
+	session_reads_run(s);
 	error_set(&e, ERR_PROTOCOL, 0, "protocol violation: %s", what);
 	session_error(s, request, 0, &e);
 	s->c->closing = true;
@@ -106,6 +108,19 @@ void session_done_item(struct session *s, uint64_t request, uint64_t epoch, uint
 }
 
 /* --- rows --- */
+
+int rows_one(struct session *s, uint64_t request, uint64_t epoch, const void *row, uint32_t size)
+{
+	struct wire_rows head = { .epoch = epoch, .count = row != NULL };
+	unsigned char *p = session_frame(s, WIRE_ROWS, 0, request, sizeof(head) + size);
+
+	if (p == NULL)
+		return 1;
+	memcpy(p, &head, sizeof(head));
+	if (row != NULL)
+		memcpy(p + sizeof(head), row, size);
+	return 0;
+}
 
 int rows_begin(struct row_writer *w)
 {

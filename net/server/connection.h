@@ -29,6 +29,16 @@ static inline size_t buffer_length(const struct buffer *b)
 	return b->used - b->head;
 }
 
+/* Executions of one read, put off so that neighbouring frames are looked up together. They never outlast a
+ * call of session_input(). */
+enum { READS_MAX = 32 };
+struct reads {
+	const struct statement *statement;
+	unsigned n;
+	uint64_t requests[READS_MAX];
+	const void *params[READS_MAX];
+};
+
 /* What sessions of one reactor share. */
 struct session_host {
 	struct server *server;
@@ -38,6 +48,7 @@ struct session_host {
 	struct pending *spare; /* request records to be used again */
 	struct arena scratch;
 	struct session *waiting; /* sessions with a query that waits for an epoch */
+	struct reads reads;
 };
 
 struct connection {

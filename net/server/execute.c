@@ -4,7 +4,8 @@
  * A command is submitted to the engine with a `pending` record as its tag; when the reply comes it is
  * written to the connection. A query runs at once, all executions of one frame at one epoch; when it asks
  * for an epoch that is not visible yet, the frame's bytes stay in the input until it is or the time is
- * over, and so do the frames behind it. When the engine's ring is full the session is blocked and the same
+ * over, and so do the frames behind it. Reads that wait for nothing are put off until something else comes or
+ * there are READS_MAX of them: their keys are then looked up together, all at one epoch. When the engine's ring is full the session is blocked and the same
  * frame is tried again later.
  */
 #include <stdlib.h>
@@ -15,30 +16,93 @@
 /* A connection that waits is not read, so that its end is not noticed: not for ever. */
 enum { WAIT_MS_MAX = LIMIT_WAIT_SECONDS * 1000 };
 
-/* Run one execution of a query; its rows or its error. */
-static void query_one(struct session *s, const struct statement *st, const void *params,
-	uint64_t request, uint64_t epoch)
-{
-	struct row_writer w = { .s = s, .request = request, .epoch = epoch };
-	size_t begin = buffer_length(&s->c->out);
-	struct error e;
-	int status;
+/* --- queries --- */
 
-	if (rows_begin(&w) != 0)
-		return;
-	status = lf_query(s->host->port, st, params, rows_add, &w, &e);
-	if (status == 0) {
-		rows_end(&w, false);
-		return;
+/* The answer of one execution under construction. The usual one is a single row or none, written at once when
+ * the execution is over; a second row makes it a row_writer's. */
+struct answer {
+	struct session *s;
+	const uint64_t *requests; /* of the executions */
+	unsigned at;              /* which */
+	uint64_t epoch;
+	size_t begin; /* of the answer in the output */
+	struct row_writer w;
+};
+
+static int answer_row(void *arg, const void *row, uint32_t size)
+{
+	struct answer *a = arg;
+
+	if (!a->w.open && a->w.count == 0) {
+		a->w.request = a->requests[a->at];
+		a->begin = buffer_length(&a->s->c->out);
 	}
-	/* Take back what was written of it. */
-	s->c->out.used = s->c->out.head + begin;
-	if (status == 2)
-		error_set(&e, ERR_PROGRAM_LIMIT, 0, "the result exceeds %d bytes",
-			LIMIT_RESULT_BYTES);
-	else if (status == 1)
-		error_set(&e, ERR_OUT_OF_MEMORY, 0, "no memory for the result");
-	session_error(s, request, 0, &e);
+	return rows_add(&a->w, row, size);
+}
+
+static void answer_done(void *arg, unsigned i, int status, const struct error *e)
+{
+	struct answer *a = arg;
+	struct session *s = a->s;
+	bool any = a->w.open || a->w.count > 0;
+	struct error own;
+
+	if (status == 0 && any)
+		rows_end(&a->w, false);
+	else if (status == 0)
+		(void)rows_one(s, a->requests[i], a->epoch, NULL, 0);
+	if (status != 0) {
+		/* Take back what was written of it. */
+		if (any)
+			s->c->out.used = s->c->out.head + a->begin;
+		if (status == 2)
+			error_set(&own, ERR_PROGRAM_LIMIT, 0, "the result exceeds %d bytes",
+				LIMIT_RESULT_BYTES);
+		else if (status == 1)
+			error_set(&own, ERR_OUT_OF_MEMORY, 0, "no memory for the result");
+		session_error(s, a->requests[i], 0, status < 0 ? e : &own);
+	}
+	a->at = i + 1;
+	a->w.open = false;
+	a->w.count = 0;
+}
+
+/* Run executions of a query while an epoch is pinned. */
+static void query_run(struct session *s, const struct statement *st, unsigned n,
+	const void *const *params, const uint64_t *requests, uint64_t epoch)
+{
+	struct answer a = {
+		.s = s, .requests = requests, .epoch = epoch, .w = { .s = s, .epoch = epoch }
+	};
+
+	lf_query_batch(s->host->port, st, n, params, answer_row, answer_done, &a);
+}
+
+void session_reads_run(struct session *s)
+{
+	struct reads *r = &s->host->reads;
+	struct error e;
+	uint64_t epoch;
+
+	if (r->n == 0)
+		return;
+	if (lf_read_begin(s->host->port, 0, &epoch, &e) == 0) {
+		query_run(s, r->statement, r->n, r->params, r->requests, epoch);
+		lf_read_end(s->host->port);
+	}
+	r->n = 0;
+}
+
+static void read_put_off(
+	struct session *s, const struct statement *st, const void *params, uint64_t request)
+{
+	struct reads *r = &s->host->reads;
+
+	if (r->n == READS_MAX || (r->n > 0 && r->statement != st))
+		session_reads_run(s);
+	r->statement = st;
+	r->requests[r->n] = request;
+	r->params[r->n++] = params;
 }
 
 /* --- waiting for an epoch --- */
@@ -259,21 +323,46 @@ static const void *params_take(
 static bool execute_queries(struct session *s, const struct statement *st,
 	const struct wire_execute *head, uint64_t request, struct wire_reader *r)
 {
-	uint64_t epoch;
-	int status = read_begin(s, head->at_least, head->timeout_ms, request, head->count, &epoch);
+	uint64_t epoch, requests[READS_MAX];
+	const void *params[READS_MAX];
+	unsigned n = 0;
+	int status;
 
+	session_reads_run(s);
+	status = read_begin(s, head->at_least, head->timeout_ms, request, head->count, &epoch);
 	if (status <= 0)
 		return status < 0;
 	for (uint32_t i = 0; i < head->count && !s->c->closing; i++) {
-		const void *row = params_take(s, st, r, request + i);
-
-		if (row != NULL)
-			query_one(s, st, row, request + i, epoch);
+		params[n] = params_take(s, st, r, request + i);
+		requests[n] = request + i;
+		n += params[n] != NULL;
+		if (n == READS_MAX || i + 1 == head->count) {
+			query_run(s, st, n, params, requests, epoch);
+			n = 0;
+		}
 		if (st->query.access.kind == ACCESS_SCAN)
 			s->c->budget -= QUERY_COST;
 	}
 	lf_read_end(s->host->port);
 	return true;
+}
+
+/* One read by key that waits for nothing. */
+static bool execute_read(
+	struct session *s, const struct statement *st, uint64_t request, struct wire_reader *r)
+{
+	const void *row = params_take(s, st, r, request);
+
+	if (row != NULL)
+		read_put_off(s, st, row, request);
+	return true;
+}
+
+static bool reads_by_key(
+	const struct session *s, const struct statement *st, const struct wire_execute *head)
+{
+	return head->count == 1 && st->query.access.kind == ACCESS_KEYS &&
+		head->at_least <= lf_visible(s->host->engine);
 }
 
 static bool execute_commands(struct session *s, const struct statement *st,
@@ -319,9 +408,11 @@ bool session_on_execute(struct session *s, uint64_t request, struct wire_reader 
 			session_unknown_statement(s, request + i, head.handle);
 		return true;
 	}
-	return slot->statement->kind == STATEMENT_SELECT
-		? execute_queries(s, slot->statement, &head, request, r)
-		: execute_commands(s, slot->statement, &head, request, r);
+	if (slot->statement->kind != STATEMENT_SELECT)
+		return execute_commands(s, slot->statement, &head, request, r);
+	return reads_by_key(s, slot->statement, &head)
+		? execute_read(s, slot->statement, request, r)
+		: execute_queries(s, slot->statement, &head, request, r);
 }
 
 /* --- query: text without parameters, prepared, run and released in one --- */
@@ -337,7 +428,7 @@ static void text_select(struct session *s, const struct statement *st, const voi
 		return;
 	}
 	session_prepared(s, request, UINT32_MAX, st);
-	query_one(s, st, params, request, epoch);
+	query_run(s, st, 1, &params, &request, epoch);
 	lf_read_end(s->host->port);
 }
 

@@ -91,6 +91,8 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 		session_violation(s, h->request, "expected hello");
 		return true;
 	}
+	if (h->type != WIRE_EXECUTE)
+		session_reads_run(s);
 	switch (h->type) {
 	case WIRE_HELLO: on_hello(s, h->request, r); return true;
 	case WIRE_PREPARE: session_on_prepare(s, h->request, r); return true;
@@ -150,6 +152,7 @@ size_t session_input(struct session *s, const unsigned char *p, size_t n)
 		if (buffer_length(&c->out) > written)
 			c->budget -= (int64_t)(buffer_length(&c->out) - written);
 	}
+	session_reads_run(s);
 	return c->closing ? n : used;
 }
 

@@ -63,6 +63,8 @@ struct row_writer {
 	bool open;
 };
 
+/* A whole answer of at most one row (NULL: none). 0, or 1 without memory. */
+int rows_one(struct session *s, uint64_t request, uint64_t epoch, const void *row, uint32_t size);
 /* 0, or 1 without memory. */
 int rows_begin(struct row_writer *w);
 /* `more`: other frames of this answer follow. */
@@ -92,6 +94,9 @@ void session_on_schema(struct session *s, uint64_t request, struct wire_reader *
 
 /* --- execute.c --- */
 
+/* Run the reads that session_on_execute() has put off (connection.h). To be called before anything else is
+ * done for the connection, and before the bytes of their frames go away. */
+void session_reads_run(struct session *s);
 /* The frames EXECUTE, EXECUTE_BATCH and QUERY. False: try the same frame again later. */
 bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch);
 bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r);

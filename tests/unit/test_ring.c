@@ -68,6 +68,43 @@ static void test_uncommitted_is_not_seen(void **state)
 	heap_free_all(h);
 }
 
+/* Looking ahead passes over messages without taking them, across the wrap, and starts at the first one not
+ * taken when that has moved past it. */
+static void test_ahead(void **state)
+{
+	struct heap *h = heap_new(NULL);
+	struct ring *r = ring_new(h, RING_BYTES_MIN);
+	uint64_t sent = 0, taken = 0, at = 0;
+	uint32_t len;
+
+	(void)state;
+	for (unsigned round = 0; round < 500; round++) {
+		uint64_t seen = taken, from = 0;
+		uint64_t *p;
+		const uint64_t *m;
+
+		while ((p = ring_reserve(r, 40)) != NULL) {
+			p[0] = sent++;
+			ring_commit(r, 40);
+		}
+		ring_publish(r);
+		while ((m = ring_ahead(r, &from)) != NULL)
+			assert_int_equal(m[0], seen++);
+		assert_int_equal(seen, sent);
+		for (unsigned i = 0; i < 3; i++, taken++) {
+			m = ring_peek(r, &len);
+			assert_int_equal(m[0], taken);
+			ring_advance(r);
+		}
+		m = ring_ahead(r, &at);
+		assert_true(m == NULL || m[0] >= taken);
+		ring_release(r);
+	}
+	ring_check(r);
+	ring_free(r);
+	heap_free_all(h);
+}
+
 static void *producer(void *arg)
 {
 	struct ring *r = arg;
@@ -125,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full_and_wrap),
 		cmocka_unit_test(test_uncommitted_is_not_seen),
+		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_two_threads),
 	};
 
