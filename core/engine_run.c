@@ -6,6 +6,7 @@
 
 #include "core/base/utf8.h"
 #include "core/engine_internal.h"
+#include "core/sql/split.h"
 
 struct waiting {
 	bool done;

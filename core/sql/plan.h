@@ -168,11 +168,6 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 	size_t len, const enum type_id *declared, unsigned ndeclared, struct error *e);
 void statement_free(struct statement *s);
 
-/* Split a script: length in bytes, from *start, of the first statement with its semicolon (strings,
- * quoted identifiers, dollar quotes and comments respected); 0 when only blanks and comments are
- * left. *start: where it begins after blanks and comments. */
-size_t sql_split(const char *text, size_t len, size_t *start);
-
 /* "CREATE TABLE", "INSERT", "SELECT"…, as in PostgreSQL's command tags. */
 const char *statement_tag(const struct statement *s);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
-#include "core/sql/plan.h"
+#include "core/sql/split.h"
 #include "net/client/leftfold.h"
 
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_NDJSON };
