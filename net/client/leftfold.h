@@ -147,7 +147,8 @@ struct lf_client_server {
 };
 LF_API const struct lf_client_server *lf_client_server(const struct lf_client *c);
 
-/* A round trip. */
+/* A round trip, and a fence: it is answered when every command sent before it on this connection is done, those
+ * acknowledged as accepted too, whose errors have been given to lf_client_on_error() by then. */
 LF_API int lf_client_ping(struct lf_client *c, struct lf_client_error *e);
 /* The server's counters, a line "key value" each, and its tables, views and indexes, in lines as described in
  * net/PROTOCOL.md. *text is zero-terminated and the caller's to free(); *len (may be NULL) its length. */

@@ -63,29 +63,46 @@ static void line(struct text *t, const char *word)
 	add(t, word, strlen(word));
 }
 
-/* A default as it can be said in a word; others are "…". */
+/* A constant as an expression: 7, true, 'it''s'::text. */
+static void constant_field(struct text *t, const struct value *v, struct type type)
+{
+	char buf[256], quoted[2 * sizeof(buf) + 80], name[64];
+	size_t n = value_format(v, type, buf, sizeof(buf)), m = 0;
+
+	if (n > sizeof(buf)) {
+		field(t, "…");
+	} else if (type.id == TYPE_BOOL) {
+		field(t, v->i != 0 ? "true" : "false");
+	} else if (type.id >= TYPE_INT2 && type.id <= TYPE_NUMERIC) {
+		field_n(t, buf, n);
+	} else {
+		quoted[m++] = '\'';
+		for (size_t i = 0; i < n; i++) {
+			if (buf[i] == '\'')
+				quoted[m++] = '\'';
+			quoted[m++] = buf[i];
+		}
+		m += (size_t)snprintf(quoted + m, sizeof(quoted) - m, "'::%s",
+			type_name((struct type){ .id = type.id }, name, sizeof(name)));
+		field_n(t, quoted, m);
+	}
+}
+
+/* A default as far as it is a constant or now(); others are "…". */
 static void default_field(struct text *t, const struct expr *e)
 {
-	char buf[256];
-	size_t n;
-
 	while (e != NULL && e->kind == EXPR_CAST)
 		e = e->args[0];
-	if (e == NULL) {
+	if (e == NULL)
 		field(t, "");
-	} else if (e->kind == EXPR_NOW) {
+	else if (e->kind == EXPR_NOW)
 		field(t, "now()");
-	} else if (e->kind != EXPR_CONST) {
+	else if (e->kind != EXPR_CONST)
 		field(t, "…");
-	} else if (value_is_null(&e->constant)) {
+	else if (value_is_null(&e->constant))
 		field(t, "NULL");
-	} else {
-		n = value_format(&e->constant, e->type, buf, sizeof(buf));
-		if (n > sizeof(buf))
-			field(t, "…");
-		else
-			field_n(t, buf, n);
-	}
+	else
+		constant_field(t, &e->constant, e->type);
 }
 
 static void columns(struct text *t, const struct relation *r)
