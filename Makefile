@@ -47,7 +47,7 @@ E2E := \
 	tests/e2e/run_server.py \
 	tests/e2e/run_protocol.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
-HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h)
+HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h)
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -126,9 +126,9 @@ $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
-$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c)) $(BUILD)/libleftfold.a $(BUILD)/libcore.a
+$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
-	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -lm
 
 # A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
 .SECONDEXPANSION:

@@ -6,7 +6,7 @@ set -eu
 packages=
 for group in "$@"; do
 	case $group in
-	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev" ;;
+	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libedit-dev" ;;
 	test) packages="$packages libcmocka-dev libsqlite3-dev" ;;
 	lint) packages="$packages clang-format cppcheck" ;;
 	*) echo "setup.sh: unknown group $group" >&2; exit 2 ;;

@@ -1,0 +1,85 @@
+/*
+ * cli.h: what the sources of the command-line client share.
+ *
+ * main.c takes flags; script.c reads scripts, interactive.c a terminal, and both give statements to run.c and
+ * lines that begin with a backslash to meta.c, which uses describe.c; print.c prints.
+ */
+#ifndef LF_TOOLS_LEFTFOLD_CLI_H
+#define LF_TOOLS_LEFTFOLD_CLI_H
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "net/client/leftfold.h"
+
+enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_NDJSON };
+
+/* Bytes that grow; a zero byte is kept behind them. */
+struct text {
+	char *p;
+	size_t n, cap;
+};
+void text_add(struct text *t, const char *s, size_t n);
+void text_clear(struct text *t);
+void text_free(struct text *t);
+
+/* Rows to print: an answer's, or cells of text (rows × columns, NULL for NULL). */
+struct grid {
+	const char *title; /* above a table; NULL: none */
+	const struct lf_result *result;
+	unsigned ncolumns;
+	size_t nrows;
+	const char *const *names;
+	const char *const *cells;
+	bool footer; /* "(n rows)" below a table */
+};
+void print_grid(FILE *out, enum format format, const struct grid *g);
+struct grid result_grid(const struct lf_result *r);
+
+struct cli {
+	struct lf_client *connection;
+	struct lf_result *answer;
+	enum format format;
+	enum lf_client_ack ack;
+	bool keep_going;
+	bool interactive;
+	bool timing;
+	bool quit;     /* \q, or the connection is lost */
+	bool accepted; /* commands were acknowledged as accepted: what became of them is unknown */
+	const char *file;     /* errors name it; NULL: not from a named file */
+	unsigned line;        /* where the statement begins in it */
+	int status;           /* exit code */
+	struct text previous; /* the statement last run, for \g and \watch */
+};
+
+/* Set by SIGINT when interactive; whoever waits gives up and clears it. */
+extern volatile sig_atomic_t interrupted;
+
+/* Run one statement and print what it gives. False: it failed (and was reported). */
+bool run_statement(struct cli *cli, const char *text, size_t len);
+/* Report what failed, with its place in the statement's text (may be NULL). */
+void report_error(struct cli *cli, const struct lf_client_error *e, const char *text, size_t len);
+void report(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Print LINE n: and a caret under character `position` (from 1) of the text, as psql does. */
+void print_position(FILE *out, const char *text, size_t len, int position);
+/* Commands acknowledged as accepted are done, and their errors reported. */
+void run_settle(struct cli *cli);
+
+/* Run a backslash command: line begins with the backslash, without line break. `statement` is what stands
+ * before it (maybe empty). False: it failed. */
+bool meta_command(struct cli *cli, const char *line, const char *statement, size_t len);
+
+/* \d and the like: what is 't' tables, 'v' views, 'a' all, or the relation `name`. */
+bool describe(struct cli *cli, char what, const char *name);
+
+/* Statements from a text or file to its end, or to the first error (unless keep_going). */
+void run_text(struct cli *cli, const char *text, size_t len);
+void run_file(struct cli *cli, FILE *f);
+void run_interactive(struct cli *cli);
+/* Run the statements and commands that are complete in t and remove them; at the end of the input (`last`) also
+ * what has no semicolon. False: stop. *inside as in struct split. */
+bool run_complete(struct cli *cli, struct text *t, bool last, char *inside);
+
+void *need(void *p); /* ends the program when p is NULL */
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * interactive.c: the prompt: lines edited with libedit, kept in a history file; statements over several lines.
+ *
+ * Ctrl-C drops what was typed of a statement, and ends the wait for an answer or a \watch; Ctrl-D quits.
+ */
+#include "tools/leftfold/cli.h"
+
+#include <errno.h>
+#include <histedit.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HISTORY_LINES = 2000 };
+
+volatile sig_atomic_t interrupted;
+static char prompt_text[] = "leftfold=> ";
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static char *prompt(EditLine *el)
+{
+	(void)el;
+	return prompt_text;
+}
+
+/* NULL: no history is kept. */
+static char *history_path(void)
+{
+	const char *path = getenv("LEFTFOLD_HISTORY"), *home = getenv("HOME");
+	char *own;
+
+	if (path != NULL)
+		return path[0] == '\0' ? NULL : need(strdup(path));
+	if (home == NULL || asprintf(&own, "%s/.leftfold_history", home) < 0)
+		return NULL;
+	return own;
+}
+
+static void save_history(History *lines, const char *path)
+{
+	HistEvent event;
+	mode_t before;
+
+	if (path == NULL)
+		return;
+	/* What is typed may be private. */
+	before = umask(077);
+	if (history(lines, &event, H_SAVE, path) < 0)
+		fprintf(stderr, "leftfold: the history cannot be written to %s\n", path);
+	(void)umask(before);
+}
+
+void run_interactive(struct cli *cli)
+{
+	struct sigaction action = { .sa_handler = on_interrupt };
+	struct text t = { NULL, 0, 0 };
+	EditLine *el = need(el_init("leftfold", stdin, stdout, stderr));
+	History *lines = need(history_init());
+	char *path = history_path(), inside = '\0';
+	HistEvent event;
+
+	cli->interactive = true;
+	sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)history(lines, &event, H_SETSIZE, HISTORY_LINES);
+	(void)history(lines, &event, H_SETUNIQUE, 1);
+	if (path != NULL)
+		(void)history(lines, &event, H_LOAD, path);
+	(void)el_set(el, EL_PROMPT, prompt);
+	(void)el_set(el, EL_EDITOR, "emacs");
+	(void)el_set(el, EL_HIST, history, lines);
+	(void)el_source(el, NULL);
+	printf("leftfold %s. Type \\? for help, \\q to quit.\n", lf_client_version());
+	text_clear(&t);
+	while (!cli->quit) {
+		const char *line;
+		int n = 0;
+
+		prompt_text[8] = inside == '\0' ? '=' : inside;
+		interrupted = 0;
+		line = el_gets(el, &n);
+		if (line == NULL && (interrupted || (n < 0 && errno == EINTR))) {
+			putchar('\n');
+			el_reset(el);
+			text_clear(&t);
+			inside = '\0';
+			continue;
+		}
+		if (line == NULL || n <= 0)
+			break;
+		if (strspn(line, " \t\r\n") < (size_t)n)
+			(void)history(lines, &event, H_ENTER, line);
+		text_add(&t, line, (size_t)n);
+		(void)run_complete(cli, &t, false, &inside);
+	}
+	if (!cli->quit)
+		putchar('\n');
+	save_history(lines, path);
+	free(path);
+	history_end(lines);
+	el_end(el);
+	text_free(&t);
+}
