@@ -75,6 +75,8 @@ struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *
 /* What is still unknown becomes text. */
 struct expr *bind_settle(struct binder *b, struct expr *e);
 int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out);
+/* Where an expression begins in the text, 1-based: the leftmost of its parts. */
+int32_t expr_location(const struct expr *e);
 /* To boolean; 42804 with the clause's name. NULL stays NULL. */
 struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause);
 
@@ -82,6 +84,9 @@ struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause);
 struct expr *bind_operator(
 	struct binder *b, const char *op, struct expr *left, struct expr *right, int location);
 struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c);
+/* An expression of type char(n) has no trailing blanks in its bytes; give it them and the type plain
+ * bpchar, whose bytes are the value. Others stay as they are. */
+struct expr *bind_pad(struct binder *b, struct expr *e);
 /* The command's time as the type. */
 struct expr *bind_now(struct binder *b, enum type_id type, int location);
 

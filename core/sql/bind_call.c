@@ -9,6 +9,89 @@
 
 /* --- calls --- */
 
+static bool compares(const struct function *f)
+{
+	return strchr("<>=", f->name[0]) != NULL;
+}
+
+struct expr *bind_pad(struct binder *b, struct expr *e)
+{
+	struct expr *call, *length;
+	enum type_id types[2] = { TYPE_BPCHAR, TYPE_INT4 }, cast_to[2];
+	unsigned n = e->type.a;
+
+	if (e->type.id != TYPE_BPCHAR || n == 0)
+		return e;
+	call = expr_args(b, expr_new(b, EXPR_CALL, TYPE_BPCHAR, -1), 2);
+	length = expr_new(b, EXPR_CONST, TYPE_INT4, -1);
+	if (call == NULL || length == NULL)
+		return NULL;
+	length->constant = (struct value){ .i = n, .type = TYPE_INT4 };
+	call->position = e->position;
+	call->fn = function_find("char padding", types, 2, cast_to, b->error, 0);
+	call->args[0] = e;
+	call->args[1] = length;
+	return call;
+}
+
+/* The value as its output function prints it, where a cast to text would do otherwise. */
+static struct expr *as_output(struct binder *b, struct expr *e)
+{
+	struct expr *text, *call;
+	enum type_id types[2] = { TYPE_TEXT, TYPE_INT4 }, cast_to[2];
+
+	e = bind_settle(b, e);
+	if (e != NULL && e->type.id == TYPE_BPCHAR) {
+		/* To text by name only, so that the blanks stay. */
+		e = bind_pad(b, e);
+		types[0] = TYPE_BPCHAR;
+		call = e == NULL ? NULL : expr_args(b, expr_new(b, EXPR_CALL, TYPE_TEXT, -1), 1);
+		if (call == NULL)
+			return NULL;
+		call->fn = function_find("char bytes", types, 1, cast_to, b->error, 0);
+		call->args[0] = e;
+		return call;
+	}
+	if (e == NULL || e->type.id == TYPE_TEXT)
+		return e;
+	text = bind_coerce(b, e, (struct type){ .id = TYPE_TEXT }, CAST_EXPLICIT);
+	if (text == NULL || e->type.id != TYPE_BOOL)
+		return text;
+	/* 't' and 'f' are the first letters. */
+	call = expr_args(b, expr_new(b, EXPR_CALL, TYPE_TEXT, -1), 2);
+	if (call == NULL)
+		return NULL;
+	call->fn = function_find("left", types, 2, cast_to, b->error, 0);
+	call->args[0] = text;
+	call->args[1] = expr_new(b, EXPR_CONST, TYPE_INT4, -1);
+	if (call->args[1] == NULL)
+		return NULL;
+	call->args[1]->constant = (struct value){ .i = 1, .type = TYPE_INT4 };
+	return call;
+}
+
+static bool is_string(const struct expr *e)
+{
+	return e->type.id == TYPE_TEXT || e->type.id == TYPE_VARCHAR || e->type.id == TYPE_BPCHAR;
+}
+
+/* text || anything and anything || text: the other side becomes text. */
+static int bind_concat_sides(struct binder *b, struct expr **args)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct expr *other = args[1 - i];
+		bool text = is_string(other) ||
+			(other->type.id == TYPE_UNKNOWN && args[i]->type.id != TYPE_BYTEA);
+
+		if (is_string(args[i]) || args[i]->type.id == TYPE_UNKNOWN || !text)
+			continue;
+		args[i] = bind_coerce(b, args[i], (struct type){ .id = TYPE_TEXT }, CAST_EXPLICIT);
+		if (args[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 /* Cast arguments as the function asks and build the call. */
 static struct expr *call_build(struct binder *b, const struct function *f, struct expr **args,
 	unsigned n, const enum type_id *cast_to, int location)
@@ -19,6 +102,12 @@ static struct expr *call_build(struct binder *b, const struct function *f, struc
 		return NULL;
 	e->fn = f;
 	for (unsigned i = 0; i < n; i++) {
+		/* A comparison of char(n) does without the blanks; whatever else asks for char(n) itself
+		 * sees them. */
+		if (cast_to[i] == TYPE_BPCHAR && !compares(f))
+			args[i] = bind_pad(b, args[i]);
+		if (args[i] == NULL)
+			return NULL;
 		e->args[i] = bind_coerce(
 			b, args[i], (struct type){ .id = (uint8_t)cast_to[i] }, CAST_IMPLICIT);
 		if (e->args[i] == NULL) {
@@ -27,7 +116,6 @@ static struct expr *call_build(struct binder *b, const struct function *f, struc
 					"no cast for argument %u of %s", i + 1, f->name);
 			return NULL;
 		}
-		/* Functions take types without modifiers. */
 	}
 	return e;
 }
@@ -40,6 +128,8 @@ struct expr *bind_operator(
 	const struct function *f;
 	unsigned n = 0;
 
+	if (strcmp(op, "||") == 0 && left != NULL && bind_concat_sides(b, args) != 0)
+		return NULL;
 	for (unsigned i = 0; i < 2; i++)
 		if (args[i] != NULL) {
 			args[n] = args[i];
@@ -149,7 +239,14 @@ static struct expr *bind_aggregate(
 	if (c->agg_star && kind == AGG_COUNT) {
 		a.kind = AGG_COUNT_STAR;
 	} else if (c->n_args == 1) {
-		a.arg = bind_settle(b, bind_expr(b, c->args[0]));
+		a.arg = bind_expr(b, c->args[0]);
+		if (a.arg != NULL && a.arg->type.id == TYPE_UNKNOWN &&
+			(kind == AGG_SUM || kind == AGG_AVG)) {
+			bind_fail(b, ERR_AMBIGUOUS_FUNCTION, c->location,
+				"function %s(unknown) is not unique", name);
+			return NULL;
+		}
+		a.arg = bind_settle(b, a.arg);
 		if (a.arg == NULL)
 			return NULL;
 		if (kind != AGG_COUNT && (a.arg->type.id == TYPE_VARCHAR)) {
@@ -213,6 +310,10 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	}
 	for (size_t i = 0; i < c->n_args; i++) {
 		args[i] = bind_expr(b, c->args[i]);
+		if (args[i] == NULL)
+			return NULL;
+		if (strcmp(name, "concat") == 0 || (i > 0 && strcmp(name, "concat_ws") == 0))
+			args[i] = as_output(b, args[i]);
 		if (args[i] == NULL)
 			return NULL;
 		types[i] = (enum type_id)args[i]->type.id;

@@ -12,38 +12,53 @@
 
 /* --- types --- */
 
+enum { PG_PRECISION_MAX = 1000, PG_LENGTH_MAX = 10485760 };
+
 static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 {
 	long mod[2] = { 0, 0 };
 
 	if (t->n_typmods == 0)
 		return 0;
+	if (t->n_typmods > 2)
+		return bind_fail(b, ERR_INVALID_PARAMETER, t->location, "invalid type modifier");
 	for (size_t i = 0; i < t->n_typmods && i < 2; i++) {
 		const PgQuery__Node *n = t->typmods[i];
 
+		if (n->node_case == NODE(COLUMN_REF))
+			return bind_fail(b, ERR_INVALID_TEXT, t->location,
+				"invalid input syntax for type integer");
 		if (n->node_case != NODE(A_CONST) ||
 			n->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
-			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
-				"type modifiers must be simple constants");
+			return bind_fail(b, ERR_SYNTAX, t->location,
+				"type modifiers must be simple constants or identifiers");
 		mod[i] = n->a_const->ival->ival;
 	}
 	switch ((enum type_id)out->id) {
 	case TYPE_NUMERIC:
-		if (mod[0] < 1 || mod[0] > LIMIT_NUMERIC_DIGITS)
+		if (mod[0] < 1 || mod[0] > PG_PRECISION_MAX)
 			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
 				"NUMERIC precision %ld must be between 1 and %d", mod[0],
-				LIMIT_NUMERIC_DIGITS);
-		if (mod[1] < 0 || mod[1] > mod[0])
+				PG_PRECISION_MAX);
+		if (mod[1] < -PG_PRECISION_MAX || mod[1] > PG_PRECISION_MAX)
 			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
-				"NUMERIC scale %ld must be between 0 and precision %ld", mod[1],
-				mod[0]);
+				"NUMERIC scale %ld must be between %d and %d", mod[1],
+				-PG_PRECISION_MAX, PG_PRECISION_MAX);
+		if (mod[0] > LIMIT_NUMERIC_DIGITS || mod[1] < 0 || mod[1] > mod[0])
+			return bind_fail(b, ERR_FEATURE, t->location,
+				"numeric(%ld,%ld) is not supported: at most %d digits, of them 0 to all after the point",
+				mod[0], mod[1], LIMIT_NUMERIC_DIGITS);
 		break;
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
-		if (mod[0] < 1 || mod[0] > LIMIT_VARCHAR_CHARS)
+		if (mod[0] < 1 || mod[0] > PG_LENGTH_MAX)
 			return bind_fail(b, ERR_INVALID_PARAMETER, t->location,
-				"length for type %s must be between 1 and %d",
-				out->id == TYPE_VARCHAR ? "varchar" : "char", LIMIT_VARCHAR_CHARS);
+				"length for type %s must be at %s %d",
+				out->id == TYPE_VARCHAR ? "varchar" : "char",
+				mod[0] < 1 ? "least" : "most", mod[0] < 1 ? 1 : PG_LENGTH_MAX);
+		if (mod[0] > LIMIT_VARCHAR_CHARS)
+			return bind_fail(b, ERR_FEATURE, t->location,
+				"a length of more than %d is not supported", LIMIT_VARCHAR_CHARS);
 		break;
 	case TYPE_TIMESTAMP:
 	case TYPE_TIMESTAMPTZ:
@@ -88,13 +103,28 @@ int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 
 /* --- coercion --- */
 
+int32_t expr_location(const struct expr *e)
+{
+	int32_t first = e->position;
+
+	for (unsigned i = 0; i < e->nargs; i++) {
+		int32_t at = expr_location(e->args[i]);
+
+		if (at > 0 && (first == 0 || at < first))
+			first = at;
+	}
+	return first;
+}
+
 static bool is_unknown(const struct expr *e)
 {
 	return e->type.id == TYPE_UNKNOWN;
 }
 
-/* An untyped literal or parameter takes the type. */
-static struct expr *resolve_unknown(struct binder *b, struct expr *e, struct type t)
+/* An untyped literal or parameter takes the type; the modifier is applied as an explicit cast does
+ * when that is what it is. */
+static struct expr *resolve_unknown(
+	struct binder *b, struct expr *e, struct type t, bool explicit_cast)
 {
 	if (e->kind == EXPR_COLUMN && e->source == EXPR_PARAMS) {
 		b->params[e->column] = (enum type_id)t.id;
@@ -111,10 +141,14 @@ static struct expr *resolve_unknown(struct binder *b, struct expr *e, struct typ
 	{
 		struct value v = e->constant;
 
-		if (value_parse(&e->constant, t, v.s.p, v.s.len, b->arena, b->error) != 0) {
+		if (value_parse(&e->constant, (struct type){ .id = t.id }, v.s.p, v.s.len, b->arena,
+			    b->error) != 0) {
 			b->error->position = e->position;
 			return NULL;
 		}
+		/* As in PostgreSQL, only a value that its type cannot read has a place in the text. */
+		if (value_apply_modifier(&e->constant, t, explicit_cast, b->arena, b->error) != 0)
+			return NULL;
 	}
 	return e;
 }
@@ -130,12 +164,23 @@ struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum c
 
 	if (is_unknown(e)) {
 		bool null = e->kind == EXPR_CONST && value_is_null(&e->constant);
-		struct expr *r = resolve_unknown(b, e, t);
+		struct expr *r = resolve_unknown(b, e, t, kind == CAST_EXPLICIT);
 
 		/* A parameter has the plain type; its modifier still has to be applied. */
 		if (r == NULL || null || r->kind == EXPR_CONST || t.a == 0)
 			return r;
 		e = r;
+	}
+	if (e->kind == EXPR_CONST && e->digits != NULL &&
+		(t.id == TYPE_FLOAT4 || t.id == TYPE_FLOAT8)) {
+		struct expr *f = expr_new(b, EXPR_CONST, (enum type_id)t.id, -1);
+
+		if (f == NULL ||
+			value_parse(&f->constant, t, e->digits, strlen(e->digits), b->arena,
+				b->error) != 0)
+			return NULL;
+		f->position = e->position;
+		return f;
 	}
 	if (same_type(e->type, t)) {
 		e->type.id = t.id;
@@ -162,7 +207,7 @@ struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *
 	r = bind_coerce(b, e, c->type, CAST_ASSIGNMENT);
 	if (r != NULL || b->error->code != ERR_OK)
 		return r;
-	error_set(b->error, ERR_DATATYPE_MISMATCH, e->position,
+	error_set(b->error, ERR_DATATYPE_MISMATCH, expr_location(e),
 		"column \"%s\" is of type %s but expression is of type %s", c->name,
 		type_name((struct type){ .id = c->type.id }, want, sizeof(want)),
 		type_name((struct type){ .id = e->type.id }, have, sizeof(have)));
@@ -174,7 +219,7 @@ struct expr *bind_settle(struct binder *b, struct expr *e)
 {
 	if (e == NULL || !is_unknown(e))
 		return e;
-	return resolve_unknown(b, e, (struct type){ .id = TYPE_TEXT });
+	return resolve_unknown(b, e, (struct type){ .id = TYPE_TEXT }, false);
 }
 
 struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause)
@@ -187,7 +232,7 @@ struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause)
 	b->error->code = ERR_OK;
 	r = bind_coerce(b, e, (struct type){ .id = TYPE_BOOL }, CAST_IMPLICIT);
 	if (r == NULL && b->error->code == ERR_OK)
-		error_set(b->error, ERR_DATATYPE_MISMATCH, e->position,
+		error_set(b->error, ERR_DATATYPE_MISMATCH, expr_location(e),
 			"argument of %s must be type boolean, not type %s", clause,
 			type_name(e->type, have, sizeof(have)));
 	return r;

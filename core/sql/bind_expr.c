@@ -136,11 +136,12 @@ static struct expr *bind_integer(struct binder *b, const char *digits, int locat
 		}
 	}
 	e->type.id = TYPE_NUMERIC;
-	if (value_parse(&e->constant, e->type, digits, strlen(digits), b->arena, b->error) != 0) {
-		b->error->position = e->position;
-		return NULL;
-	}
-	return e;
+	if (value_parse(&e->constant, e->type, digits, strlen(digits), b->arena, b->error) == 0)
+		return e;
+	e->position = bind_position(b, location);
+	e->constant = (struct value){ .type = TYPE_NUMERIC };
+	e->digits = bind_keep(b, digits);
+	return e->digits == NULL ? NULL : e;
 }
 
 static struct expr *bind_const(struct binder *b, const PgQuery__AConst *c)
@@ -275,28 +276,59 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 
 /* --- forms --- */
 
-/* Bring expressions to their common type. */
-static int unify(struct binder *b, struct expr **e, unsigned n, const char *context, int location)
+/* The modifier that all have, else none; char(n) of different lengths gets its blanks first. */
+static int common_modifier(struct binder *b, struct expr **e, unsigned n, struct type *t)
 {
-	enum type_id *types = bind_alloc(b, n * sizeof(*types));
-	enum type_id common;
+	bool same = true;
+
+	t->a = t->b = 0;
+	for (unsigned i = 0; i < n; i++)
+		same = same && e[i]->type.id == t->id && e[i]->type.a == e[0]->type.a &&
+			e[i]->type.b == e[0]->type.b;
+	if (same) {
+		*t = e[0]->type;
+		return 0;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		e[i] = bind_pad(b, e[i]);
+		if (e[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* Bring expressions to their common type; its modifier is kept in *t when all have the same. */
+static int unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t)
+{
+	enum type_id *types = bind_alloc(b, n * sizeof(*types)), common;
+	unsigned odd = 0;
 
 	if (types == NULL)
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		types[i] = (enum type_id)e[i]->type.id;
-	common = type_common(types, n, context, b->error, bind_position(b, location));
-	if (common == TYPE_UNKNOWN)
+	common = type_common(types, n, context, &odd, b->error);
+	if (common == TYPE_UNKNOWN) {
+		b->error->position = expr_location(e[odd]);
 		return -1;
+	}
 	b->error->code = ERR_OK;
+	*t = (struct type){ .id = (uint8_t)common };
+	if (common_modifier(b, e, n, t) != 0)
+		return -1;
 	for (unsigned i = 0; i < n; i++) {
-		e[i] = bind_coerce(b, e[i], (struct type){ .id = (uint8_t)common }, CAST_IMPLICIT);
-		if (e[i] == NULL) {
-			if (b->error->code == ERR_OK)
-				bind_fail(b, ERR_CANNOT_COERCE, location,
-					"%s types cannot be matched", context);
-			return -1;
-		}
+		struct expr *from = e[i];
+		char have[64], want[64];
+
+		e[i] = bind_coerce(b, from, (struct type){ .id = (uint8_t)common }, CAST_IMPLICIT);
+		if (e[i] != NULL)
+			continue;
+		if (b->error->code == ERR_OK)
+			error_set(b->error, ERR_CANNOT_COERCE, expr_location(from),
+				"%s could not convert type %s to %s", context,
+				type_name((struct type){ .id = from->type.id }, have, sizeof(have)),
+				type_name(*t, want, sizeof(want)));
+		return -1;
 	}
 	return 0;
 }
@@ -313,10 +345,7 @@ static struct expr *bind_list(struct binder *b, enum expr_kind kind, PgQuery__No
 		if (e->args[i] == NULL)
 			return NULL;
 	}
-	if (unify(b, e->args, (unsigned)n, context, location) != 0)
-		return NULL;
-	e->type.id = e->args[0]->type.id;
-	return e;
+	return unify(b, e->args, (unsigned)n, context, &e->type) == 0 ? e : NULL;
 }
 
 static struct expr *bind_bool(struct binder *b, const PgQuery__BoolExpr *x)
@@ -342,6 +371,7 @@ static struct expr *bind_case(struct binder *b, const PgQuery__CaseExpr *c)
 {
 	unsigned n = (unsigned)c->n_args;
 	struct expr *e = expr_args(b, expr_new(b, EXPR_CASE, TYPE_UNKNOWN, c->location), 2 * n + 1);
+	/* ELSE comes first: its type counts most. */
 	struct expr **results = bind_alloc(b, (n + 1) * sizeof(*results));
 
 	if (e == NULL || results == NULL)
@@ -358,45 +388,25 @@ static struct expr *bind_case(struct binder *b, const PgQuery__CaseExpr *c)
 			when = arg == NULL ? NULL : bind_operator(b, "=", arg, when, w->location);
 		}
 		e->args[2 * i] = coerce_bool(b, when, "CASE/WHEN");
-		results[i] = bind_expr(b, w->result);
-		if (e->args[2 * i] == NULL || results[i] == NULL)
+		if (e->args[2 * i] == NULL)
+			return NULL;
+		results[i + 1] = bind_expr(b, w->result);
+		if (results[i + 1] == NULL)
 			return NULL;
 	}
 	if (c->defresult != NULL) {
-		results[n] = bind_expr(b, c->defresult);
+		results[0] = bind_expr(b, c->defresult);
 	} else {
-		results[n] = expr_new(b, EXPR_CONST, TYPE_UNKNOWN, -1);
-		if (results[n] != NULL)
-			results[n]->constant.flags = VALUE_NULL;
+		results[0] = expr_new(b, EXPR_CONST, TYPE_UNKNOWN, -1);
+		if (results[0] != NULL)
+			results[0]->constant.flags = VALUE_NULL;
 	}
-	if (results[n] == NULL || unify(b, results, n + 1, "CASE", c->location) != 0)
+	if (results[0] == NULL || unify(b, results, n + 1, "CASE", &e->type) != 0)
 		return NULL;
 	for (unsigned i = 0; i < n; i++)
-		e->args[2 * i + 1] = results[i];
-	e->args[2 * n] = results[n];
-	e->type.id = results[n]->type.id;
+		e->args[2 * i + 1] = results[i + 1];
+	e->args[2 * n] = results[0];
 	return e;
-}
-
-static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
-{
-	const PgQuery__List *list = x->rexpr->list;
-	unsigned n = (unsigned)list->n_items;
-	struct expr *e;
-
-	if (x->rexpr->node_case != NODE(LIST))
-		return bind_unsupported(b, x->location, "a subquery in IN");
-	e = expr_args(b, expr_new(b, EXPR_IN, TYPE_BOOL, x->location), n + 1);
-	if (e == NULL)
-		return NULL;
-	e->negated = strcmp(node_string(x->name[0]), "<>") == 0;
-	e->args[0] = bind_expr(b, x->lexpr);
-	for (unsigned i = 0; i < n && e->args[i] != NULL; i++)
-		e->args[i + 1] = bind_expr(b, list->items[i]);
-	for (unsigned i = 0; i <= n; i++)
-		if (e->args[i] == NULL)
-			return NULL;
-	return unify(b, e->args, n + 1, "IN", x->location) == 0 ? e : NULL;
 }
 
 static struct expr *bind_and(
@@ -412,6 +422,71 @@ static struct expr *bind_and(
 	e->args[0] = l;
 	e->args[1] = r;
 	return e;
+}
+
+/* Whether all have a type in common. */
+static bool unifiable(struct expr *const *e, unsigned n)
+{
+	enum type_id common = (enum type_id)e[0]->type.id;
+	struct error ignored;
+	unsigned odd;
+
+	for (unsigned i = 1; i < n && common != TYPE_UNKNOWN; i++) {
+		enum type_id pair[2] = { common, (enum type_id)e[i]->type.id };
+
+		common = type_common(pair, 2, "", &odd, &ignored);
+	}
+	if (common == TYPE_UNKNOWN)
+		return e[0]->type.id == TYPE_UNKNOWN;
+	for (unsigned i = 0; i < n; i++)
+		if (e[i]->type.id != TYPE_UNKNOWN && e[i]->type.id != common &&
+			cast_exists((enum type_id)e[i]->type.id, common) != CAST_IMPLICIT)
+			return false;
+	return true;
+}
+
+/* x IN (a, b) without a common type is x = a OR x = b, as PostgreSQL has it. */
+static struct expr *bind_in_each(struct binder *b, const PgQuery__AExpr *x, bool negated)
+{
+	const PgQuery__List *list = x->rexpr->list;
+	struct expr *any = NULL;
+
+	for (size_t i = 0; i < list->n_items; i++) {
+		struct expr *l = bind_expr(b, x->lexpr);
+		struct expr *r = l == NULL ? NULL : bind_expr(b, list->items[i]);
+		struct expr *eq = r == NULL
+			? NULL
+			: bind_operator(b, negated ? "<>" : "=", l, r, x->location);
+
+		any = i == 0 ? eq : bind_and(b, negated ? EXPR_AND : EXPR_OR, any, eq, x->location);
+		if (any == NULL)
+			return NULL;
+	}
+	return any;
+}
+
+static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
+{
+	const PgQuery__List *list = x->rexpr->list;
+	unsigned n = (unsigned)list->n_items;
+	struct expr *e;
+	struct type t;
+
+	if (x->rexpr->node_case != NODE(LIST))
+		return bind_unsupported(b, x->location, "a subquery in IN");
+	e = expr_args(b, expr_new(b, EXPR_IN, TYPE_BOOL, x->location), n + 1);
+	if (e == NULL)
+		return NULL;
+	e->negated = strcmp(node_string(x->name[0]), "<>") == 0;
+	e->args[0] = bind_expr(b, x->lexpr);
+	for (unsigned i = 0; i < n && e->args[i] != NULL; i++)
+		e->args[i + 1] = bind_expr(b, list->items[i]);
+	for (unsigned i = 0; i <= n; i++)
+		if (e->args[i] == NULL)
+			return NULL;
+	if (!unifiable(e->args, n + 1))
+		return bind_in_each(b, x, e->negated);
+	return unify(b, e->args, n + 1, "IN", &t) == 0 ? e : NULL;
 }
 
 /* x BETWEEN lo AND hi; SYMMETRIC is the OR of both orders. */
@@ -481,24 +556,27 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 		if (e == NULL)
 			return NULL;
 		e->negated = x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT;
-		e->args[0] = l;
-		e->args[1] = r;
-		return unify(b, e->args, 2, "IS DISTINCT FROM", x->location) == 0 ? e : NULL;
-	case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF: {
-		struct expr *eq = bind_operator(b, "=", l, r, x->location);
-
-		if (eq == NULL)
+		/* What "=" would compare. */
+		r = bind_operator(b, "=", l, r, x->location);
+		if (r == NULL)
 			return NULL;
-		e = expr_args(
-			b, expr_new(b, EXPR_NULLIF, (enum type_id)l->type.id, x->location), 3);
-		if (e == NULL)
+		e->args[0] = r->args[0];
+		e->args[1] = r->args[1];
+		return e;
+	case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF:
+		r = bind_operator(b, "=", l, r, x->location);
+		e = expr_args(b, expr_new(b, EXPR_NULLIF, TYPE_UNKNOWN, x->location), 3);
+		if (e == NULL || r == NULL)
 			return NULL;
-		e->args[0] = bind_settle(b, l);
-		e->args[1] = bind_settle(b, r);
-		e->args[2] = eq;
-		e->type.id = e->args[0] == NULL ? 0 : e->args[0]->type.id;
-		return e->args[0] == NULL || e->args[1] == NULL ? NULL : e;
-	}
+		/* PostgreSQL has operators for some pairs of types where we cast the left side. */
+		e->args[0] = l->type.id == TYPE_FLOAT4 || l->type.id == TYPE_DATE ||
+				l->type.id == TYPE_TIMESTAMP
+			? l
+			: r->args[0];
+		e->args[1] = r->args[1];
+		e->args[2] = r;
+		e->type = e->args[0]->type;
+		return e;
 	default: return bind_operator(b, op, l, r, x->location);
 	}
 }
@@ -541,6 +619,9 @@ static struct expr *bind_cast(struct binder *b, const PgQuery__TypeCast *c)
 		return NULL;
 	b->error->code = ERR_OK;
 	e = bind_coerce(b, arg, t, CAST_EXPLICIT);
+	/* CAST (x AS t) begins before its argument. */
+	if (e != NULL && e->kind == EXPR_CAST && bind_position(b, c->location) < e->position)
+		e->position = bind_position(b, c->location);
 	if (e == NULL && b->error->code == ERR_OK)
 		bind_fail(b, ERR_CANNOT_COERCE, c->location, "cannot cast type %s to %s",
 			type_name((struct type){ .id = arg->type.id }, from, sizeof(from)),

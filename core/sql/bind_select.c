@@ -165,42 +165,69 @@ static int bind_from(struct binder *b, struct select *s, const PgQuery__Node *n)
 
 /* --- outputs --- */
 
-/* The name PostgreSQL gives to an output without AS. */
-static const char *output_name(const PgQuery__Node *n)
+/* The name PostgreSQL gives to an output without AS, and how good it is: 0 none, 1 that of a type or of
+ * CASE, 2 better. */
+static int output_named(const PgQuery__Node *n, const char **name)
 {
+	int strength = 2;
+
 	switch (n->node_case) {
 	case NODE(COLUMN_REF):
-		return node_string(n->column_ref->fields[n->column_ref->n_fields - 1]);
+		*name = node_string(n->column_ref->fields[n->column_ref->n_fields - 1]);
+		break;
 	case NODE(FUNC_CALL):
-		return node_string(n->func_call->funcname[n->func_call->n_funcname - 1]);
+		*name = node_string(n->func_call->funcname[n->func_call->n_funcname - 1]);
+		break;
 	case NODE(TYPE_CAST): {
-		const char *name = output_name(n->type_cast->arg);
 		const PgQuery__TypeName *t = n->type_cast->type_name;
 
-		return strcmp(name, "?column?") != 0 ? name : node_string(t->names[t->n_names - 1]);
+		strength = output_named(n->type_cast->arg, name);
+		if (strength > 1)
+			break;
+		*name = node_string(t->names[t->n_names - 1]);
+		strength = 1;
+		break;
 	}
-	case NODE(CASE_EXPR): {
-		const char *name = n->case_expr->defresult == NULL
-			? "?column?"
-			: output_name(n->case_expr->defresult);
-
-		return strcmp(name, "?column?") != 0 ? name : "case";
-	}
-	case NODE(COALESCE_EXPR): return "coalesce";
+	case NODE(CASE_EXPR):
+		strength = n->case_expr->defresult == NULL
+			? 0
+			: output_named(n->case_expr->defresult, name);
+		if (strength > 1)
+			break;
+		*name = "case";
+		strength = 1;
+		break;
+	case NODE(COALESCE_EXPR): *name = "coalesce"; break;
 	case NODE(MIN_MAX_EXPR):
-		return n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest"
-										: "least";
-	case NODE(A_EXPR):
-		return n->a_expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF ? "nullif"
-										: "?column?";
+		*name = n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest"
+										 : "least";
+		break;
 	case NODE(SQLVALUE_FUNCTION):
-		switch (n->sqlvalue_function->op) {
-		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE: return "current_date";
-		case PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP: return "localtimestamp";
-		default: return "current_timestamp";
+		*name = n->sqlvalue_function->op ==
+				PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_CURRENT_DATE
+			? "current_date"
+			: n->sqlvalue_function->op ==
+				PG_QUERY__SQLVALUE_FUNCTION_OP__SVFOP_LOCALTIMESTAMP
+			? "localtimestamp"
+			: "current_timestamp";
+		break;
+	case NODE(A_EXPR):
+		if (n->a_expr->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF) {
+			*name = "nullif";
+			break;
 		}
-	default: return "?column?";
+		return 0;
+	default: return 0;
 	}
+	return strength;
+}
+
+static const char *output_name(const PgQuery__Node *n)
+{
+	const char *name = "?column?";
+
+	(void)output_named(n, &name);
+	return name;
 }
 
 struct outputs {

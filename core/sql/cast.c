@@ -119,24 +119,24 @@ static int parse_float(
 	const char *text = s;
 	size_t n = len;
 	double d;
-	bool word, zero = true;
+	bool word, hex, zero = true;
 
 	strip(&text, &n);
 	if (n == 0 || n >= sizeof(buf))
 		return bad_text(t, s, len, e);
 	memcpy(buf, text, n);
 	buf[n] = '\0';
-	word = isalpha((unsigned char)buf[n - 1]) != 0;
-	/* Hexadecimal numbers are strtod's, not PostgreSQL's. */
-	if (memchr(buf, 'x', n) != NULL || memchr(buf, 'X', n) != NULL ||
-		memchr(buf, '(', n) != NULL)
+	word = strpbrk(buf, "nN") != NULL;
+	/* nan(…) is strtod's, not PostgreSQL's. */
+	if (memchr(buf, '(', n) != NULL)
 		return bad_text(t, s, len, e);
+	hex = strpbrk(buf, "xX") != NULL;
 	errno = 0;
 	d = t == TYPE_FLOAT4 ? (double)strtof(buf, &end) : strtod(buf, &end);
 	if (end != buf + n)
 		return bad_text(t, s, len, e);
-	for (size_t i = 0; i < n && buf[i] != 'e' && buf[i] != 'E'; i++)
-		zero = zero && (buf[i] < '1' || buf[i] > '9');
+	for (size_t i = 0; i < n && strchr(hex ? "pP" : "eE", buf[i]) == NULL; i++)
+		zero = zero && (buf[i] == '0' || !isxdigit((unsigned char)buf[i]));
 	if (!word && (isinf(d) || (d == 0 && !zero)))
 		return error_set(e, ERR_NUMERIC_RANGE, 0, "\"%s\" is out of range for type %s", buf,
 			t == TYPE_FLOAT4 ? "real" : "double precision");
@@ -271,6 +271,41 @@ int value_parse(struct value *out, struct type t, const char *s, size_t len, str
 
 /* --- output --- */
 
+/* Is the decimal halfway between d and its neighbour to that side? PostgreSQL does not take such a
+ * one, though it reads back by the rule of ties. */
+static bool is_halfway(const char *text, double d, bool single, double towards)
+{
+	long double next = single ? (long double)nextafterf((float)d, (float)towards)
+				  : (long double)nextafter(d, towards);
+	long double middle = ((long double)d + next) / 2;
+	char exact[96];
+	size_t n = (size_t)(strchr(text, 'e') - text);
+
+	if (strtold(text, NULL) != middle)
+		return false;
+	(void)snprintf(exact, sizeof(exact), "%.60Le", middle);
+	return memcmp(exact, text, n) == 0 &&
+		strspn(exact + n, ".0") == (size_t)(strchr(exact, 'e') - exact) - n;
+}
+
+static bool reads_back(const char *text, double d, bool single)
+{
+	if (single ? strtof(text, NULL) != (float)d : strtod(text, NULL) != d)
+		return false;
+	return !is_halfway(text, d, single, INFINITY) && !is_halfway(text, d, single, -INFINITY);
+}
+
+/* One more in the last digit of d.ddde±xx, when that needs no carry. */
+static bool last_digit_up(char *text)
+{
+	char *last = strchr(text, 'e') - 1;
+
+	if (*last < '0' || *last >= '9')
+		return false;
+	(*last)++;
+	return true;
+}
+
 /* The shortest decimal that reads back as the same number, laid out as PostgreSQL does. */
 static size_t format_float(double d, bool single, char *out)
 {
@@ -286,7 +321,10 @@ static size_t format_float(double d, bool single, char *out)
 		return (size_t)sprintf(out, signbit(d) ? "-0" : "0");
 	for (precision = 1; precision <= 17; precision++) {
 		(void)snprintf(text, sizeof(text), "%.*e", precision - 1, d);
-		if (single ? strtof(text, NULL) == (float)d : strtod(text, NULL) == d)
+		/* Above a power of two the numbers are farther apart than below: there the neighbour of a
+		 * tie may be the one that reads back. */
+		if (reads_back(text, d, single) ||
+			(last_digit_up(text) && reads_back(text, d, single)))
 			break;
 	}
 	for (const char *p = text; *p != 'e'; p++)
@@ -419,8 +457,8 @@ int value_apply_modifier(
 	if (t.a > 0 && (t.id == TYPE_VARCHAR || t.id == TYPE_BPCHAR) &&
 		apply_length(v, t, explicit_cast, e) != 0)
 		return -1;
-	/* char(n) is kept without its padding, which is made again on output. */
-	if (t.id == TYPE_BPCHAR)
+	/* char(n) is kept without its padding, which is made again on output; bpchar as it is. */
+	if (t.id == TYPE_BPCHAR && t.a > 0)
 		while (v->s.len > 0 && v->s.p[v->s.len - 1] == ' ')
 			v->s.len--;
 	return 0;
@@ -547,6 +585,9 @@ static int to_text(struct value *out, const struct value *v, struct arena *a, st
 
 	if (is_text((enum type_id)v->type)) {
 		out->s = v->s;
+		if (v->type == TYPE_BPCHAR)
+			while (out->s.len > 0 && out->s.p[out->s.len - 1] == ' ')
+				out->s.len--;
 		return 0;
 	}
 	if (v->type == TYPE_BOOL) {

@@ -453,7 +453,10 @@ int datetime_trunc(
 	}
 	timestamp_split(v->i, &dt);
 	if (unit > UNIT_MICROSECOND || !truncate_fields(&dt, unit))
-		return unit_unknown(text, v->type, unit != UNIT_NONE, e);
+		/* PostgreSQL knows the other units of extract as words of dates only. */
+		return unit_unknown(text, v->type,
+			unit != UNIT_NONE && (unit <= UNIT_MICROSECOND || unit >= UNIT_TIMEZONE),
+			e);
 	if (!timestamp_join(&dt, &us))
 		return out_of_range(e);
 	make_i64(out, v->type, us);
@@ -533,7 +536,7 @@ static int extract_infinite(struct value *out, const struct value *text, const s
 	case UNIT_ISOYEAR:
 	case UNIT_EPOCH:
 		if (numeric)
-			return numeric_overflow(e);
+			return numeric_infinite(e);
 		make_field(out, 0, 0, false, e);
 		out->d = v->i < 0 ? -INFINITY : INFINITY;
 		return 0;

@@ -327,7 +327,8 @@ static enum decode_result decode_month(struct decoder *d, int month)
 	return found(d, HAVE_MONTH);
 }
 
-/* A date with separators, which must be complete: names first, then the numbers. */
+/* A date with separators, which must be complete: names first, then the numbers. PostgreSQL takes it
+ * only when nothing but a time zone came before. */
 static enum decode_result decode_date(struct decoder *d, const char *s)
 {
 	char parts[TOKEN_TEXT_MAX], *number[TOKENS_MAX], *p = parts;
@@ -369,7 +370,7 @@ static enum decode_result decode_date(struct decoder *d, const char *s)
 		if (r != DECODE_OK)
 			return r;
 	}
-	return (d->have & HAVE_DATE) == HAVE_DATE ? DECODE_OK : DECODE_BAD_FORMAT;
+	return (d->have & ~(HAVE_DOY | HAVE_ZONE)) == HAVE_DATE ? DECODE_OK : DECODE_BAD_FORMAT;
 }
 
 /* ±h, ±hh, ±hhmm, ±hh:mm, ±hh:mm:ss */

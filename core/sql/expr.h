@@ -52,6 +52,8 @@ struct expr {
 	uint8_t test;              /* EXPR_IS_BOOL */
 	const struct function *fn; /* EXPR_CALL */
 	struct value constant;     /* EXPR_CONST; its bytes live in the tree's arena */
+	const char *digits;        /* EXPR_CONST: the text of a number beyond numeric; a cast to a
+	                            * float can make a value of it, anything else is 22003 */
 	struct expr **args;
 };
 

@@ -31,7 +31,8 @@ struct function {
 	enum type_id result;
 	/* 0, or -1 with *c->error set (position 0). Arguments have exactly the types of `args`, which
 	 * are also set in their `type`. out gets type and flags too, and must not alias an argument;
-	 * its bytes may point into an argument's. Deterministic: depends on nothing but args and now. */
+	 * its bytes may point into an argument's. Deterministic: depends on nothing but args and now.
+	 * NULL in the table only: both sides are cast to float8 once it has been chosen. */
 	int (*eval)(struct value *out, const struct value *args, unsigned nargs, struct call *c);
 };
 
@@ -56,8 +57,9 @@ bool function_name_exists(const char *name);
 /* The common type of UNION columns, CASE and COALESCE branches, IN lists, VALUES: PostgreSQL's
  * rules; all unknown gives text. Every input can be cast to the result implicitly.
  * context: as in the message, "CASE", "COALESCE", "UNION", "GREATEST"…
- * TYPE_UNKNOWN with 42804 "CASE types text and integer cannot be matched". */
+ * TYPE_UNKNOWN with 42804 "CASE types text and integer cannot be matched", and *odd is the
+ * first that does not match. */
 enum type_id type_common(
-	const enum type_id *types, unsigned n, const char *context, struct error *e, int position);
+	const enum type_id *types, unsigned n, const char *context, unsigned *odd, struct error *e);
 
 #endif

@@ -79,6 +79,59 @@ static int time_part(ARGS)
 	return datetime_extract(out, &a[0], &a[1], false, c->error);
 }
 
+/* With the arguments the other way round. */
+static int days_add_date(ARGS)
+{
+	struct value v[2] = { a[1], a[0] };
+
+	return date_add_days(out, v, n, c);
+}
+
+static int add_time(ARGS)
+{
+	struct value v[2] = { a[1], a[0] };
+
+	return time_add(out, v, n, c);
+}
+
+static int span_add(ARGS)
+{
+	(void)n;
+	return interval_add(out, &a[0], &a[1], 1, c->error);
+}
+
+static int span_sub(ARGS)
+{
+	(void)n;
+	return interval_add(out, &a[0], &a[1], -1, c->error);
+}
+
+static int span_neg(ARGS)
+{
+	struct value zero = { .type = TYPE_INTERVAL };
+
+	(void)n;
+	return interval_add(out, &zero, &a[0], -1, c->error);
+}
+
+static int span_mul(ARGS)
+{
+	(void)n;
+	return interval_mul(out, &a[0], a[1].d, c->error);
+}
+
+static int mul_span(ARGS)
+{
+	(void)n;
+	return interval_mul(out, &a[1], a[0].d, c->error);
+}
+
+static int span_div(ARGS)
+{
+	(void)n;
+	return interval_div(out, &a[0], a[1].d, c->error);
+}
+
 static const struct function FUNCTIONS[] = {
 	/* name, arguments, strict, variadic, their types, result, what does it */
 	{ "+", 2, true, false, { TYPE_DATE, TYPE_INT4 }, TYPE_DATE, date_add_days },
@@ -103,6 +156,17 @@ static const struct function FUNCTIONS[] = {
 	{ "date_part", 2, true, false, { TYPE_TEXT, TYPE_TIMESTAMPTZ }, TYPE_FLOAT8, time_part },
 	{ "extract", 2, true, false, { TYPE_TEXT, TYPE_INTERVAL }, TYPE_NUMERIC, time_extract },
 	{ "date_part", 2, true, false, { TYPE_TEXT, TYPE_INTERVAL }, TYPE_FLOAT8, time_part },
+	{ "date_trunc", 2, true, false, { TYPE_TEXT, TYPE_INTERVAL }, TYPE_INTERVAL, time_trunc },
+	{ "+", 2, true, false, { TYPE_INT4, TYPE_DATE }, TYPE_DATE, days_add_date },
+	{ "+", 2, true, false, { TYPE_INTERVAL, TYPE_DATE }, TYPE_TIMESTAMP, add_time },
+	{ "+", 2, true, false, { TYPE_INTERVAL, TYPE_TIMESTAMP }, TYPE_TIMESTAMP, add_time },
+	{ "+", 2, true, false, { TYPE_INTERVAL, TYPE_TIMESTAMPTZ }, TYPE_TIMESTAMPTZ, add_time },
+	{ "+", 2, true, false, { TYPE_INTERVAL, TYPE_INTERVAL }, TYPE_INTERVAL, span_add },
+	{ "-", 2, true, false, { TYPE_INTERVAL, TYPE_INTERVAL }, TYPE_INTERVAL, span_sub },
+	{ "-", 1, true, false, { TYPE_INTERVAL }, TYPE_INTERVAL, span_neg },
+	{ "*", 2, true, false, { TYPE_INTERVAL, TYPE_FLOAT8 }, TYPE_INTERVAL, span_mul },
+	{ "*", 2, true, false, { TYPE_FLOAT8, TYPE_INTERVAL }, TYPE_INTERVAL, mul_span },
+	{ "/", 2, true, false, { TYPE_INTERVAL, TYPE_FLOAT8 }, TYPE_INTERVAL, span_div },
 };
 
 const struct function_list FUNCTIONS_TIME = { FUNCTIONS, sizeof(FUNCTIONS) / sizeof(FUNCTIONS[0]) };

@@ -71,7 +71,7 @@ static int64_t fraction(struct reader *r)
 /* Time of day into dt; false: malformed. */
 static bool time_of_day(struct reader *r, struct datetime *dt, int64_t *offset)
 {
-	int64_t h = number(r, 1, 2), m, s = 0;
+	int64_t h = number(r, 1, 9), m, s = 0;
 	bool west;
 
 	if (h < 0 || !take(r, ':') || (m = number(r, 2, 2)) < 0)
@@ -112,6 +112,7 @@ static int bad(const char *s, size_t len, struct error *e)
 
 struct span {
 	double months, days, us;
+	bool out_of_range; /* a month beyond 11 */
 };
 
 static bool span_add(struct span *sp, double n, enum time_unit unit)
@@ -143,7 +144,27 @@ static bool span_add(struct span *sp, double n, enum time_unit unit)
 	return true;
 }
 
-/* "n unit", "[-]h:m[:s]" or a bare number of seconds at the end. */
+static bool at_time_of_day(struct reader r)
+{
+	(void)(take(&r, '-') || take(&r, '+'));
+	return number(&r, 1, 9) >= 0 && take(&r, ':');
+}
+
+/* The "m" of "y-m", at its minus sign. */
+static bool months_part(struct reader *r, struct span *sp, double years, bool negative)
+{
+	int64_t months;
+
+	r->p++;
+	months = number(r, 1, 2);
+	if (months < 0 || (r->p < r->end && !isspace((unsigned char)*r->p)))
+		return false;
+	sp->out_of_range |= months > 11;
+	sp->months += 12 * years + (negative ? -1 : 1) * (double)months;
+	return true;
+}
+
+/* "n unit", "y-m", "[-]h:m[:s]", a bare number of days before such a time, or of seconds at the end. */
 static bool interval_part(struct reader *r, struct span *sp)
 {
 	char text[64], name[16];
@@ -173,23 +194,32 @@ static bool interval_part(struct reader *r, struct span *sp)
 	memcpy(text, begin, (size_t)(r->p - begin));
 	text[r->p - begin] = '\0';
 	d = strtod(text, NULL);
+	if (r->end - r->p >= 2 && *r->p == '-' && isdigit((unsigned char)r->p[1]))
+		return months_part(r, sp, d, negative);
 	blanks(r);
+	if (at_time_of_day(*r))
+		return span_add(sp, d, UNIT_DAY);
 	while (r->p < r->end && isalpha((unsigned char)*r->p) && n + 1 < sizeof(name))
 		name[n++] = (char)tolower((unsigned char)*r->p++);
 	name[n] = '\0';
-	return span_add(sp, d, n == 0 ? UNIT_SECOND : interval_unit_find(name));
+	if (n == 0)
+		return r->p == r->end && span_add(sp, d, UNIT_SECOND);
+	return span_add(sp, d, interval_unit_find(name));
 }
 
 int interval_parse(struct value *out, const char *s, size_t len, struct error *e)
 {
 	struct reader r = { s, s + len };
-	struct span sp = { 0, 0, 0 };
+	struct span sp = { 0 };
 	bool any = false;
 
 	memset(out, 0, sizeof(*out));
+	blanks(&r);
+	if (r.p < r.end && (*r.p == 'P' || *r.p == 'p'))
+		return error_set(e, ERR_FEATURE, 0, "intervals in ISO 8601 are not supported");
 	for (blanks(&r); r.p < r.end; blanks(&r)) {
 		if (any && word(&r, "ago")) {
-			sp = (struct span){ -sp.months, -sp.days, -sp.us };
+			sp = (struct span){ -sp.months, -sp.days, -sp.us, sp.out_of_range };
 			blanks(&r);
 			if (r.p != r.end)
 				return bad(s, len, e);
@@ -203,6 +233,9 @@ int interval_parse(struct value *out, const char *s, size_t len, struct error *e
 	}
 	if (!any)
 		return bad(s, len, e);
+	if (sp.out_of_range)
+		return error_set(e, ERR_INTERVAL_OVERFLOW, 0,
+			"interval field value out of range: \"%.*s\"", (int)len, s);
 	if (fabs(sp.months) > INT32_MAX || fabs(sp.days) > INT32_MAX || fabs(sp.us) > 9.2e18)
 		return error_set(e, ERR_DATETIME_OVERFLOW, 0,
 			"interval field value out of range: \"%.*s\"", (int)len, s);

@@ -122,6 +122,11 @@ int numeric_overflow(struct error *e)
 	return error_set(e, ERR_NUMERIC_RANGE, 0, "numeric value out of range");
 }
 
+int numeric_infinite(struct error *e)
+{
+	return error_set(e, ERR_FEATURE, 0, "an infinite numeric is not supported");
+}
+
 int numeric_make_signed(
 	struct value *out, bool negative, uint128 n, unsigned scale, struct error *e)
 {
@@ -442,7 +447,7 @@ static int from_floating(struct value *out, double d, int digits, struct error *
 		return 0;
 	}
 	if (isinf(d))
-		return numeric_overflow(e);
+		return numeric_infinite(e);
 	n = snprintf(buf, sizeof(buf), "%.*g", digits, d);
 	return numeric_parse(out, buf, (size_t)n, e);
 }
@@ -479,7 +484,7 @@ static int parse_word(struct value *out, const char *p, size_t n, struct error *
 	}
 	if ((n - sign == 3 && strncasecmp(p + sign, "inf", 3) == 0) ||
 		(n - sign == 8 && strncasecmp(p + sign, "infinity", 8) == 0))
-		return numeric_overflow(e);
+		return numeric_infinite(e);
 	return 0;
 }
 

@@ -30,8 +30,9 @@ unsigned u128_digits(uint128 n);
 int numeric_make(struct value *out, int128 n, unsigned scale, struct error *e);
 void numeric_make_nan(struct value *out);
 void numeric_from_int(struct value *out, int64_t i);
-/* Always -1, with 22003. */
+/* Always -1, with 22003; or 0A000 for an infinity, which PostgreSQL's numeric has. */
 int numeric_overflow(struct error *e);
+int numeric_infinite(struct error *e);
 /* out = ±n / 10^scale with the same limits. */
 int numeric_make_signed(
 	struct value *out, bool negative, uint128 n, unsigned scale, struct error *e);

@@ -483,7 +483,7 @@ static int power_special(struct value *out, const struct value *a, const struct 
 			"a negative number raised to a non-integer "
 			"power yields a complex result");
 	if (a->n == 0 && b->n != 0) {
-		unsigned scale = whole ? clamp_scale(MIN_SIG_DIGITS, a, b) : MIN_SIG_DIGITS;
+		unsigned scale = whole ? clamp_scale(MIN_SIG_DIGITS, a, NULL) : MIN_SIG_DIGITS;
 
 		return numeric_make(out, 0, scale, e) < 0 ? -1 : 1;
 	}
@@ -511,9 +511,16 @@ int numeric_power(struct value *out, const struct value *a, const struct value *
 		return numeric_overflow(e);
 	if (weight < -PG_SCALE_MAX)
 		weight = -PG_SCALE_MAX;
-	scale = clamp_scale(MIN_SIG_DIGITS - (int)weight, a, b);
+	/* PostgreSQL multiplies for a whole exponent, with another scale than by logarithms. */
+	if (whole && mb / unit <= INT32_MAX)
+		scale = clamp_scale(MIN_SIG_DIGITS, a, NULL);
+	else
+		scale = clamp_scale(MIN_SIG_DIGITS - (int)weight, a, b);
 	if (scale > NUMERIC_DIGITS)
 		return numeric_overflow(e);
+	/* Too small to leave a digit, and too far for fixed_exp(). */
+	if (weight + 1 < -(double)scale)
+		return numeric_make(out, 0, scale, e);
 	if (base.n == 0) {
 		fixed_from_word(&x, 1);
 	} else {

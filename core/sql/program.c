@@ -207,6 +207,9 @@ static int evaluate(
 	int status;
 
 	*constant = true;
+	if (e->kind == EXPR_CONST && e->digits != NULL)
+		return error_set(b->error, ERR_NUMERIC_RANGE, e->position,
+			"a number of more than %d digits is not supported", LIMIT_NUMERIC_DIGITS);
 	if (e->kind == EXPR_CONST)
 		return constant_add(b, &e->constant, e->type.id, operand);
 	if (dst < 0) {
@@ -301,11 +304,39 @@ static int node_column(struct builder *b, const struct expr *e, int32_t dst, boo
 	return 0;
 }
 
+/* NULL without a look at the other arguments, as PostgreSQL's planner has it. */
+static bool always_null(const struct expr *e)
+{
+	if (e->kind == EXPR_CONST)
+		return value_is_null(&e->constant);
+	if (e->kind == EXPR_CAST)
+		return always_null(e->args[0]);
+	if (e->kind != EXPR_CALL || !e->fn->strict)
+		return false;
+	for (unsigned i = 0; i < e->nargs; i++)
+		if (always_null(e->args[i]))
+			return true;
+	return false;
+}
+
+static int node_null(struct builder *b, const struct expr *e, int32_t dst)
+{
+	struct value null = { .flags = VALUE_NULL };
+	int32_t o;
+
+	if (constant_add(b, &null, (enum type_id)e->type.id, &o) != 0)
+		return -1;
+	return emit(b, insn_move, e, dst, o) == NULL ? -1 : 0;
+}
+
 static int node_call(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
 	insn_fn fast = e->nargs == 2 ? insn_binary(e->fn) : NULL;
 	int32_t first = b->next;
 	struct insn *i;
+
+	if (always_null(e))
+		return node_null(b, e, dst);
 
 	if (fast != NULL) {
 		int32_t x, y;
@@ -338,6 +369,8 @@ static int node_cast(struct builder *b, const struct expr *e, int32_t dst, bool 
 	struct insn *i;
 	int32_t o;
 
+	if (always_null(e))
+		return node_null(b, e, dst);
 	if (operand_of(b, e->args[0], &o, constant) != 0)
 		return -1;
 	i = emit(b, fast != NULL ? fast : insn_cast, e, dst, o);

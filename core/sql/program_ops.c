@@ -504,9 +504,10 @@ const struct insn *insn_in_set(const struct insn *i, struct machine *m)
 	const struct value *a = operand(m, i->a);
 	struct value *v = target(i, m);
 
+	/* The items that are not constants are still evaluated, for their errors. */
 	if (value_is_null(a)) {
 		set_null(v, TYPE_BOOL);
-		return m->code + i->to;
+		return i + 1;
 	}
 	if (set_contains(i->set, a)) {
 		set_bool(v, true);
@@ -521,11 +522,11 @@ const struct insn *insn_in_set(const struct insn *i, struct machine *m)
 
 const struct insn *insn_in_step(const struct insn *i, struct machine *m)
 {
-	const struct value *b = operand(m, i->b);
+	const struct value *a = operand(m, i->a), *b = operand(m, i->b);
 
-	if (value_is_null(b)) {
+	if (value_is_null(a) || value_is_null(b)) {
 		set_null(target(i, m), TYPE_BOOL);
-	} else if (value_compare(operand(m, i->a), b) == 0) {
+	} else if (value_compare(a, b) == 0) {
 		set_bool(target(i, m), true);
 		return m->code + i->to;
 	}

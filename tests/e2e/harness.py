@@ -54,10 +54,10 @@ class Postgres:
     def _tool(self, name, *args):
         return run(self.prefix + [os.path.join(self.bin, name)] + list(args))
 
-    def psql(self, sql, check=True):
+    def psql(self, sql, check=True, timeout=600):
         args = ["psql", "-X", "-q", "-h", self.dir, "-U", "postgres", "-v", "ON_ERROR_STOP=1",
                 "--csv", "postgres"]
-        return run(args, stdin=sql, check=check)
+        return run(args, stdin=sql, check=check, timeout=timeout)
 
     def close(self):
         try:
@@ -88,10 +88,10 @@ class Server:
         with open(port_file) as f:
             self.address = "127.0.0.1:" + f.read().split()[-1].split(":")[-1]
 
-    def cli(self, sql, check=True, extra=()):
+    def cli(self, sql, check=True, extra=(), timeout=600):
         args = [os.path.join(BUILD, "leftfold"), "--connect", self.address, "--format", "csv",
                 "-f", "-"] + list(extra)
-        return run(args, stdin=sql, check=check)
+        return run(args, stdin=sql, check=check, timeout=timeout)
 
     def query(self, sql):
         return run([os.path.join(BUILD, "leftfold"), "--connect", self.address, "--format", "csv",
