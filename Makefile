@@ -45,7 +45,8 @@ MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micr
 # End-to-end tests, against the binaries of the variant.
 E2E := \
 	tests/e2e/run_server.py \
-	tests/e2e/run_protocol.py
+	tests/e2e/run_protocol.py \
+	tests/e2e/run_semantics.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h)
 
