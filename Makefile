@@ -29,8 +29,14 @@ else ifeq ($(VARIANT),tsan)
 # -Wtsan: fences are not modelled; the arguments in core/sync say how the code does without.
 FLAGS := $(BASE) -O1 -DLF_DEBUG -DLF_LIBC_MALLOC -fsanitize=thread -Wno-tsan
 LIBS := $(filter-out -ljemalloc,$(LIBS))
+else ifeq ($(VARIANT),fuzz)
+# With clang's libFuzzer: make fuzz.
+CC := clang
+FLAGS := $(BASE) -O1 -DLF_DEBUG -DLF_LIBC_MALLOC -fno-omit-frame-pointer \
+	-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -Wno-error
+LIBS := $(filter-out -ljemalloc,$(LIBS))
 else
-$(error VARIANT is one of release, debug, asan, tsan)
+$(error VARIANT is one of release, debug, asan, tsan, fuzz)
 endif
 
 # A signal handler of the test library would hide the sanitizers' reports.
@@ -41,6 +47,7 @@ export TSAN_OPTIONS := halt_on_error=1:second_deadlock_stack=1
 CORE := $(wildcard core/*/*.c core/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard tests/property/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
 # End-to-end tests, against the binaries of the variant.
 E2E := \
@@ -60,7 +67,7 @@ CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
-.PHONY: all lib client unit property micro setup e2e test test-all property-long bench lint fmt clean help compile_commands.json
+.PHONY: all lib client unit property micro setup e2e fuzz fuzz-run fuzz-targets test test-all property-long bench lint fmt clean help compile_commands.json
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -148,11 +155,34 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
 setup: ## install the apt packages that are missing
 	$(Q)tools/setup.sh build test
 
+# A fuzz target: with libFuzzer in the variant fuzz, elsewhere a program that replays its corpus.
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o \
+		$(if $(filter fuzz,$(VARIANT)),,$(BUILD)/obj/tests/fuzz/replay.o) \
+		$(BUILD)/libsession.a $(BUILD)/libcore.a
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) $(LINK) $^ -o $@ $(LIBS)
+
+FUZZ_SECONDS ?= 300
+
+fuzz-targets: $(FUZZ)
+
+fuzz: setup ## build the fuzz targets with clang's libFuzzer
+	$(Q)tools/setup.sh fuzz
+	$(Q)$(MAKE) VARIANT=fuzz fuzz-targets
+
+fuzz-run: fuzz ## run each fuzz target for FUZZ_SECONDS (300)
+	$(Q)for f in $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)); do \
+		mkdir -p build/fuzz/corpus/$$f; \
+		build/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 \
+			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 build/fuzz/corpus/$$f \
+			tests/fuzz/corpus/$$f || exit 1; done
+
 e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold ## the end-to-end tests
 	$(Q)LEFTFOLD_BUILD=$(abspath $(BUILD)) tests/run $(E2E)
 
-test: setup unit property micro e2e ## set-up, then the tests of this variant
-	$(Q)tests/run $(UNIT) $(PROPERTY)
+test: setup unit property fuzz-targets micro e2e ## set-up, then the tests of this variant
+	$(Q)tests/run $(UNIT) $(PROPERTY) $(FUZZ)
 	$(Q)tests/run --smoke $(MICRO)
 
 property-long: ## 10,000 random commands against the oracle, address+undefined

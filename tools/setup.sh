@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the apt packages that are missing: setup.sh GROUP... (build, test, lint).
+# Install the apt packages that are missing: setup.sh GROUP... (build, test, lint, fuzz).
 # As root, or through sudo when that asks for no password; otherwise prints the command and exits 1.
 set -eu
 
@@ -8,6 +8,7 @@ for group in "$@"; do
 	case $group in
 	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libedit-dev" ;;
 	test) packages="$packages libcmocka-dev libsqlite3-dev" ;;
+	fuzz) packages="$packages clang" ;;
 	lint) packages="$packages clang-format cppcheck" ;;
 	*) echo "setup.sh: unknown group $group" >&2; exit 2 ;;
 	esac

@@ -24,18 +24,30 @@ void connection_list(struct connection *c)
 	c->listed = true;
 }
 
-static void bed_open(struct bed *b, unsigned projectors)
+static struct lf_engine *bed_engine(unsigned projectors)
 {
 	struct lf_options o = lf_options_default();
+	struct lf_engine *engine;
 	struct error e;
 	int status;
 
-	memset(b, 0, sizeof(*b));
 	o.projectors = projectors;
 	o.ports_max = 2;
 	o.stepped = true;
 	o.fixed_now_us = 1;
 	o.rows_max = 100000;
+	status = lf_engine_open(&engine, &o, &e);
+	ASSERT(status == 0);
+	return engine;
+}
+
+/* A connection to an engine in stepped mode. */
+static void bed_open(struct bed *b, struct lf_engine *engine, unsigned projectors)
+{
+	struct error e;
+	int status;
+
+	memset(b, 0, sizeof(*b));
 	b->server.options = (struct server_options){
 		.reactors = 1,
 		.shards = projectors,
@@ -45,8 +57,7 @@ static void bed_open(struct bed *b, unsigned projectors)
 		.statements_max = 8,
 		.requests_max = 64,
 	};
-	status = lf_engine_open(&b->server.engine, &o, &e);
-	ASSERT(status == 0);
+	b->server.engine = engine;
 	b->host.server = &b->server;
 	b->host.engine = b->server.engine;
 	arena_init(&b->host.scratch, NULL);
@@ -92,6 +103,7 @@ static void bed_input(struct bed *b, const void *bytes, size_t n)
 	}
 }
 
+/* The engine is the caller's to close. */
 static void bed_close(struct bed *b)
 {
 	bool freed;
@@ -104,7 +116,6 @@ static void bed_close(struct bed *b)
 	buffer_free(&b->c.out);
 	ASSERT(atomic_load(&b->server.statements) == 0);
 	lf_port_close(b->host.port);
-	lf_engine_close(b->server.engine);
 	session_host_free(&b->host);
 }
 

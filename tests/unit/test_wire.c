@@ -221,6 +221,7 @@ static void golden_frames(void **state)
 	bool print = getenv("LEFTFOLD_GOLDEN") != NULL;
 	const char *path = getenv("LEFTFOLD_GOLDEN_FILE");
 	FILE *f = fopen(path != NULL ? path : "tests/golden/protocol.txt", "r");
+	struct lf_engine *engine = bed_engine(1);
 	char *line = NULL;
 	size_t cap = 0, frames = 0;
 	struct bed b;
@@ -228,7 +229,7 @@ static void golden_frames(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	bed_open(&b, 1);
+	bed_open(&b, engine, 1);
 	while ((len = getline(&line, &cap, f)) > 0) {
 		size_t n;
 
@@ -238,7 +239,9 @@ static void golden_frames(void **state)
 			/* All that was answered has been expected, and the connection is as it should be. */
 			assert_true(print || buffer_length(&b.c.out) == 0);
 			bed_close(&b);
-			bed_open(&b, 1);
+			lf_engine_close(engine);
+			engine = bed_engine(1);
+			bed_open(&b, engine, 1);
 		} else if (strncmp(line, "closed", 6) == 0) {
 			assert_true(b.c.closing);
 		} else if (line[0] == 'C') {
@@ -266,6 +269,7 @@ static void golden_frames(void **state)
 	assert_int_equal(buffer_length(&b.c.out), 0);
 	assert_true(print || frames > 20);
 	bed_close(&b);
+	lf_engine_close(engine);
 	free(line);
 	fclose(f);
 }
