@@ -200,6 +200,8 @@ void client_write(struct lf_client *c);
  * a callback). */
 int client_ready(struct lf_client *c, bool sync, struct lf_client_error *e);
 
+/* Whether the table has no room for n more requests. */
+bool request_full(struct lf_client *c, uint32_t n);
 /* Room in the output and the table for n requests in a frame of `length` bytes of body (urgent: beyond the
  * caps). Returns 0, LF_WOULD_BLOCK, -1. */
 int request_admit(

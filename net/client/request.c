@@ -89,7 +89,7 @@ int request_enter(struct lf_client *c, const struct group *g, uint32_t n, uint64
 	return 0;
 }
 
-static bool table_full(struct lf_client *c, uint32_t n)
+bool request_full(struct lf_client *c, uint32_t n)
 {
 	size_t most = (size_t)c->mask + 1;
 
@@ -106,7 +106,7 @@ int request_admit(
 	if (length > c->server.frame_max && c->server.frame_max != 0)
 		return client_error(e, "54000", "a request of %zu bytes exceeds the server's %u",
 			length, c->server.frame_max);
-	if (table_full(c, n))
+	if (request_full(c, n))
 		return LF_WOULD_BLOCK;
 	if (urgent || waiting == 0 || waiting + WIRE_HEADER + length <= c->options.output_max)
 		return 0;

@@ -172,9 +172,7 @@ static int batch_put(struct lf_client *c, const unsigned char *rows, size_t byte
 	most_now = c->batch_n == 0 && c->batch_at == 0 && c->server.frame_max != 0
 		? c->server.frame_max
 		: most;
-	if (n > CLIENT_BATCH_MAX - c->batch_n ||
-		c->next - c->oldest + c->batch_n + n > (uint64_t)c->mask + 1 ||
-		c->inflight + c->completions_n + c->batch_n + n > (size_t)c->mask + 1 ||
+	if (n > CLIENT_BATCH_MAX - c->batch_n || request_full(c, c->batch_n + n) ||
 		bytes > most_now || length > most_now - bytes ||
 		(c->batch_at > 0 && c->batch_at + length + bytes > c->options.output_max)) {
 		if (c->batch_n == 0 && c->batch_at == 0 && c->inflight == 0 &&

@@ -477,6 +477,33 @@ static void test_inflight_limit(void **state)
 	fake_close(&f);
 }
 
+/* Answered batches make room for the next ones, however many. */
+static void test_batches_follow(void **state)
+{
+	struct lf_client_options o = lf_client_options_default();
+	struct fake f;
+	struct lf_statement *s;
+	struct seen seen = { 0 };
+	uint64_t first;
+
+	(void)state;
+	o.inflight_max = 16;
+	f = fake_open(o);
+	s = fake_prepare(&f, 2, WIRE_KIND_COMMAND, NULL, 0, NULL, 0);
+	for (unsigned round = 1; round <= 10; round++) {
+		assert_int_equal(
+			lf_client_batch_begin(f.c, s, NULL, NULL, note_batch, &seen, &f.e), 0);
+		for (int i = 0; i < 12; i++)
+			assert_int_equal(lf_client_batch_add(f.c, NULL, &f.e), 0);
+		assert_int_equal(lf_client_batch_end(f.c, &first, &f.e), 0);
+		for (unsigned i = 0; i < 12; i++)
+			fake_done(&f, first + i, round, 1);
+		assert_int_equal(lf_client_poll(f.c, 0, &f.e), 12);
+		assert_int_equal(seen.batches, round);
+	}
+	fake_close(&f);
+}
+
 static void test_too_large(void **state)
 {
 	struct lf_client_options o = lf_client_options_default();
@@ -815,6 +842,7 @@ int main(void)
 		cmocka_unit_test(test_completions),
 		cmocka_unit_test(test_would_block),
 		cmocka_unit_test(test_inflight_limit),
+		cmocka_unit_test(test_batches_follow),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_refused_later),
