@@ -55,7 +55,7 @@ E2E := \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_semantics.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
-HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h)
+HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
@@ -70,7 +70,7 @@ CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfo
 .PHONY: all lib client unit property micro setup e2e fuzz fuzz-run fuzz-targets test test-all property-long bench lint fmt clean help compile_commands.json
 .SECONDARY:
 
-all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client micro ## build everything (VARIANT=release|debug|asan|tsan)
+all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|debug|asan|tsan)
 
 lib: $(BUILD)/libcore.a
 
@@ -137,6 +137,12 @@ $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD
 $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -lm
+
+$(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libleftfold.a
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
+
+$(BUILD)/tests/unit/test_histogram: $(call object,bench/load/histogram.c bench/load/random.c)
 
 # A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
 .SECONDEXPANSION:

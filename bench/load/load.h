@@ -1,0 +1,30 @@
+/*
+ * load.h: the closed loop: many connections of one thread, each with so many executions under way.
+ */
+#ifndef LF_BENCH_LOAD_H
+#define LF_BENCH_LOAD_H
+
+#include "bench/load/histogram.h"
+#include "bench/load/options.h"
+#include "bench/load/server.h"
+
+/* What happened between the end of the warm-up and the end of the measurement; errors: in the whole run. */
+struct load_result {
+	uint64_t operations; /* answered */
+	double seconds;
+	struct histogram *latency; /* ns from sending to the answer; of batches, the frame's last */
+	uint64_t errors; /* answers with an error, and accepted commands refused afterwards */
+	uint64_t wrong;  /* answers that are not what they should be */
+	struct lf_client_error error; /* the first */
+	uint64_t epoch;               /* the newest of any acknowledgement */
+	bool server_known;
+	struct cpu_usage server, client;
+};
+
+/* Run the workload's statement against `address`, whose process is server_pid (0: unknown). `state` is the
+ * workload's. 0; or -1 with *e when the load could not be kept up: no connection, a connection lost, no answers any
+ * more. out->latency is the caller's in both cases. */
+int load_run(struct load_result *out, const struct options *o, const char *address,
+	pid_t server_pid, void *state, struct lf_client_error *e);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * options.h: the command line of leftfold-bench.
+ */
+#ifndef LF_BENCH_OPTIONS_H
+#define LF_BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bench/load/workload.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const struct workload *workload;
+	const char *connect;        /* address of a running server */
+	const char *server;         /* program to start instead; NULL: none */
+	const char *server_flags;   /* "" by default */
+	pid_t server_pid;           /* whose processor time to count; 0: unknown */
+	int server_cpu, client_cpu; /* -1: anywhere */
+	unsigned connections, depth, batch;
+	enum lf_client_ack ack;
+	double seconds, warm_up;
+	uint64_t requests; /* measured; 0: as many as `seconds` allow */
+	uint64_t rows, seed;
+	double skew;
+	bool json, quiet, keep;
+};
+
+/* Exits 2 with a message for what is wrong, 0 for --help and --version. */
+void options_parse(struct options *o, int argc, char **argv);
+const char *ack_name(enum lf_client_ack ack);
+
+#endif

@@ -1,0 +1,171 @@
+#include "bench/load/report.h"
+
+#include <string.h>
+
+static const struct {
+	const char *name, *key;
+	double percent;
+} PERCENTILES[] = {
+	{ "p50", "p50", 50 },
+	{ "p90", "p90", 90 },
+	{ "p99", "p99", 99 },
+	{ "p99.9", "p99_9", 99.9 },
+	{ "p99.99", "p99_99", 99.99 },
+};
+enum { NPERCENTILES = sizeof(PERCENTILES) / sizeof(PERCENTILES[0]) };
+
+static double per_second(const struct load_result *r)
+{
+	return r->seconds > 0 ? (double)r->operations / r->seconds : 0;
+}
+
+/* Seconds of processor per million operations. */
+static double per_million(const struct load_result *r, double seconds)
+{
+	return r->operations > 0 ? seconds * 1e6 / (double)r->operations : 0;
+}
+
+/* With thousands separated. */
+static const char *grouped(uint64_t n, char buf[32])
+{
+	char digits[24], *out = buf;
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*out++ = ',';
+		*out++ = digits[i];
+	}
+	*out = '\0';
+	return buf;
+}
+
+static void text_duration(FILE *out, double ns)
+{
+	if (ns < 1e6)
+		fprintf(out, "%8.1f us", ns / 1e3);
+	else
+		fprintf(out, "%8.2f ms", ns / 1e6);
+}
+
+static void text_cpu(
+	FILE *out, const char *whose, const struct cpu_usage *u, const struct load_result *r)
+{
+	fprintf(out,
+		"%s CPU  %.3f s per million operations (user %.3f, kernel %.3f), %.0f%% of a core\n",
+		whose, per_million(r, u->user + u->system), per_million(r, u->user),
+		per_million(r, u->system),
+		r->seconds > 0 ? 100 * (u->user + u->system) / r->seconds : 0);
+}
+
+void report_text(FILE *out, const struct options *o, const struct load_result *r,
+	const char *checked, bool equal)
+{
+	char buf[32];
+
+	fprintf(out, "%s: %u connections, depth %u, batch %u, ", o->workload->name, o->connections,
+		o->depth, o->batch);
+	if (o->workload->check == NULL)
+		fprintf(out, "ack %s, ", ack_name(o->ack));
+	fprintf(out, "%s %s, ", grouped(o->rows, buf), o->workload->rows_are);
+	if (o->skew > 0)
+		fprintf(out, "Zipf %g\n", o->skew);
+	else
+		fputs("uniform\n", out);
+	fprintf(out, "%s operations/s", grouped((uint64_t)per_second(r), buf));
+	fprintf(out, " (%s in %.2f s)\n", grouped(r->operations, buf), r->seconds);
+	fputs("latency  ", out);
+	for (unsigned i = 0; i < NPERCENTILES; i++) {
+		fprintf(out, "%s", PERCENTILES[i].name);
+		text_duration(
+			out, (double)histogram_percentile(r->latency, PERCENTILES[i].percent));
+		fputs("  ", out);
+	}
+	fputs("max", out);
+	text_duration(out, (double)histogram_max(r->latency));
+	fputc('\n', out);
+	if (r->server_known) {
+		text_cpu(out, "server", &r->server, r);
+		for (unsigned i = 0; i < r->server.nthreads; i++) {
+			const struct cpu_thread *t = &r->server.threads[i];
+
+			if (t->user + t->system > 0)
+				fprintf(out, "  %-15s %5.1f%% of a core (kernel %.1f%%)\n", t->name,
+					100 * (t->user + t->system) / r->seconds,
+					100 * t->system / r->seconds);
+		}
+	}
+	text_cpu(out, "client", &r->client, r);
+	if (r->errors > 0)
+		fprintf(out, "%s errors, the first: %s: %s\n", grouped(r->errors, buf),
+			r->error.sqlstate, r->error.message);
+	if (r->wrong > 0)
+		fprintf(out, "%s wrong answers\n", grouped(r->wrong, buf));
+	if (checked[0] != '\0')
+		fprintf(out, "%s: %s\n", equal ? "checked" : "WRONG", checked);
+}
+
+/* Text as a JSON string. Bytes beyond ASCII are UTF-8 already. */
+static void json_string(FILE *out, const char *key, const char *text)
+{
+	fprintf(out, "\"%s\":\"", key);
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+		if (*p == '"' || *p == '\\')
+			fprintf(out, "\\%c", *p);
+		else if (*p < 0x20)
+			fprintf(out, "\\u%04x", *p);
+		else
+			fputc(*p, out);
+	}
+	fputc('"', out);
+}
+
+static void json_cpu(
+	FILE *out, const char *whose, const struct cpu_usage *u, const struct load_result *r)
+{
+	fprintf(out,
+		",\"%s_cpu_s_per_million\":%.4f,\"%s_cpu_user_s\":%.2f,\"%s_cpu_kernel_s\":%.2f",
+		whose, per_million(r, u->user + u->system), whose, u->user, whose, u->system);
+}
+
+void report_json(FILE *out, const struct options *o, const struct load_result *r,
+	const char *checked, bool equal)
+{
+	fputc('{', out);
+	json_string(out, "workload", o->workload->name);
+	fputc(',', out);
+	json_string(out, "ack", o->workload->check == NULL ? ack_name(o->ack) : "");
+	fprintf(out,
+		",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"rows\":%llu,\"zipf\":%g,\"seed\":%llu",
+		o->connections, o->depth, o->batch, (unsigned long long)o->rows, o->skew,
+		(unsigned long long)o->seed);
+	fprintf(out,
+		",\"seconds\":%.4f,\"operations\":%llu,\"operations_per_s\":%.1f,\"errors\":%llu"
+		",\"wrong\":%llu,",
+		r->seconds, (unsigned long long)r->operations, per_second(r),
+		(unsigned long long)r->errors, (unsigned long long)r->wrong);
+	json_string(out, "error_sqlstate", r->error.sqlstate);
+	fputc(',', out);
+	json_string(out, "error", r->error.message);
+	fputs(",\"latency_us\":{", out);
+	for (unsigned i = 0; i < NPERCENTILES; i++)
+		fprintf(out, "\"%s\":%.3f,", PERCENTILES[i].key,
+			(double)histogram_percentile(r->latency, PERCENTILES[i].percent) / 1e3);
+	fprintf(out, "\"mean\":%.3f,\"max\":%.3f}", histogram_mean(r->latency) / 1e3,
+		(double)histogram_max(r->latency) / 1e3);
+	json_cpu(out, "client", &r->client, r);
+	if (r->server_known) {
+		json_cpu(out, "server", &r->server, r);
+		fputs(",\"server_threads\":[", out);
+		for (unsigned i = 0; i < r->server.nthreads; i++) {
+			fputs(i == 0 ? "{" : ",{", out);
+			json_string(out, "name", r->server.threads[i].name);
+			fprintf(out, ",\"user_s\":%.2f,\"kernel_s\":%.2f}",
+				r->server.threads[i].user, r->server.threads[i].system);
+		}
+		fputc(']', out);
+	}
+	fputc(',', out);
+	json_string(out, "checked", checked);
+	fprintf(out, ",\"equal\":%s}\n", equal ? "true" : "false");
+}

@@ -1,0 +1,72 @@
+/*
+ * vote.c: votes for articles, counted by a view: one row and one view row a command (the write side of the
+ * benchmark of the Noria paper, Gjengset et al., OSDI 2018).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/load/workload.h"
+
+static const char *const DROP[] = { "DROP MATERIALIZED VIEW IF EXISTS bench_article_votes",
+	"DROP TABLE IF EXISTS bench_vote", NULL };
+static const char *const SCHEMA[] = {
+	"CREATE TABLE bench_vote (article bigint, voter bigint, PRIMARY KEY (article, voter))",
+	"CREATE MATERIALIZED VIEW bench_article_votes AS"
+	"  SELECT article, count(*) AS votes FROM bench_vote GROUP BY article",
+	"CREATE UNIQUE INDEX bench_article_votes_key ON bench_article_votes (article)", NULL
+};
+
+struct vote {
+	struct keys articles;
+	uint64_t sent;
+	uint64_t sum; /* of the articles voted for */
+};
+
+static void *vote_open(uint64_t rows, double skew, uint64_t seed)
+{
+	struct vote *s = calloc(1, sizeof(*s));
+
+	if (s != NULL)
+		keys_init(&s->articles, rows, skew, seed);
+	return s;
+}
+
+static uint64_t vote_fill(void *state, struct lf_params *p)
+{
+	struct vote *s = state;
+	uint64_t article = keys_next(&s->articles);
+
+	lf_params_set_int(p, 0, (int64_t)article);
+	lf_params_set_int(p, 1, (int64_t)s->sent++);
+	s->sum += article;
+	return 0;
+}
+
+static int vote_verify(void *state, struct lf_client *c, uint64_t at_least, char *said, size_t cap,
+	struct lf_client_error *e)
+{
+	struct vote *s = state;
+	int64_t n[2];
+
+	if (workload_numbers(c, "SELECT sum(votes), sum(article * votes) FROM bench_article_votes",
+		    at_least, n, 2, e) != 0)
+		return -1;
+	(void)snprintf(said, cap, "the view counts %lld votes of %llu sent", (long long)n[0],
+		(unsigned long long)s->sent);
+	return (uint64_t)n[0] != s->sent || (uint64_t)n[1] != s->sum;
+}
+
+const struct workload WORKLOAD_VOTE = {
+	.name = "vote",
+	.summary = "votes for articles, counted by a view: one row, one view",
+	.rows_are = "articles voted for",
+	.rows = 100000,
+	.drop = DROP,
+	.schema = SCHEMA,
+	.text = "INSERT INTO bench_vote VALUES ($1, $2)",
+	.changes = 1,
+	.open = vote_open,
+	.close = free,
+	.fill = vote_fill,
+	.verify = vote_verify,
+};

@@ -1,0 +1,48 @@
+/*
+ * workload.h: what a workload is to the load generator: its schema, one statement, how its parameters are made,
+ * and how the outcome is checked. A workload is one file with one `struct workload`, listed in main.c.
+ *
+ * The driver runs `drop` and `schema`, calls open() and load(), prepares `text` on every connection, calls
+ * fill() for every execution, and verify() when all were answered without an error.
+ */
+#ifndef LF_BENCH_WORKLOAD_H
+#define LF_BENCH_WORKLOAD_H
+
+#include "bench/load/random.h"
+#include "net/client/leftfold.h"
+
+struct workload {
+	const char *name;
+	const char *summary;                     /* one line, for --help */
+	const char *rows_are;                    /* what --rows counts */
+	uint64_t rows;                           /* its default */
+	const char *const *drop, *const *schema; /* statements, NULL-terminated */
+	const char *text;                        /* the statement measured */
+	unsigned changes; /* rows that an execution changes; 0: it is a query */
+
+	/* NULL when out of memory. */
+	void *(*open)(uint64_t rows, double skew, uint64_t seed);
+	void (*close)(void *state);
+	/* Fill the tables beforehand; may be NULL. 0, or -1 with *e. */
+	int (*load)(void *state, struct lf_client *c, struct lf_client_error *e);
+	/* Set all parameters of the next execution. Returns a note of it for check(). */
+	uint64_t (*fill)(void *state, struct lf_params *p);
+	/* Whether a query's answer is right; NULL for commands. */
+	bool (*check)(void *state, uint64_t note, const struct lf_result *r);
+	/* Compare what is in the server with what was sent, at epoch `at_least` or later. 0 with what was
+	 * found equal in `said`; 1 when it differs, likewise; -1 with *e. */
+	int (*verify)(void *state, struct lf_client *c, uint64_t at_least, char *said, size_t cap,
+		struct lf_client_error *e);
+};
+
+extern const struct workload WORKLOAD_KV, WORKLOAD_VOTE, WORKLOAD_ORDER;
+
+/* What verify() waits for `at_least` at most. */
+enum { VERIFY_TIMEOUT_MS = 30000 };
+
+/* Run a query whose answer is one row of `n` numbers without fraction digits lost: integers and numerics
+ * (their coefficients). */
+int workload_numbers(struct lf_client *c, const char *text, uint64_t at_least, int64_t *out,
+	unsigned n, struct lf_client_error *e);
+
+#endif
