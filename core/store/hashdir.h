@@ -76,13 +76,15 @@ static inline unsigned hashdir_second(uint64_t hash)
 	return hashdir_first(hash) ^ ((unsigned)(hash >> 16) % HASHDIR_BUCKETS | 1);
 }
 
-/* Bytes of w that are equal to tag, as the high bit of each byte (may have false hits above a true
- * one: the caller compares anyway). */
+/* Bytes of w that are equal to tag, as the high bit of each byte. Exact: a free slot still holds its last
+ * object, which may be gone, so it may not pass for a tag of 1. */
 static inline uint64_t hashdir_matches(uint64_t w, uint64_t tag)
 {
-	uint64_t x = (w ^ (tag * UINT64_C(0x0101010101010101))) & UINT64_C(0x00ffffffffffffff);
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f), high = UINT64_C(0x0080808080808080);
+	uint64_t x = w ^ (tag * UINT64_C(0x0101010101010101));
 
-	return (x - UINT64_C(0x01010101010101)) & ~x & UINT64_C(0x0080808080808080);
+	/* The high bit of each byte of x that is 0; no carry leaves its byte. */
+	return ~(((x & low) + low) | x) & high;
 }
 
 static inline uint64_t hashdir_tags(const struct hashdir_bucket *b)
