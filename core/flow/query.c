@@ -240,7 +240,8 @@ struct run {
 	struct query_env *env;
 	struct program_env program;
 	const struct program *filter;
-	struct arena *keep; /* what lasts until the end of the query */
+	const struct index *indexes[LIMIT_PROJECTORS]; /* ACCESS_INDEX: by shard */
+	struct arena *keep;                            /* what lasts until the end of the query */
 	query_sink sink;
 	void *arg;
 	struct error *e;
@@ -691,8 +692,7 @@ static int index_lookup(struct run *q, const struct parts *parts, const void *ke
 
 	for (unsigned s = in.first; s < in.end && !q->done; s++) {
 		const struct part *p = parts->part[s];
-		/* Looked at by index_usable(), and the pin keeps it. */
-		const struct index *ix = part_index_at(p, a->index_id, q->env->epoch);
+		const struct index *ix = q->indexes[s];
 		const struct row_layout *kl = index_key_layout(ix);
 		struct index_cursor c;
 		const void *found;
@@ -801,18 +801,21 @@ static const struct parts *readable(const struct statement *s, uint64_t epoch, s
 	return NULL;
 }
 
-/* Whether the key or index that the statement was bound to is there at the reader's epoch. */
-static bool access_usable(const struct statement *s, const struct parts *parts, uint64_t epoch)
+/* Find the key or index that the statement was bound to, as of the reader's epoch. It may be dropped at any
+ * moment, so it is looked for once; the pin keeps what was found. False: it is not there. */
+static bool access_find(struct run *q, const struct parts *parts)
 {
-	const struct access *a = &s->query.access;
+	const struct access *a = &q->s->query.access;
 
 	if (a->kind == ACCESS_SCAN)
 		return false;
 	if (a->kind == ACCESS_KEYS)
 		return parts->key_id == a->index_id;
-	for (unsigned i = 0; i < parts->shards; i++)
-		if (part_index_at(parts->part[i], a->index_id, epoch) == NULL)
+	for (unsigned s = 0; s < parts->shards; s++) {
+		q->indexes[s] = part_index_at(parts->part[s], a->index_id, q->env->epoch);
+		if (q->indexes[s] == NULL)
 			return false;
+	}
 	return true;
 }
 
@@ -835,7 +838,7 @@ static int run_rows(struct run *q)
 		parts = readable(q->s, q->env->epoch, q->e);
 		if (parts == NULL)
 			return -1;
-		if (access_usable(q->s, parts, q->env->epoch)) {
+		if (access_find(q, parts)) {
 			status = by_keys(q, parts);
 		} else {
 			q->filter = q->k->scan_filter;
