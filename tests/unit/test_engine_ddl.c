@@ -1,6 +1,11 @@
 /*
  * Schema changes under statements that were prepared before them, and under a reader with an older pin.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "tests/unit/engine_fixture.h"
 
 static const char SCHEMA[] =
@@ -146,11 +151,102 @@ static void test_pinned_before(void **state)
 	pinned_before(3);
 }
 
+/* --- readers on other threads --- */
+
+enum { READERS = 2, CHANGES = 60 };
+
+struct beside {
+	struct lf_engine *engine;
+	_Atomic bool stop;
+	_Atomic unsigned wrong;
+	_Atomic unsigned long reads;
+};
+
+static int count_row(void *arg, const void *row, uint32_t size)
+{
+	(void)row;
+	(void)size;
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* The same rows by key, by index and by scan, whatever the schema is just now. */
+static void *reader(void *arg)
+{
+	static const char *const TEXTS[] = { "SELECT * FROM v WHERE id = 2",
+		"SELECT * FROM v WHERE k = 10", "SELECT id FROM v",
+		"SELECT note FROM t WHERE n = 7" };
+	static const unsigned ROWS[] = { 1, 2, 3, 2 };
+	struct beside *b = arg;
+	struct statement *s[4];
+	struct fixture f = { .engine = b->engine };
+	uint64_t none[2] = { 0 };
+
+	if (lf_port_open(&f.port, f.engine, NULL, NULL, &f.error) != 0)
+		abort();
+	for (unsigned i = 0; i < 4; i++)
+		if (lf_prepare(&s[i], f.engine, TEXTS[i], strlen(TEXTS[i]), NULL, 0, &f.error) != 0)
+			abort();
+	row_encode(&s[0]->param_layout, NULL, none);
+	while (!atomic_load(&b->stop)) {
+		if (lf_read_begin(f.port, 0, NULL, &f.error) != 0)
+			abort();
+		for (unsigned i = 0; i < 4; i++) {
+			unsigned n = 0;
+
+			if (lf_query(f.port, s[i], none, count_row, &n, &f.error) != 0 ||
+				n != ROWS[i])
+				atomic_fetch_add(&b->wrong, 1);
+		}
+		lf_read_end(f.port);
+		atomic_fetch_add(&b->reads, 1);
+		usleep(100);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		lf_release(f.engine, s[i]);
+	lf_port_close(f.port);
+	return NULL;
+}
+
+static void test_readers_beside(void **state)
+{
+	static const char *const TEXTS[] = { "DROP INDEX v_key", "CREATE INDEX v_n ON v (n)",
+		"CREATE UNIQUE INDEX v_key ON v (note)", "DROP INDEX v_n", "DROP INDEX v_k",
+		"DROP INDEX t_n",
+		"CREATE MATERIALIZED VIEW w AS SELECT n, count(*) AS c FROM t GROUP BY n",
+		"CREATE INDEX v_k ON v (k)", "CREATE INDEX t_n ON t (n)",
+		"DROP MATERIALIZED VIEW w", "DROP INDEX v_key",
+		"CREATE UNIQUE INDEX v_key ON v (id)" };
+	struct lf_options o = lf_options_default();
+	struct beside b = { .stop = false };
+	pthread_t threads[READERS];
+	struct fixture f;
+
+	(void)state;
+	o.projectors = 2;
+	assert_int_equal(lf_engine_open(&f.engine, &o, &f.error), 0);
+	assert_int_equal(lf_port_open(&f.port, f.engine, NULL, NULL, &f.error), 0);
+	run(&f, SCHEMA);
+	b.engine = f.engine;
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, reader, &b), 0);
+	for (unsigned i = 0; i < CHANGES; i++)
+		run(&f, TEXTS[i % (sizeof(TEXTS) / sizeof(TEXTS[0]))]);
+	while (atomic_load(&b.reads) < 100)
+		usleep(1000);
+	atomic_store(&b.stop, true);
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&b.wrong), 0);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prepared_before),
 		cmocka_unit_test(test_pinned_before),
+		cmocka_unit_test(test_readers_beside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
