@@ -51,6 +51,9 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fu
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
 # End-to-end tests, against the binaries of the variant.
 E2E := \
+	tests/e2e/run_cli.py \
+	tests/e2e/run_install.py \
+	$(BUILD)/tests/e2e/test_client_e2e \
 	tests/e2e/run_server.py \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_semantics.py
@@ -67,7 +70,7 @@ CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
-.PHONY: all lib client unit property micro setup e2e fuzz fuzz-run fuzz-targets test test-all property-long bench lint fmt clean help compile_commands.json
+.PHONY: install uninstall all lib client unit property micro setup e2e fuzz fuzz-run fuzz-targets test test-all property-long bench lint fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -121,7 +124,9 @@ $(BUILD)/include/leftfold.h: net/client/leftfold.h
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $< $@
 
-$(BUILD)/leftfold.pc: net/client/leftfold.pc.in $(BUILD)/flags
+# PREFIX may change from one call to the next.
+$(BUILD)/leftfold.pc: net/client/leftfold.pc.in FORCE
+	$(Q)mkdir -p $(@D)
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
 
 # Sessions without the reactor, for tests that have no sockets.
@@ -158,6 +163,18 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
+install: $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client ## into PREFIX (/usr/local), below DESTDIR
+	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
+	$(Q)install $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 644 net/client/leftfold.h $(DESTDIR)$(PREFIX)/include
+	$(Q)install -m 644 $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so.0 $(DESTDIR)$(PREFIX)/lib
+	$(Q)ln -sf libleftfold.so.0 $(DESTDIR)$(PREFIX)/lib/libleftfold.so
+	$(Q)install -m 644 $(BUILD)/leftfold.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+
+uninstall: ## remove what install installed
+	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/leftfoldd bin/leftfold bin/leftfold-bench include/leftfold.h \
+		lib/libleftfold.a lib/libleftfold.so lib/libleftfold.so.0 lib/pkgconfig/leftfold.pc)
+
 setup: ## install the apt packages that are missing
 	$(Q)tools/setup.sh build test
 
@@ -184,7 +201,7 @@ fuzz-run: fuzz ## run each fuzz target for FUZZ_SECONDS (300)
 			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 build/fuzz/corpus/$$f \
 			tests/fuzz/corpus/$$f || exit 1; done
 
-e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold ## the end-to-end tests
+e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client $(BUILD)/tests/e2e/test_client_e2e ## the end-to-end tests
 	$(Q)LEFTFOLD_BUILD=$(abspath $(BUILD)) tests/run $(E2E)
 
 test: setup unit property fuzz-targets micro e2e ## set-up, then the tests of this variant

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ enum { START_MS = 60000, ANSWER_MS = 60000 };
 
 static pid_t server;
 static char folder[] = "/tmp/leftfold-client-XXXXXX";
-static char address[64];
+static char address[64]; /* ADDR:PORT */
 
 static void stop_server(void)
 {
@@ -54,7 +55,7 @@ static void stop_server(void)
 
 static void start_server(const char *build)
 {
-	char program[512], port_file[128], data[128], text[64];
+	char program[512], port_file[128], data[128], text[40];
 	ssize_t n = 0;
 
 	CHECK(mkdtemp(folder) != NULL);
@@ -64,6 +65,8 @@ static void start_server(const char *build)
 	server = fork();
 	CHECK(server >= 0);
 	if (server == 0) {
+		/* It goes when this test is killed. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(program, program, "--listen", "127.0.0.1:0", "--port-file", port_file,
 			"--data", data, "--reactors", "2", "--projectors", "2", (char *)NULL);
 		_exit(127);
@@ -193,6 +196,257 @@ static void test_pipelining(void)
 	lf_client_close(c);
 }
 
+/* --- types --- */
+
+static const struct {
+	const char *type, *in, *out; /* out NULL: as in */
+} VALUES[] = {
+	{ "boolean", "t", NULL },
+	{ "smallint", "-32768", NULL },
+	{ "integer", "2147483647", NULL },
+	{ "bigint", "-9223372036854775808", NULL },
+	{ "real", "3.4028235e+38", NULL },
+	{ "double precision", "2.2250738585072014e-308", NULL },
+	{ "numeric(12,2)", "12.345", "12.35" },
+	{ "numeric", "-0.00000000000000000000000000000000000001", NULL },
+	{ "text", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac", NULL },
+	{ "varchar(10)", "0123456789", NULL },
+	{ "char(6)", "ab", "ab    " },
+	{ "bytea", "\\x00deadbeef", NULL },
+	{ "date", "0044-03-15 BC", NULL },
+	{ "timestamp", "294276-12-31 23:59:59.999999", NULL },
+	{ "timestamptz", "2024-02-29 12:34:56.789+05:30", "2024-02-29 07:04:56.789+00" },
+	{ "uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", NULL },
+};
+enum { NVALUES = sizeof(VALUES) / sizeof(VALUES[0]) };
+
+/* Through parameters, the tables and RETURNING, and back through a query; the server's text of the same value,
+ * cast from text by itself, is equal. */
+static void test_types(void)
+{
+	struct lf_client *c = open_client();
+	struct lf_statement *insert, *select;
+	struct lf_result *r = lf_result_new();
+	char text[4096] = "CREATE TABLE types (id int PRIMARY KEY", cell[256];
+	struct lf_params *p;
+
+	for (int i = 0; i < NVALUES; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), ", c%d %s", i,
+			VALUES[i].type);
+	(void)strncat(text, ")", 2);
+	run(c, text);
+	(void)snprintf(text, sizeof(text), "INSERT INTO types VALUES ($1");
+	for (int i = 0; i < NVALUES; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), ", $%d", i + 2);
+	(void)strncat(text, ") RETURNING *", 14);
+	CHECK(lf_client_prepare(&insert, c, text, SIZE_MAX, NULL, 0, &error) == 0);
+	CHECK(lf_statement_nparams(insert) == NVALUES + 1);
+	CHECK(lf_statement_kind(insert) == LF_STATEMENT_COMMAND);
+	CHECK(strcmp(lf_statement_tag(insert), "INSERT") == 0);
+	p = lf_params_new(insert);
+	lf_params_set_int(p, 0, 1);
+	for (unsigned i = 0; i < NVALUES; i++)
+		CHECK(lf_params_parse(p, i + 1, VALUES[i].in, SIZE_MAX) == 0);
+	CHECK(lf_client_execute(c, insert, p, NULL, r, &error) == 0);
+	CHECK(lf_result_count(r) == 1 && lf_result_nrows(r) == 1);
+	/* Everything NULL but the key. */
+	lf_params_clear(p);
+	lf_params_set_int(p, 0, 2);
+	CHECK(lf_client_execute(c, insert, p, NULL, r, &error) == 0);
+	for (unsigned i = 0; i < NVALUES; i++)
+		CHECK(lf_result_is_null(r, 0, i + 1));
+	CHECK(lf_client_prepare(&select, c, "SELECT * FROM types WHERE id = $1", SIZE_MAX, NULL, 0,
+		      &error) == 0);
+	lf_params_free(p);
+	p = lf_params_new(select);
+	lf_params_set_int(p, 0, 1);
+	CHECK(lf_client_execute(c, select, p, NULL, r, &error) == 0);
+	CHECK(lf_result_nrows(r) == 1 && lf_result_ncolumns(r) == NVALUES + 1);
+	for (unsigned i = 0; i < NVALUES; i++) {
+		const char *expected = VALUES[i].out != NULL ? VALUES[i].out : VALUES[i].in;
+
+		(void)lf_result_text(r, 0, i + 1, cell, sizeof(cell));
+		if (strcmp(cell, expected) != 0)
+			fprintf(stderr, "%s: %s instead of %s\n", VALUES[i].type, cell, expected);
+		CHECK(strcmp(cell, expected) == 0);
+		(void)snprintf(text, sizeof(text),
+			"SELECT count(*) FROM types WHERE c%u = '%s'::%s", i, VALUES[i].in,
+			VALUES[i].type);
+		CHECK(one_int(c, text) == 1);
+	}
+	lf_params_free(p);
+	lf_result_free(r);
+	lf_client_close(c);
+}
+
+/* --- epochs and acknowledgements --- */
+
+static void test_own_writes(void)
+{
+	struct lf_client *writer = open_client(), *reader = open_client();
+	struct lf_result *r = lf_result_new();
+	struct lf_client_call durable = { LF_ACK_DURABLE, 0, 0 },
+			      least = { LF_ACK_VISIBLE, 10000, 0 };
+
+	run(writer, "CREATE TABLE own (id int PRIMARY KEY, g int)");
+	run(writer, "CREATE MATERIALIZED VIEW sums AS SELECT g, count(*) AS n FROM own GROUP BY g");
+	run(writer, "CREATE UNIQUE INDEX ON sums (g)");
+	for (int i = 0; i < 300; i++) {
+		char text[128];
+		uint64_t before = lf_client_epoch(writer);
+
+		(void)snprintf(text, sizeof(text), "INSERT INTO own VALUES (%d, 1)", i);
+		CHECK(lf_client_query(writer, text, SIZE_MAX, &durable, r, &error) == 0);
+		CHECK(lf_result_epoch(r) >= before &&
+			lf_client_epoch(writer) == lf_result_epoch(r));
+		least.at_least = lf_client_epoch(writer);
+		CHECK(lf_client_query(reader, "SELECT n FROM sums WHERE g = 1", SIZE_MAX, &least, r,
+			      &error) == 0);
+		CHECK(lf_result_int(r, 0, 0) == i + 1);
+		CHECK(lf_result_epoch(r) >= least.at_least);
+		CHECK(one_int(writer, "SELECT n FROM sums WHERE g = 1") == i + 1);
+	}
+	/* Not yet. */
+	least.at_least = lf_client_epoch(writer) + 1000000;
+	least.timeout_ms = 20;
+	CHECK(lf_client_query(reader, "SELECT n FROM sums", SIZE_MAX, &least, r, &error) == -1);
+	CHECK(strcmp(error.sqlstate, "LF001") == 0);
+	lf_result_free(r);
+	lf_client_close(writer);
+	lf_client_close(reader);
+}
+
+struct late {
+	unsigned n;
+	uint64_t request;
+	char state[6];
+};
+
+static void on_late(void *arg, uint64_t request, const struct lf_client_error *e)
+{
+	struct late *l = arg;
+
+	l->n++;
+	l->request = request;
+	memcpy(l->state, e->sqlstate, sizeof(l->state));
+}
+
+static void test_accepted(void)
+{
+	struct lf_client *c = open_client();
+	struct lf_client_call accepted = { LF_ACK_ACCEPTED, 0, 0 };
+	struct late late = { 0, 0, "" };
+	struct tally t = { 0, 0, 0, 0 };
+	struct lf_statement *insert;
+	struct lf_params *p;
+	uint64_t request = 0, second = 0;
+
+	run(c, "CREATE TABLE accepted (id int PRIMARY KEY)");
+	lf_client_on_error(c, on_late, &late);
+	CHECK(lf_client_prepare(&insert, c, "INSERT INTO accepted VALUES ($1)", SIZE_MAX, NULL, 0,
+		      &error) == 0);
+	p = lf_params_new(insert);
+	for (int i = 0; i < 3; i++) {
+		lf_params_set_int(p, 0, i / 2); /* 0, 0 again, 1 */
+		CHECK(lf_client_send(c, insert, p, &accepted, on_result, &t, &request, &error) ==
+			0);
+		if (i == 1)
+			second = request;
+	}
+	/* A fence: behind it every outcome is known. */
+	CHECK(lf_client_ping(c, &error) == 0);
+	CHECK(t.answers == 3 && t.failed == 0);
+	CHECK(late.n == 1 && late.request == second && strcmp(late.state, "23505") == 0);
+	CHECK(lf_client_refused(c) == 1);
+	CHECK(one_int(c, "SELECT count(*) FROM accepted") == 2);
+	lf_params_free(p);
+	lf_client_close(c);
+}
+
+/* --- answers of several frames, statements, errors --- */
+
+static void test_large_answer(void)
+{
+	struct lf_client *c = open_client();
+	struct lf_result *r = lf_result_new();
+	int64_t sum = 0;
+
+	CHECK(lf_client_query(c, "SELECT id, note FROM many", SIZE_MAX, NULL, r, &error) == 0);
+	CHECK(lf_result_nrows(r) == 100000);
+	for (size_t i = 0; i < lf_result_nrows(r); i++) {
+		size_t len;
+
+		sum += lf_result_int(r, i, 0);
+		CHECK(memcmp(lf_result_bytes(r, i, 1, &len), "a note", 6) == 0 && len == 6);
+	}
+	CHECK(sum == INT64_C(99999) * 100000 / 2);
+	lf_result_free(r);
+	lf_client_close(c);
+}
+
+static void test_statements(void)
+{
+	struct lf_client *c = open_client();
+	struct lf_statement *s, *block;
+	struct tally t = { 0, 0, 0, 0 };
+	struct lf_params *p;
+	static const uint8_t DECLARED[] = { LF_TYPE_INT8 };
+	char *text;
+
+	CHECK(lf_client_prepare(&s, c, "SELECT nix FROM many", SIZE_MAX, NULL, 0, &error) == -1);
+	CHECK(s == NULL && strcmp(error.sqlstate, "42703") == 0 && error.position == 8);
+	CHECK(lf_client_prepare(&s, c, "SELECT $1 + 1", SIZE_MAX, DECLARED, 1, &error) == 0);
+	CHECK(lf_statement_param_type(s, 0).id == LF_TYPE_INT8);
+	/* Closing does not lose answers under way. */
+	p = lf_params_new(s);
+	lf_params_set_int(p, 0, 41);
+	for (int i = 0; i < 1000; i++)
+		CHECK(lf_client_send(c, s, p, NULL, on_result, &t, NULL, &error) == 0);
+	lf_statement_close(s);
+	CHECK(lf_client_wait(c, ANSWER_MS, &error) == 0);
+	CHECK(t.answers == 1000 && t.failed == 0);
+	lf_params_free(p);
+	/* Thousands of statements, each closed, do not exhaust the connection's limit. */
+	for (int i = 0; i < 5000; i++) {
+		CHECK(lf_client_prepare(&s, c, "SELECT 1", SIZE_MAX, NULL, 0, &error) == 0);
+		lf_statement_close(s);
+	}
+	CHECK(lf_client_prepare(&block, c,
+		      "UPDATE many SET v = v + $2 WHERE id = $1; UPDATE many SET v = v + $2 WHERE id = $1",
+		      SIZE_MAX, NULL, 0, &error) == 0);
+	p = lf_params_new(block);
+	lf_params_set_int(p, 0, 5);
+	lf_params_set_int(p, 1, 100);
+	CHECK(lf_client_execute(c, block, p, NULL, NULL, &error) == 0);
+	CHECK(one_int(c, "SELECT v FROM many WHERE id = 5") == 205);
+	lf_params_free(p);
+	CHECK(lf_client_info(c, &text, NULL, &error) == 0 && strstr(text, "commands ") != NULL);
+	free(text);
+	CHECK(lf_client_schema(c, &text, NULL, &error) == 0 && strstr(text, "table\tmany\tid\n"));
+	free(text);
+	lf_client_close(c);
+}
+
+/* The server goes away: each request is answered, with what happened or with 08006. */
+static void test_server_stops(void)
+{
+	struct lf_client *c = open_client();
+	struct tally t = { 0, 0, 0, 0 };
+	unsigned sent = 0;
+
+	for (; sent < 1000; sent++)
+		CHECK(lf_client_send_query(c, "SELECT count(*) FROM own", SIZE_MAX, NULL, on_result,
+			      &t, NULL, &error) == 0);
+	CHECK(lf_client_poll(c, ANSWER_MS, &error) > 0);
+	stop_server();
+	while (lf_client_poll(c, ANSWER_MS, &error) >= 0)
+		;
+	CHECK(strcmp(error.sqlstate, "08006") == 0);
+	CHECK(t.answers == sent && !lf_client_connected(c));
+	CHECK(lf_client_ping(c, &error) == -1);
+	lf_client_close(c);
+}
+
 int main(int argc, char **argv)
 {
 	const char *build = getenv("LEFTFOLD_BUILD");
@@ -201,6 +455,11 @@ int main(int argc, char **argv)
 		build = argv[1];
 	start_server(build != NULL ? build : "build");
 	test_pipelining();
-	stop_server();
+	test_types();
+	test_own_writes();
+	test_accepted();
+	test_large_answer();
+	test_statements();
+	test_server_stops();
 	return 0;
 }
