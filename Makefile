@@ -56,6 +56,7 @@ E2E := \
 	$(BUILD)/tests/e2e/test_client_e2e \
 	tests/e2e/run_server.py \
 	tests/e2e/run_protocol.py \
+	tests/e2e/run_bench.py \
 	tests/e2e/run_semantics.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
@@ -149,6 +150,8 @@ $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libl
 
 $(BUILD)/tests/unit/test_histogram: $(call object,bench/load/histogram.c bench/load/random.c)
 
+$(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
+
 # A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \
@@ -201,7 +204,7 @@ fuzz-run: fuzz ## run each fuzz target for FUZZ_SECONDS (300)
 			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 build/fuzz/corpus/$$f \
 			tests/fuzz/corpus/$$f || exit 1; done
 
-e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold client $(BUILD)/tests/e2e/test_client_e2e ## the end-to-end tests
+e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro $(BUILD)/tests/e2e/test_client_e2e ## the end-to-end tests
 	$(Q)LEFTFOLD_BUILD=$(abspath $(BUILD)) tests/run $(E2E)
 
 test: setup unit property fuzz-targets micro e2e ## set-up, then the tests of this variant
@@ -217,8 +220,8 @@ test-all: ## the tests in release, address+undefined and thread
 	$(Q)$(MAKE) VARIANT=asan test
 	$(Q)$(MAKE) VARIANT=tsan test
 
-bench: setup micro ## the micro-benchmarks
-	$(Q)for b in $(MICRO); do echo "$$b"; $$b || exit 1; done
+bench: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro ## all benchmarks: bench/RESULTS.md, bench/results.json
+	$(Q)bench/run --build $(abspath $(BUILD))
 
 lint: ## floors, format, cppcheck
 	$(Q)tools/setup.sh build lint
