@@ -160,30 +160,25 @@ static unsigned free_slot(uint64_t tags)
 	return m == 0 ? HASHDIR_SLOTS : (unsigned)__builtin_ctzll(m) / 8;
 }
 
-static unsigned used_slots(uint64_t tags)
-{
-	const uint64_t low = UINT64_C(0x007f7f7f7f7f7f7f), high = UINT64_C(0x0080808080808080);
-
-	/* The high bit of each byte that is not 0. */
-	return (unsigned)__builtin_popcountll((((tags & low) + low) | tags) & high);
-}
-
 int hashdir_insert(struct hashdir *d, uint64_t hash, uint64_t epoch, const void *object)
 {
 	DEBUG_ASSERT((uint64_t)(uintptr_t)object >> 48 == 0);
 	for (;;) {
 		struct hashdir_segment *s = hashdir_segment(d, hash);
 		struct hashdir_bucket *b = &s->buckets[hashdir_first(hash)];
-		unsigned i, used = used_slots(b->tags);
+		unsigned i = free_slot(b->tags);
 
-		/* The first one until it is nearly full, so that most probes need no other. */
-		if (used >= HASHDIR_SLOTS - 2) {
+		/* The first one until it is nearly full, so that most probes need no other; then the
+		 * emptier one, as far as the first free slot tells. */
+		if (i >= HASHDIR_SLOTS - 2) {
 			struct hashdir_bucket *other = &s->buckets[hashdir_second(hash)];
+			unsigned k = free_slot(other->tags);
 
-			if (used_slots(other->tags) < used)
+			if (k < i) {
 				b = other;
+				i = k;
+			}
 		}
-		i = free_slot(b->tags);
 		if (i < HASHDIR_SLOTS) {
 			/* The slot before the tag that makes it count. */
 			__atomic_store_n(&b->slots[i],
