@@ -9,7 +9,7 @@
  * at here (key, indexes), only the parts as of the reader's epoch. When the index or key that the
  * statement counts on is not there, or does not know that epoch, the rows are scanned instead.
  */
-#include "core/flow/query.h"
+#include "core/flow/query_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,201 +17,15 @@
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/flow/ordered.h"
+#include "core/sql/projection.h"
 #include "core/sql/sum.h"
-
-struct compiled_query {
-	struct program *keys;   /* access: nkeys × width values */
-	struct type *key_types; /* width */
-	struct row_layout key_layout;
-	struct program *filter;      /* NULL: none */
-	struct program *scan_filter; /* with what the access would have answered */
-	struct program *group;       /* keys of a GROUP BY */
-	struct row_layout group_keys;
-	struct program *aggregates; /* argument and filter of each */
-	struct row_layout group_row;
-	struct program *having;
-	struct program *outputs;
-	struct program *order; /* NULL: none */
-	struct program *limit; /* limit, offset; NULL: none */
-	bool whole;            /* the outputs are the stored row as it is */
-	bool key_is_param;     /* one key of one column, a parameter: key_param */
-	uint16_t key_param;
-};
 
 static const uint16_t SEQUENCE[LIMIT_KEY_COLUMNS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
 	14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
 
-/* --- compiling --- */
-
-struct compile {
-	struct statement *s;
-	struct compiled_query *k;
-	const struct row_layout *layouts[EXPR_SOURCES];
-	struct error *e;
-};
-
-static struct program *compile(struct compile *c, const struct expr *const *trees, unsigned n)
-{
-	return program_compile(trees, n, c->layouts, &c->s->arena, c->e);
-}
-
 static int no_memory(struct error *e)
 {
 	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-}
-
-static int compile_access(struct compile *c)
-{
-	const struct access *a = &c->s->query.access;
-	const struct relation *r = c->s->relation;
-	struct compiled_query *k = c->k;
-	unsigned source, column;
-
-	if (r == NULL || a->kind == ACCESS_SCAN)
-		return 0;
-	k->keys = compile(c, (const struct expr *const *)a->keys, a->nkeys * a->width);
-	k->key_types = arena_alloc(&c->s->arena, a->width * sizeof(*k->key_types));
-	if (k->keys == NULL)
-		return -1;
-	if (k->key_types == NULL)
-		return no_memory(c->e);
-	for (unsigned i = 0; i < a->width; i++) {
-		k->key_types[i] = r->columns[a->cols[i]].type;
-	}
-	if (a->nkeys == 1 && a->width == 1 && program_column(k->keys, 0, &source, &column) == 0 &&
-		source == EXPR_PARAMS) {
-		k->key_is_param = true;
-		k->key_param = (uint16_t)column;
-	}
-	return row_layout_init(&k->key_layout, k->key_types, a->width, &c->s->arena, c->e);
-}
-
-static int compile_list(
-	struct compile *c, struct program **out, const struct expr **trees, unsigned n)
-{
-	*out = compile(c, trees, n);
-	return *out == NULL ? -1 : 0;
-}
-
-/* The AND of the first n conjuncts. */
-static int compile_filter(struct compile *c, struct program **out, unsigned n)
-{
-	const struct select *s = c->s->query.select;
-	struct expr *all;
-	const struct expr *tree;
-
-	if (n == 0)
-		return 0;
-	all = arena_zalloc(&c->s->arena, sizeof(*all));
-	if (all == NULL)
-		return no_memory(c->e);
-	all->kind = EXPR_AND;
-	all->type.id = TYPE_BOOL;
-	all->nargs = (uint16_t)n;
-	all->args = s->conjuncts;
-	tree = n == 1 ? s->conjuncts[0] : all;
-	return compile_list(c, out, &tree, 1);
-}
-
-static int compile_filters(struct compile *c)
-{
-	const struct select *s = c->s->query.select;
-	const struct access *a = &c->s->query.access;
-
-	if (compile_filter(c, &c->k->filter, s->nconjuncts) != 0)
-		return -1;
-	return compile_filter(c, &c->k->scan_filter, s->nconjuncts + a->nanswered);
-}
-
-static int compile_group(struct compile *c)
-{
-	struct select *s = c->s->query.select;
-	struct compiled_query *k = c->k;
-	unsigned n = s->ngroup + s->naggregates;
-	struct type *types = arena_alloc(&c->s->arena, (n + 1) * sizeof(*types));
-	const struct expr **trees = arena_alloc(&c->s->arena, (2 * n + 1) * sizeof(*trees));
-	struct expr *yes = arena_zalloc(&c->s->arena, sizeof(*yes));
-
-	if (types == NULL || trees == NULL || yes == NULL)
-		return no_memory(c->e);
-	yes->kind = EXPR_CONST;
-	yes->type.id = yes->constant.type = TYPE_BOOL;
-	yes->constant.i = 1;
-	for (unsigned i = 0; i < s->ngroup; i++)
-		types[i] = s->group[i]->type;
-	for (unsigned i = 0; i < s->naggregates; i++) {
-		const struct aggregate *a = &s->aggregates[i];
-
-		types[s->ngroup + i] = a->type;
-		trees[2 * i] = a->arg != NULL ? a->arg : yes;
-		trees[2 * i + 1] = a->filter != NULL ? a->filter : yes;
-	}
-	if (row_layout_init(&k->group_keys, types, s->ngroup, &c->s->arena, c->e) != 0 ||
-		row_layout_init(&k->group_row, types, n, &c->s->arena, c->e) != 0 ||
-		compile_list(c, &k->aggregates, trees, 2 * s->naggregates) != 0)
-		return -1;
-	if (s->ngroup > LIMIT_KEY_COLUMNS)
-		return error_set(c->e, ERR_TOO_MANY_COLUMNS, 0,
-			"a query may group by at most %d columns", LIMIT_KEY_COLUMNS);
-	if (s->ngroup > 0 &&
-		compile_list(c, &k->group, (const struct expr **)s->group, s->ngroup) != 0)
-		return -1;
-	c->layouts[0] = &k->group_row;
-	if (s->having == NULL)
-		return 0;
-	return compile_list(c, &k->having, (const struct expr *[]){ s->having }, 1);
-}
-
-static int compile_rest(struct compile *c)
-{
-	const struct select *s = c->s->query.select;
-	const struct expr **trees = arena_alloc(
-		&c->s->arena, (s->noutputs + s->norder + 2) * sizeof(*trees));
-	static const struct value NO_LIMIT = { .type = TYPE_INT8, .flags = VALUE_NULL };
-	struct expr *none = arena_zalloc(&c->s->arena, sizeof(*none));
-	unsigned source, column;
-
-	if (trees == NULL || none == NULL)
-		return no_memory(c->e);
-	for (unsigned i = 0; i < s->noutputs; i++)
-		trees[i] = s->outputs[i].expr;
-	if (compile_list(c, &c->k->outputs, trees, s->noutputs) != 0)
-		return -1;
-	for (unsigned i = 0; i < s->norder; i++)
-		trees[i] = s->order[i].expr;
-	if (s->norder > 0 && compile_list(c, &c->k->order, trees, s->norder) != 0)
-		return -1;
-	c->k->whole = !s->grouped && c->s->relation != NULL &&
-		s->noutputs == c->s->relation->layout.ncols;
-	for (unsigned i = 0; c->k->whole && i < s->noutputs; i++)
-		c->k->whole = program_column(c->k->outputs, i, &source, &column) == 0 &&
-			source == 0 && column == i;
-	if (s->limit == NULL && s->offset == NULL)
-		return 0;
-	none->kind = EXPR_CONST;
-	none->type.id = TYPE_INT8;
-	none->constant = NO_LIMIT;
-	trees[0] = s->limit != NULL ? s->limit : none;
-	trees[1] = s->offset != NULL ? s->offset : none;
-	return compile_list(c, &c->k->limit, trees, 2);
-}
-
-int query_compile(struct statement *s, struct error *e)
-{
-	struct compile c = { .s = s, .e = e };
-
-	c.k = arena_zalloc(&s->arena, sizeof(*c.k));
-	if (c.k == NULL)
-		return no_memory(e);
-	s->compiled = c.k;
-	c.layouts[EXPR_PARAMS] = &s->param_layout;
-	if (s->relation != NULL)
-		c.layouts[0] = &s->relation->layout;
-	if (compile_access(&c) != 0 || compile_filters(&c) != 0)
-		return -1;
-	if (s->query.select->grouped && compile_group(&c) != 0)
-		return -1;
-	return compile_rest(&c);
 }
 
 /* --- running --- */
@@ -288,29 +102,21 @@ static int give(struct run *q, const void *row)
 	return status;
 }
 
-enum { VALUES_STACK = 64 };
-
-/* The result row for a source (or group) row, in the given arena; NULL: error. */
+/* The result row for a source (or group) row: in arena a, or the row itself when a is scratch. NULL: error. */
 static const void *result_row(struct run *q, const void *row, struct arena *a)
 {
-	const struct row_layout *l = &q->s->result_layout;
-	struct value stack[VALUES_STACK], *v = stack;
-	void *out;
+	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = q->params };
+	const void *out = projection_run(q->k->outputs, rows, a, &q->program);
+	void *copy;
 
-	if (l->ncols > VALUES_STACK)
-		v = arena_alloc(a, l->ncols * sizeof(*v));
-	if (v == NULL) {
-		no_memory(q->e);
-		return NULL;
-	}
-	if (evaluate(q, q->k->outputs, row, v) != 0)
-		return NULL;
-	out = arena_alloc(a, row_encoded_size(l, v));
-	if (out == NULL)
+	if (out != row || out == NULL || a == q->env->scratch)
+		return out;
+	copy = arena_alloc(a, row_size(row));
+	if (copy == NULL)
 		no_memory(q->e);
 	else
-		row_encode(l, v, out);
-	return out;
+		memcpy(copy, row, row_size(row));
+	return copy;
 }
 
 static int too_many(struct run *q)
@@ -599,9 +405,6 @@ static int row_found(struct run *q, const struct part *p, const void *row)
 	if (q->env->canceled != NULL && ++q->scanned % CANCEL_EVERY == 0 &&
 		__atomic_load_n(q->env->canceled, __ATOMIC_RELAXED))
 		return error_set(q->e, ERR_CANCELED, 0, NULL);
-	/* The fast path: the stored row is the answer. */
-	if (q->k->whole && q->filter == NULL && q->k->order == NULL && !p->counted)
-		return give(q, row);
 	if (p->counted) {
 		struct value v;
 		struct value *all;
@@ -776,8 +579,7 @@ static int limits(struct run *q)
 	return 0;
 }
 
-/* The parts to read; NULL: *e says why not. */
-static const struct parts *readable(const struct statement *s, uint64_t epoch, struct error *e)
+const struct parts *query_parts(const struct statement *s, uint64_t epoch, struct error *e)
 {
 	const struct parts *parts;
 
@@ -835,7 +637,7 @@ static int run_rows(struct run *q)
 		else
 			status = emit(q, NULL);
 	} else {
-		parts = readable(q->s, q->env->epoch, q->e);
+		parts = query_parts(q->s, q->env->epoch, q->e);
 		if (parts == NULL)
 			return -1;
 		if (access_find(q, parts)) {
@@ -850,29 +652,6 @@ static int run_rows(struct run *q)
 	if (status == 0 && q->k->order != NULL)
 		status = sorted_give(q);
 	return status;
-}
-
-/* One key of one column from the parameters, whole rows: no arena, no program. */
-static bool is_point(const struct statement *s, const struct compiled_query *k)
-{
-	return k->key_is_param && k->whole && k->filter == NULL && k->order == NULL &&
-		k->limit == NULL && s->query.access.kind == ACCESS_KEYS;
-}
-
-/* … and the key is still the same, and says the shard. */
-static bool point_usable(const struct statement *s, const struct parts *parts)
-{
-	return parts->key_id == s->query.access.index_id &&
-		parts->partition == (int)s->query.access.cols[0];
-}
-
-static const struct table *point_table(
-	const struct statement *s, const struct parts *parts, const void *params, uint64_t *hash)
-{
-	const struct compiled_query *k = s->compiled;
-
-	*hash = row_hash(&s->param_layout, params, &k->key_param, 1);
-	return parts->part[shard_of(*hash, parts->shards)]->table;
 }
 
 int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
@@ -894,23 +673,8 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	int status;
 
 	error_clear(e);
-	if (is_point(s, k)) {
-		const struct parts *parts = readable(s, env->epoch, e);
-		const struct table *table;
-		const void *row;
-		uint64_t hash;
-
-		if (parts == NULL)
-			return -1;
-		if (row_is_null(params, k->key_param))
-			return 0;
-		if (point_usable(s, parts)) {
-			table = point_table(s, parts, params, &hash);
-			row = table_read(
-				table, hash, &s->param_layout, params, &k->key_param, env->epoch);
-			return row == NULL ? 0 : sink(arg, row, row_size(row));
-		}
-	}
+	if (query_is_point(s) && query_run_point(s, params, env, sink, arg, &status, e))
+		return status;
 	arena_reset(env->scratch);
 	arena_init(&keep, NULL);
 	if (s->query.select->grouped) {
@@ -930,45 +694,4 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	free(q.sorted);
 	arena_free(&keep);
 	return status;
-}
-
-static void point_batch(const struct statement *s, const struct parts *parts, unsigned first,
-	unsigned n, const void *const *params, struct query_env *env, query_sink sink,
-	query_done done, void *arg)
-{
-	const struct compiled_query *k = s->compiled;
-	const struct table *tables[TABLE_BATCH];
-	uint64_t hashes[TABLE_BATCH];
-	const void *rows[TABLE_BATCH];
-
-	for (unsigned i = 0; i < n; i++)
-		tables[i] = point_table(s, parts, params[i], &hashes[i]);
-	table_read_batch(
-		tables, n, hashes, &s->param_layout, params, &k->key_param, env->epoch, rows);
-	for (unsigned i = 0; i < n; i++) {
-		bool found = rows[i] != NULL && !row_is_null(params[i], k->key_param);
-
-		done(arg, first + i, found ? sink(arg, rows[i], row_size(rows[i])) : 0, NULL);
-	}
-}
-
-void query_run_batch(const struct statement *s, unsigned n, const void *const *params,
-	struct query_env *env, query_sink sink, query_done done, void *arg)
-{
-	const struct parts *parts = NULL;
-	struct error e;
-
-	if (is_point(s, s->compiled))
-		parts = readable(s, env->epoch, &e);
-	if (parts != NULL && point_usable(s, parts)) {
-		for (unsigned i = 0; i < n; i += TABLE_BATCH)
-			point_batch(s, parts, i, n - i < TABLE_BATCH ? n - i : TABLE_BATCH,
-				params + i, env, sink, done, arg);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		int status = query_run(s, params[i], env, sink, arg, &e);
-
-		done(arg, i, status, &e);
-	}
 }

@@ -1,0 +1,40 @@
+/*
+ * query_internal.h: what the files of a query share: query_compile.c prepares it, query.c runs any kind,
+ * query_point.c the usual one, a row by its key.
+ */
+#ifndef LF_FLOW_QUERY_INTERNAL_H
+#define LF_FLOW_QUERY_INTERNAL_H
+
+#include "core/base/limits.h"
+#include "core/flow/query.h"
+#include "core/sql/projection.h"
+
+struct compiled_query {
+	struct program *keys;   /* access: nkeys × width values */
+	struct type *key_types; /* width */
+	struct row_layout key_layout;
+	struct program *filter;      /* NULL: none */
+	struct program *scan_filter; /* with what the access would have answered */
+	struct program *group;       /* keys of a GROUP BY */
+	struct row_layout group_keys;
+	struct program *aggregates; /* argument and filter of each */
+	struct row_layout group_row;
+	struct program *having;
+	struct projection *outputs;
+	struct program *order; /* NULL: none */
+	struct program *limit; /* limit, offset; NULL: none */
+	bool key_from_params;  /* one key whose columns are the parameters key_params */
+	uint16_t key_params[LIMIT_KEY_COLUMNS];
+};
+
+/* The parts to read; NULL: *e says why not. */
+const struct parts *query_parts(const struct statement *s, uint64_t epoch, struct error *e);
+
+/* One row by its key, all of it from the parameters: neither a program nor an arena but for the result row. */
+bool query_is_point(const struct statement *s);
+/* Run one of those. False when it cannot be done this way now (the key has changed since it was prepared);
+ * else *status is as of query_run(). */
+bool query_run_point(const struct statement *s, const void *params, struct query_env *env,
+	query_sink sink, void *arg, int *status, struct error *e);
+
+#endif
