@@ -29,10 +29,12 @@ static inline size_t buffer_length(const struct buffer *b)
 	return b->used - b->head;
 }
 
-/* Executions of one read, put off so that neighbouring frames are looked up together. They never outlast a
- * call of session_input(). */
+/* Executions of one query, put off so that neighbours (in one frame, or in frames that follow one another) are
+ * looked up together. They never outlast a call of session_input(). */
 enum { READS_MAX = 32 };
 struct reads {
+	bool pinned;    /* a frame of reads is under way: all of it reads … */
+	uint64_t epoch; /* … this one */
 	const struct statement *statement;
 	unsigned n;
 	uint64_t requests[READS_MAX];

@@ -4,9 +4,10 @@
  * A command is submitted to the engine with a `pending` record as its tag; when the reply comes it is
  * written to the connection. A query runs at once, all executions of one frame at one epoch; when it asks
  * for an epoch that is not visible yet, the frame's bytes stay in the input until it is or the time is
- * over, and so do the frames behind it. Reads that wait for nothing are put off until something else comes or
- * there are READS_MAX of them: their keys are then looked up together, all at one epoch. When the engine's ring is full the session is blocked and the same
- * frame is tried again later.
+ * over, and so do the frames behind it. Reads are put off until one of another statement or something else comes
+ * or there are READS_MAX of them: their keys are then looked up together, all at one epoch; those that wait
+ * for nothing also across frames. When the engine's ring is full the session is blocked and the same frame is
+ * tried again later.
  */
 #include <stdlib.h>
 
@@ -86,7 +87,9 @@ void session_reads_run(struct session *s)
 
 	if (r->n == 0)
 		return;
-	if (lf_read_begin(s->host->port, 0, &epoch, &e) == 0) {
+	if (r->pinned) {
+		query_run(s, r->statement, r->n, r->params, r->requests, r->epoch);
+	} else if (lf_read_begin(s->host->port, 0, &epoch, &e) == 0) {
 		query_run(s, r->statement, r->n, r->params, r->requests, epoch);
 		lf_read_end(s->host->port);
 	}
@@ -188,7 +191,8 @@ static void pending_give(struct pending *p)
 	host->spare = p;
 }
 
-/* Submit one execution. 1 taken (or refused and answered), 0 the ring is full: later. */
+/* Submit one execution. 1 taken (or refused and answered), 0 the ring is full: later; 2 one_shot, refused and
+ * answered. */
 static int command_one(struct session *s, const struct statement *st, uint32_t slot,
 	const void *params, uint64_t request, enum lf_ack ack, bool one_shot)
 {
@@ -201,7 +205,7 @@ static int command_one(struct session *s, const struct statement *st, uint32_t s
 	if (p == NULL) {
 		error_set(&e, ERR_OUT_OF_MEMORY, 0, NULL);
 		session_error(s, request, 0, &e);
-		return 1;
+		return one_shot ? 2 : 1;
 	}
 	p->request = request;
 	p->slot = slot;
@@ -305,7 +309,8 @@ static bool rows_whole(struct wire_reader r, uint32_t count)
 	return r.left == 0;
 }
 
-/* Take the next row; NULL: it is not one of the statement's parameters, and answered. */
+/* Take the next row; NULL: it is not one of the statement's parameters, and answered, behind the reads before
+ * it. */
 static const void *params_take(
 	struct session *s, const struct statement *st, struct wire_reader *r, uint64_t request)
 {
@@ -315,46 +320,53 @@ static const void *params_take(
 
 	if (row_validate(&st->param_layout, row, size, &e) == 0)
 		return row;
+	session_reads_run(s);
 	session_error(s, request, 0, &e);
 	return NULL;
 }
 
-/* All executions of one frame read one epoch. */
-static bool execute_queries(struct session *s, const struct statement *st,
-	const struct wire_execute *head, uint64_t request, struct wire_reader *r)
-{
-	uint64_t epoch, requests[READS_MAX];
-	const void *params[READS_MAX];
-	unsigned n = 0;
-	int status;
-
-	session_reads_run(s);
-	status = read_begin(s, head->at_least, head->timeout_ms, request, head->count, &epoch);
-	if (status <= 0)
-		return status < 0;
-	for (uint32_t i = 0; i < head->count && !s->c->closing; i++) {
-		params[n] = params_take(s, st, r, request + i);
-		requests[n] = request + i;
-		n += params[n] != NULL;
-		if (n == READS_MAX || i + 1 == head->count) {
-			query_run(s, st, n, params, requests, epoch);
-			n = 0;
-		}
-		if (st->query.access.kind == ACCESS_SCAN)
-			s->c->budget -= QUERY_COST;
-	}
-	lf_read_end(s->host->port);
-	return true;
-}
-
-/* One read by key that waits for nothing. */
-static bool execute_read(
+/* One read. A scan is charged to the connection's share. */
+static void read_one(
 	struct session *s, const struct statement *st, uint64_t request, struct wire_reader *r)
 {
 	const void *row = params_take(s, st, r, request);
 
 	if (row != NULL)
 		read_put_off(s, st, row, request);
+	if (st->query.access.kind == ACCESS_SCAN)
+		s->c->budget -= QUERY_COST;
+}
+
+/* The reads of a frame are all at one epoch. As read_begin(). */
+static int frame_begin(
+	struct session *s, uint64_t at_least, uint32_t timeout_ms, uint64_t request, uint32_t count)
+{
+	struct reads *reads = &s->host->reads;
+	int status;
+
+	session_reads_run(s);
+	status = read_begin(s, at_least, timeout_ms, request, count, &reads->epoch);
+	reads->pinned = status > 0;
+	return status;
+}
+
+static void frame_end(struct session *s)
+{
+	session_reads_run(s);
+	s->host->reads.pinned = false;
+	lf_read_end(s->host->port);
+}
+
+static bool execute_queries(struct session *s, const struct statement *st,
+	const struct wire_execute *head, uint64_t request, struct wire_reader *r)
+{
+	int status = frame_begin(s, head->at_least, head->timeout_ms, request, head->count);
+
+	if (status <= 0)
+		return status < 0;
+	for (uint32_t i = 0; i < head->count && !s->c->closing; i++)
+		read_one(s, st, request + i, r);
+	frame_end(s);
 	return true;
 }
 
@@ -404,15 +416,77 @@ bool session_on_execute(struct session *s, uint64_t request, struct wire_reader 
 	}
 	slot = session_slot(s, head.handle);
 	if (slot == NULL) {
+		session_reads_run(s);
 		for (uint32_t i = 0; i < head.count; i++)
 			session_unknown_statement(s, request + i, head.handle);
 		return true;
 	}
 	if (slot->statement->kind != STATEMENT_SELECT)
 		return execute_commands(s, slot->statement, &head, request, r);
-	return reads_by_key(s, slot->statement, &head)
-		? execute_read(s, slot->statement, request, r)
-		: execute_queries(s, slot->statement, &head, request, r);
+	if (!reads_by_key(s, slot->statement, &head))
+		return execute_queries(s, slot->statement, &head, request, r);
+	read_one(s, slot->statement, request, r);
+	return true;
+}
+
+/* --- read: executions of any queries, at one epoch --- */
+
+/* Whether there are `count` items, each with a row, and nothing behind them. */
+static bool items_whole(struct wire_reader r, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct wire_read_item item;
+		uint32_t size;
+
+		wire_get(&r, &item, sizeof(item));
+		size = r.bad || item.zero != 0 ? 0 : row_at(&r);
+		if (size == 0)
+			return false;
+		(void)wire_take(&r, size);
+	}
+	return r.left == 0;
+}
+
+static void read_item(struct session *s, uint64_t request, struct wire_reader *r)
+{
+	struct wire_read_item item;
+	const struct slot *slot;
+	struct error e;
+
+	wire_get(r, &item, sizeof(item));
+	slot = session_slot(s, item.handle);
+	if (slot != NULL && slot->statement->kind == STATEMENT_SELECT) {
+		read_one(s, slot->statement, request, r);
+		return;
+	}
+	session_reads_run(s);
+	(void)wire_take(r, row_at(r));
+	if (slot == NULL) {
+		session_unknown_statement(s, request, item.handle);
+		return;
+	}
+	error_set(&e, ERR_SYNTAX, 0, "prepared statement %u is not a query", item.handle);
+	session_error(s, request, 0, &e);
+}
+
+bool session_on_read(struct session *s, uint64_t request, struct wire_reader *r)
+{
+	struct wire_read head;
+	int status;
+
+	wire_get(r, &head, sizeof(head));
+	if (r->bad || head.count == 0 || head.count > LIMIT_EXECUTIONS_PER_FRAME ||
+		!items_whole(*r, head.count)) {
+		session_violation(s, request, "malformed read");
+		return true;
+	}
+	status = frame_begin(s, head.at_least, head.timeout_ms, request, head.count);
+	if (status <= 0)
+		return status < 0;
+	for (uint32_t i = 0; i < head.count && !s->c->closing; i++)
+		read_item(s, request + i, r);
+	frame_end(s);
+	return true;
 }
 
 /* --- query: text without parameters, prepared, run and released in one --- */
@@ -456,12 +530,32 @@ static int text_command(struct session *s, const struct statement *st, const voi
 	return status;
 }
 
+/* The statement of the text, prepared once however often the frame comes here. NULL: refused, and answered. */
+static struct statement *text_prepare(struct session *s, uint64_t request, struct wire_reader *r)
+{
+	struct statement *st = s->text;
+	struct error e;
+
+	if (st != NULL) {
+		s->text = NULL;
+		return st;
+	}
+	if (lf_prepare(&st, s->host->engine, (const char *)r->p, r->left, NULL, 0, &e) == 0 &&
+		st->nparams > 0) {
+		lf_release(s->host->engine, st);
+		st = NULL;
+		error_set(&e, ERR_UNDEFINED_PARAMETER, 0, "there is no parameter $1");
+	}
+	if (st == NULL)
+		session_error(s, request, 0, &e);
+	return st;
+}
+
 bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r)
 {
 	struct wire_query head;
 	struct statement *st;
 	uint64_t none[2] = { 0 }, epoch;
-	struct error e;
 	int status = 2;
 
 	wire_get(r, &head, sizeof(head));
@@ -477,21 +571,17 @@ bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r
 		lf_read_end(s->host->port);
 		status = 2;
 	}
-	if (lf_prepare(&st, s->host->engine, (const char *)r->p, r->left, NULL, 0, &e) != 0) {
-		session_error(s, request, 0, &e);
+	st = text_prepare(s, request, r);
+	if (st == NULL)
 		return true;
-	}
-	if (st->nparams == 0)
-		row_encode(&st->param_layout, NULL, none);
-	if (st->nparams > 0) {
-		error_set(&e, ERR_UNDEFINED_PARAMETER, 0, "there is no parameter $1");
-		session_error(s, request, 0, &e);
-	} else if (st->kind == STATEMENT_SELECT) {
+	row_encode(&st->param_layout, NULL, none);
+	if (st->kind == STATEMENT_SELECT)
 		text_select(s, st, none, request, head.at_least);
-	} else {
+	else
 		status = text_command(s, st, none, request, (enum lf_ack)head.ack);
-	}
-	if (status != 1)
+	if (status == 0)
+		s->text = st;
+	else if (status == 2)
 		lf_release(s->host->engine, st);
 	return status != 0;
 }

@@ -100,6 +100,7 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_EXECUTE: return session_on_execute(s, h->request, r, false);
 	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h->request, r, true);
 	case WIRE_QUERY: return session_on_query(s, h->request, r);
+	case WIRE_READ: return session_on_read(s, h->request, r);
 	case WIRE_PING:
 	case WIRE_INFO:
 		if (h->length != 0) {
@@ -179,6 +180,8 @@ bool session_free(struct session *s)
 	for (uint32_t i = 0; i < s->nslots; i++)
 		if (s->slots[i].statement != NULL)
 			session_slot_drop(s, i);
+	if (s->text != NULL)
+		lf_release(s->host->engine, s->text);
 	free(s->slots);
 	free(s);
 	return true;

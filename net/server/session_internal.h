@@ -36,6 +36,7 @@ struct session {
 	uint32_t pending; /* requests the engine has */
 	bool greeted;
 	uint32_t batch_done;    /* executions of the frame at the head already submitted */
+	struct statement *text; /* of the QUERY at the head, while a queue is full; else NULL */
 	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */
 	bool waiting;           /* in host->waiting */
 	struct session *next_waiting;
@@ -97,8 +98,9 @@ void session_on_schema(struct session *s, uint64_t request, struct wire_reader *
 /* Run the reads that session_on_execute() has put off (connection.h). To be called before anything else is
  * done for the connection, and before the bytes of their frames go away. */
 void session_reads_run(struct session *s);
-/* The frames EXECUTE, EXECUTE_BATCH and QUERY. False: try the same frame again later. */
+/* The frames EXECUTE, EXECUTE_BATCH, READ and QUERY. False: try the same frame again later. */
 bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch);
+bool session_on_read(struct session *s, uint64_t request, struct wire_reader *r);
 bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r);
 
 #endif

@@ -25,6 +25,7 @@ enum wire_type {
 	WIRE_PING,
 	WIRE_INFO,
 	WIRE_SCHEMA,
+	WIRE_READ,
 	/* server to client */
 	WIRE_HELLO_OK = 64,
 	WIRE_PREPARED,
@@ -69,6 +70,16 @@ struct wire_execute {
 	uint32_t timeout_ms;
 	uint32_t count;
 	uint64_t at_least;
+};
+/* The head of READ; `count` times an item and its packed parameter row follow. */
+struct wire_read {
+	uint32_t count;
+	uint32_t timeout_ms;
+	uint64_t at_least;
+};
+struct wire_read_item {
+	uint32_t handle;
+	uint32_t zero;
 };
 /* The head of QUERY; the text follows. */
 struct wire_query {
@@ -117,7 +128,8 @@ struct wire_error {
 	int32_t position;
 };
 _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
-		sizeof(struct wire_execute) == 24 && sizeof(struct wire_query) == 16 &&
+		sizeof(struct wire_execute) == 24 && sizeof(struct wire_read) == 16 &&
+		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_query) == 16 &&
 		sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
 		sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
 		sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16,

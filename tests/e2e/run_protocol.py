@@ -85,6 +85,11 @@ def execute_head(handle=0, ack=2, zero=b"\0\0\0", timeout=0, count=1, at_least=0
     return struct.pack("<IB", handle, ack) + zero + struct.pack("<IIQ", timeout, count, at_least)
 
 
+def read_frame(*items, count=None, zero=0):
+    return frame(READ, 9, struct.pack("<IIQ", len(items) if count is None else count, 0, 0) +
+                 b"".join(struct.pack("<II", 0, zero) + item for item in items))
+
+
 ROW = row("qi", [7, 7])
 QUERY_HEAD = struct.pack("<B3xIQ", 2, 0, 0)
 # what, bytes, request id of the answer
@@ -93,13 +98,14 @@ VIOLATIONS = [
     ("hello of another kind of protocol", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", None),
     ("unknown type 0", frame(0, 9), 9),
     ("unknown type 11", frame(11, 9), 9),
+    ("unknown type 12", frame(12, 9), 9),
     ("unknown type 255", frame(255, 9), 9),
     ("an answer's type", frame(DONE, 9, bytes(24)), 9),
     ("flag MORE", frame(PING, 9, flags=1), 9),
     ("flag ASYNC", frame(PING, 9, flags=2), 9),
     ("unknown flag", frame(PING, 9, flags=128), 9),
     ("header's zero", frame(PING, 9, zero=1), 9),
-    ("longer than allowed", frame(PING, 9, length=1 << 20), 9),
+    ("longer than allowed", frame(PING, 9, length=(1088 << 10) + 1), 9),
     ("longest length", frame(PING, 9, length=(1 << 32) - 1), 9),
     ("ping with a body", frame(PING, 9, b"x"), 9),
     ("info with a body", frame(INFO, 9, b"x"), 9),
@@ -131,6 +137,18 @@ VIOLATIONS = [
     ("batch: too many", frame(EXECUTE_BATCH, 9, execute_head(count=65536) + b"\x08\0\0\0\0\0\0\0" * 65536),
      9),
     ("batch: count without rows", frame(EXECUTE_BATCH, 9, execute_head(count=(1 << 32) - 1)), 9),
+    ("read: empty", frame(READ, 9), 9),
+    ("read: short head", frame(READ, 9, bytes(15)), 9),
+    ("read: count 0", read_frame(count=0), 9),
+    ("read: count without reads", read_frame(count=(1 << 32) - 1), 9),
+    ("read: too many", read_frame(*[b"\x08\0\0\0\0\0\0\0"] * 65536), 9),
+    ("read: one missing", read_frame(ROW, ROW, count=3), 9),
+    ("read: one too many", read_frame(ROW, ROW, count=1), 9),
+    ("read: no row", read_frame(b""), 9),
+    ("read: row of size 0", read_frame(bytes(8)), 9),
+    ("read: row longer than the frame", read_frame(ROW, struct.pack("<I", 64) + ROW[4:]), 9),
+    ("read: bytes behind", read_frame(ROW + b"x", count=1), 9),
+    ("read: zeros", read_frame(ROW, zero=1), 9),
     ("query: empty", frame(QUERY, 9), 9),
     ("query: short head", frame(QUERY, 9, QUERY_HEAD[:15]), 9),
     ("query: ack 3", frame(QUERY, 9, b"\3" + QUERY_HEAD[1:] + b"SELECT 1"), 9),
@@ -146,7 +164,7 @@ GREETINGS = [
 ]
 
 
-@test("--max-frame", "640K")
+@test("--max-frame", "1088K")
 def violations(server):
     witness = table(server)
     before = witness.info()
@@ -273,6 +291,71 @@ def refused_requests(server):
 def results_in_order(c, data, n):
     c.send(data)
     return [c.receive() for _ in range(n)]
+
+
+@test(reactors=2)
+def reads_in_one_request(server):
+    """Reads of different queries: answered one by one in their order, all at one epoch."""
+    c = table(server)
+    equal(c.run("CREATE MATERIALIZED VIEW v AS SELECT n, count(*) AS c FROM t GROUP BY n").kind, DONE, "view")
+    equal(c.run("CREATE UNIQUE INDEX ON v (n)").kind, DONE, "index")
+    insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
+    by_key = c.prepare("SELECT n FROM t WHERE id = $1").handle
+    group = c.prepare("SELECT c FROM v WHERE n = $1").handle
+    everything = c.prepare("SELECT id FROM t WHERE id < $1 ORDER BY id").handle
+    none = c.prepare("SELECT count(*) FROM t").handle
+    refusing = c.prepare("SELECT 1 / n FROM t WHERE id = $1").handle
+    c.send(c.execute(insert, *[row("qi", [i, i % 3]) for i in range(90)]))
+    results(c, 90)
+    key, n, whole = row("q", [4]), row("i", [2]), row("q", [3])
+    got = results_in_order(c, c.read(
+        (by_key, key), (by_key, row("q", [-1])), (group, n), (everything, whole), (insert, row("qi", [1000, 1])),
+        (by_key, n[:-1] + b"x"), (99, key), (0xFFFFFFFF, key), (refusing, row("q", [0])), (none, row("", [])),
+        (group, n), request=500), 11)
+    equal([a.request for a in got], list(range(500, 511)), "the order")
+    equal([a.rows(k) for a, k in zip(got[:4], "iiqq")], [[[1]], [], [[30]], [[0], [1], [2]]], "rows")
+    for a, state in zip(got[4:9], ("42601", "22P03", "26000", "26000", "22012")):
+        refused(a, state, "read %d" % a.request)
+    equal([a.rows("q") for a in got[9:]], [[[90]], [[30]]], "rows behind errors")
+    equal(len({a.epoch for a in got if a.kind == ROWS}), 1, "epochs")
+    equal(c.info()["rows"], 93, "nothing was inserted")
+    # As many as a frame may have; neighbours of one query and changing ones.
+    for some in ([(by_key, row("q", [i % 90])) for i in range(65535)],
+                 [((by_key, group)[i % 2], (row("q", [5]), n)[i % 2]) for i in range(1000)]):
+        c.send(c.read(*some, request=1000))
+        got = [c.receive() for _ in some]
+        equal([a.request for a in got], list(range(1000, 1000 + len(some))), "the order of many")
+        equal({(a.kind, a.count) for a in got}, {(ROWS, 1)}, "answers")
+        equal(len({a.epoch for a in got}), 1, "epochs")
+    # An epoch that is waited for, and one that does not come.
+    visible = c.info()["visible"]
+    for a in results_in_order(c, c.read((by_key, key), (99, key), at_least=visible + 1000, timeout=20), 2):
+        refused(a, "LF001", "not yet")
+    other = Connection(server.address)
+    c.send(c.read((by_key, row("q", [5000])), (none, row("", [])), at_least=visible + 1, timeout=60000) +
+           frame(PING, 2))
+    other.run("INSERT INTO t VALUES (5000, 7)")
+    got = [c.receive() for _ in range(3)]
+    equal([a.kind for a in got], [ROWS, ROWS, PONG], "what waited")
+    equal([got[0].rows("i"), got[1].rows("q")], [[[7]], [[91]]], "what was waited for")
+
+
+@test()
+def errors_keep_the_order(server):
+    """Answers to reads come in the order of their requests, also those that are refused."""
+    c = table(server)
+    select = c.prepare("SELECT n FROM t WHERE id = $1").handle
+    key = row("q", [1])
+    bad = key[:-1] + b"x"
+    for what, data, n in (
+            ("frames", c.execute(select, key, request=1) + c.execute(select, bad, request=2) +
+             c.execute(select, key, request=3) + c.execute(99, key, request=4) +
+             c.execute(select, key, request=5), 5),
+            ("a batch", c.execute(select, key, bad, key, bad, request=1), 4),
+            ("reads", c.read((select, key), (99, key), (select, key), (select, bad), request=1), 4)):
+        got = results_in_order(c, data, n)
+        equal([a.request for a in got], list(range(1, n + 1)), what)
+        equal([a.kind for a in got], [ROWS, ERROR, ROWS, ERROR, ROWS][:n], what)
 
 
 @test()

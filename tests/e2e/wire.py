@@ -5,7 +5,7 @@ import socket
 import struct
 
 MAGIC = 0x444C464C
-HELLO, PREPARE, CLOSE, EXECUTE, EXECUTE_BATCH, QUERY, PING, INFO, SCHEMA = range(1, 10)
+HELLO, PREPARE, CLOSE, EXECUTE, EXECUTE_BATCH, QUERY, PING, INFO, SCHEMA, READ = range(1, 11)
 HELLO_OK, PREPARED, CLOSED, DONE, ROWS, ERROR, PONG, INFO_OK, DONE_BATCH, SCHEMA_OK = range(64, 74)
 MORE, ASYNC = 1, 2
 ACCEPTED, DURABLE, VISIBLE = 0, 1, 2
@@ -149,6 +149,12 @@ class Connection:
         count = len(rows) if count is None else count
         return frame(EXECUTE if count == 1 else EXECUTE_BATCH, self.request() if request is None else request,
                      struct.pack("<IB3xIIQ", handle, ack, timeout, count, at_least) + b"".join(rows))
+
+    def read(self, *reads, timeout=0, at_least=0, request=None, count=None):
+        """The bytes of READ. reads: (handle, row) each."""
+        return frame(READ, self.request() if request is None else request,
+                     struct.pack("<IIQ", len(reads) if count is None else count, timeout, at_least) +
+                     b"".join(struct.pack("<II", handle, 0) + packed for handle, packed in reads))
 
     def query(self, text, ack=VISIBLE, timeout=0, at_least=0, request=None):
         """The bytes of QUERY."""
