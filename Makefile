@@ -241,6 +241,6 @@ clean: ## remove what was built
 	$(Q)rm -rf build compile_commands.json
 
 help: ## this list
-	$(Q)grep -hE '^[a-z_.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z_.-]+):.*## /  \1\t/' | expand -t 26
+	$(Q)grep -hE '^[a-z0-9_.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9_.-]+):.*## /  \1\t/' | expand -t 26
 
 -include $(shell find $(BUILD)/obj $(BUILD)/obj-client -name '*.d' 2>/dev/null)
