@@ -62,7 +62,8 @@ static int load_and_report(const struct options *o, struct lf_client *c, const c
 	} else {
 		if (r.errors > 0 || r.wrong > 0)
 			status = -1;
-		if (r.errors == 0 && verify(o, c, state, r.epoch, checked, &equal) != 0)
+		if (r.errors == 0 && r.wrong == 0 &&
+			verify(o, c, state, r.epoch, checked, &equal) != 0)
 			status = -1;
 		if (o->json)
 			report_json(stdout, o, &r, checked, equal);
