@@ -171,6 +171,10 @@ def test_acks(server):
     same("INSERT (accepted)\n" * 3, done.stdout, "accepted")
     check("23505" in done.stderr and "accepted" in done.stderr, "an accepted command's error", done.stderr)
     same("count\n2\n", cli(server, "-c", "SELECT count(*) FROM n WHERE id >= 50").stdout, "accepted")
+    # The last command's error is waited for; without that some of these would miss it.
+    for _ in range(30):
+        done = cli(server, "--ack", "accepted", "-c", "INSERT INTO n VALUES (1, 0)", code=1)
+        check("23505" in done.stderr, "the last accepted command's error", done.stderr)
 
 
 def test_meta(server):
