@@ -1,11 +1,18 @@
 /*
  * hashdir.c: see hashdir.h.
  *
- * top (2^depth pointers, by the top bits of the hash) → segment (64 buckets) → bucket (64 bytes: 8 tags of
- * which 7 count, 7 slots) → object. An object may be in two buckets of its segment, b and b ^ (tag bits);
- * when both are full the segment is split in two by its next hash bit, with every object keeping its bucket. A
- * split copies 4 KiB; nothing ever copies the whole directory. The top doubles when a segment as deep as it is
- * split: one copy of 8 bytes a segment (20 M objects: half a megabyte).
+ * top (2^depth pointers, by the top bits of the hash) → segment (64 buckets) → bucket (64 bytes: 7 tags, a
+ * byte of flags, 7 slots) → object. An object may be in two buckets of its segment, b and b ^ (tag bits); when
+ * both are full the segment is split in two by its next hash bit, with every object keeping its bucket. A split
+ * copies 4 KiB; nothing ever copies the whole directory. The top doubles when a segment as deep as it is split:
+ * one copy of 8 bytes a segment (20 M objects: half a megabyte).
+ *
+ * An object goes to its second bucket only when the first is nearly full and the second is emptier; then the
+ * first is marked as spilled, for as long as the segment lasts: so most probes, also those that find nothing,
+ * look at one bucket. With SPILL_FROM 5 a segment is split at 79% of its slots and one bucket in eight is
+ * spilled on the way there; with 4 it is 82% and one in five, with 7 61% and one in eighty. Each
+ * guest of a bucket is marked too; with its tag that tells its first bucket, so that a split marks the halves
+ * anew without looking at the objects.
  *
  * Budget of a probe: top, bucket, object: three cache misses, the first usually in cache. A slot holds 16 bits
  * of the hash above the pointer, so a split reads objects only below 2^16 segments deep.
@@ -25,7 +32,7 @@
 
 #include "core/base/assert.h"
 
-enum { DEPTH_MAX = 40, HASH_BITS_IN_SLOT = 16 };
+enum { DEPTH_MAX = 40, HASH_BITS_IN_SLOT = 16, SPILL_FROM = 5 };
 
 static size_t top_bytes(uint64_t depth)
 {
@@ -97,13 +104,15 @@ static void split_fill(
 		for (unsigned i = 0; i < HASHDIR_SLOTS; i++) {
 			const struct hashdir_bucket *from = &s->buckets[b];
 			uint64_t tag = from->tags >> (8 * i) & 0xff;
-			struct hashdir_bucket *to;
+			struct hashdir_segment *to;
 
 			if (tag == 0)
 				continue;
-			to = &half[(slot_hash(d, from->slots[i], s->depth) & bit) != 0]->buckets[b];
-			to->slots[i] = from->slots[i];
-			to->tags |= tag << (8 * i);
+			to = half[(slot_hash(d, from->slots[i], s->depth) & bit) != 0];
+			to->buckets[b].slots[i] = from->slots[i];
+			to->buckets[b].tags |= tag << (8 * i) | (from->tags & HASHDIR_GUEST(i));
+			if (from->tags & HASHDIR_GUEST(i))
+				to->buckets[hashdir_other(b, tag)].tags |= HASHDIR_SPILLED;
 		}
 }
 
@@ -162,29 +171,35 @@ static unsigned free_slot(uint64_t tags)
 
 int hashdir_insert(struct hashdir *d, uint64_t hash, uint64_t epoch, const void *object)
 {
+	uint64_t tag = hashdir_tag(hash);
+
 	DEBUG_ASSERT((uint64_t)(uintptr_t)object >> 48 == 0);
 	for (;;) {
 		struct hashdir_segment *s = hashdir_segment(d, hash);
-		struct hashdir_bucket *b = &s->buckets[hashdir_first(hash)];
+		struct hashdir_bucket *first = &s->buckets[hashdir_first(hash)], *b = first;
 		unsigned i = free_slot(b->tags);
+		uint64_t tags = tag << (8 * i);
 
-		/* The first one until it is nearly full, so that most probes need no other; then the
-		 * emptier one, as far as the first free slot tells. */
-		if (i >= HASHDIR_SLOTS - 2) {
-			struct hashdir_bucket *other = &s->buckets[hashdir_second(hash)];
+		if (i >= SPILL_FROM) {
+			struct hashdir_bucket *other =
+				&s->buckets[hashdir_other(hashdir_first(hash), tag)];
 			unsigned k = free_slot(other->tags);
 
 			if (k < i) {
 				b = other;
 				i = k;
+				tags = tag << (8 * i) | HASHDIR_GUEST(i);
 			}
 		}
 		if (i < HASHDIR_SLOTS) {
-			/* The slot before the tag that makes it count. */
+			/* The slot before the tag that makes it count, and that the first bucket has
+			 * spilled before anything it spilled. */
 			__atomic_store_n(&b->slots[i],
 				(uint64_t)(uintptr_t)object | hash >> 48 << 48, __ATOMIC_RELEASE);
-			__atomic_store_n(
-				&b->tags, b->tags | hashdir_tag(hash) << (8 * i), __ATOMIC_RELEASE);
+			if (b != first)
+				__atomic_store_n(&first->tags, first->tags | HASHDIR_SPILLED,
+					__ATOMIC_RELEASE);
+			__atomic_store_n(&b->tags, b->tags | tags, __ATOMIC_RELEASE);
 			return 0;
 		}
 		if (split(d, hash, epoch) != 0)
@@ -260,7 +275,12 @@ static uint64_t segment_check(
 				continue;
 			hash = d->hash_of(d->arg, hashdir_object(s->buckets[b].slots[i]));
 			ASSERT(tag == hashdir_tag(hash));
-			ASSERT(b == hashdir_first(hash) || b == hashdir_second(hash));
+			if (s->buckets[b].tags & HASHDIR_GUEST(i)) {
+				ASSERT(b == hashdir_other(hashdir_first(hash), tag));
+				ASSERT(s->buckets[hashdir_first(hash)].tags & HASHDIR_SPILLED);
+			} else {
+				ASSERT(b == hashdir_first(hash));
+			}
 			ASSERT(s->buckets[b].slots[i] >> 48 == hash >> 48);
 			ASSERT(s->depth == 0 || hash >> (64 - s->depth) == prefix);
 			n++;

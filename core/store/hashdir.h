@@ -23,8 +23,13 @@
 
 enum { HASHDIR_SLOTS = 7, HASHDIR_BUCKETS = 64 };
 
+/* Of a bucket's tags: an object that belongs here stands in its second bucket. */
+#define HASHDIR_SPILLED (UINT64_C(1) << 63)
+/* … slot i holds an object whose first bucket is another. */
+#define HASHDIR_GUEST(i) (UINT64_C(1) << (56 + (i)))
+
 struct hashdir_bucket {
-	uint64_t tags;                 /* byte i: tag of slot i, 0: free; byte 7 unused */
+	uint64_t tags; /* byte i: tag of slot i, 0: free; byte 7: HASHDIR_SPILLED … */
 	uint64_t slots[HASHDIR_SLOTS]; /* 48 bits pointer, the 16 top bits of the hash above */
 };
 _Static_assert(sizeof(struct hashdir_bucket) == 64, "a bucket is a cache line");
@@ -70,10 +75,10 @@ static inline unsigned hashdir_first(uint64_t hash)
 	return (unsigned)(hash % HASHDIR_BUCKETS);
 }
 
-/* Never the first one: they differ by an odd number. */
-static inline unsigned hashdir_second(uint64_t hash)
+/* The other bucket of an object in bucket b, either way: they differ by an odd number that the tag gives. */
+static inline unsigned hashdir_other(unsigned b, uint64_t tag)
 {
-	return hashdir_first(hash) ^ ((unsigned)(hash >> 16) % HASHDIR_BUCKETS | 1);
+	return b ^ ((unsigned)(tag >> 1) % HASHDIR_BUCKETS | 1);
 }
 
 /* Bytes of w that are equal to tag, as the high bit of each byte. Exact: a free slot still holds its last
@@ -120,17 +125,19 @@ struct hashdir_probe {
 	struct hashdir_bucket *bucket;
 	uint64_t hash, matches;
 	unsigned slot;
-	bool second;
+	bool spilled; /* the second bucket is still to be looked at */
 };
 
 static inline struct hashdir_probe hashdir_probe_in(struct hashdir_segment *s, uint64_t hash)
 {
 	struct hashdir_bucket *b = &s->buckets[hashdir_first(hash)];
+	uint64_t tags = hashdir_tags(b);
 
 	return (struct hashdir_probe){ .segment = s,
 		.bucket = b,
 		.hash = hash,
-		.matches = hashdir_matches(hashdir_tags(b), hashdir_tag(hash)) };
+		.matches = hashdir_matches(tags, hashdir_tag(hash)),
+		.spilled = (tags & HASHDIR_SPILLED) != 0 };
 }
 
 static inline struct hashdir_probe hashdir_probe(const struct hashdir *d, uint64_t hash)
@@ -145,10 +152,11 @@ static inline void *hashdir_next(struct hashdir_probe *p)
 		uint64_t slot;
 
 		if (p->matches == 0) {
-			if (p->second)
+			if (!p->spilled)
 				return NULL;
-			p->second = true;
-			p->bucket = &p->segment->buckets[hashdir_second(p->hash)];
+			p->spilled = false;
+			p->bucket = &p->segment->buckets[hashdir_other(
+				hashdir_first(p->hash), hashdir_tag(p->hash))];
 			p->matches = hashdir_matches(hashdir_tags(p->bucket), hashdir_tag(p->hash));
 			continue;
 		}
@@ -180,8 +188,9 @@ static inline void hashdir_replace(const struct hashdir_probe *p, const void *ob
 /* Free the place the probe stands at. */
 static inline void hashdir_remove(const struct hashdir_probe *p)
 {
-	__atomic_store_n(&p->bucket->tags, p->bucket->tags & ~(UINT64_C(0xff) << (8 * p->slot)),
-		__ATOMIC_RELEASE);
+	uint64_t mask = UINT64_C(0xff) << (8 * p->slot) | HASHDIR_GUEST(p->slot);
+
+	__atomic_store_n(&p->bucket->tags, p->bucket->tags & ~mask, __ATOMIC_RELEASE);
 }
 
 /* Every object that was there when the scan began and still is, once, while the directory grows. */

@@ -140,8 +140,9 @@ void table_read_batch(const struct table *const *t, unsigned n, const uint64_t *
 		if (p.matches != 0)
 			__builtin_prefetch(hashdir_object(
 				hashdir_slot(p.bucket, (unsigned)__builtin_ctzll(p.matches) / 8)));
-		else
-			__builtin_prefetch(&segments[i]->buckets[hashdir_second(hashes[i])]);
+		else if (p.spilled)
+			__builtin_prefetch(&segments[i]->buckets[hashdir_other(
+				hashdir_first(hashes[i]), hashdir_tag(hashes[i]))]);
 	}
 	for (unsigned i = 0; i < n; i++)
 		out[i] = segment_read(t[i], segments[i], hashes[i], kl, krows[i], kcols, v);
