@@ -114,12 +114,13 @@ static void on_rows(struct lf_client *c, const struct wire_header *h, struct wir
 	const struct group *g)
 {
 	bool more = h->flags & WIRE_FLAG_MORE, partial;
+	struct shape *shape = request_shape(g, h->request);
 	struct wire_rows head;
 	struct lf_result *r;
 	int status;
 
 	wire_get(in, &head, sizeof(head));
-	if (in->bad || g->shape == NULL || (!more && g->shape->kind != LF_STATEMENT_QUERY)) {
+	if (in->bad || shape == NULL || (!more && shape->kind != LF_STATEMENT_QUERY)) {
 		violation(c, "rows that nobody asked for");
 		return;
 	}
@@ -132,7 +133,7 @@ static void on_rows(struct lf_client *c, const struct wire_header *h, struct wir
 		}
 		partial = true;
 	}
-	r->shape = g->shape;
+	r->shape = shape;
 	r->epoch = head.epoch;
 	r->request = h->request;
 	status = r->used + h->length > c->options.result_max

@@ -101,6 +101,7 @@ enum operation {
 	OPERATION_PREPARE,
 	OPERATION_CLOSE,
 	OPERATION_EXECUTE,
+	OPERATION_READ,
 	OPERATION_QUERY,
 	OPERATION_PING,
 	OPERATION_INFO,
@@ -117,6 +118,7 @@ struct group {
 	void *arg;
 	struct lf_statement *statement; /* EXECUTE */
 	struct shape *shape;            /* of the rows: the statement's; QUERY: held */
+	struct lf_statement **reads;    /* READ: the statement of each request */
 	struct lf_client_error *error;  /* the first, for `all` */
 	uint32_t next;                  /* free ones: index plus one */
 };
@@ -159,6 +161,7 @@ struct lf_client {
 	size_t batch_at;
 	uint32_t batch_n;
 	struct group batch; /* what its group will be */
+	uint32_t reads_cap; /* of batch.reads */
 
 	struct lf_result view;      /* the answer given to callbacks */
 	struct lf_result *partials; /* answers of which more frames follow */
@@ -218,11 +221,15 @@ int request_send(struct lf_client *c, enum wire_type type, const void *head, siz
 	struct lf_client_error *e);
 /* The group's index of an unanswered request; -1: there is none of that number. */
 int64_t request_find(const struct lf_client *c, uint64_t request);
+/* What its rows are like; NULL: it has none. */
+struct shape *request_shape(const struct group *g, uint64_t request);
 /* The request has its answer, r: take it out of the table and tell whoever waits. */
 void request_answer(struct lf_client *c, uint64_t request, struct lf_result *r);
 /* The same for a command that simply succeeded. */
 void request_succeed(
 	struct lf_client *c, uint32_t group, uint64_t request, uint64_t epoch, uint64_t count);
+/* READ's statements are used no more. */
+void reads_release(struct group *g, uint32_t n);
 /* Answer everything outstanding with 08006. */
 void request_fail_all(struct lf_client *c);
 

@@ -263,6 +263,18 @@ LF_API int lf_client_execute(struct lf_client *c, struct lf_statement *s, const 
 LF_API int lf_client_query(struct lf_client *c, const char *text, size_t len,
 	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e);
 
+/* One of several reads. */
+struct lf_client_read {
+	struct lf_statement *statement; /* of a query */
+	const struct lf_params *params; /* may be NULL when it has no parameters */
+	struct lf_result *result;       /* may be NULL; else as in lf_client_execute() */
+};
+/* Read n queries (1…65,535), also different ones, in one request and wait for their answers: all are of one
+ * epoch. 0; -1 when one failed: *e is the first error, each result has its own, and the others are good. 42601 a
+ * statement is not a query, 54000 they do not fit one frame. */
+LF_API int lf_client_read(struct lf_client *c, const struct lf_client_read *reads, unsigned n,
+	const struct lf_client_call *how, struct lf_client_error *e);
+
 /* --- many requests under way --- */
 
 enum { LF_WOULD_BLOCK = 1 };
@@ -309,6 +321,13 @@ LF_API int lf_client_batch_add(
  * server. */
 LF_API int lf_client_batch_add_rows(
 	struct lf_client *c, const void *rows, size_t bytes, unsigned n, struct lf_client_error *e);
+/* A batch of reads: executions of any queries, which all see one epoch. Otherwise as
+ * lf_client_batch_begin(), and ended or cancelled like that batch. */
+LF_API int lf_client_reads_begin(struct lf_client *c, const struct lf_client_call *how,
+	lf_client_on_result each, lf_client_on_batch all, void *arg, struct lf_client_error *e);
+/* As lf_client_batch_add(). 42601: the statement is not a query. */
+LF_API int lf_client_reads_add(struct lf_client *c, struct lf_statement *s,
+	const struct lf_params *p, struct lf_client_error *e);
 /* Send it. *first as in struct lf_client_batch. An empty batch sends nothing and calls nothing. */
 LF_API int lf_client_batch_end(struct lf_client *c, uint64_t *first, struct lf_client_error *e);
 /* Forget what was added. */

@@ -34,6 +34,14 @@ static int group_take(struct lf_client *c, uint32_t *out)
 	return 0;
 }
 
+void reads_release(struct group *g, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		statement_unuse(g->reads[i]);
+	free(g->reads);
+	g->reads = NULL;
+}
+
 /* All its requests are answered. */
 static void group_finish(struct lf_client *c, uint32_t index)
 {
@@ -49,6 +57,8 @@ static void group_finish(struct lf_client *c, uint32_t index)
 	free(g.error);
 	if (g.statement != NULL)
 		statement_unuse(g.statement);
+	if (g.reads != NULL)
+		reads_release(&g, g.n);
 	if (g.op == OPERATION_QUERY)
 		shape_release(g.shape);
 }
@@ -66,6 +76,11 @@ int64_t request_find(const struct lf_client *c, uint64_t request)
 	if (request - c->oldest >= c->next - c->oldest)
 		return -1;
 	return (int64_t)c->slots[request & c->mask] - 1;
+}
+
+struct shape *request_shape(const struct group *g, uint64_t request)
+{
+	return g->reads != NULL ? g->reads[request - g->first]->shape : g->shape;
 }
 
 int request_enter(struct lf_client *c, const struct group *g, uint32_t n, uint64_t *request)
@@ -173,14 +188,15 @@ static int completions_grow(struct lf_client *c)
 /* Keep the answer for lf_client_next(). */
 static void complete(struct lf_client *c, const struct group *g, const struct lf_result *r)
 {
+	const struct shape *shape = request_shape(g, r->request);
 	struct lf_client_completion done = { r->request, g->arg, r->epoch, r->count, NULL };
 
 	if (c->completions_n == c->completions_cap && completions_grow(c) != 0) {
 		client_break(c, "53200", "out of memory");
 		return;
 	}
-	if (r->failed || r->nrows > 0 || r->parts_all > 1 || g->shape == NULL ||
-		g->shape->kind == LF_STATEMENT_QUERY) {
+	if (r->failed || r->nrows > 0 || r->parts_all > 1 || shape == NULL ||
+		shape->kind == LF_STATEMENT_QUERY) {
 		struct lf_result *copy = result_take(c);
 
 		if (copy == NULL || lf_result_copy(copy, r) != 0) {

@@ -3,6 +3,8 @@
  */
 #include "net/client/client_internal.h"
 
+#include <stdlib.h>
+
 static int check_call(const struct lf_client_call *how, struct lf_client_error *e)
 {
 	if (how != NULL && (unsigned)how->ack > LF_ACK_VISIBLE)
@@ -127,44 +129,70 @@ static size_t batch_length(const struct lf_client *c)
 	return c->out.used - c->out.head - c->batch_at - WIRE_HEADER;
 }
 
+/* Open a frame whose length, request and count are filled in at the end. */
+static int batch_start(struct lf_client *c, enum wire_type type, const void *head, size_t nhead,
+	const struct group *g, struct lf_client_error *e)
+{
+	struct wire_header h = { .type = (uint8_t)type };
+	int status = request_admit(c, nhead, 1, false, e);
+	unsigned char *p;
+
+	if (status != 0)
+		return status;
+	p = client_buffer_room(&c->out, sizeof(h) + nhead);
+	if (p == NULL)
+		return client_no_memory(e);
+	memcpy(p, &h, sizeof(h));
+	memcpy(p + sizeof(h), head, nhead);
+	c->batch_at = c->out.used - c->out.head;
+	c->out.used += sizeof(h) + nhead;
+	c->batching = true;
+	c->batch_n = 0;
+	c->batch = *g;
+	c->reads_cap = 0;
+	return 0;
+}
+
 int lf_client_batch_begin(struct lf_client *c, struct lf_statement *s,
 	const struct lf_client_call *how, lf_client_on_result each, lf_client_on_batch all,
 	void *arg, struct lf_client_error *e)
 {
-	struct wire_header h = { .type = WIRE_EXECUTE_BATCH };
+	struct group g = execution(s, each, all, arg);
 	struct wire_execute head;
-	unsigned char *p;
-	int status;
 
 	if (client_ready(c, false, e) != 0 || execute_head(&head, c, s, how, e) != 0)
 		return -1;
-	status = request_admit(c, sizeof(head), 1, false, e);
-	if (status != 0)
-		return status;
-	p = client_buffer_room(&c->out, sizeof(h) + sizeof(head));
-	if (p == NULL)
-		return client_no_memory(e);
-	memcpy(p, &h, sizeof(h));
-	memcpy(p + sizeof(h), &head, sizeof(head));
-	c->batch_at = c->out.used - c->out.head;
-	c->out.used += sizeof(h) + sizeof(head);
-	c->batching = true;
-	c->batch_n = 0;
-	c->batch = execution(s, each, all, arg);
+	return batch_start(c, WIRE_EXECUTE_BATCH, &head, sizeof(head), &g, e);
+}
+
+int lf_client_reads_begin(struct lf_client *c, const struct lf_client_call *how,
+	lf_client_on_result each, lf_client_on_batch all, void *arg, struct lf_client_error *e)
+{
+	struct group g = { .op = OPERATION_READ, .each = each, .all = all, .arg = arg };
+	struct wire_read head = { .count = 0 };
+
+	if (client_ready(c, false, e) != 0 || check_call(how, e) != 0)
+		return -1;
+	if (how != NULL) {
+		head.timeout_ms = how->timeout_ms;
+		head.at_least = at_least(c, how);
+	}
+	return batch_start(c, WIRE_READ, &head, sizeof(head), &g, e);
+}
+
+static int batch_open(const struct lf_client *c, enum operation op, struct lf_client_error *e)
+{
+	if (!c->batching)
+		return client_error(e, "55000", "no batch has been begun");
+	if (c->batch.op != op)
+		return client_error(e, "55000", "the batch that has been begun is of another kind");
 	return 0;
 }
 
-static int batch_open(const struct lf_client *c, struct lf_client_error *e)
-{
-	return c->batching ? 0 : client_error(e, "55000", "no batch has been begun");
-}
-
-/* Add n rows that are known to be whole. */
-static int batch_put(struct lf_client *c, const unsigned char *rows, size_t bytes, unsigned n,
-	struct lf_client_error *e)
+/* Whether n executions in `bytes` bytes more fit the batch. 0, LF_WOULD_BLOCK, -1. */
+static int batch_admit(struct lf_client *c, size_t bytes, unsigned n, struct lf_client_error *e)
 {
 	size_t length = batch_length(c), most = c->options.output_max, most_now;
-	unsigned char *p;
 
 	if (c->server.frame_max != 0 && most > c->server.frame_max)
 		most = c->server.frame_max;
@@ -172,15 +200,25 @@ static int batch_put(struct lf_client *c, const unsigned char *rows, size_t byte
 	most_now = c->batch_n == 0 && c->batch_at == 0 && c->server.frame_max != 0
 		? c->server.frame_max
 		: most;
-	if (n > CLIENT_BATCH_MAX - c->batch_n || request_full(c, c->batch_n + n) ||
-		bytes > most_now || length > most_now - bytes ||
-		(c->batch_at > 0 && c->batch_at + length + bytes > c->options.output_max)) {
-		if (c->batch_n == 0 && c->batch_at == 0 && c->inflight == 0 &&
-			c->completions_n == 0)
-			return client_error(e, "54000",
-				"%u executions of %zu bytes do not fit one frame", n, bytes);
-		return LF_WOULD_BLOCK;
-	}
+	if (n <= CLIENT_BATCH_MAX - c->batch_n && !request_full(c, c->batch_n + n) &&
+		bytes <= most_now && length <= most_now - bytes &&
+		(c->batch_at == 0 || c->batch_at + length + bytes <= c->options.output_max))
+		return 0;
+	if (c->batch_n == 0 && c->batch_at == 0 && c->inflight == 0 && c->completions_n == 0)
+		return client_error(
+			e, "54000", "%u executions of %zu bytes do not fit one frame", n, bytes);
+	return LF_WOULD_BLOCK;
+}
+
+/* Add n rows that are known to be whole. */
+static int batch_put(struct lf_client *c, const unsigned char *rows, size_t bytes, unsigned n,
+	struct lf_client_error *e)
+{
+	int status = batch_admit(c, bytes, n, e);
+	unsigned char *p;
+
+	if (status != 0)
+		return status;
 	p = client_buffer_room(&c->out, bytes);
 	if (p == NULL)
 		return client_no_memory(e);
@@ -195,9 +233,56 @@ int lf_client_batch_add(struct lf_client *c, const struct lf_params *p, struct l
 	const unsigned char *row;
 	size_t size;
 
-	if (batch_open(c, e) != 0 || params_row(c->batch.shape, p, &row, &size, e) != 0)
+	if (batch_open(c, OPERATION_EXECUTE, e) != 0 ||
+		params_row(c->batch.shape, p, &row, &size, e) != 0)
 		return -1;
 	return batch_put(c, row, size, 1, e);
+}
+
+/* Note whose read the next one is. */
+static int reads_note(struct lf_client *c, struct lf_statement *s, struct lf_client_error *e)
+{
+	if (c->batch_n == c->reads_cap) {
+		uint32_t cap = c->reads_cap == 0 ? 16 : 2 * c->reads_cap;
+		struct lf_statement **grown = realloc(
+			c->batch.reads, cap * sizeof(struct lf_statement *));
+
+		if (grown == NULL)
+			return client_no_memory(e);
+		c->batch.reads = grown;
+		c->reads_cap = cap;
+	}
+	c->batch.reads[c->batch_n] = s;
+	return 0;
+}
+
+int lf_client_reads_add(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
+	struct lf_client_error *e)
+{
+	struct wire_read_item item = { .handle = s->handle };
+	const unsigned char *row;
+	unsigned char *at;
+	size_t size;
+	int status;
+
+	if (batch_open(c, OPERATION_READ, e) != 0)
+		return -1;
+	if (s->shape->kind != LF_STATEMENT_QUERY)
+		return client_error(e, "42601", "only queries can be read together");
+	if (params_row(s->shape, p, &row, &size, e) != 0)
+		return -1;
+	status = batch_admit(c, sizeof(item) + size, 1, e);
+	if (status != 0)
+		return status;
+	at = client_buffer_room(&c->out, sizeof(item) + size);
+	if (at == NULL || reads_note(c, s, e) != 0)
+		return client_no_memory(e);
+	memcpy(at, &item, sizeof(item));
+	memcpy(at + sizeof(item), row, size);
+	c->out.used += sizeof(item) + size;
+	c->batch_n++;
+	s->groups++;
+	return 0;
 }
 
 int lf_client_batch_add_rows(
@@ -206,7 +291,7 @@ int lf_client_batch_add_rows(
 	const unsigned char *p = rows;
 	size_t left = bytes;
 
-	if (batch_open(c, e) != 0)
+	if (batch_open(c, OPERATION_EXECUTE, e) != 0)
 		return -1;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t size = left >= 4 ? row_size(p) : 0;
@@ -227,16 +312,16 @@ void lf_client_batch_cancel(struct lf_client *c)
 		return;
 	c->out.used = c->out.head + c->batch_at;
 	c->batching = false;
+	reads_release(&c->batch, c->batch.reads != NULL ? c->batch_n : 0);
 }
 
 int lf_client_batch_end(struct lf_client *c, uint64_t *first, struct lf_client_error *e)
 {
-	struct wire_header h = { .type = WIRE_EXECUTE_BATCH };
-	struct wire_execute head;
+	struct wire_header h;
 	unsigned char *at;
 	uint64_t id;
 
-	if (batch_open(c, e) != 0)
+	if (batch_open(c, c->batch.op, e) != 0)
 		return -1;
 	if (c->batch_n == 0) {
 		lf_client_batch_cancel(c);
@@ -244,18 +329,21 @@ int lf_client_batch_end(struct lf_client *c, uint64_t *first, struct lf_client_e
 			*first = c->next;
 		return 0;
 	}
-	h.request = c->next;
-	h.length = (uint32_t)batch_length(c);
 	if (request_enter(c, &c->batch, c->batch_n, &id) != 0) {
 		lf_client_batch_cancel(c);
 		return client_no_memory(e);
 	}
 	at = c->out.data + c->out.head + c->batch_at;
+	memcpy(&h, at, sizeof(h));
+	h.request = id;
+	h.length = (uint32_t)batch_length(c);
 	memcpy(at, &h, sizeof(h));
-	memcpy(&head, at + sizeof(h), sizeof(head));
-	head.count = c->batch_n;
-	memcpy(at + sizeof(h), &head, sizeof(head));
+	memcpy(at + sizeof(h) +
+			(h.type == WIRE_READ ? offsetof(struct wire_read, count)
+					     : offsetof(struct wire_execute, count)),
+		&c->batch_n, sizeof(c->batch_n));
 	c->batching = false;
+	c->batch.reads = NULL;
 	if (first != NULL)
 		*first = id;
 	if (c->out.used - c->out.head >= CLIENT_WRITE_BYTES)

@@ -4,6 +4,7 @@
  */
 #include "net/client/client_internal.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 void waiter_done(void *arg, uint64_t request, const struct lf_result *r)
@@ -39,6 +40,16 @@ static int poll_waiting(struct lf_client *c, uint64_t *quiet_since, struct lf_cl
 	return 0;
 }
 
+/* Sending would block: wait until something has been written or answered. */
+static int wait_for_room(struct lf_client *c, uint64_t *quiet_since, struct lf_client_error *e)
+{
+	/* The table may be full of answers nobody takes: then no waiting helps. */
+	if (c->inflight == 0 && c->completions_n > 0)
+		return client_error(
+			e, "55000", "%zu answers wait for lf_client_next()", c->completions_n);
+	return poll_waiting(c, quiet_since, e) < 0 ? -1 : 0;
+}
+
 int waiter_run(struct lf_client *c, enum wire_type type, const void *head, size_t nhead,
 	const void *body, size_t nbody, const struct group *g, struct waiter *w)
 {
@@ -48,16 +59,9 @@ int waiter_run(struct lf_client *c, enum wire_type type, const void *head, size_
 	if (client_ready(c, true, w->e) != 0)
 		return -1;
 	while ((status = request_send(c, type, head, nhead, body, nbody, g, false, NULL, w->e)) !=
-		0) {
-		if (status < 0)
+		0)
+		if (status < 0 || wait_for_room(c, &quiet_since, w->e) != 0)
 			return -1;
-		/* The table may be full of answers nobody takes: then no waiting helps. */
-		if (c->inflight == 0 && c->completions_n > 0)
-			return client_error(w->e, "55000", "%zu answers wait for lf_client_next()",
-				c->completions_n);
-		if (poll_waiting(c, &quiet_since, w->e) < 0)
-			return -1;
-	}
 	while (!w->done)
 		(void)poll_waiting(c, &quiet_since, NULL);
 	return w->failed ? -1 : 0;
@@ -81,6 +85,76 @@ int lf_client_execute(struct lf_client *c, struct lf_statement *s, const struct 
 	if (execute_prepare(&head, c, s, p, how, &row, &size, e) != 0)
 		return -1;
 	return waiter_run(c, WIRE_EXECUTE, &head, sizeof(head), row, size, &g, &w);
+}
+
+/* --- several reads --- */
+
+struct reads_waiter {
+	const struct lf_client_read *reads;
+	uint64_t first;
+	unsigned left;
+	unsigned failed_at; /* the first that failed; UINT_MAX: none */
+	struct lf_client_error *e;
+};
+
+static void read_done(void *arg, uint64_t request, const struct lf_result *r)
+{
+	struct reads_waiter *w = arg;
+	unsigned i = (unsigned)(request - w->first);
+	struct lf_result *own = w->reads[i].result;
+	struct lf_client_error no_memory;
+	const struct lf_client_error *error = r->failed ? &r->error : NULL;
+
+	w->left--;
+	if (own != NULL && lf_result_copy(own, r) != 0) {
+		client_no_memory(&no_memory);
+		error = &no_memory;
+	}
+	if (error != NULL && i < w->failed_at) {
+		w->failed_at = i;
+		if (w->e != NULL)
+			*w->e = *error;
+	}
+}
+
+/* Append them to the output. 0, LF_WOULD_BLOCK, -1. */
+static int reads_send(struct lf_client *c, struct reads_waiter *w, unsigned n,
+	const struct lf_client_call *how, struct lf_client_error *e)
+{
+	int status = lf_client_reads_begin(c, how, read_done, NULL, w, e);
+
+	if (status != 0)
+		return status;
+	for (unsigned i = 0; i < n && status == 0; i++)
+		status = lf_client_reads_add(c, w->reads[i].statement, w->reads[i].params, e);
+	if (status == LF_WOULD_BLOCK && c->batch_at == 0 && c->inflight == 0 &&
+		c->completions_n == 0)
+		status = client_error(e, "54000", "%u reads do not fit one frame", n);
+	if (status != 0) {
+		lf_client_batch_cancel(c);
+		return status;
+	}
+	return lf_client_batch_end(c, &w->first, e);
+}
+
+int lf_client_read(struct lf_client *c, const struct lf_client_read *reads, unsigned n,
+	const struct lf_client_call *how, struct lf_client_error *e)
+{
+	struct reads_waiter w = { .reads = reads, .left = n, .failed_at = UINT_MAX, .e = e };
+	uint64_t quiet_since = client_now_ms();
+	int status;
+
+	for (unsigned i = 0; i < n; i++)
+		if (reads[i].result != NULL)
+			result_reset(reads[i].result);
+	if (client_ready(c, true, e) != 0)
+		return -1;
+	while ((status = reads_send(c, &w, n, how, e)) != 0)
+		if (status < 0 || wait_for_room(c, &quiet_since, e) != 0)
+			return -1;
+	while (w.left > 0)
+		(void)poll_waiting(c, &quiet_since, NULL);
+	return w.failed_at == UINT_MAX ? 0 : -1;
 }
 
 int lf_client_query(struct lf_client *c, const char *text, size_t len,

@@ -316,6 +316,59 @@ static void test_own_writes(void)
 	lf_client_close(reader);
 }
 
+/* Two views of one table, read in one request while it changes, are always of one epoch. */
+static void test_reads(void)
+{
+	enum { MOVES = 500 };
+	struct lf_client *writer = open_client(), *reader = open_client();
+	struct lf_client_call durable = { LF_ACK_DURABLE, 0, 0 };
+	struct lf_result *r[2] = { lf_result_new(), lf_result_new() };
+	struct lf_statement *insert, *by_half, *all;
+	struct lf_client_read reads[3];
+	struct tally t = { 0, 0, 0, 0 };
+	struct lf_params *p, *half;
+	int64_t n = 0;
+
+	run(writer, "CREATE TABLE seat (id int PRIMARY KEY, half int)");
+	run(writer,
+		"CREATE MATERIALIZED VIEW halves AS SELECT half, count(*) AS n FROM seat GROUP BY half");
+	run(writer, "CREATE UNIQUE INDEX ON halves (half)");
+	run(writer, "CREATE MATERIALIZED VIEW seats AS SELECT count(*) AS n FROM seat");
+	CHECK(lf_client_prepare(&insert, writer, "INSERT INTO seat VALUES ($1, 1)", SIZE_MAX, NULL,
+		      0, &error) == 0);
+	CHECK(lf_client_prepare(&by_half, reader, "SELECT n FROM halves WHERE half = $1", SIZE_MAX,
+		      NULL, 0, &error) == 0);
+	CHECK(lf_client_prepare(&all, reader, "SELECT n FROM seats", SIZE_MAX, NULL, 0, &error) ==
+		0);
+	p = lf_params_new(insert);
+	half = lf_params_new(by_half);
+	lf_params_set_int(half, 0, 1);
+	reads[0] = (struct lf_client_read){ by_half, half, r[0] };
+	reads[1] = (struct lf_client_read){ all, NULL, r[1] };
+	reads[2] = (struct lf_client_read){ all, NULL, NULL };
+	for (int i = 0; i < MOVES; i++) {
+		lf_params_set_int(p, 0, i);
+		CHECK(lf_client_send(writer, insert, p, &durable, on_result, &t, NULL, &error) ==
+			0);
+		CHECK(lf_client_poll(writer, 0, &error) >= 0);
+		CHECK(lf_client_read(reader, reads, 3, NULL, &error) == 0);
+		CHECK(lf_result_epoch(r[0]) == lf_result_epoch(r[1]));
+		CHECK(lf_result_int(r[0], 0, 0) == lf_result_int(r[1], 0, 0));
+		CHECK(lf_result_int(r[1], 0, 0) >= n);
+		n = lf_result_int(r[1], 0, 0);
+	}
+	CHECK(lf_client_wait(writer, ANSWER_MS, &error) == 0);
+	durable = (struct lf_client_call){ LF_ACK_VISIBLE, ANSWER_MS, lf_client_epoch(writer) };
+	CHECK(lf_client_read(reader, reads, 2, &durable, &error) == 0);
+	CHECK(lf_result_int(r[0], 0, 0) == MOVES && t.failed == 0);
+	lf_params_free(p);
+	lf_params_free(half);
+	lf_result_free(r[0]);
+	lf_result_free(r[1]);
+	lf_client_close(writer);
+	lf_client_close(reader);
+}
+
 struct late {
 	unsigned n;
 	uint64_t request;
@@ -457,6 +510,7 @@ int main(int argc, char **argv)
 	test_pipelining();
 	test_types();
 	test_own_writes();
+	test_reads();
 	test_accepted();
 	test_large_answer();
 	test_statements();

@@ -387,6 +387,136 @@ static void test_batches(void **state)
 	fake_close(&f);
 }
 
+/* Reads of different queries: what is sent, and that each answer is read as its own query's. */
+static void test_reads(void **state)
+{
+	struct fake f = fake_open(lf_client_options_default());
+	struct lf_statement *pairs = fake_prepare(&f, 2, WIRE_KIND_QUERY, &INT8, 1, PAIR, 2);
+	struct lf_statement *one = fake_prepare(&f, 3, WIRE_KIND_QUERY, NULL, 0, &INT8, 1);
+	struct lf_statement *command = fake_prepare(&f, 4, WIRE_KIND_COMMAND, NULL, 0, NULL, 0);
+	struct lf_params *p = lf_params_new(pairs);
+	struct lf_client_call how = { LF_ACK_VISIBLE, 5, 9 };
+	struct lf_result *r[3] = { lf_result_new(), lf_result_new(), lf_result_new() };
+	struct lf_client_read reads[] = { { pairs, p, r[0] }, { one, NULL, r[1] },
+		{ pairs, p, NULL }, { one, NULL, r[2] } };
+	struct body pair = rows_of(12, 1), first = rows_of(12, 1), rest = rows_of(12, 1);
+	static const unsigned char SEVEN[] = { 16, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	static const unsigned char SENT[] = { 4, 0, 0, 0, 5, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, /**/
+		40, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,     /**/
+		40, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,                              /**/
+		40, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,     /**/
+		40, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0 };
+	unsigned char sent[256];
+	struct wire_header h;
+	struct seen seen = { 0 };
+	struct lf_client_completion done;
+	uint64_t request;
+
+	(void)state;
+	lf_params_set_int(p, 0, 7);
+	add_pair(&pair, 1, "one");
+	body_add(&first, SEVEN, sizeof(SEVEN));
+	body_add(&rest, SEVEN, sizeof(SEVEN));
+	/* Synchronously; one answer comes in two frames, one is an error. */
+	fake_frame(&f, WIRE_ROWS, 0, 5, pair.bytes, pair.n);
+	fake_frame(&f, WIRE_ROWS, WIRE_FLAG_MORE, 6, first.bytes, first.n);
+	fake_frame(&f, WIRE_ROWS, 0, 6, rest.bytes, rest.n);
+	fake_error(&f, 0, 7, "22012", "division by zero");
+	fake_frame(&f, WIRE_ROWS, 0, 8, first.bytes, first.n);
+	assert_int_equal(lf_client_read(f.c, reads, 4, &how, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "22012");
+	h = fake_read(&f, sent, sizeof(sent));
+	assert_int_equal(h.type, WIRE_READ);
+	assert_int_equal(h.request, 5);
+	assert_int_equal(h.length, sizeof(SENT));
+	assert_memory_equal(sent, SENT, sizeof(SENT));
+	assert_int_equal(lf_result_ncolumns(r[0]), 2);
+	assert_int_equal(lf_result_epoch(r[0]), 12);
+	assert_int_equal(lf_result_nrows(r[1]), 2);
+	assert_int_equal(lf_result_int(r[1], 1, 0), 7);
+	assert_int_equal(lf_result_ncolumns(r[2]), 1);
+	assert_int_equal(lf_client_inflight(f.c), 0);
+
+	/* With callbacks; a statement closed meanwhile is still what its answer is read by. */
+	assert_int_equal(lf_client_reads_begin(f.c, NULL, note, note_batch, &seen, &f.e), 0);
+	assert_int_equal(lf_client_reads_add(f.c, command, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "42601");
+	assert_int_equal(lf_client_reads_add(f.c, pairs, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "42P02");
+	assert_int_equal(lf_client_batch_add(f.c, p, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "55000");
+	assert_int_equal(lf_client_reads_add(f.c, one, NULL, &f.e), 0);
+	assert_int_equal(lf_client_reads_add(f.c, pairs, p, &f.e), 0);
+	assert_int_equal(lf_client_batch_end(f.c, &request, &f.e), 0);
+	assert_int_equal(request, 9);
+	lf_statement_close(pairs);
+	fake_frame(&f, WIRE_ROWS, 0, 10, pair.bytes, pair.n);
+	fake_frame(&f, WIRE_ROWS, 0, 9, first.bytes, first.n);
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 2);
+	assert_int_equal(seen.batches, 1);
+	assert_int_equal(seen.answers, 4); /* two, and the batch of two */
+	assert_string_equal(seen.text, "one");
+
+	/* Without: each waits to be taken. Before it, one taken back. */
+	assert_int_equal(lf_client_batch_begin(f.c, command, NULL, NULL, NULL, NULL, &f.e), 0);
+	assert_int_equal(lf_client_reads_add(f.c, one, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "55000");
+	lf_client_batch_cancel(f.c);
+	for (int taken_back = 1; taken_back >= 0; taken_back--) {
+		assert_int_equal(lf_client_reads_begin(f.c, NULL, NULL, NULL, NULL, &f.e), 0);
+		assert_int_equal(lf_client_reads_add(f.c, one, NULL, &f.e), 0);
+		if (taken_back)
+			lf_client_batch_cancel(f.c);
+	}
+	assert_int_equal(lf_client_batch_end(f.c, &request, &f.e), 0);
+	fake_frame(&f, WIRE_ROWS, 0, request, first.bytes, first.n);
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 1);
+	assert_true(lf_client_next(f.c, &done));
+	assert_int_equal(done.request, request);
+	assert_int_equal(lf_result_int(done.result, 0, 0), 7);
+	assert_false(lf_client_next(f.c, &done));
+
+	/* Rows of another query's shape are no answer; and what is outstanding is answered. */
+	pairs = fake_prepare(&f, request + 1, WIRE_KIND_QUERY, NULL, 0, PAIR, 2);
+	assert_int_equal(lf_client_reads_begin(f.c, NULL, note, NULL, &seen, &f.e), 0);
+	assert_int_equal(lf_client_reads_add(f.c, one, NULL, &f.e), 0);
+	assert_int_equal(lf_client_reads_add(f.c, pairs, NULL, &f.e), 0);
+	assert_int_equal(lf_client_batch_end(f.c, &request, &f.e), 0);
+	fake_frame(&f, WIRE_ROWS, 0, request + 1, first.bytes, first.n);
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), -1);
+	assert_int_equal(seen.failed, 2);
+	assert_string_equal(seen.state, "08006");
+	lf_params_free(p);
+	for (int i = 0; i < 3; i++)
+		lf_result_free(r[i]);
+	fake_close(&f);
+}
+
+/* Reads that do not fit one frame, or the table of requests, are refused, not waited for. */
+static void test_reads_too_many(void **state)
+{
+	struct lf_client_options o = lf_client_options_default();
+	struct lf_client_read reads[9];
+	struct lf_statement *one;
+	struct fake f;
+
+	(void)state;
+	o.inflight_max = 8;
+	f = fake_open(o);
+	one = fake_prepare(&f, 2, WIRE_KIND_QUERY, NULL, 0, &INT8, 1);
+	for (int i = 0; i < 9; i++)
+		reads[i] = (struct lf_client_read){ one, NULL, NULL };
+	assert_int_equal(lf_client_read(f.c, reads, 9, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "54000");
+	assert_int_equal(lf_client_unwritten(f.c), 0);
+	assert_int_equal(lf_client_read(f.c, reads, 0, NULL, &f.e), 0);
+	for (uint64_t i = 3; i < 11; i++)
+		fake_error(&f, 0, i, "LF001", "not yet");
+	assert_int_equal(lf_client_read(f.c, reads, 8, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "LF001");
+	fake_close(&f);
+}
+
 static void test_completions(void **state)
 {
 	struct fake f = fake_open(lf_client_options_default());
@@ -839,6 +969,8 @@ int main(void)
 		cmocka_unit_test(test_answers_in_pieces),
 		cmocka_unit_test(test_synchronous),
 		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_reads_too_many),
 		cmocka_unit_test(test_completions),
 		cmocka_unit_test(test_would_block),
 		cmocka_unit_test(test_inflight_limit),
