@@ -158,6 +158,7 @@ static int set_open(struct lf_engine *engine, struct error *e)
 	set->batch_max = engine->options.batch_max;
 	set->fixed_now_us = engine->options.fixed_now_us;
 	set->budget.limit = engine->options.memory_limit;
+	set->prefault = engine->options.prefault / set->shards;
 	set->stages = 1;
 	set->projectors = calloc(n, sizeof(*set->projectors));
 	set->channels = aligned_alloc(64, (size_t)n * n * sizeof(*set->channels));

@@ -37,6 +37,7 @@ struct lf_options {
 	unsigned projectors;   /* shards, 1…64 */
 	unsigned ports_max;    /* 1…256 */
 	uint64_t memory_limit; /* bytes for rows, indexes and views; 0: none. Beyond: 53200 */
+	uint64_t prefault;     /* bytes of memory to map and touch when opening, over all shards */
 	uint32_t ring_bytes;   /* of one command ring; a power of two */
 	uint32_t reply_ring_bytes;
 	uint32_t batch_max; /* commands a projector takes from one ring into one batch */

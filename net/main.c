@@ -61,6 +61,8 @@ static const char USAGE[] =
 	"  --reactors R           threads that serve connections (default 1)\n"
 	"  --projectors P         shards, each with a thread of its own (default 1)\n"
 	"  --memory-limit SIZE    for rows, indexes and views, e.g. 512M or 8G (default: none)\n"
+	"  --prefault SIZE        memory taken from the system at start, so that growing up to it waits for no\n"
+	"                         page fault; it is kept until the end (default 0)\n"
 	"  --max-connections N    default 4096\n"
 	"  --max-frame SIZE       largest frame taken from a client (default 16448K)\n"
 	"  --max-output SIZE      answers waiting for one client before it is not read any more (default 32M)\n"
@@ -87,6 +89,7 @@ enum {
 	FLAG_REACTORS,
 	FLAG_PROJECTORS,
 	FLAG_MEMORY,
+	FLAG_PREFAULT,
 	FLAG_CONNECTIONS,
 	FLAG_FRAME,
 	FLAG_OUTPUT,
@@ -108,6 +111,7 @@ static const struct option FLAGS[] = {
 	{ "reactors", required_argument, NULL, FLAG_REACTORS },
 	{ "projectors", required_argument, NULL, FLAG_PROJECTORS },
 	{ "memory-limit", required_argument, NULL, FLAG_MEMORY },
+	{ "prefault", required_argument, NULL, FLAG_PREFAULT },
 	{ "max-connections", required_argument, NULL, FLAG_CONNECTIONS },
 	{ "max-frame", required_argument, NULL, FLAG_FRAME },
 	{ "max-output", required_argument, NULL, FLAG_OUTPUT },
@@ -176,6 +180,9 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_PROJECTORS:
 		s->engine.projectors = (unsigned)parse_number(
 			"projectors", value, 1, LIMIT_PROJECTORS);
+		break;
+	case FLAG_PREFAULT:
+		s->engine.prefault = parse_size("prefault", value, 0, UINT64_MAX >> 1);
 		break;
 	case FLAG_MEMORY:
 		s->engine.memory_limit = parse_size("memory-limit", value, MIB(1), UINT64_MAX >> 1);

@@ -77,6 +77,10 @@ struct heap {
 	bool common; /* no arena of its own */
 	unsigned arena, tcache;
 	int flags; /* for mallocx and friends */
+	/* The arena's extents: from `region` as long as there is room, then from the system. */
+	extent_hooks_t hooks;
+	char *region;
+	size_t region_bytes, region_used; /* region_used under the arena's locks */
 #endif
 	struct heap_budget unlimited; /* the budget of a heap made without one */
 };
@@ -132,9 +136,10 @@ static inline void heap_credit(struct heap *h, size_t size)
 
 #ifdef LF_LIBC_MALLOC
 
-static int heap_open(struct heap *h, bool common)
+static int heap_open(struct heap *h, bool common, size_t prefault)
 {
 	(void)common;
+	(void)prefault;
 	h->blocks.next = h->blocks.prev = &h->blocks;
 	return 0;
 }
@@ -204,15 +209,42 @@ static void heap_close(struct heap *h)
 enum { HUGE_PAGE = 2 * 1024 * 1024 };
 
 static extent_hooks_t *extent_default; /* jemalloc's own, the same for all arenas */
-static extent_hooks_t extent_huge;
 static pthread_once_t extent_once = PTHREAD_ONCE_INIT;
+
+static struct heap *hooks_heap(extent_hooks_t *hooks)
+{
+	return (struct heap *)((char *)hooks - offsetof(struct heap, hooks));
+}
+
+static bool in_region(const struct heap *h, const void *p)
+{
+	return h->region != NULL && (const char *)p >= h->region &&
+		(const char *)p < h->region + h->region_bytes;
+}
+
+/* A piece of the region; NULL when it has not so much left. Its bytes were never used. */
+static void *region_take(struct heap *h, size_t size, size_t align)
+{
+	size_t used = __atomic_load_n(&h->region_used, __ATOMIC_RELAXED), at;
+
+	do {
+		at = (used + align - 1) / align * align;
+		if (h->region == NULL || at > h->region_bytes || size > h->region_bytes - at)
+			return NULL;
+	} while (!__atomic_compare_exchange_n(
+		&h->region_used, &used, at + size, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return h->region + at;
+}
 
 static void *extent_alloc(extent_hooks_t *hooks, void *at, size_t size, size_t align, bool *zero,
 	bool *commit, unsigned arena)
 {
-	void *p;
+	void *p = at == NULL ? region_take(hooks_heap(hooks), size, align) : NULL;
 
-	(void)hooks;
+	if (p != NULL) {
+		*zero = *commit = true;
+		return p;
+	}
 	if (size >= HUGE_PAGE && align < HUGE_PAGE)
 		align = HUGE_PAGE;
 	p = extent_default->alloc(extent_default, at, size, align, zero, commit, arena);
@@ -222,30 +254,110 @@ static void *extent_alloc(extent_hooks_t *hooks, void *at, size_t size, size_t a
 	return p;
 }
 
+/* What is in the region stays mapped, committed and unpurged: true refuses. */
+static bool extent_dalloc(
+	extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
+{
+	return in_region(hooks_heap(hooks), p) ||
+		extent_default->dalloc(extent_default, p, size, committed, arena);
+}
+
+static void extent_destroy(
+	extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
+{
+	if (!in_region(hooks_heap(hooks), p))
+		extent_default->destroy(extent_default, p, size, committed, arena);
+}
+
+static bool extent_decommit(
+	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
+{
+	return in_region(hooks_heap(hooks), p) ||
+		extent_default->decommit(extent_default, p, size, offset, length, arena);
+}
+
+static bool extent_purge_lazy(
+	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
+{
+	return in_region(hooks_heap(hooks), p) || extent_default->purge_lazy == NULL ||
+		extent_default->purge_lazy(extent_default, p, size, offset, length, arena);
+}
+
+static bool extent_purge_forced(
+	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
+{
+	return in_region(hooks_heap(hooks), p) || extent_default->purge_forced == NULL ||
+		extent_default->purge_forced(extent_default, p, size, offset, length, arena);
+}
+
+/* Two extents become one only on the same side of the region's edge. */
+static bool extent_merge(extent_hooks_t *hooks, void *a, size_t size_a, void *b, size_t size_b,
+	bool committed, unsigned arena)
+{
+	const struct heap *h = hooks_heap(hooks);
+
+	return in_region(h, a) != in_region(h, b) ||
+		(!in_region(h, a) &&
+			extent_default->merge(
+				extent_default, a, size_a, b, size_b, committed, arena));
+}
+
+static bool extent_split(extent_hooks_t *hooks, void *p, size_t size, size_t size_a, size_t size_b,
+	bool committed, unsigned arena)
+{
+	return !in_region(hooks_heap(hooks), p) &&
+		extent_default->split(extent_default, p, size, size_a, size_b, committed, arena);
+}
+
 static void extent_prepare(void)
 {
 	size_t len = sizeof(extent_default);
 
-	if (mallctl("arena.0.extent_hooks", &extent_default, &len, NULL, 0) != 0)
-		return;
-	extent_huge = *extent_default;
-	extent_huge.alloc = extent_alloc;
+	(void)mallctl("arena.0.extent_hooks", &extent_default, &len, NULL, 0);
 }
 
-/* Without it the heap works, in small pages. */
-static void arena_huge(unsigned arena)
+/* Map and touch the region. Without memory for it there is none. */
+static void region_open(struct heap *h, size_t bytes)
 {
-	extent_hooks_t *own = &extent_huge;
+	bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	h->region = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (h->region == MAP_FAILED) {
+		h->region = NULL;
+		return;
+	}
+	h->region_bytes = bytes;
+	(void)madvise(h->region, bytes, MADV_HUGEPAGE);
+	if (madvise(h->region, bytes, MADV_POPULATE_WRITE) != 0)
+		for (size_t i = 0; i < bytes; i += HEAP_PAGE)
+			((volatile char *)h->region)[i] = 0;
+}
+
+/* Where it cannot be done the heap works all the same, in small pages. */
+static void hooks_set(struct heap *h)
+{
+	extent_hooks_t *own = &h->hooks;
 	char name[64];
 
 	(void)pthread_once(&extent_once, extent_prepare);
-	if (own->alloc == NULL)
+	if (extent_default == NULL)
 		return;
-	snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
+	h->hooks = *extent_default;
+	h->hooks.alloc = extent_alloc;
+	if (h->region != NULL) {
+		h->hooks.dalloc = extent_dalloc;
+		h->hooks.destroy = extent_destroy;
+		h->hooks.decommit = extent_decommit;
+		h->hooks.purge_lazy = extent_purge_lazy;
+		h->hooks.purge_forced = extent_purge_forced;
+		h->hooks.merge = extent_merge;
+		h->hooks.split = extent_split;
+	}
+	snprintf(name, sizeof(name), "arena.%u.extent_hooks", h->arena);
 	(void)mallctl(name, NULL, NULL, &own, sizeof(own));
 }
 
-static int heap_open(struct heap *h, bool common)
+static int heap_open(struct heap *h, bool common, size_t prefault)
 {
 	size_t len = sizeof(unsigned);
 
@@ -255,7 +367,6 @@ static int heap_open(struct heap *h, bool common)
 
 	if (mallctl("arenas.create", &h->arena, &len, NULL, 0) != 0)
 		return -1;
-	arena_huge(h->arena);
 	if (mallctl("tcache.create", &h->tcache, &len, NULL, 0) != 0) {
 		char name[64];
 
@@ -263,6 +374,9 @@ static int heap_open(struct heap *h, bool common)
 		ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
 		return -1;
 	}
+	if (prefault > 0)
+		region_open(h, prefault);
+	hooks_set(h);
 	h->flags = (int)(MALLOCX_ARENA(h->arena) | MALLOCX_TCACHE(h->tcache));
 	return 0;
 }
@@ -307,18 +421,20 @@ static void heap_close(struct heap *h)
 	ASSERT(mallctl("tcache.destroy", NULL, NULL, &h->tcache, len) == 0);
 	snprintf(name, sizeof(name), "arena.%u.destroy", h->arena);
 	ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
+	if (h->region != NULL)
+		(void)munmap(h->region, h->region_bytes);
 }
 
 #endif
 
-static struct heap *heap_make(struct heap_budget *budget, bool common)
+static struct heap *heap_make(struct heap_budget *budget, bool common, size_t prefault)
 {
 	struct heap *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
 	h->budget = budget ? budget : &h->unlimited;
-	if (heap_open(h, common) != 0) {
+	if (heap_open(h, common, prefault) != 0) {
 		free(h);
 		return NULL;
 	}
@@ -327,12 +443,17 @@ static struct heap *heap_make(struct heap_budget *budget, bool common)
 
 struct heap *heap_new(struct heap_budget *budget)
 {
-	return heap_make(budget, false);
+	return heap_make(budget, false, 0);
+}
+
+struct heap *heap_new_prefaulted(struct heap_budget *budget, size_t prefault)
+{
+	return heap_make(budget, false, prefault);
 }
 
 struct heap *heap_new_common(struct heap_budget *budget)
 {
-	return heap_make(budget, true);
+	return heap_make(budget, true, 0);
 }
 
 void heap_free_all(struct heap *h)

@@ -1,0 +1,138 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core/base/hash.h"
+#include "core/base/mem.h"
+
+enum { BLOCKS = 4000, MEBIBYTE = 1024 * 1024 };
+
+struct block {
+	unsigned char *p;
+	size_t size;
+};
+
+static size_t size_of(uint64_t r)
+{
+	return r % 16 == 0 ? 1 + r / 16 % 200000 : 1 + r / 16 % 500;
+}
+
+static void block_open(struct heap *h, struct block *b, uint64_t r)
+{
+	b->size = size_of(r);
+	b->p = heap_alloc(h, b->size);
+	assert_non_null(b->p);
+	memset(b->p, (int)(b->size % 251), b->size);
+}
+
+static void block_close(struct heap *h, struct block *b)
+{
+	for (size_t i = 0; i < b->size; i += b->size / 7 + 1)
+		assert_int_equal(b->p[i], b->size % 251);
+	heap_free(h, b->p, b->size);
+	b->p = NULL;
+}
+
+/* Blocks come and go in random order and hold what was put into them; zeroed ones are zero. */
+static void churn(struct heap *h)
+{
+	static struct block blocks[BLOCKS];
+	uint64_t used = 0;
+
+	memset(blocks, 0, sizeof(blocks));
+	for (uint64_t i = 0; i < 10 * BLOCKS; i++) {
+		uint64_t r = hash_u64(i);
+		struct block *b = &blocks[r % BLOCKS];
+		unsigned char *z;
+
+		if (b->p != NULL) {
+			used -= b->size;
+			block_close(h, b);
+		} else {
+			block_open(h, b, r >> 16);
+			used += b->size;
+		}
+		assert_int_equal(heap_used(h), used);
+		if (i % 64 != 0)
+			continue;
+		z = heap_zalloc(h, 4000);
+		for (unsigned k = 0; k < 4000; k++)
+			assert_int_equal(z[k], 0);
+		memset(z, 0xff, 4000);
+		heap_free(h, z, 4000);
+	}
+	for (unsigned i = 0; i < BLOCKS; i++)
+		if (blocks[i].p != NULL)
+			block_close(h, &blocks[i]);
+	assert_int_equal(heap_used(h), 0);
+}
+
+static void test_heap(void **state)
+{
+	struct heap *h = heap_new(NULL);
+
+	(void)state;
+	churn(h);
+	heap_free_all(h);
+}
+
+/* A heap that outgrows its prefaulted memory works on, and gives everything back at its end. */
+static void test_prefaulted(void **state)
+{
+	(void)state;
+	for (size_t size = 1; size < 64u * MEBIBYTE; size *= 37) {
+		struct heap *h = heap_new_prefaulted(NULL, size);
+		void *kept;
+
+		assert_non_null(h);
+		churn(h);
+		kept = heap_alloc(h, 3 * MEBIBYTE);
+		assert_non_null(kept);
+		memset(kept, 1, 3 * MEBIBYTE);
+		heap_free_all(h);
+	}
+}
+
+static void test_common(void **state)
+{
+	struct heap_budget budget = { 0 };
+	struct heap *h = heap_new_common(&budget);
+
+	(void)state;
+	churn(h);
+	heap_free_all(h);
+	assert_int_equal(budget.used, 0);
+}
+
+/* Beyond the limit nothing is given, and what is freed can be had again. */
+static void test_limit(void **state)
+{
+	struct heap_budget budget = { .limit = 4 * MEBIBYTE };
+	struct heap *a = heap_new(&budget), *b = heap_new(&budget);
+	void *p = heap_alloc(a, 3 * MEBIBYTE);
+
+	(void)state;
+	assert_non_null(p);
+	assert_null(heap_alloc(b, 2 * MEBIBYTE));
+	assert_false(heap_would_fit(b, 2 * MEBIBYTE));
+	heap_free(a, p, 3 * MEBIBYTE);
+	p = heap_alloc(b, 2 * MEBIBYTE);
+	assert_non_null(p);
+	heap_free_all(a);
+	heap_free_all(b);
+	assert_int_equal(budget.used, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_heap),
+		cmocka_unit_test(test_prefaulted),
+		cmocka_unit_test(test_common),
+		cmocka_unit_test(test_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
