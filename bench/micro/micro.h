@@ -36,6 +36,8 @@ struct micro_flag {
 /* Set what the arguments say; exits 2 with the list of flags for anything else. */
 static inline void micro_flags(int argc, char **argv, const struct micro_flag *flags, unsigned n)
 {
+	/* Also into a file: what is known is said. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i < argc; i++) {
 		const struct micro_flag *f = NULL;
 
