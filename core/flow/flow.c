@@ -271,21 +271,34 @@ void edge_follow(
 
 /* --- what is fed --- */
 
-static void scan_row(struct flow *f, struct view_state *v, const struct scan_plan *scan,
+/* The row as the scan shows it to the view; NULL: it does not. */
+static const void *scan_row(struct flow *f, struct view_state *v, const struct scan_plan *scan,
 	const void *row, int64_t weight)
 {
 	int pass = row == NULL ? 0 : flow_test(f, scan->filter, row, NULL);
-	const void *out;
+	const void *out = pass > 0 ? flow_project(f, scan->projection, row, NULL) : NULL;
 
-	if (pass < 0)
+	if (pass < 0 || (pass > 0 && out == NULL))
 		view_error(f, v, weight);
-	if (pass <= 0)
+	return out;
+}
+
+/* A change of columns that the view does not use is none for it. This matters beyond its own cost: a row that
+ * others refer to (a product's stock, a customer's balance) would be joined with all of them for nothing. */
+static void scan_change(struct flow *f, struct view_state *v, const struct scan_plan *scan,
+	const void *old_row, const void *new_row)
+{
+	const void *old = scan_row(f, v, scan, old_row, -1), *new = NULL;
+
+	if (!v->stopped)
+		new = scan_row(f, v, scan, new_row, 1);
+	if (old != NULL && new != NULL && row_size(old) == row_size(new) &&
+		memcmp(old, new, row_size(old)) == 0)
 		return;
-	out = flow_project(f, scan->projection, row, NULL);
-	if (out != NULL)
-		edge_follow(f, v, &scan->edge, out, weight);
-	else
-		view_error(f, v, weight);
+	if (old != NULL && !v->stopped)
+		edge_follow(f, v, &scan->edge, old, -1);
+	if (new != NULL && !v->stopped)
+		edge_follow(f, v, &scan->edge, new, 1);
 }
 
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
@@ -301,9 +314,7 @@ void flow_push(struct flow *f, const struct relation *table, const void *old_row
 			if (p->scans[i].relation != table)
 				continue;
 			if (!v->stopped)
-				scan_row(f, v, &p->scans[i], old_row, -1);
-			if (!v->stopped)
-				scan_row(f, v, &p->scans[i], new_row, 1);
+				scan_change(f, v, &p->scans[i], old_row, new_row);
 		}
 	}
 }

@@ -122,6 +122,43 @@ static void test_scales(void **state)
 	close_fixture(&f);
 }
 
+/* --- columns that a view does not use --- */
+
+static void unused_columns(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f,
+		"CREATE TABLE p (id int PRIMARY KEY, price int, stock int, hidden boolean);"
+		"CREATE TABLE i (id int PRIMARY KEY, p int, n int);"
+		"CREATE MATERIALIZED VIEW v AS SELECT p.id, sum(i.n * p.price) AS s FROM p"
+		"  JOIN i ON i.p = p.id WHERE NOT p.hidden GROUP BY p.id;"
+		"INSERT INTO p VALUES (1, 10, 5, false);"
+		"INSERT INTO i VALUES (1, 1, 2), (2, 1, 3), (3, 2, 7)");
+	expect(&f, "SELECT * FROM v", "1|50");
+	command(&f, "UPDATE p SET stock = 4 WHERE id = 1");
+	expect(&f, "SELECT * FROM v", "1|50");
+	command(&f, "UPDATE p SET stock = 3 WHERE id = 1; UPDATE p SET price = 20 WHERE id = 1");
+	expect(&f, "SELECT * FROM v", "1|100");
+	command(&f, "UPDATE p SET stock = 2, hidden = true WHERE id = 1");
+	expect(&f, "SELECT * FROM v", "");
+	command(&f, "UPDATE p SET stock = 1, price = 1 WHERE id = 1");
+	expect(&f, "SELECT * FROM v", "");
+	command(&f, "UPDATE p SET hidden = false WHERE id = 1");
+	expect(&f, "SELECT * FROM v", "1|5");
+	command(&f, "UPDATE p SET stock = 0 WHERE id = 1; DELETE FROM p WHERE id = 1");
+	expect(&f, "SELECT * FROM v", "");
+	close_fixture(&f);
+}
+
+static void test_unused_columns(void **state)
+{
+	(void)state;
+	for (unsigned p = 1; p <= 3; p++)
+		unused_columns(p);
+}
+
 /* --- sums --- */
 
 static void test_float_sums(void **state)
@@ -151,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_lasting_errors),
 		cmocka_unit_test(test_key_twice),
 		cmocka_unit_test(test_scales),
+		cmocka_unit_test(test_unused_columns),
 		cmocka_unit_test(test_float_sums),
 	};
 
