@@ -57,6 +57,7 @@ E2E := \
 	tests/e2e/run_server.py \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_bench.py \
+	tests/e2e/run_demo.py \
 	tests/e2e/run_semantics.py
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
@@ -148,6 +149,12 @@ $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libl
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
 
+$(BUILD)/leftfold-demo: $(call object,$(wildcard tools/demo/*.c)) $(BUILD)/libleftfold.a
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lsqlite3 -lm
+
+$(BUILD)/tests/unit/test_demo_rows: $(call object,tools/demo/rows.c tools/demo/print.c)
+
 $(BUILD)/tests/unit/test_histogram: $(call object,bench/load/histogram.c bench/load/random.c)
 
 $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
@@ -179,7 +186,7 @@ uninstall: ## remove what install installed
 		lib/libleftfold.a lib/libleftfold.so lib/libleftfold.so.0 lib/pkgconfig/leftfold.pc)
 
 setup: ## install the apt packages that are missing
-	$(Q)tools/setup.sh build test
+	$(Q)tools/setup.sh build demo test
 
 # A fuzz target: with libFuzzer in the variant fuzz, elsewhere a program that replays its corpus.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o \
@@ -193,6 +200,9 @@ FUZZ_SECONDS ?= 300
 
 fuzz-targets: $(FUZZ)
 
+demo: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-demo ## a shop, and this machine's packages, compared with SQLite
+	$(Q)$(BUILD)/leftfold-demo --build $(BUILD)
+
 fuzz: setup ## build the fuzz targets with clang's libFuzzer
 	$(Q)tools/setup.sh fuzz
 	$(Q)$(MAKE) VARIANT=fuzz fuzz-targets
@@ -204,7 +214,7 @@ fuzz-run: fuzz ## run each fuzz target for FUZZ_SECONDS (300)
 			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 build/fuzz/corpus/$$f \
 			tests/fuzz/corpus/$$f || exit 1; done
 
-e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro $(BUILD)/tests/e2e/test_client_e2e ## the end-to-end tests
+e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(BUILD)/leftfold-demo client micro $(BUILD)/tests/e2e/test_client_e2e ## the end-to-end tests
 	$(Q)LEFTFOLD_BUILD=$(abspath $(BUILD)) tests/run $(E2E)
 
 test: setup unit property fuzz-targets micro e2e ## set-up, then the tests of this variant

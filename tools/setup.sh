@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the apt packages that are missing: setup.sh GROUP... (build, test, lint, fuzz).
+# Install the apt packages that are missing: setup.sh GROUP... (build, demo, test, lint, fuzz).
 # As root, or through sudo when that asks for no password; otherwise prints the command and exits 1.
 set -eu
 
@@ -7,6 +7,7 @@ packages=
 for group in "$@"; do
 	case $group in
 	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libedit-dev" ;;
+	demo) packages="$packages libsqlite3-dev" ;;
 	test) packages="$packages libcmocka-dev libsqlite3-dev g++ pkg-config" ;;
 	fuzz) packages="$packages clang" ;;
 	lint) packages="$packages clang-format cppcheck" ;;
