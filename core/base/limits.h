@@ -44,11 +44,12 @@
 #define LIMIT_PORTS 256     /* writers: reactors and feeds; a ring per shard each */
 
 /* Epochs and batches */
-#define LIMIT_EPOCHS_IN_FLIGHT 4      /* pinned by a projector but not visible yet */
-#define LIMIT_STAGES 32               /* exchanges in a row below one view; 54001 */
-#define LIMIT_BATCH_COMMANDS 1024     /* a projector takes so many at most, then publishes */
-#define LIMIT_BATCH_BYTES MIB(1)      /* … or so many bytes (one command may be larger) */
-#define DEFAULT_RING_BYTES MIB(1)     /* command ring of one (port, projector) */
+#define LIMIT_EPOCHS_IN_FLIGHT 4 /* pinned by a projector but not visible yet */
+#define LIMIT_STAGES 32          /* exchanges in a row below one view; 54001 */
+#define LIMIT_BATCH_COMMANDS \
+	256                       /* a projector takes so many of a ring, then publishes: what more
+                                       * touch does not stay in the cache between operators */
+#define DEFAULT_RING_BYTES MIB(1) /* command ring of one (port, projector) */
 #define DEFAULT_EXCHANGE_BYTES MIB(1) /* exchange channel of one (projector, projector) */
 
 /* Connections */
@@ -73,7 +74,6 @@
 _Static_assert(LIMIT_STATEMENT_BYTES < LIMIT_FRAME_BYTES, "a statement's text fits a frame");
 _Static_assert(LIMIT_COMMAND_BYTES < LIMIT_FRAME_BYTES, "a command's parameters fit a frame");
 _Static_assert(LIMIT_ROW_BYTES < LIMIT_FRAME_BYTES, "a row fits a frame");
-_Static_assert(LIMIT_BATCH_BYTES <= DEFAULT_RING_BYTES, "a ring can hold a whole batch");
 _Static_assert(LIMIT_REACTORS <= LIMIT_PORTS, "every reactor has a port");
 _Static_assert(LIMIT_PARAMS <= 0xffff, "a parameter's number is a u16 on the wire");
 _Static_assert(LIMIT_EXECUTIONS_PER_FRAME <= 0xffff, "a frame counts its executions in a u16");

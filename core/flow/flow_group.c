@@ -6,48 +6,59 @@
 
 #include "core/flow/flow_internal.h"
 
-struct aggregate_state {
-	struct sum_state sum;   /* sum, avg */
-	struct ordered ordered; /* min, max */
-	int64_t count;
-};
-
+/* One allocation a group, so that a delta touches neighbouring lines. */
 struct group {
 	struct group *next_dirty;
 	uint64_t hash;
 	int64_t weight; /* rows in the group */
-	void *output;   /* the row given last, in output_cap bytes; NULL: none yet */
+	void *output;   /* the row given last, in output_cap bytes */
 	uint32_t output_cap;
 	bool dirty;
 	bool published; /* output holds a row that is in the view */
-	struct aggregate_state states[];
-	/* then the key row */
+	uint64_t data[];
+	/* the aggregates' states, where the plan puts them; the key row; room for the output */
 };
 
 /* --- making and freeing --- */
 
-static void *group_key(const struct view_state *v, struct group *g)
+/* A state is a count, a sum_state or an ordered, as the aggregate's kind has it. */
+static void *group_state(const struct group_plan *plan, struct group *g, unsigned i)
 {
-	return &g->states[v->plan->group->naggregates];
+	return (char *)g->data + plan->inputs[i].state;
 }
 
-static size_t group_bytes(const struct view_plan *p, const void *key)
+static void *group_key(const struct view_state *v, struct group *g)
 {
-	return sizeof(struct group) + p->group->naggregates * sizeof(struct aggregate_state) +
-		row_size(key);
+	return (char *)g->data + v->plan->group->states_bytes;
+}
+
+static size_t group_bytes(const struct group_plan *plan, const void *key)
+{
+	return sizeof(struct group) + plan->states_bytes + row_size(key) + plan->output_bytes;
+}
+
+static void *group_room(const struct view_state *v, struct group *g)
+{
+	char *key = group_key(v, g);
+
+	return key + row_size(key);
 }
 
 static void group_free(struct flow *f, const struct view_state *v, struct group *g)
 {
 	const struct group_plan *plan = v->plan->group;
 
-	for (unsigned i = 0; i < plan->naggregates; i++) {
-		sum_free(&g->states[i].sum, f->heap);
-		ordered_free(&g->states[i].ordered, f->heap);
-	}
-	if (g->output != NULL)
+	for (unsigned i = 0; i < plan->naggregates; i++)
+		switch (plan->aggregates[i].kind) {
+		case AGG_COUNT_STAR:
+		case AGG_COUNT: break;
+		case AGG_SUM:
+		case AGG_AVG: sum_free(group_state(plan, g, i), f->heap); break;
+		default: ordered_free(group_state(plan, g, i), f->heap); break;
+		}
+	if (g->output != group_room(v, g))
 		heap_free(f->heap, g->output, g->output_cap);
-	heap_free(f->heap, g, group_bytes(v->plan, group_key(v, g)));
+	heap_free(f->heap, g, group_bytes(plan, group_key(v, g)));
 }
 
 static uint64_t group_hash(const void *arg, const void *object)
@@ -93,14 +104,17 @@ static struct group *group_find(
 
 static struct group *group_new(struct flow *f, struct view_state *v, uint64_t hash, const void *key)
 {
-	struct group *g = heap_zalloc(f->heap, group_bytes(v->plan, key));
+	const struct group_plan *plan = v->plan->group;
+	struct group *g = heap_zalloc(f->heap, group_bytes(plan, key));
 
 	if (g == NULL)
 		return NULL;
 	g->hash = hash;
 	memcpy(group_key(v, g), key, row_size(key));
+	g->output = group_room(v, g);
+	g->output_cap = plan->output_bytes;
 	if (hashdir_insert(&v->groups, hash, 0, g) != 0) {
-		heap_free(f->heap, g, group_bytes(v->plan, key));
+		heap_free(f->heap, g, group_bytes(plan, key));
 		return NULL;
 	}
 	return g;
@@ -156,21 +170,23 @@ void group_input(struct flow *f, struct view_state *v, const void *row, int64_t 
 	batch_add(f, v, plan_input_group(v->plan), d);
 }
 
-static int aggregate_add(struct flow *f, const struct aggregate *a, struct aggregate_state *s,
+static int aggregate_add(struct flow *f, const struct aggregate *a, void *state,
 	const struct value *v, int64_t weight)
 {
+	int64_t *count = state;
+
 	if (a->kind == AGG_COUNT_STAR) {
-		s->count += weight;
+		*count += weight;
 		return 0;
 	}
 	if (value_is_null(v))
 		return 0;
 	switch (a->kind) {
-	case AGG_COUNT: s->count += weight; return 0;
+	case AGG_COUNT: *count += weight; return 0;
 	case AGG_SUM:
-	case AGG_AVG: return sum_add(&s->sum, v, weight, f->heap, &f->error);
+	case AGG_AVG: return sum_add(state, v, weight, f->heap, &f->error);
 	default:
-		if (ordered_add(&s->ordered, v, weight, f->heap) != 0)
+		if (ordered_add(state, v, weight, f->heap) != 0)
 			return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 		return 0;
 	}
@@ -215,8 +231,8 @@ static int aggregates_add(
 		if (pass < 0)
 			return -1;
 		if (pass > 0 &&
-			aggregate_add(
-				f, &plan->aggregates[i], &g->states[i], argument, d->weight) != 0)
+			aggregate_add(f, &plan->aggregates[i], group_state(plan, g, i), argument,
+				d->weight) != 0)
 			return -1;
 	}
 	return 0;
@@ -245,25 +261,22 @@ static void group_delta(struct flow *f, struct view_state *v, const struct delta
 
 /* --- output --- */
 
-static int aggregate_result(struct flow *f, const struct aggregate *a,
-	const struct aggregate_state *s, struct value *out)
+static int aggregate_result(
+	struct flow *f, const struct aggregate *a, const void *state, struct value *out)
 {
+	bool any = true;
+
 	memset(out, 0, sizeof(*out));
-	out->type = a->type.id;
 	switch (a->kind) {
 	case AGG_COUNT_STAR:
-	case AGG_COUNT: out->i = s->count; return 0;
-	case AGG_SUM: return sum_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
-	case AGG_AVG: return avg_result(&s->sum, (enum type_id)a->arg->type.id, out, &f->error);
-	case AGG_MIN:
-		if (!ordered_min(&s->ordered, out))
-			out->flags = VALUE_NULL;
-		break;
-	case AGG_MAX:
-		if (!ordered_max(&s->ordered, out))
-			out->flags = VALUE_NULL;
-		break;
+	case AGG_COUNT: out->i = *(const int64_t *)state; break;
+	case AGG_SUM: return sum_result(state, (enum type_id)a->arg->type.id, out, &f->error);
+	case AGG_AVG: return avg_result(state, (enum type_id)a->arg->type.id, out, &f->error);
+	case AGG_MIN: any = ordered_min(state, out); break;
+	case AGG_MAX: any = ordered_max(state, out); break;
 	}
+	if (!any)
+		out->flags = VALUE_NULL;
 	out->type = a->type.id;
 	return 0;
 }
@@ -278,7 +291,7 @@ static const void *group_row(struct flow *f, struct view_state *v, struct group 
 	for (unsigned i = 0; values != NULL && i < plan->nkeys; i++)
 		row_get(&plan->key_layout, group_key(v, g), i, &values[i]);
 	for (unsigned i = 0; values != NULL && i < plan->naggregates; i++)
-		if (aggregate_result(f, &plan->aggregates[i], &g->states[i],
+		if (aggregate_result(f, &plan->aggregates[i], group_state(plan, g, i),
 			    &values[plan->nkeys + i]) != 0) {
 			view_fail(f, v);
 			return NULL;
@@ -314,16 +327,18 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 }
 
 /* Keep `row` as the group's output. 0, or -1 out of memory. */
-static int output_keep(struct flow *f, struct group *g, const void *row)
+static int output_keep(struct flow *f, const struct view_state *v, struct group *g, const void *row)
 {
 	uint32_t size = row_size(row);
 
 	if (size > g->output_cap) {
-		void *grown = heap_realloc(f->heap, g->output, g->output_cap, size);
+		void *larger = heap_alloc(f->heap, size);
 
-		if (grown == NULL)
+		if (larger == NULL)
 			return -1;
-		g->output = grown;
+		if (g->output != group_room(v, g))
+			heap_free(f->heap, g->output, g->output_cap);
+		g->output = larger;
 		g->output_cap = size;
 	}
 	memcpy(g->output, row, size);
@@ -351,7 +366,7 @@ static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 		}
 		memcpy(old, g->output, size);
 	}
-	if (row != NULL && output_keep(f, g, row) != 0) {
+	if (row != NULL && output_keep(f, v, g, row) != 0) {
 		view_no_memory(f, v);
 		return;
 	}

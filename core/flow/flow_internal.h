@@ -61,6 +61,7 @@ struct aggregate_plan {
 	int value;                /* its number among the group's values; -1: none */
 	struct program *filter;   /* NULL: none */
 	struct program *argument; /* with a filter; NULL: none */
+	uint32_t state;           /* offset of its state in a group */
 };
 
 struct group_plan {
@@ -75,7 +76,9 @@ struct group_plan {
 	unsigned naggregates;
 	const struct aggregate *aggregates;
 	struct aggregate_plan *inputs; /* one an aggregate */
-	struct row_layout row;         /* keys, then aggregates */
+	uint32_t states_bytes;         /* of all aggregates' states */
+	uint32_t output_bytes; /* room for an output row in the group; a longer one lies outside */
+	struct row_layout row; /* keys, then aggregates */
 	struct program *having;
 	struct projection *outputs;
 	struct edge edge;

@@ -17,7 +17,11 @@
 
 _Static_assert((int)PLAN_JOINS_MAX == (int)LIMIT_JOINS_PER_VIEW, "one limit");
 
-enum { COLUMNS_MAX = 1024, LIES_MAX = 64 };
+enum {
+	COLUMNS_MAX = 1024,
+	LIES_MAX = 64,
+	GROUP_TEXT_ROOM = 24 /* bytes for a text of an output */
+};
 
 struct place {
 	uint8_t source;
@@ -494,6 +498,28 @@ static int filtered_aggregate(
 	return out->argument == NULL ? -1 : 0;
 }
 
+/* How a group's memory is laid out. */
+static void group_memory(const struct building *b, struct group_plan *g)
+{
+	const struct row_layout *l = &b->p->view->layout;
+	uint32_t output = l->fixed;
+
+	for (unsigned i = 0; i < g->naggregates; i++) {
+		uint32_t size = sizeof(int64_t);
+
+		if (g->aggregates[i].kind == AGG_SUM || g->aggregates[i].kind == AGG_AVG)
+			size = sizeof(struct sum_state);
+		else if (g->aggregates[i].kind == AGG_MIN || g->aggregates[i].kind == AGG_MAX)
+			size = sizeof(struct ordered);
+		g->inputs[i].state = g->states_bytes;
+		g->states_bytes += (size + 7) & ~UINT32_C(7);
+	}
+	for (unsigned c = 0; c < l->ncols; c++)
+		if (l->types[c].id >= TYPE_TEXT && l->types[c].id <= TYPE_BYTEA)
+			output += GROUP_TEXT_ROOM;
+	g->output_bytes = (output + 7) & ~UINT32_C(7);
+}
+
 static int group_values(struct building *b, struct group_plan *g)
 {
 	const struct select *s = b->s;
@@ -516,6 +542,7 @@ static int group_values(struct building *b, struct group_plan *g)
 	}
 	g->naggregates = s->naggregates;
 	g->aggregates = s->aggregates;
+	group_memory(b, g);
 	if (g->nvalues == 0)
 		return 0;
 	g->values = compile_over(b, trees, g->nvalues, &b->left, b->layout, NULL, NULL);

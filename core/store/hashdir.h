@@ -173,9 +173,13 @@ static inline void hashdir_prefetch_object(const struct hashdir *d, uint64_t has
 {
 	const struct hashdir_probe p = hashdir_probe(d, hash);
 
-	if (p.matches != 0)
-		__builtin_prefetch(hashdir_object(
-			hashdir_slot(p.bucket, (unsigned)__builtin_ctzll(p.matches) / 8)));
+	if (p.matches != 0) {
+		const char *object = hashdir_object(
+			hashdir_slot(p.bucket, (unsigned)__builtin_ctzll(p.matches) / 8));
+
+		__builtin_prefetch(object);
+		__builtin_prefetch(object + 64);
+	}
 }
 
 /* Put another object of the same hash in the place the probe stands at. */
