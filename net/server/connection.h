@@ -70,7 +70,7 @@ struct connection {
 	bool listed;    /* in the reactor's list of those with something to do */
 	uint64_t opened_us;
 	uint64_t last_in_us;  /* when bytes came last */
-	uint64_t last_out_us; /* when the client last took some, or nothing waited */
+	uint64_t last_out_us; /* when the client last took some, or a send began */
 	struct buffer in;     /* what could not be used yet */
 	struct buffer out;    /* being written by the session */
 	struct buffer sent;   /* being sent: belongs to the kernel */

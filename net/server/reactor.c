@@ -526,7 +526,7 @@ static void time_outs(struct reactor *r)
 		next = c->next;
 		if (c->dead) {
 			connection_list(c);
-		} else if (o->slow_s > 0 && waits &&
+		} else if (o->slow_s > 0 && c->sending &&
 			r->now_us - c->last_out_us > o->slow_s * 1000000ull) {
 			log_info("closing a connection that takes no bytes");
 			connection_kill(c);

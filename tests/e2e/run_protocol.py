@@ -487,6 +487,20 @@ def output_waits(server):
     wait_for(lambda: memory_of(server) - base < 48 << 20, "memory is given back")
 
 
+@test("--slow-timeout", "1")
+def answers_after_a_pause(server):
+    """Only a client that takes no bytes is slow, not one that was sent none for as long."""
+    connections = [Connection(server.address) for _ in range(200)]
+    time.sleep(1.5)
+    # So often that each look at the time-outs comes while an answer is about to be sent.
+    for c in connections:
+        c.send(frame(PING, 7))
+        time.sleep(0.002)
+    for c in connections:
+        a = c.receive()
+        check(a is not None and a.kind == PONG, "the connection is closed")
+
+
 @test("--max-output", "1M", "--slow-timeout", "1")
 def slow_client(server):
     witness = fill(server)
