@@ -71,11 +71,12 @@ struct connection {
 	uint64_t opened_us;
 	uint64_t last_in_us;  /* when bytes came last */
 	uint64_t last_out_us; /* when the client last took some, or a send began */
-	struct buffer in;     /* what could not be used yet */
-	struct buffer out;    /* being written by the session */
-	struct buffer sent;   /* being sent: belongs to the kernel */
-	bool batch_open;      /* `out` ends with a DONE_BATCH frame that may grow … */
-	size_t batch_at;      /* … and begins there */
+	int held;           /* what the kernel had for the client at the last look, while sending */
+	struct buffer in;   /* what could not be used yet */
+	struct buffer out;  /* being written by the session */
+	struct buffer sent; /* being sent: belongs to the kernel */
+	bool batch_open;    /* `out` ends with a DONE_BATCH frame that may grow … */
+	size_t batch_at;    /* … and begins there */
 	struct session *session;
 	struct reactor *reactor;
 	struct connection *next, *prev; /* of the reactor */

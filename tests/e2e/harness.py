@@ -14,8 +14,26 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("LEFTFOLD_BUILD", os.path.join(ROOT, "build"))
 
 
+# Built with a sanitizer: slow, and its memory says nothing.
+SANITIZED = os.path.basename(BUILD.rstrip("/")) in ("asan", "tsan")
+
+
 class Failure(Exception):
     pass
+
+
+class Starved(Exception):
+    """The test itself was not run in time: what it saw says nothing, and it is to be tried again."""
+
+
+def attempts(f, most=5):
+    """Call f until it is not starved."""
+    for _ in range(most - 1):
+        try:
+            return f()
+        except Starved as e:
+            print("again: %s" % e)
+    return f()
 
 
 def run(args, stdin=None, check=True, env=None, timeout=600):
