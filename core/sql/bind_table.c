@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 
@@ -249,6 +250,7 @@ static int add_constraint(
 				    k->location) != 0)
 				return -1;
 		}
+		ASSERT(n > 0);
 		if (k->deferrable) {
 			bind_unsupported(b, k->location, "a deferrable constraint");
 			return -1;
@@ -383,11 +385,35 @@ static int settle_keys(struct binder *b, struct table_build *t)
 	return 0;
 }
 
+/* The foreign keys or all others: a table may refer to a key of itself that is declared further down. */
+static int add_constraints(struct binder *b, struct table_build *t, bool foreign)
+{
+	const PgQuery__CreateStmt *p = t->stmt;
+	int col = 0;
+
+	for (size_t i = 0; i < p->n_table_elts; i++) {
+		const PgQuery__Node *n = p->table_elts[i];
+		bool of_table = n->node_case == NODE(CONSTRAINT);
+		size_t count = of_table ? 1 : n->column_def->n_constraints;
+
+		for (size_t k = 0; k < count; k++) {
+			const PgQuery__Constraint *c = of_table
+				? n->constraint
+				: n->column_def->constraints[k]->constraint;
+
+			if ((c->contype == PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN) == foreign &&
+				add_constraint(b, t, c, of_table ? -1 : col) != 0)
+				return -1;
+		}
+		col += !of_table;
+	}
+	return 0;
+}
+
 static int table_build(struct binder *b, struct table_build *t)
 {
 	const PgQuery__CreateStmt *p = t->stmt;
 	struct relation *r = t->r;
-	unsigned col = 0;
 
 	r->id = catalog_next_id(b->catalog);
 	r->columns = bind_alloc(b, (p->n_table_elts + 1) * sizeof(*r->columns));
@@ -404,21 +430,8 @@ static int table_build(struct binder *b, struct table_build *t)
 			bind_unsupported(b, 0, "LIKE in CREATE TABLE");
 			return -1;
 		}
-	for (size_t i = 0; i < p->n_table_elts; i++) {
-		const PgQuery__Node *n = p->table_elts[i];
-
-		if (n->node_case == NODE(CONSTRAINT)) {
-			if (add_constraint(b, t, n->constraint, -1) != 0)
-				return -1;
-			continue;
-		}
-		for (size_t k = 0; k < n->column_def->n_constraints; k++)
-			if (add_constraint(
-				    b, t, n->column_def->constraints[k]->constraint, (int)col) != 0)
-				return -1;
-		col++;
-	}
-	if (settle_keys(b, t) != 0)
+	if (add_constraints(b, t, false) != 0 || settle_keys(b, t) != 0 ||
+		add_constraints(b, t, true) != 0)
 		return -1;
 	settle_foreign(b, r);
 	return relation_layout(b, r);
