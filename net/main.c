@@ -340,7 +340,7 @@ static int listen_open(const char *where)
 /* The address as it is now, with the port the kernel chose. */
 static void listen_name(int fd, char *out, size_t cap)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = { 0 };
 	socklen_t len = sizeof(a);
 	char host[INET6_ADDRSTRLEN], port[16];
 

@@ -336,7 +336,7 @@ static void progress(struct load *l, uint64_t now)
 	fprintf(stderr, "\r%-9s %5.0f s  %10.0f/s  %llu errors \033[K", NAMES[l->phase],
 		(double)(now - l->begin) / 1e9,
 		(double)(l->answered - l->progress_answered) / seconds,
-		(unsigned long long)(l->result->errors + l->result->wrong));
+		(unsigned long long)l->result->errors + l->result->wrong);
 	fflush(stderr);
 	l->progress_at = now;
 	l->progress_answered = l->answered;

@@ -41,6 +41,10 @@ static void error_format(char *buf, size_t cap, const char *fmt, va_list ap)
 	}
 }
 
+#undef error_set
+#undef error_detail
+#undef error_hint
+
 int error_set(struct error *e, enum error_code code, int position, const char *fmt, ...)
 {
 	va_list ap;

@@ -92,6 +92,7 @@ struct exchange_chunk *exchange_take(struct exchange_channel *c)
 			newest = older;
 		}
 	}
+	ASSERT(k != NULL);
 	c->taken = k->next;
 	k->next = NULL;
 	return k;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/flow/flow_internal.h"
 
 /* One allocation a group, so that a delta touches neighbouring lines. */
@@ -179,6 +180,7 @@ static int aggregate_add(struct flow *f, const struct aggregate *a, void *state,
 		*count += weight;
 		return 0;
 	}
+	ASSERT(v != NULL);
 	if (value_is_null(v))
 		return 0;
 	switch (a->kind) {

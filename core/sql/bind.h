@@ -49,6 +49,9 @@ int bind_position(const struct binder *b, int location);
 /* Set the error at a parser's location; -1. */
 int bind_fail(struct binder *b, enum error_code code, int location, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+#ifdef __clang_analyzer__
+#define bind_fail(...) error_returns((bind_fail)(__VA_ARGS__))
+#endif
 /* 0A000 "… is not supported"; NULL for returning. */
 void *bind_unsupported(struct binder *b, int location, const char *what);
 void *bind_alloc(struct binder *b, size_t size);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/base/utf8.h"
 #include "core/sql/bind.h"
@@ -23,6 +24,7 @@ int bind_position(const struct binder *b, int location)
 	return (int)utf8_length(b->text, (size_t)location < len ? (size_t)location : len) + 1;
 }
 
+#undef bind_fail
 int bind_fail(struct binder *b, enum error_code code, int location, const char *fmt, ...)
 {
 	char message[ERROR_MESSAGE_MAX];
@@ -549,6 +551,8 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	r = bind_expr(b, x->rexpr);
 	if (r == NULL)
 		return NULL;
+	/* Only an operator can stand before its one operand. */
+	ASSERT(l != NULL || x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP);
 	switch (x->kind) {
 	case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:

@@ -293,12 +293,11 @@ int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, stru
 
 	for (size_t i = 0; i < n; i++) {
 		const PgQuery__ResTarget *t = targets[i]->res_target;
-		const PgQuery__ColumnRef *c = t->val->node_case == NODE(COLUMN_REF)
-			? t->val->column_ref
-			: NULL;
+		const PgQuery__ColumnRef *c = t->val->column_ref;
 		int status;
 
-		if (c != NULL && c->fields[c->n_fields - 1]->node_case == NODE(A_STAR))
+		if (t->val->node_case == NODE(COLUMN_REF) &&
+			c->fields[c->n_fields - 1]->node_case == NODE(A_STAR))
 			status = output_star(b, &o,
 				c->n_fields > 1 ? node_string(c->fields[c->n_fields - 2]) : NULL,
 				c->location);

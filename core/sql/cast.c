@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/base/utf8.h"
 #include "core/sql/datetime.h"
@@ -330,6 +331,7 @@ static size_t format_float(double d, bool single, char *out)
 	for (const char *p = text; *p != 'e'; p++)
 		if (*p >= '0' && *p <= '9')
 			digits[n++] = *p;
+	ASSERT(n > 0);
 	exponent = atoi(strchr(text, 'e') + 1);
 	if (d < 0)
 		out[at++] = '-';

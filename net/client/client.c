@@ -19,6 +19,7 @@
 
 /* --- errors --- */
 
+#undef client_error
 int client_error(struct lf_client_error *e, const char *sqlstate, const char *fmt, ...)
 {
 	va_list args;

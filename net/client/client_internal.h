@@ -180,6 +180,9 @@ struct lf_client {
 /* Fill *e (may be NULL); always -1. */
 int client_error(struct lf_client_error *e, const char *sqlstate, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__
+#define client_error(...) error_returns((client_error)(__VA_ARGS__))
+#endif
 int client_no_memory(struct lf_client_error *e);
 int client_error_from(struct lf_client_error *e, const struct error *from);
 

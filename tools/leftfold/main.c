@@ -147,7 +147,9 @@ int main(int argc, char **argv)
 		(void)setlocale(LC_CTYPE, "C.UTF-8");
 	connect_to(&cli, address != NULL ? address : "127.0.0.1:5466");
 	for (unsigned i = 0; i < ncommands && (cli.status == 0 || cli.keep_going); i++)
-		run_text(&cli, commands[i], strlen(commands[i]));
+		/* getopt_long() never gives -c without its argument. */
+		run_text(&cli, commands[i],
+			strlen(commands[i])); // NOLINT(clang-analyzer-core.NonNullParamChecker)
 	if (ncommands == 0 && (file != NULL || !isatty(STDIN_FILENO)))
 		run_path(&cli, file != NULL ? file : "-");
 	else if (ncommands == 0)
