@@ -1,11 +1,11 @@
 /*
- * Consistency under concurrency, in process: transfers between accounts while readers sum two views of
- * them in one request. Each transfer is two commands' worth of rows of one aggregate moved at once:
- * an account belongs to a bank (the partition), money moves between accounts of one bank atomically, so
- * every bank's total, and the grand total over all of them, never changes in any epoch.
+ * Consistency under concurrency, in process: transfers between accounts while readers sum three views of
+ * them in one request. An account belongs to a bank (the partition) and a transfer moves money between two
+ * accounts of one bank atomically, so the sum of balances is the same in every epoch. Each transfer also counts
+ * two moves: their sum always changes, so that views of different epochs would be noticed too.
  *
- *   --reads N     pairs of sums read in all (default 20000; the long form is 10 million)
- *   --projectors P
+ *   --reads N   reads of the three views in all, by each test (default 20000; make consistency-long: 10
+ *               million)
  */
 #include <pthread.h>
 #include <stdarg.h>
@@ -23,14 +23,14 @@ enum { BANKS = 8, ACCOUNTS = 16, START = 1000, WRITERS = 2, READERS = 2, DEPTH =
 
 static const char SCHEMA[] =
 	"CREATE TABLE account (bank int, number int, owner int NOT NULL, balance bigint NOT NULL,"
-	"  PRIMARY KEY (bank, number));"
-	"CREATE MATERIALIZED VIEW per_bank AS SELECT bank, sum(balance) AS total, count(*) AS accounts"
+	"  moves bigint NOT NULL DEFAULT 0, PRIMARY KEY (bank, number));"
+	"CREATE MATERIALIZED VIEW per_bank AS SELECT bank, sum(balance) AS total, sum(moves) AS moves"
 	"  FROM account GROUP BY bank;"
 	"CREATE UNIQUE INDEX per_bank_key ON per_bank (bank);"
-	"CREATE MATERIALIZED VIEW per_owner AS SELECT owner, sum(balance) AS total FROM account"
-	"  GROUP BY owner;"
+	"CREATE MATERIALIZED VIEW per_owner AS SELECT owner, sum(balance) AS total, sum(moves) AS moves"
+	"  FROM account GROUP BY owner;"
 	"CREATE UNIQUE INDEX per_owner_key ON per_owner (owner);"
-	"CREATE MATERIALIZED VIEW whole AS SELECT sum(balance) AS total, count(*) AS accounts FROM account;";
+	"CREATE MATERIALIZED VIEW whole AS SELECT sum(balance) AS total, sum(moves) AS moves FROM account;";
 
 static unsigned long reads_wanted = 20000;
 
@@ -42,8 +42,8 @@ struct shared {
 
 struct sums {
 	const struct statement *s;
-	int64_t total;
-	unsigned column;
+	int64_t total, moves;
+	unsigned column; /* total; moves is the next */
 };
 
 static int64_t as_int(const struct value *v)
@@ -59,6 +59,8 @@ static int add_row(void *arg, const void *row, uint32_t size)
 	(void)size;
 	row_get(&sums->s->result_layout, row, sums->column, &v);
 	sums->total += as_int(&v);
+	row_get(&sums->s->result_layout, row, sums->column + 1, &v);
+	sums->moves += as_int(&v);
 	return 0;
 }
 
@@ -103,8 +105,10 @@ static void *writer(void *arg)
 	if (lf_port_open(&port, shared->engine, NULL, NULL, &e) != 0)
 		abort();
 	move = prepare(shared->engine,
-		"UPDATE account SET balance = balance - $4 WHERE bank = $1 AND number = $2;"
-		"UPDATE account SET balance = balance + $4 WHERE bank = $1 AND number = $3");
+		"UPDATE account SET balance = balance - $4, moves = moves + 1"
+		"  WHERE bank = $1 AND number = $2;"
+		"UPDATE account SET balance = balance + $4, moves = moves + 1"
+		"  WHERE bank = $1 AND number = $3");
 	while (!atomic_load(&shared->stop)) {
 		struct value v[4];
 		uint64_t row[16];
@@ -147,6 +151,7 @@ static void *reader(void *arg)
 	struct sums banks = { .column = 1 }, owners = { .column = 1 }, whole = { .column = 0 };
 	struct statement *s[3];
 	uint64_t none[2] = { 0 }, last = 0;
+	int64_t moves = 0;
 
 	if (lf_port_open(&port, shared->engine, NULL, NULL, &e) != 0)
 		abort();
@@ -158,6 +163,7 @@ static void *reader(void *arg)
 		uint64_t epoch;
 
 		banks.total = owners.total = whole.total = 0;
+		banks.moves = owners.moves = whole.moves = 0;
 		if (lf_read_begin(port, 0, &epoch, &e) != 0 ||
 			lf_query(port, s[0], none, add_row, &banks, &e) != 0 ||
 			lf_query(port, s[1], none, add_row, &owners, &e) != 0 ||
@@ -167,9 +173,12 @@ static void *reader(void *arg)
 		}
 		lf_read_end(port);
 		if (banks.total != (int64_t)BANKS * ACCOUNTS * START ||
-			owners.total != banks.total || whole.total != banks.total || epoch < last)
+			owners.total != banks.total || whole.total != banks.total ||
+			owners.moves != banks.moves || whole.moves != banks.moves ||
+			banks.moves < moves || banks.moves % 2 != 0 || epoch < last)
 			atomic_fetch_add(&shared->bad, 1);
 		last = epoch;
+		moves = banks.moves;
 	}
 	for (unsigned i = 0; i < 3; i++)
 		lf_release(shared->engine, s[i]);
@@ -189,7 +198,7 @@ static void schema(struct lf_port *port)
 	for (int bank = 0; bank < BANKS; bank++)
 		for (int n = 0; n < ACCOUNTS; n++) {
 			(void)snprintf(text, sizeof(text),
-				"INSERT INTO account VALUES (%d, %d, %d, %d)", bank, n,
+				"INSERT INTO account VALUES (%d, %d, %d, %d, 0)", bank, n,
 				(bank * 7 + n * 3) % 11, START);
 			if (lf_run(port, text, strlen(text), NULL, NULL, NULL, &e) != 0)
 				abort();
@@ -271,7 +280,7 @@ static void test_visible(void **state)
 	schema(writing);
 	insert = prepare(
 		engine, "UPDATE account SET balance = balance + 1 WHERE bank = $1 AND number = 1");
-	sums.s = total = prepare(engine, "SELECT total FROM whole");
+	sums.s = total = prepare(engine, "SELECT * FROM whole");
 	row_encode(&total->param_layout, NULL, none);
 	for (int i = 0; i < 2000; i++) {
 		struct last last = { 0 };
@@ -308,12 +317,110 @@ static void test_visible(void **state)
 	lf_engine_close(engine);
 }
 
+/* --- what was acknowledged as visible is seen by every read that begins afterwards, on any thread --- */
+
+struct race {
+	struct shared shared;
+	_Atomic int64_t acknowledged; /* moves */
+};
+
+static void *racing_writer(void *arg)
+{
+	struct race *race = arg;
+	struct statement *move;
+	struct lf_port *port;
+	struct error e;
+
+	if (lf_port_open(&port, race->shared.engine, NULL, NULL, &e) != 0)
+		abort();
+	move = prepare(race->shared.engine,
+		"UPDATE account SET moves = moves + 1 WHERE bank = $1 AND number = 2");
+	for (int64_t i = 1; !atomic_load(&race->shared.stop); i++) {
+		struct last last = { 0 };
+		struct value v = { .i = i % BANKS, .type = move->params[0].id };
+		uint64_t row[4];
+
+		row_encode(&move->param_layout, &v, row);
+		if (lf_submit(port, move, row, 0, LF_VISIBLE, &e) != 0)
+			abort();
+		lf_flush(port);
+		while (!last.done) {
+			lf_poll(port, keep, &last);
+			if (!last.done)
+				lf_port_wait(port, 1000);
+		}
+		atomic_store_explicit(&race->acknowledged, i, memory_order_release);
+	}
+	lf_release(race->shared.engine, move);
+	lf_port_close(port);
+	return NULL;
+}
+
+static void *racing_reader(void *arg)
+{
+	struct race *race = arg;
+	struct sums whole = { .column = 0 };
+	struct statement *s;
+	struct lf_port *port;
+	uint64_t none[2] = { 0 };
+	struct error e;
+
+	if (lf_port_open(&port, race->shared.engine, NULL, NULL, &e) != 0)
+		abort();
+	whole.s = s = prepare(race->shared.engine, "SELECT * FROM whole");
+	row_encode(&s->param_layout, NULL, none);
+	while (atomic_fetch_add(&race->shared.reads, 1) < reads_wanted) {
+		int64_t known = atomic_load_explicit(&race->acknowledged, memory_order_acquire);
+
+		whole.total = whole.moves = 0;
+		if (lf_read_begin(port, 0, NULL, &e) != 0 ||
+			lf_query(port, s, none, add_row, &whole, &e) != 0)
+			abort();
+		lf_read_end(port);
+		if (whole.moves < known)
+			atomic_fetch_add(&race->shared.bad, 1);
+	}
+	lf_release(race->shared.engine, s);
+	lf_port_close(port);
+	return NULL;
+}
+
+static void test_visible_across_threads(void **state)
+{
+	struct lf_options o = lf_options_default();
+	struct race race = { 0 };
+	pthread_t threads[1 + READERS];
+	struct lf_port *port;
+	struct error e;
+
+	(void)state;
+	o.projectors = 2;
+	assert_int_equal(lf_engine_open(&race.shared.engine, &o, &e), 0);
+	assert_int_equal(lf_port_open(&port, race.shared.engine, NULL, NULL, &e), 0);
+	schema(port);
+	for (unsigned i = 0; i < 1 + READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+					 i == 0 ? racing_writer : racing_reader, &race),
+			0);
+	for (unsigned i = 1; i < 1 + READERS; i++)
+		pthread_join(threads[i], NULL);
+	atomic_store(&race.shared.stop, true);
+	pthread_join(threads[0], NULL);
+	print_message("%lu reads against %ld visible commands, %lu missed one\n", reads_wanted,
+		(long)race.acknowledged, atomic_load(&race.shared.bad));
+	assert_int_equal(atomic_load(&race.shared.bad), 0);
+	assert_true(race.acknowledged > 0);
+	lf_port_close(port);
+	lf_engine_close(race.shared.engine);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_projector),
 		cmocka_unit_test(test_three_projectors),
 		cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_visible_across_threads),
 	};
 
 	for (int i = 1; i + 1 < argc; i += 2)
