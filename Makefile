@@ -44,13 +44,20 @@ export ASAN_OPTIONS := allow_user_segv_handler=0:handle_segv=2:handle_abort=0:de
 export UBSAN_OPTIONS := halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS := halt_on_error=1:second_deadlock_stack=1
 
+# What the end-to-end tests run against, and how much: small is for builds that are slow by nature.
+export LEFTFOLD_BUILD := $(abspath $(BUILD))
+export LEFTFOLD_TEST_SIZE ?= $(if $(filter release,$(VARIANT)),full,small)
+
 CORE := $(wildcard core/*/*.c core/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard tests/property/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
-# End-to-end tests, against the binaries of the variant.
+# Scripts that run against the binaries of this variant; long ones first.
 E2E := \
+	tests/e2e/run_chinook.py \
+	tests/e2e/run_packages.py \
+	tests/e2e/run_transfers.py \
 	tests/e2e/run_cli.py \
 	tests/e2e/run_install.py \
 	$(BUILD)/tests/e2e/test_client_e2e \
@@ -59,6 +66,7 @@ E2E := \
 	tests/e2e/run_bench.py \
 	tests/e2e/run_demo.py \
 	tests/e2e/run_semantics.py
+E2E_BUILT := $(BUILD)/leftfold-demo $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
 
@@ -72,7 +80,8 @@ CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
-.PHONY: install uninstall all lib client unit property micro setup e2e fuzz fuzz-run fuzz-targets test test-all property-long bench lint fmt clean help compile_commands.json FORCE
+.PHONY: install uninstall all lib client unit property micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
+	test-all consistency-long property-long bench lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -83,9 +92,11 @@ unit: $(UNIT)
 property: $(PROPERTY)
 micro: $(MICRO)
 
-$(BUILD)/flags: FORCE
+$(BUILD)/flags: used = $(CC) $(FLAGS) $(LINK) $(LIBS)
+build/lint/flags: used = $(CC) $(BASE)
+$(BUILD)/flags build/lint/flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(FLAGS) $(LINK) $(LIBS)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(LINK) $(LIBS)' > $@
+	$(Q)echo '$(used)' | cmp -s - $@ || echo '$(used)' > $@
 FORCE:
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | setup
@@ -214,12 +225,14 @@ fuzz-run: fuzz ## run each fuzz target for FUZZ_SECONDS (300)
 			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 build/fuzz/corpus/$$f \
 			tests/fuzz/corpus/$$f || exit 1; done
 
-e2e: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(BUILD)/leftfold-demo client micro $(BUILD)/tests/e2e/test_client_e2e ## the end-to-end tests
-	$(Q)LEFTFOLD_BUILD=$(abspath $(BUILD)) tests/run $(E2E)
+setup-lint:
+	$(Q)tools/setup.sh build lint
 
-test: setup unit property fuzz-targets micro e2e ## set-up, then the tests of this variant
-	$(Q)tests/run $(UNIT) $(PROPERTY) $(FUZZ)
-	$(Q)tests/run --smoke $(MICRO)
+e2e: all $(E2E_BUILT) ## the end-to-end tests
+	$(Q)tests/run $(E2E)
+
+test: all unit property fuzz-targets $(E2E_BUILT) ## set-up, build, the tests of this variant
+	$(Q)tests/run $(E2E) $(PROPERTY) $(UNIT) $(FUZZ) $(MICRO:%="% --smoke")
 
 property-long: ## 10,000 random commands against the oracle, address+undefined
 	$(Q)$(MAKE) VARIANT=asan build/asan/tests/property/test_views
@@ -233,13 +246,32 @@ test-all: ## the tests in release, address+undefined and thread
 bench: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro ## all benchmarks: bench/RESULTS.md, bench/results.json
 	$(Q)bench/run --build $(abspath $(BUILD))
 
-lint: ## floors, format, cppcheck
-	$(Q)tools/setup.sh build lint
+consistency-long: setup $(BUILD)/tests/property/test_consistency ## 10 million reads under transfers
+	$(Q)$(BUILD)/tests/property/test_consistency --reads 10000000
+
+# Kept by file, with a hash of what was looked at: only what has changed is looked at again.
+TIDY := $(patsubst %.c,build/lint/%.ok,$(filter-out tests/% tools/examples/%,$(SOURCES)))
+
+build/lint/%.ok: %.c .clang-tidy build/lint/flags | setup-lint
+	$(Q)mkdir -p $(@D)
+	$(Q)key=$$({ cat .clang-tidy build/lint/flags && $(CC) $(BASE) -E -P $<; } | sha256sum) && \
+	if [ "$$(cat $@ 2>/dev/null)" != "$$key" ]; then \
+		echo '  TIDY  $<'; \
+		clang-tidy --quiet $< -- $(BASE) >$@.out 2>&1 || { cat $@.out; exit 1; }; \
+		rm $@.out; \
+	fi && $(CC) $(BASE) -MM -MP -MT $@ -MF $(@:.ok=.d) $< && echo "$$key" >$@
+
+tidy: $(TIDY)
+
+lint: setup-lint ## floors, format, shellcheck, cppcheck, clang-tidy
 	$(Q)tools/check-floors
 	$(Q)clang-format --dry-run --Werror $(SOURCES) $(HEADERS)
-	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
+	$(Q)shellcheck --exclude=SC2013,SC2044 .ci/run tools/check-floors tools/compile-commands tools/setup.sh
+	$(Q)python3 -m py_compile tests/run tests/e2e/*.py
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -U__clang_analyzer__ \
 		--enable=warning,portability --suppress=missingIncludeSystem \
-		--suppress=normalCheckLevelMaxBranches core net
+		--suppress=normalCheckLevelMaxBranches -j $(shell nproc) core net
+	$(Q)$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) tidy
 
 fmt: ## format all sources
 	$(Q)clang-format -i $(SOURCES) $(HEADERS)
@@ -253,4 +285,4 @@ clean: ## remove what was built
 help: ## this list
 	$(Q)grep -hE '^[a-z0-9_.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9_.-]+):.*## /  \1\t/' | expand -t 26
 
--include $(shell find $(BUILD)/obj $(BUILD)/obj-client -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/obj-client build/lint -name '*.d' 2>/dev/null)

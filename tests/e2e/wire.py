@@ -1,6 +1,7 @@
 """The binary protocol over a plain socket, written from net/PROTOCOL.md alone: for tests that must send
 bytes which the client library would never send."""
 
+import decimal
 import socket
 import struct
 
@@ -9,7 +10,8 @@ HELLO, PREPARE, CLOSE, EXECUTE, EXECUTE_BATCH, QUERY, PING, INFO, SCHEMA, READ =
 HELLO_OK, PREPARED, CLOSED, DONE, ROWS, ERROR, PONG, INFO_OK, DONE_BATCH, SCHEMA_OK = range(64, 74)
 MORE, ASYNC = 1, 2
 ACCEPTED, DURABLE, VISIBLE = 0, 1, 2
-WIDTHS = {"b": ("<B", 1), "h": ("<h", 2), "i": ("<i", 4), "q": ("<q", 8), "d": ("<d", 8), "t": (None, 8)}
+WIDTHS = {"b": ("<B", 1), "h": ("<h", 2), "i": ("<i", 4), "q": ("<q", 8), "d": ("<d", 8), "t": (None, 8),
+          "n": (None, 17)}
 
 
 def frame(kind, request, body=b"", flags=0, length=None, zero=0):
@@ -21,8 +23,16 @@ def hello(request=1, magic=MAGIC, lowest=1, highest=1, features=0):
     return frame(HELLO, request, struct.pack("<IHHQ", magic, lowest, highest, features))
 
 
+def numeric_slot(text):
+    """16 bytes of coefficient, a byte of scale."""
+    d = decimal.Decimal(text).as_tuple()
+    n = int("".join(map(str, d.digits))) * (-1 if d.sign else 1)
+    return n.to_bytes(16, "little", signed=True) + bytes([-d.exponent])
+
+
 def row(kinds, values):
-    """A packed row. kinds: a letter a column (b bool, h int2, i int4, q int8, d float8, t text)."""
+    """A packed row. kinds: a letter a column (b bool, h int2, i int4, q int8, d float8, t text, n numeric
+    given as text)."""
     nulls = bytearray((len(kinds) + 7) // 8)
     fixed = 4 + len(nulls) + sum(WIDTHS[k][1] for k in kinds)
     slots, tail = b"", b""
@@ -34,6 +44,8 @@ def row(kinds, values):
             v = v if isinstance(v, bytes) else v.encode()
             slots += struct.pack("<II", fixed + len(tail), len(v))
             tail += v
+        elif k == "n":
+            slots += numeric_slot(v)
         else:
             slots += struct.pack(WIDTHS[k][0], v)
     size = (fixed + len(tail) + 7) // 8 * 8
@@ -53,6 +65,9 @@ def unrow(kinds, data, at=0):
         elif k == "t":
             where, n = struct.unpack_from("<II", data, slot)
             values.append(data[at + where:at + where + n].decode())
+        elif k == "n":
+            n = int.from_bytes(data[slot:slot + 16], "little", signed=True)
+            values.append(format(decimal.Decimal(n).scaleb(-data[slot + 16]), "f"))
         else:
             values.append(struct.unpack_from(WIDTHS[k][0], data, slot)[0])
         slot += WIDTHS[k][1]
