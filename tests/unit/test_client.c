@@ -496,23 +496,24 @@ static void test_reads(void **state)
 static void test_reads_too_many(void **state)
 {
 	struct lf_client_options o = lf_client_options_default();
-	struct lf_client_read reads[9];
+	enum { MOST = 64 };
+	struct lf_client_read reads[MOST + 1];
 	struct lf_statement *one;
 	struct fake f;
 
 	(void)state;
-	o.inflight_max = 8;
+	o.inflight_max = MOST;
 	f = fake_open(o);
 	one = fake_prepare(&f, 2, WIRE_KIND_QUERY, NULL, 0, &INT8, 1);
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i <= MOST; i++)
 		reads[i] = (struct lf_client_read){ one, NULL, NULL };
-	assert_int_equal(lf_client_read(f.c, reads, 9, NULL, &f.e), -1);
+	assert_int_equal(lf_client_read(f.c, reads, MOST + 1, NULL, &f.e), -1);
 	assert_string_equal(f.e.sqlstate, "54000");
 	assert_int_equal(lf_client_unwritten(f.c), 0);
 	assert_int_equal(lf_client_read(f.c, reads, 0, NULL, &f.e), 0);
-	for (uint64_t i = 3; i < 11; i++)
+	for (uint64_t i = 3; i < 3 + MOST; i++)
 		fake_error(&f, 0, i, "LF001", "not yet");
-	assert_int_equal(lf_client_read(f.c, reads, 8, NULL, &f.e), -1);
+	assert_int_equal(lf_client_read(f.c, reads, MOST, NULL, &f.e), -1);
 	assert_string_equal(f.e.sqlstate, "LF001");
 	fake_close(&f);
 }
