@@ -9,7 +9,7 @@ for group in "$@"; do
 	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libedit-dev" ;;
 	demo) packages="$packages libsqlite3-dev" ;;
 	test) packages="$packages libcmocka-dev libsqlite3-dev postgresql-15 python3 g++ pkg-config" ;;
-	fuzz) packages="$packages clang" ;;
+	fuzz) packages="$packages clang libclang-rt-14-dev" ;;
 	lint) packages="$packages clang-format clang-tidy cppcheck python3 shellcheck" ;;
 	*) echo "setup.sh: unknown group $group" >&2; exit 2 ;;
 	esac

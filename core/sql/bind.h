@@ -40,7 +40,8 @@ struct binder {
 	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
 	const char *no_aggregates; /* the clause's name for the message */
 	bool in_aggregate;
-	bool in_view; /* now() and parameters are refused */
+	bool in_view;    /* now() and parameters are refused */
+	bool in_default; /* columns are refused */
 	unsigned depth, nodes;
 };
 

@@ -100,6 +100,20 @@ static int bind_values_row(struct binder *b, const struct relation *r, const PgQ
 	return 0;
 }
 
+/* SET (a, b) = (x, y) comes as one node a column that points into the whole row. */
+static const PgQuery__Node *assigned_value(const PgQuery__Node *n)
+{
+	const PgQuery__MultiAssignRef *ref;
+
+	if (n->node_case != NODE(MULTI_ASSIGN_REF))
+		return n;
+	ref = n->multi_assign_ref;
+	if (ref->source->node_case != NODE(ROW_EXPR) || ref->colno < 1 ||
+		(size_t)ref->colno > ref->source->row_expr->n_args)
+		return ref->source;
+	return ref->source->row_expr->args[ref->colno - 1];
+}
+
 static int bind_assignments(struct binder *b, const struct relation *r,
 	PgQuery__Node *const *targets, size_t n, struct assignment **out, unsigned *nout)
 {
@@ -131,7 +145,7 @@ static int bind_assignments(struct binder *b, const struct relation *r,
 		if (t->val->node_case == NODE(SET_TO_DEFAULT)) {
 			e = column_default(b, &r->columns[col]);
 		} else {
-			e = bind_expr(b, t->val);
+			e = bind_expr(b, assigned_value(t->val));
 			e = e == NULL ? NULL : bind_assign(b, e, &r->columns[col]);
 		}
 		if (e == NULL)

@@ -242,6 +242,11 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 
 	if (c->fields[c->n_fields - 1]->node_case == NODE(A_STAR))
 		return bind_unsupported(b, c->location, "row expansion here");
+	if (b->in_default) {
+		bind_fail(b, ERR_FEATURE, c->location,
+			"cannot use column reference in DEFAULT expression");
+		return NULL;
+	}
 	name = node_string(c->fields[c->n_fields - 1]);
 	if (c->n_fields >= 2)
 		table = node_string(c->fields[c->n_fields - 2]);

@@ -331,6 +331,30 @@ static int group_add(struct binder *b, struct select *s, struct expr *e)
 	return 0;
 }
 
+static struct expr *not_a_position(struct binder *b, const PgQuery__Node *n, const char *clause)
+{
+	bind_fail(b, ERR_SYNTAX, n->a_const->location, "non-integer constant in %s", clause);
+	return NULL;
+}
+
+/* The output of that name, if there is one; several must be the same expression. */
+static int output_find(struct binder *b, const struct select *s, const PgQuery__ColumnRef *c,
+	const char *clause, struct expr **found)
+{
+	const char *name = node_string(c->fields[0]);
+
+	*found = NULL;
+	for (unsigned i = 0; i < s->noutputs; i++) {
+		if (strcmp(s->outputs[i].name, name) != 0)
+			continue;
+		if (*found != NULL && !expr_equal(*found, s->outputs[i].expr))
+			return bind_fail(b, ERR_AMBIGUOUS_COLUMN, c->location,
+				"%s \"%s\" is ambiguous", clause, name);
+		*found = s->outputs[i].expr;
+	}
+	return 0;
+}
+
 /* GROUP BY item: a column of the FROM clause first, then an output's name or number, then an expression. */
 static struct expr *group_item(struct binder *b, const struct select *s, const PgQuery__Node *n)
 {
@@ -344,15 +368,19 @@ static struct expr *group_item(struct binder *b, const struct select *s, const P
 			"GROUP BY position %d is not in select list", k);
 		return NULL;
 	}
+	if (n->node_case == NODE(A_CONST))
+		return not_a_position(b, n, "GROUP BY");
 	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1) {
 		const char *name = node_string(n->column_ref->fields[0]);
+		struct expr *found = NULL;
 		bool column = false;
 
 		for (unsigned i = 0; i < b->nscope; i++)
 			column |= relation_column(b->scope[i].relation, name) >= 0;
-		for (unsigned i = 0; !column && i < s->noutputs; i++)
-			if (strcmp(s->outputs[i].name, name) == 0)
-				return s->outputs[i].expr;
+		if (!column && output_find(b, s, n->column_ref, "GROUP BY", &found) != 0)
+			return NULL;
+		if (found != NULL)
+			return found;
 	}
 	if (n->node_case == NODE(GROUPING_SET))
 		return bind_unsupported(b, n->grouping_set->location, "GROUPING SETS");
@@ -496,10 +524,16 @@ static struct expr *order_item(struct binder *b, const struct select *s, const P
 			"ORDER BY position %d is not in select list", k);
 		return NULL;
 	}
-	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1)
-		for (unsigned i = 0; i < s->noutputs; i++)
-			if (strcmp(s->outputs[i].name, node_string(n->column_ref->fields[0])) == 0)
-				return s->outputs[i].expr;
+	if (n->node_case == NODE(A_CONST))
+		return not_a_position(b, n, "ORDER BY");
+	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1) {
+		struct expr *found = NULL;
+
+		if (output_find(b, s, n->column_ref, "ORDER BY", &found) != 0)
+			return NULL;
+		if (found != NULL)
+			return found;
+	}
 	return bind_settle(b, bind_expr(b, n));
 }
 

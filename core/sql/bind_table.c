@@ -32,12 +32,14 @@ static int bind_default(struct binder *b, struct column *c, const PgQuery__Node 
 	struct expr *e;
 
 	b->no_aggregates = "DEFAULT expressions";
+	b->in_default = true;
 	e = bind_expr(b, n);
+	b->in_default = false;
 	if (e == NULL)
 		return -1;
 	if (expr_sources(e) != 0)
-		return bind_fail(b, ERR_FEATURE, node_location(n),
-			"cannot use column references or parameters in DEFAULT expression");
+		return bind_fail(b, ERR_UNDEFINED_PARAMETER, node_location(n),
+			"a parameter in a DEFAULT expression");
 	c->default_ = bind_assign(b, e, c);
 	return c->default_ == NULL ? -1 : 0;
 }
@@ -269,6 +271,40 @@ static int add_constraint(
 	}
 }
 
+/* Those that concern the column alone; the others come when all columns are known. */
+static int column_constraints(
+	struct binder *b, const struct relation *r, struct column *c, const PgQuery__ColumnDef *d)
+{
+	bool null = false;
+
+	for (size_t i = 0; i < d->n_constraints; i++) {
+		const PgQuery__Constraint *k = d->constraints[i]->constraint;
+
+		switch (k->contype) {
+		case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL: c->not_null = true; break;
+		case PG_QUERY__CONSTR_TYPE__CONSTR_NULL: null = true; break;
+		case PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT:
+			if (c->default_ != NULL)
+				return bind_fail(b, ERR_SYNTAX, k->location,
+					"multiple default values specified for column \"%s\" of table \"%s\"",
+					c->name, r->name);
+			if (bind_default(b, c, k->raw_expr) != 0)
+				return -1;
+			break;
+		case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
+		case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED:
+			bind_unsupported(b, k->location, "a generated column");
+			return -1;
+		default: break;
+		}
+		if (null && c->not_null)
+			return bind_fail(b, ERR_SYNTAX, k->location,
+				"conflicting NULL/NOT NULL declarations for column \"%s\" of table \"%s\"",
+				c->name, r->name);
+	}
+	return 0;
+}
+
 static int add_column(struct binder *b, struct relation *r, const PgQuery__ColumnDef *d)
 {
 	struct column *c = &r->columns[r->ncols];
@@ -291,21 +327,7 @@ static int add_column(struct binder *b, struct relation *r, const PgQuery__Colum
 	if (c->name == NULL)
 		return -1;
 	r->ncols++;
-	for (size_t i = 0; i < d->n_constraints; i++) {
-		const PgQuery__Constraint *k = d->constraints[i]->constraint;
-
-		if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL)
-			c->not_null = true;
-		else if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT &&
-			bind_default(b, c, k->raw_expr) != 0)
-			return -1;
-		else if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY ||
-			k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED) {
-			bind_unsupported(b, k->location, "a generated column");
-			return -1;
-		}
-	}
-	return 0;
+	return column_constraints(b, r, c, d);
 }
 
 /* Key and partition, indexes of the constraints. */
