@@ -84,14 +84,13 @@ def outcomes(statements, stdout, stderr):
 def ask_postgres(postgres, statements):
     script = ("\\set VERBOSITY verbose\n\\unset ON_ERROR_STOP\n" +
               marked(statements, "\\warn %s%d"))
-    done = postgres.psql(script, check=False, timeout=120)
+    done = postgres.psql(script, check=False)
     return outcomes(statements, done.stdout, done.stderr)
 
 
 def ask_server(server, statements):
     # A column that does not exist marks standard error.
-    done = server.cli(marked(statements, "SELECT %s%d;"), check=False, extra=["--keep-going"],
-                      timeout=120)
+    done = server.cli(marked(statements, "SELECT %s%d;"), check=False, extra=["--keep-going"])
     return outcomes(statements, done.stdout, done.stderr)
 
 
