@@ -222,7 +222,8 @@ fuzz-run: fuzz ## run each fuzz target for FUZZ_SECONDS (300)
 	$(Q)for f in $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)); do \
 		mkdir -p build/fuzz/corpus/$$f; \
 		build/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 \
-			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 build/fuzz/corpus/$$f \
+			-artifact_prefix=build/fuzz/$$f- -print_final_stats=1 \
+			$$(test ! -f tests/fuzz/$$f.dict || echo -dict=tests/fuzz/$$f.dict) build/fuzz/corpus/$$f \
 			tests/fuzz/corpus/$$f || exit 1; done
 
 setup-lint:
