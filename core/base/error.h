@@ -44,7 +44,6 @@
 	X(ERR_DEPENDENT, "2BP01", "other objects depend on it") \
 	X(ERR_SERIALIZATION, "40001", "could not serialize access") \
 	X(ERR_SYNTAX, "42601", "syntax error") \
-	X(ERR_NAME_TOO_LONG, "42622", "name too long") \
 	X(ERR_DUPLICATE_COLUMN, "42701", "column specified more than once") \
 	X(ERR_AMBIGUOUS_COLUMN, "42702", "column reference is ambiguous") \
 	X(ERR_UNDEFINED_COLUMN, "42703", "column does not exist") \

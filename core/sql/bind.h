@@ -43,10 +43,11 @@ struct binder {
 	bool in_view;    /* now() and parameters are refused */
 	bool in_default; /* columns are refused */
 	unsigned depth, nodes;
+	size_t text_len, place, place_chars; /* the last place asked for, in bytes and characters */
 };
 
 /* 1-based character position of a byte offset of the parser; 0 for none. */
-int bind_position(const struct binder *b, int location);
+int bind_position(struct binder *b, int location);
 /* Set the error at a parser's location; -1. */
 int bind_fail(struct binder *b, enum error_code code, int location, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -119,7 +120,6 @@ int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 /* A notice for the client, "SQLSTATE: text"; fmt has two %s. The first one is kept. */
 void bind_notice(
 	struct binder *b, const char *state, const char *fmt, const char *a, const char *c);
-int bind_check_name(struct binder *b, const char *name, int location);
 /* 0 go on; 1 it exists and IF NOT EXISTS was said; -1. */
 int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exists);
 /* A copy in the arena. */

@@ -419,6 +419,27 @@ int bind_delete(struct binder *b, const PgQuery__DeleteStmt *p)
 	return bind_returning(b, p->returning_list, p->n_returning_list);
 }
 
+/* What references it must be emptied too, whether it has rows or not. */
+static int truncate_check(struct binder *b, const struct relation *r)
+{
+	const struct statement *st = b->statement;
+
+	for (unsigned k = 0; k < r->nreferrers; k++) {
+		const struct foreign_key *fk = r->referrers[k];
+		bool there = !fk->enforced;
+
+		for (unsigned i = 0; i < st->truncate.n; i++)
+			there |= st->truncate.tables[i] == fk->from;
+		if (there)
+			continue;
+		bind_fail(b, ERR_FEATURE, -1,
+			"cannot truncate a table referenced in a foreign key constraint");
+		return error_detail(
+			b->error, "Table \"%s\" references \"%s\".", fk->from->name, r->name);
+	}
+	return 0;
+}
+
 int bind_truncate(struct binder *b, const PgQuery__TruncateStmt *p)
 {
 	struct statement *st = b->statement;
@@ -438,5 +459,8 @@ int bind_truncate(struct binder *b, const PgQuery__TruncateStmt *p)
 			return -1;
 		st->truncate.tables[st->truncate.n++] = r;
 	}
+	for (unsigned i = 0; i < st->truncate.n; i++)
+		if (truncate_check(b, st->truncate.tables[i]) != 0)
+			return -1;
 	return 0;
 }

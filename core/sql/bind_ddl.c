@@ -25,19 +25,9 @@ void bind_notice(struct binder *b, const char *state, const char *fmt, const cha
 		b->statement->notice = arena_strdup(&b->statement->arena, text, strlen(text));
 }
 
-int bind_check_name(struct binder *b, const char *name, int location)
-{
-	if (strlen(name) > LIMIT_NAME_BYTES)
-		return bind_fail(b, ERR_NAME_TOO_LONG, location,
-			"identifier \"%.20s…\" is longer than %d bytes", name, LIMIT_NAME_BYTES);
-	return 0;
-}
-
 /* 0 go on; 1 it exists and IF NOT EXISTS was said; -1. */
 int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exists)
 {
-	if (bind_check_name(b, v->relname, v->location) != 0)
-		return -1;
 	if (v->schemaname[0] != '\0' && strcmp(v->schemaname, "public") != 0)
 		return bind_fail(
 			b, ERR_FEATURE, v->location, "schemas other than public are not supported");
@@ -270,8 +260,6 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		st->kind = STATEMENT_NOTHING;
 		return 0;
 	}
-	if (bind_check_name(b, p->idxname, -1) != 0)
-		return -1;
 	if (p->where_clause != NULL || p->n_index_including_params > 0 || p->nulls_not_distinct ||
 		(strcmp(p->access_method, "btree") != 0 && strcmp(p->access_method, "hash") != 0)) {
 		bind_unsupported(b, p->relation->location,

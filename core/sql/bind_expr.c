@@ -15,13 +15,20 @@
 #include "core/sql/bind.h"
 #include "core/sql/cast.h"
 
-int bind_position(const struct binder *b, int location)
+int bind_position(struct binder *b, int location)
 {
-	size_t len = strlen(b->text);
+	size_t to;
 
 	if (location < 0)
 		return 0;
-	return (int)utf8_length(b->text, (size_t)location < len ? (size_t)location : len) + 1;
+	to = (size_t)location < b->text_len ? (size_t)location : b->text_len;
+	/* From the last one, which is near: a long text has many places. */
+	if (to >= b->place)
+		b->place_chars += utf8_length(b->text + b->place, to - b->place);
+	else
+		b->place_chars -= utf8_length(b->text + to, b->place - to);
+	b->place = to;
+	return (int)b->place_chars + 1;
 }
 
 #undef bind_fail

@@ -6,6 +6,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/limits.h"
+#include "core/base/utf8.h"
 #include "core/sql/bind.h"
 
 struct table_build {
@@ -16,15 +17,83 @@ struct table_build {
 	unsigned nprimary;
 	struct index_def *unique[LIMIT_INDEXES_PER_TABLE];
 	unsigned nunique;
+	const char *primary_name;
 };
 
-static const char *keep_join(struct binder *b, const char *x, const char *y, const char *z)
+/* Whether a constraint of this table has the name. */
+static bool constraint_named(const struct table_build *t, const char *name)
 {
-	char text[4 * LIMIT_NAME_BYTES];
+	const struct relation *r = t->r;
 
-	(void)snprintf(text, sizeof(text), "%s%s%s%s%s", x, y[0] ? "_" : "", y, z[0] ? "_" : "", z);
-	text[LIMIT_NAME_BYTES] = '\0';
-	return bind_keep(b, text);
+	for (unsigned i = 0; i < r->nchecks; i++)
+		if (strcmp(r->checks[i].name, name) == 0)
+			return true;
+	for (unsigned i = 0; i < r->nfks; i++)
+		if (strcmp(r->fks[i]->name, name) == 0)
+			return true;
+	for (unsigned i = 0; i < t->nunique; i++)
+		if (strcmp(t->unique[i]->name, name) == 0)
+			return true;
+	return t->primary_name != NULL && strcmp(t->primary_name, name) == 0;
+}
+
+/* … or a relation or an index of the schema, for those that become indexes. */
+static bool name_taken(
+	const struct binder *b, const struct table_build *t, const char *name, bool index)
+{
+	return constraint_named(t, name) ||
+		(index &&
+			(strcmp(t->r->name, name) == 0 || catalog_find(b->catalog, name) != NULL ||
+				catalog_find_index(b->catalog, name) != NULL));
+}
+
+/* "table_column_column_label", cut where it is longest to fit a name, with a number when taken; as
+ * PostgreSQL chooses names. */
+static const char *choose_name(struct binder *b, const struct table_build *t, const uint16_t *cols,
+	unsigned n, const char *label, bool index)
+{
+	char columns[LIMIT_NAME_BYTES + 1] = "", name[4 * LIMIT_NAME_BYTES];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n && at < sizeof(columns) - 1; i++)
+		at += (size_t)snprintf(columns + at, sizeof(columns) - at, "%s%s", i > 0 ? "_" : "",
+			t->r->columns[cols[i]].name);
+	for (unsigned k = 0;; k++) {
+		char number[12] = "";
+		size_t x = strlen(t->r->name), y = strlen(columns), rest;
+
+		if (k > 0)
+			(void)snprintf(number, sizeof(number), "%u", k);
+		rest = strlen(label) + strlen(number) + (n > 0 ? 2 : 1);
+		while (x + y + rest > LIMIT_NAME_BYTES)
+			*(x > y ? &x : &y) -= 1;
+		x = x < strlen(t->r->name) ? utf8_cut(t->r->name, x) : x;
+		y = y < strlen(columns) ? utf8_cut(columns, y) : y;
+		(void)snprintf(name, sizeof(name), "%.*s%s%.*s_%s%s", (int)x, t->r->name,
+			n > 0 ? "_" : "", (int)y, columns, label, number);
+		if (!name_taken(b, t, name, index))
+			return bind_keep(b, name);
+	}
+}
+
+/* The name given, or one like PostgreSQL's. */
+static const char *constraint_name(struct binder *b, const struct table_build *t,
+	const PgQuery__Constraint *k, const uint16_t *cols, unsigned n, const char *label,
+	bool index)
+{
+	if (k->conname[0] == '\0')
+		return choose_name(b, t, cols, n, label, index);
+	if (index && name_taken(b, t, k->conname, true)) {
+		bind_fail(b, ERR_DUPLICATE_TABLE, -1, "relation \"%s\" already exists", k->conname);
+		return NULL;
+	}
+	if (constraint_named(t, k->conname)) {
+		bind_fail(b, ERR_DUPLICATE_OBJECT, -1,
+			"constraint \"%s\" for relation \"%s\" already exists", k->conname,
+			t->r->name);
+		return NULL;
+	}
+	return bind_keep(b, k->conname);
 }
 
 static int bind_default(struct binder *b, struct column *c, const PgQuery__Node *n)
@@ -44,9 +113,27 @@ static int bind_default(struct binder *b, struct column *c, const PgQuery__Node 
 	return c->default_ == NULL ? -1 : 0;
 }
 
-static int add_check(
-	struct binder *b, struct relation *r, const PgQuery__Constraint *k, const char *column)
+/* Notes the first column it meets and whether there is another. */
+struct columns_met {
+	uint16_t column;
+	unsigned count;
+};
+
+static int meet_column(struct expr *e, void *arg)
 {
+	struct columns_met *met = arg;
+
+	if (e->kind != EXPR_COLUMN || (met->count > 0 && met->column == e->column))
+		return 0;
+	met->column = e->column;
+	met->count++;
+	return 0;
+}
+
+static int add_check(struct binder *b, struct table_build *t, const PgQuery__Constraint *k)
+{
+	struct relation *r = t->r;
+	struct columns_met met = { 0 };
 	struct check *grown = bind_alloc(b, (r->nchecks + 1u) * sizeof(*grown));
 	struct expr *test;
 
@@ -62,8 +149,10 @@ static int add_check(
 	if (r->nchecks > 0)
 		memcpy(grown, r->checks, r->nchecks * sizeof(*grown));
 	grown[r->nchecks].test = test;
-	grown[r->nchecks].name = k->conname[0] ? bind_keep(b, k->conname)
-					       : keep_join(b, r->name, column, "check");
+	/* Named after its column, when there is just one. */
+	(void)expr_walk(test, meet_column, &met);
+	grown[r->nchecks].name = constraint_name(
+		b, t, k, &met.column, met.count == 1 ? 1 : 0, "check", false);
 	if (grown[r->nchecks].name == NULL)
 		return -1;
 	r->checks = grown;
@@ -100,6 +189,9 @@ static int add_primary(struct binder *b, struct table_build *t, const PgQuery__C
 	if (t->primary != NULL)
 		return bind_fail(b, ERR_INVALID_TABLE_DEFINITION, k->location,
 			"multiple primary keys for table \"%s\" are not allowed", t->r->name);
+	t->primary_name = constraint_name(b, t, k, cols, 0, "pkey", true);
+	if (t->primary_name == NULL)
+		return -1;
 	t->primary = k;
 	memcpy(t->primary_cols, cols, n * sizeof(*cols));
 	t->nprimary = n;
@@ -119,10 +211,7 @@ static int add_unique(struct binder *b, struct table_build *t, const PgQuery__Co
 		bind_unsupported(b, k->location, "NULLS NOT DISTINCT");
 		return -1;
 	}
-	ix = index_build(b, t->r,
-		k->conname[0] ? bind_keep(b, k->conname)
-			      : keep_join(b, t->r->name, t->r->columns[cols[0]].name, "key"),
-		cols, n);
+	ix = index_build(b, t->r, constraint_name(b, t, k, cols, n, "key", true), cols, n);
 	if (ix == NULL)
 		return -1;
 	ix->unique = ix->constraint = true;
@@ -154,9 +243,10 @@ static int fk_types(struct binder *b, const struct foreign_key *fk, const PgQuer
 	return 0;
 }
 
-static int add_foreign(struct binder *b, struct relation *r, const PgQuery__Constraint *k,
+static int add_foreign(struct binder *b, struct table_build *t, const PgQuery__Constraint *k,
 	const uint16_t *cols, unsigned n)
 {
+	struct relation *r = t->r;
 	struct foreign_key *fk = bind_alloc(b, sizeof(*fk)), **grown;
 	bool self = strcmp(k->pktable->relname, r->name) == 0;
 	struct relation *to = self ? r : bind_relation(b, k->pktable);
@@ -172,8 +262,7 @@ static int add_foreign(struct binder *b, struct relation *r, const PgQuery__Cons
 			b, k->location, "a referential action other than NO ACTION and RESTRICT");
 		return -1;
 	}
-	fk->name = k->conname[0] ? bind_keep(b, k->conname)
-				 : keep_join(b, r->name, r->columns[cols[0]].name, "fkey");
+	fk->name = constraint_name(b, t, k, cols, n, "fkey", false);
 	fk->from = r;
 	fk->to = to;
 	fk->ncols = (uint16_t)n;
@@ -239,8 +328,7 @@ static int add_constraint(
 	unsigned n = 1;
 
 	switch (k->contype) {
-	case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
-		return add_check(b, t->r, k, column >= 0 ? t->r->columns[column].name : "");
+	case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK: return add_check(b, t, k);
 	case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
 	case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
 	case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN:
@@ -260,7 +348,7 @@ static int add_constraint(
 		if (k->contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY)
 			return add_primary(b, t, k, cols, n);
 		if (foreign)
-			return add_foreign(b, t->r, k, cols, n);
+			return add_foreign(b, t, k, cols, n);
 		return add_unique(b, t, k, cols, n);
 	case PG_QUERY__CONSTR_TYPE__CONSTR_NULL:
 	case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL:
@@ -309,8 +397,7 @@ static int add_column(struct binder *b, struct relation *r, const PgQuery__Colum
 {
 	struct column *c = &r->columns[r->ncols];
 
-	if (bind_check_name(b, d->colname, d->location) != 0 ||
-		bind_type(b, d->type_name, &c->type) != 0)
+	if (bind_type(b, d->type_name, &c->type) != 0)
 		return -1;
 	if (c->type.id == TYPE_INTERVAL) {
 		bind_unsupported(b, d->type_name->location, "a column of type interval");
@@ -347,9 +434,7 @@ static int settle_keys(struct binder *b, struct table_build *t)
 		t->nprimary = 1;
 	}
 	primary = index_build(b, r,
-		!hidden && t->primary->conname[0]
-			? bind_keep(b, t->primary->conname)
-			: keep_join(b, r->name, hidden ? "rowid" : "", "pkey"),
+		hidden ? choose_name(b, t, t->primary_cols, 1, "pkey", true) : t->primary_name,
 		t->primary_cols, t->nprimary);
 	if (primary == NULL)
 		return -1;

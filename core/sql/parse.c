@@ -14,8 +14,9 @@
 #include "core/base/limits.h"
 #include "core/base/utf8.h"
 #include "core/sql/bind.h"
+#include "core/sql/depth.h"
 
-enum { STACK_MIN = MIB(16), STACK_PER_BYTE = 2048, DEPTH_BRACKETS = 4000 };
+enum { STACK_MIN = MIB(16), STACK_PER_BYTE = 2048 };
 
 struct job {
 	struct binder b;
@@ -192,31 +193,6 @@ static void *prepare_thread(void *arg)
 	return NULL;
 }
 
-/* How deep a text can be nested at most matters, not how deep it is: count what opens a level. */
-static bool too_deep(const char *text, size_t len)
-{
-	unsigned depth = 0, operators = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		if (c == '(' || c == '[') {
-			if (++depth > DEPTH_BRACKETS)
-				return true;
-		} else if ((c == ')' || c == ']') && depth > 0) {
-			depth--;
-		} else if (c == '+' || c == '-' || c == '*' || c == '/' || c == '|' || c == '%' ||
-			c == '^') {
-			operators++;
-		} else if (c == ',' || c == ';') {
-			operators = 0;
-		}
-		if (operators > LIMIT_EXPR_NODES)
-			return true;
-	}
-	return false;
-}
-
 static int run_deep(struct job *job, size_t len, struct error *e)
 {
 	size_t stack = STACK_MIN + len * STACK_PER_BYTE;
@@ -248,7 +224,7 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 			LIMIT_STATEMENT_BYTES);
 	if (!utf8_valid(text, len))
 		return error_set(e, ERR_BYTE_SEQUENCE, 0, NULL);
-	if (too_deep(text, len))
+	if (sql_too_deep(text, len))
 		return error_set(e, ERR_TOO_COMPLEX, 0, "statement is nested too deeply");
 	s = heap_zalloc(h, sizeof(*s));
 	if (s == NULL)
@@ -262,6 +238,7 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 		.arena = &s->arena,
 		.error = e,
 		.text = s->text,
+		.text_len = len,
 		.statement = s };
 	job.len = len;
 	job.declared = declared;

@@ -188,6 +188,25 @@ static bool step(struct scanner *x, struct split *out)
 	return false;
 }
 
+size_t sql_skip(const char *text, size_t len, size_t i)
+{
+	struct scanner x = { .t = text, .len = len, .i = i };
+
+	if (comment(&x)) {
+		;
+	} else if (text[i] == '\'' || text[i] == '"') {
+		quoted(&x, false);
+	} else if ((text[i] == 'E' || text[i] == 'e') && i + 1 < len && text[i + 1] == '\'') {
+		x.i++;
+		quoted(&x, true);
+	} else if (text[i] == '$') {
+		dollar(&x);
+		if (x.i == i + 1)
+			return i;
+	}
+	return x.i < len ? x.i : len;
+}
+
 void sql_split_next(const char *text, size_t len, bool backslashes, struct split *out)
 {
 	struct scanner x = { .t = text, .len = len, .backslashes = backslashes };

@@ -31,4 +31,8 @@ void sql_split_next(const char *text, size_t len, bool backslashes, struct split
  * only blanks and comments are left. */
 size_t sql_split(const char *text, size_t len, size_t *start);
 
+/* Past the comment, string, quoted name or dollar-quoted string that begins at i < len, or at the end when
+ * it is not closed; i itself when none begins there. Not for the middle of a name. */
+size_t sql_skip(const char *text, size_t len, size_t i);
+
 #endif

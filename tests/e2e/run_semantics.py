@@ -110,6 +110,9 @@ def difference(statement, want, have, refused=None, lenient=False):
             have.state == "22003" and (want.state is None or want.state.startswith("22"))))
     elif want.state is not None:
         good = want.near is None or same_place(want.near, have.near)
+        # Which constraint it was.
+        if want.state.startswith("23"):
+            good = good and want.message == have.message
     else:
         w, h = want.rows, have.rows
         if "ORDER BY" not in statement.upper():

@@ -86,7 +86,7 @@ SELECT count(*) FROM a;
 TRUNCATE nosuch;
 -- keys of several columns, UNIQUE, REFERENCES inside one aggregate
 CREATE TABLE o (id int PRIMARY KEY, note text);
-CREATE TABLE i (oid int REFERENCES o, line int, code text, qty int CHECK (qty > 0) CHECK (qty < 100), PRIMARY KEY (oid, line), UNIQUE (oid, code), CONSTRAINT both CHECK (line < qty OR code IS NULL));
+CREATE TABLE i (oid int REFERENCES o, line int, code text, qty int CHECK (qty > 0) CHECK (qty < 100), PRIMARY KEY (oid, line), UNIQUE (oid, code), CONSTRAINT line_or_code CHECK (line < qty OR code IS NULL));
 INSERT INTO i VALUES (1, 1, 'a', 5);
 INSERT INTO o VALUES (1, 'one'), (2, NULL);
 INSERT INTO i VALUES (1, 1, 'a', 5);
@@ -104,8 +104,11 @@ INSERT INTO i VALUES (1, 5, 'a', 9) ON CONFLICT (oid, code) DO UPDATE SET qty = 
 INSERT INTO i VALUES (1, 5, 'a', 9) ON CONFLICT (code, oid) DO NOTHING;
 UPDATE i SET code = 'b' WHERE oid = 1 AND line = 1;
 UPDATE i SET code = 'b' WHERE oid = 1 AND line = 4;
+-- refused: 0A000
 UPDATE i SET line = 9 WHERE oid = 1 AND line = 2;
+-- refused: 0A000
 UPDATE i SET line = 1 WHERE oid = 1 AND line = 9;
+-- refused: 0A000
 UPDATE i SET oid = 3 WHERE oid = 1 AND line = 9;
 DELETE FROM o WHERE id = 1;
 DELETE FROM o WHERE id = 2;
@@ -116,6 +119,8 @@ UPDATE o SET id = 5 WHERE id = 1;
 SELECT * FROM i ORDER BY oid, line;
 SELECT * FROM o ORDER BY id;
 TRUNCATE o;
+TRUNCATE o, i;
+SELECT count(*) FROM i;
 DROP TABLE o;
 DROP TABLE i;
 DROP TABLE o;
@@ -142,6 +147,21 @@ SELECT * FROM p ORDER BY region, id;
 CREATE TABLE q (id int PRIMARY KEY, region text) PARTITION BY HASH (region);
 CREATE TABLE q (id int, region text) PARTITION BY HASH (nosuch);
 DROP TABLE p;
+-- names
+CREATE TABLE na (id int, x int CHECK (x > 0) CHECK (x < 9), y int, CHECK (x < y), CHECK (y > 0), CHECK (x + y < 100), UNIQUE (id, x), UNIQUE (id, x), CONSTRAINT na_y_check1 CHECK (y < 50), PRIMARY KEY (id));
+INSERT INTO na VALUES (1, 0, 5);
+INSERT INTO na VALUES (1, 9, 20);
+INSERT INTO na VALUES (1, 5, 4);
+INSERT INTO na VALUES (1, NULL, 0);
+INSERT INTO na VALUES (1, NULL, 50);
+CREATE TABLE nb (id int PRIMARY KEY, x int, CONSTRAINT na_pkey CHECK (x > 0));
+CREATE TABLE nc (id int PRIMARY KEY, x int, CONSTRAINT na_pkey UNIQUE (id, x));
+CREATE TABLE nc (id int, x int, CONSTRAINT na PRIMARY KEY (id));
+CREATE TABLE nc (id int, x int, CONSTRAINT k CHECK (x > 0), CONSTRAINT k CHECK (x > 1));
+CREATE TABLE a_rather_long_name_of_a_table_with_many_words (id int PRIMARY KEY, a_rather_long_name_of_a_column int CHECK (a_rather_long_name_of_a_column > 0));
+INSERT INTO a_rather_long_name_of_a_table_with_many_words VALUES (1, 0);
+DROP TABLE na;
+DROP TABLE nb;
 -- what CREATE refuses
 CREATE TABLE w ();
 DROP TABLE IF EXISTS w;
