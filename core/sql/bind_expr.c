@@ -636,7 +636,8 @@ static struct expr *bind_cast(struct binder *b, const PgQuery__TypeCast *c)
 	b->error->code = ERR_OK;
 	e = bind_coerce(b, arg, t, CAST_EXPLICIT);
 	/* CAST (x AS t) begins before its argument. */
-	if (e != NULL && e->kind == EXPR_CAST && bind_position(b, c->location) < e->position)
+	if (e != NULL && e != arg && e->kind == EXPR_CAST &&
+		bind_position(b, c->location) < e->position)
 		e->position = bind_position(b, c->location);
 	if (e == NULL && b->error->code == ERR_OK)
 		bind_fail(b, ERR_CANNOT_COERCE, c->location, "cannot cast type %s to %s",

@@ -12,6 +12,8 @@ PostgreSQL accepts and the server refuses are marked in their file, by a line th
 "-- refused: SQLSTATE".
 """
 
+import csv
+import io
 import os
 import random
 import re
@@ -22,6 +24,7 @@ from expressions import COLUMNS, Expressions
 from harness import BUILD, Failure, Postgres, Server, run
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "semantics")
+GOLDEN = os.path.join(os.path.dirname(HERE), "..", "golden")
 MARK = "semantics_mark_"
 MESSAGE = re.compile(r"^(?:psql:<stdin>:\d+: )?(ERROR|NOTICE|WARNING): +(\w{5}): (.*)$")
 CARET = re.compile(r"^LINE \d+: (.*)$")
@@ -146,6 +149,29 @@ def read_cases(name):
     return cases
 
 
+def golden(name, cases, want):
+    """PostgreSQL's answers, one a line, for the unit test that has no PostgreSQL: the file must be right.
+
+    A row's values are divided by |, a SQLSTATE stands behind an exclamation mark; what the server refuses
+    has the one it is refused with."""
+    lines = []
+    for (statement, refused), w in zip(cases, want):
+        if refused or w.state:
+            lines.append("!" + (refused or w.state))
+            continue
+        rows = list(csv.reader(io.StringIO("\n".join(w.rows))))[1:]
+        lines.append("".join("|".join(r).replace("\n", "\\n") for r in rows))
+    text = "".join("%s\t%s\n" % (s[0][len("SELECT "):], l) for s, l in zip(cases, lines))
+    path = os.path.join(GOLDEN, "semantics_" + name)
+    if os.environ.get("LEFTFOLD_GOLDEN") == "write":
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    with open(path, encoding="utf-8") as f:
+        if f.read() != text:
+            return ["%s is not what PostgreSQL answers; write it with LEFTFOLD_GOLDEN=write" % path]
+    return []
+
+
 def run_fixed(postgres, server, name):
     cases = read_cases(name)
     # What the server refuses PostgreSQL must not do either.
@@ -154,6 +180,8 @@ def run_fixed(postgres, server, name):
     have = ask_server(server, [s for s, _ in cases])
     bad = [difference(s, w, h, refused) for (s, refused), w, h in zip(cases, want, have)]
     bad = [b for b in bad if b]
+    if name.endswith(".txt"):
+        bad += golden(name, cases, want)
     print("semantics: %s: %d statements, %d differ" % (name, len(cases), len(bad)))
     return bad
 
