@@ -70,7 +70,8 @@ bool expr_is_constant(const struct expr *e);
 struct program;
 
 /* Compile n trees. layouts[s] is the layout of source s (NULL where unused). The program lives in
- * arena a and copies the constants it needs. NULL with 54001 or 53200. */
+ * arena a and copies the constants it needs. NULL with 54001, 53200, or the error of an expression of constants
+ * only (`1/0`). */
 struct program *program_compile(const struct expr *const *trees, unsigned n,
 	const struct row_layout *const layouts[EXPR_SOURCES], struct arena *a, struct error *e);
 

@@ -7,8 +7,9 @@
  * errors in branches not taken do not occur.
  *
  * A node whose arguments are all constant is run once while compiling and replaced by its value. When
- * that run fails the instructions stay, and so the error comes at run time, if it comes at all: a
- * division by zero in a branch that is never taken does no harm.
+ * that run fails, compiling does: as PostgreSQL's planner, which says 22012 to `WHERE n = 1/0` also when there
+ * are no rows. Also as there, what a constant before it decides is not looked at: the rest of an AND behind
+ * false, of an OR behind true, of a COALESCE behind a value, and the branches of a CASE not taken.
  */
 #include "core/sql/program.h"
 
@@ -166,14 +167,13 @@ static int constant_add(
 
 static int node(struct builder *b, const struct expr *e, int32_t dst, bool *constant);
 
-/* Run the instructions from `start`, which leave a constant in register dst. 1: *operand is the
- * constant; 0: that failed; -1: out of memory. */
+/* Run the instructions from `start`, which leave a constant in register dst: *operand. 0, or -1 with the
+ * error of the expression. */
 static int fold(
 	struct builder *b, const struct expr *e, uint32_t start, int32_t dst, int32_t *operand)
 {
 	const void *rows[EXPR_SOURCES] = { NULL };
-	struct error ignored;
-	struct program_env env = { .scratch = &b->temporary, .error = &ignored };
+	struct program_env env = { .scratch = &b->temporary, .error = b->error };
 	struct machine m = { .rows = rows, .env = &env };
 	struct insn *code;
 
@@ -190,11 +190,12 @@ static int fold(
 	m.code = code;
 	for (const struct insn *i = code + start; i != NULL;)
 		i = i->run(i, &m);
-	if (m.status != 0)
-		return ignored.code == ERR_OUT_OF_MEMORY ? no_memory(b) : 0;
-	if (constant_add(b, &m.registers[dst], e->type.id, operand) != 0)
+	if (m.status != 0) {
+		if (b->error->position == 0)
+			b->error->position = env.error_position;
 		return -1;
-	return 1;
+	}
+	return constant_add(b, &m.registers[dst], e->type.id, operand);
 }
 
 /* The node's value as an operand: a constant where possible, else in register dst, which is a new
@@ -225,10 +226,10 @@ static int evaluate(
 	*operand = dst;
 	if (status != 0 || !*constant)
 		return status;
-	status = fold(b, e, start, dst, operand);
-	if (status > 0)
-		b->n = start;
-	return status < 0 ? -1 : 0;
+	if (fold(b, e, start, dst, operand) != 0)
+		return -1;
+	b->n = start;
+	return 0;
 }
 
 /* The node's value as an operand; *constant is cleared when it is not constant. */
@@ -283,6 +284,14 @@ static int load_bool(struct builder *b, const struct expr *e, int32_t dst, bool 
 	return 0;
 }
 
+/* Whether the operand is a constant, and a boolean of that value. */
+static bool is_known(const struct builder *b, int32_t operand, bool truth)
+{
+	const struct value *v = operand < 0 ? &b->constants[~operand] : NULL;
+
+	return v != NULL && !value_is_null(v) && (v->i != 0) == truth;
+}
+
 /* --- nodes; each leaves its value in dst and clears *constant when it is not constant --- */
 
 static int node_column(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
@@ -304,7 +313,7 @@ static int node_column(struct builder *b, const struct expr *e, int32_t dst, boo
 	return 0;
 }
 
-/* NULL without a look at the other arguments, as PostgreSQL's planner has it. */
+/* NULL whatever the rows hold, as PostgreSQL's planner has it. */
 static bool always_null(const struct expr *e)
 {
 	if (e->kind == EXPR_CONST)
@@ -322,8 +331,16 @@ static bool always_null(const struct expr *e)
 static int node_null(struct builder *b, const struct expr *e, int32_t dst)
 {
 	struct value null = { .flags = VALUE_NULL };
-	int32_t o;
+	uint32_t start = b->n;
+	int32_t saved = b->next, o;
+	bool constant;
 
+	/* Only for the errors of constants in the arguments. */
+	for (unsigned k = 0; k < e->nargs; k++)
+		if (evaluate(b, e->args[k], -1, &o, &constant) != 0)
+			return -1;
+	b->n = start;
+	b->next = saved;
 	if (constant_add(b, &null, (enum type_id)e->type.id, &o) != 0)
 		return -1;
 	return emit(b, insn_move, e, dst, o) == NULL ? -1 : 0;
@@ -398,6 +415,8 @@ static int node_and_or(struct builder *b, const struct expr *e, int32_t dst, boo
 		if (i == NULL)
 			return -1;
 		jump_chain(b, i, &end);
+		if (is_known(b, o, !conjunction))
+			break;
 	}
 	jumps_land(b, end);
 	return 0;
@@ -439,6 +458,7 @@ static int node_distinct(struct builder *b, const struct expr *e, int32_t dst, b
 
 static int node_case(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
+	const struct expr *otherwise = e->args[e->nargs - 1];
 	uint32_t end = NO_JUMP;
 
 	for (unsigned k = 0; k + 1 < e->nargs; k += 2) {
@@ -449,6 +469,12 @@ static int node_case(struct builder *b, const struct expr *e, int32_t dst, bool 
 		if (operand_of(b, e->args[k], &o, constant) != 0)
 			return -1;
 		b->next = saved;
+		if (is_known(b, o, true)) {
+			otherwise = e->args[k + 1];
+			break;
+		}
+		if (o < 0)
+			continue;
 		i = emit(b, insn_jump_unless, e, dst, o);
 		if (i == NULL)
 			return -1;
@@ -461,7 +487,7 @@ static int node_case(struct builder *b, const struct expr *e, int32_t dst, bool 
 		jump_chain(b, i, &end);
 		jumps_land(b, next);
 	}
-	if (into(b, e->args[e->nargs - 1], dst, constant) != 0)
+	if (into(b, otherwise, dst, constant) != 0)
 		return -1;
 	jumps_land(b, end);
 	return 0;
@@ -473,10 +499,15 @@ static int node_coalesce(struct builder *b, const struct expr *e, int32_t dst, b
 
 	for (unsigned k = 0; k < e->nargs; k++) {
 		struct insn *i;
+		int32_t o;
+		bool c;
 
-		if (into(b, e->args[k], dst, constant) != 0)
+		if (evaluate(b, e->args[k], dst, &o, &c) != 0)
 			return -1;
-		if (k + 1 == e->nargs)
+		*constant &= c;
+		if (o != dst && emit(b, insn_move, e->args[k], dst, o) == NULL)
+			return -1;
+		if (k + 1 == e->nargs || (o < 0 && !value_is_null(&b->constants[~o])))
 			break;
 		i = emit(b, insn_jump_not_null, e, dst, dst);
 		if (i == NULL)
