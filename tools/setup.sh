@@ -16,7 +16,8 @@ for group in "$@"; do
 done
 
 missing=
-for p in $packages; do
+# shellcheck disable=SC2086
+for p in $(printf '%s\n' $packages | sort -u); do
 	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || true)
 	case $state in
 	ii*) ;;

@@ -6,8 +6,9 @@ Rows come from /var/lib/dpkg/status and from apt's lists when they are there. A 
 one aggregate: commands on different packages commute and go through several connections; those that touch
 many packages come one after another.
 
-LEFTFOLD_E2E_PACKAGES: how many packages at most, or "all" (default 4000, small: 600). LEFTFOLD_E2E_COMMANDS:
-number of random commands (default 20000, small: 2000). LEFTFOLD_SEED: the seed, printed at the start.
+LEFTFOLD_E2E_PACKAGES: how many packages at most, or "all" (default 2000, small: 600). LEFTFOLD_E2E_COMMANDS:
+number of random commands (default 6000; 20000 with all packages; small: 2000). LEFTFOLD_SEED: the seed, printed
+at the start.
 """
 
 import glob
@@ -345,8 +346,9 @@ def main():
     if not os.path.exists(STATUS):
         skip("%s is not there: not a Debian machine" % STATUS)
     seed = int(os.environ.get("LEFTFOLD_SEED", random.SystemRandom().randrange(1 << 30)))
-    commands = int(os.environ.get("LEFTFOLD_E2E_COMMANDS", "2000" if SMALL else "20000"))
-    most = os.environ.get("LEFTFOLD_E2E_PACKAGES", "600" if SMALL else "4000")
+    most = os.environ.get("LEFTFOLD_E2E_PACKAGES", "600" if SMALL else "2000")
+    usual = "20000" if most == "all" else "2000" if SMALL else "6000"
+    commands = int(os.environ.get("LEFTFOLD_E2E_COMMANDS", usual))
     packages = read_packages(sys.maxsize if most == "all" else int(most))
     generator = Generator(seed, packages)
     dependencies = [d for _, lines in packages.values() for d in lines]
