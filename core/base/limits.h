@@ -15,6 +15,7 @@
 #define LIMIT_PARSE_DEPTH 1000       /* nesting the parser is allowed to meet; 54001 */
 #define LIMIT_PARSE_BRACKETS 4000    /* brackets within brackets of a text; 54001 */
 #define LIMIT_PARSE_RUN 16384        /* tokens of a text that no comma, AND or OR divides; 54001 */
+#define LIMIT_PARSE_COMMENTS 256     /* comments begun with nothing between them; 54001 */
 #define LIMIT_EXPR_DEPTH 500         /* nesting of an expression's tree; 54001 */
 #define LIMIT_EXPR_NODES 65536       /* nodes of one statement's expressions; 54001 */
 #define LIMIT_PARAMS 65535           /* $n of a statement, as in PostgreSQL; 54000 */

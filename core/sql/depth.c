@@ -5,6 +5,9 @@
  * with the square of it. Depth comes from brackets, and from chains that lean to the left (1 + 1 + 1, x IS NULL IS
  * NULL, UNION, JOIN), of which every link is at least one token at the same level of brackets. CASE … END counts as
  * brackets. Lists are flat however long: so commas, AND, OR, WHEN, THEN and ELSE begin a new run.
+ *
+ * The scanner reads a comment's beginning together with all operator characters behind it and then gives them back:
+ * many comments begun without anything else between them take time with the square of their number.
  */
 #include "core/sql/depth.h"
 
@@ -39,9 +42,19 @@ static bool divides(const char *p, size_t n)
 
 struct levels {
 	uint32_t run[LIMIT_PARSE_BRACKETS + 1]; /* tokens since the last division, by level */
-	unsigned depth;
+	unsigned depth, comments; /* begun since the last character that is no operator's */
 	bool deep;
 };
+
+static void count_comments(struct levels *l, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strchr("~!@#^&|`?+-*/%<>=", p[i]) == NULL || p[i] == '\0')
+			l->comments = 0;
+		else if (p[i] == '/' && i + 1 < n && p[i + 1] == '*')
+			l->deep |= ++l->comments > LIMIT_PARSE_COMMENTS;
+	}
+}
 
 static void token(struct levels *l)
 {
@@ -80,13 +93,22 @@ bool sql_too_deep(const char *text, size_t len)
 {
 	struct levels l;
 
-	l.depth = 0;
+	l.depth = l.comments = 0;
 	l.run[0] = 0;
 	l.deep = false;
 	for (size_t i = 0, next; i < len && !l.deep; i = next) {
 		char c = text[i];
 
 		next = sql_skip(text, len, i);
+		if (next != i && c == '-') {
+			l.comments = 0;
+			continue;
+		}
+		if (next != i && c == '/') {
+			count_comments(&l, text + i, next - i);
+			continue;
+		}
+		count_comments(&l, text + i, 1);
 		if (next != i) {
 			token(&l);
 			continue;

@@ -9,7 +9,8 @@
 
 /* Whether the parser must not be given this text: brackets nested deeper than LIMIT_PARSE_BRACKETS, or a
  * run of more than LIMIT_PARSE_RUN tokens that no comma, AND or OR divides, which may be a chain of
- * operators as deep. Linear in len. */
+ * operators as deep; or more than LIMIT_PARSE_COMMENTS comments begun with nothing between them. Linear in
+ * len. */
 bool sql_too_deep(const char *text, size_t len);
 
 #endif
