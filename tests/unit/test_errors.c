@@ -359,15 +359,17 @@ static void test_bad_inputs(void **unused)
 
 struct text {
 	char *p;
-	size_t n;
+	size_t n, cap;
 };
 
 static void append(struct text *t, const char *s)
 {
 	size_t n = strlen(s);
 
-	if ((t->n & (t->n + n)) <= t->n || t->p == NULL)
-		t->p = realloc(t->p, 2 * (t->n + n) + 64);
+	if (t->n + n + 1 > t->cap) {
+		t->cap = 2 * (t->n + n + 1);
+		t->p = realloc(t->p, t->cap);
+	}
 	memcpy(t->p + t->n, s, n + 1);
 	t->n += n;
 }
@@ -376,9 +378,8 @@ static void append(struct text *t, const char *s)
 static struct text repeated(const char *head, const char *body, unsigned times, const char *middle,
 	const char *tail, const char *end)
 {
-	struct text t = { malloc(strlen(head) + strlen(middle) + strlen(end) +
-				  times * (strlen(body) + strlen(tail)) + 1),
-		0 };
+	struct text t = { .p = malloc(strlen(head) + strlen(middle) + strlen(end) +
+				  times * (strlen(body) + strlen(tail)) + 1) };
 	char *p = stpcpy(t.p, head);
 
 	for (unsigned i = 0; i < times; i++)
