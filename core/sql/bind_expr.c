@@ -503,6 +503,16 @@ static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
 	return unify(b, e->args, n + 1, "IN", &t) == 0 ? e : NULL;
 }
 
+/* One side of BETWEEN. */
+static struct expr *bind_bound(
+	struct binder *b, const PgQuery__AExpr *x, const char *op, const PgQuery__Node *bound)
+{
+	struct expr *l = bind_expr(b, x->lexpr);
+	struct expr *r = l == NULL ? NULL : bind_expr(b, bound);
+
+	return r == NULL ? NULL : bind_operator(b, op, l, r, x->location);
+}
+
 /* x BETWEEN lo AND hi; SYMMETRIC is the OR of both orders. */
 static struct expr *bind_between(struct binder *b, const PgQuery__AExpr *x)
 {
@@ -514,17 +524,10 @@ static struct expr *bind_between(struct binder *b, const PgQuery__AExpr *x)
 	struct expr *e = NULL, *not ;
 
 	for (unsigned k = 0; k < (symmetric ? 2u : 1u); k++) {
-		struct expr *v[4] = { bind_expr(b, x->lexpr), NULL, NULL, NULL };
-		struct expr *both;
+		struct expr *low = bind_bound(b, x, ">=", list->items[k]), *high, *both;
 
-		v[1] = v[0] == NULL ? NULL : bind_expr(b, list->items[k]);
-		v[2] = v[1] == NULL ? NULL : bind_expr(b, x->lexpr);
-		v[3] = v[2] == NULL ? NULL : bind_expr(b, list->items[1 - k]);
-		if (v[3] == NULL)
-			return NULL;
-		v[0] = bind_operator(b, ">=", v[0], v[1], x->location);
-		v[1] = v[0] == NULL ? NULL : bind_operator(b, "<=", v[2], v[3], x->location);
-		both = bind_and(b, EXPR_AND, v[0], v[1], x->location);
+		high = low == NULL ? NULL : bind_bound(b, x, "<=", list->items[1 - k]);
+		both = bind_and(b, EXPR_AND, low, high, x->location);
 		e = k == 0 ? both : bind_and(b, EXPR_OR, e, both, x->location);
 		if (e == NULL)
 			return NULL;
