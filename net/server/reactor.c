@@ -41,8 +41,9 @@ enum {
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 8192,
 	BUFFER_GROUP = 1,
-	TICK_US = 100000,      /* time-outs are looked at so often */
-	BUFFER_KEEP = 1 << 20, /* larger buffers are freed when empty */
+	TICK_US = 100000,          /* time-outs are looked at so often */
+	ACCEPT_TELL_US = 60000000, /* a failing accept is logged at most so often */
+	BUFFER_KEEP = 1 << 20,     /* larger buffers are freed when empty */
 	YIELDED_MAX =
 		1 << 20 /* input of a connection that has had its share: beyond, it is not read */
 };
@@ -67,8 +68,7 @@ struct reactor {
 	int wake_fd;
 	uint64_t wake_value;
 	bool accepting, stop_seen;
-	bool accept_failed; /* said so already, until one succeeds */
-	bool again;         /* a connection has yielded: do not wait before the next round */
+	bool again; /* a connection has yielded: do not wait before the next round */
 	uint64_t round, stop_us;
 	unsigned next_reactor;
 	struct connection *connections;
@@ -76,6 +76,7 @@ struct reactor {
 	struct connection *listed;
 	struct session_host host;
 	uint64_t now_us, tick_us;
+	uint64_t accept_told_us; /* when a failed accept was last logged; 0: never */
 	_Atomic(struct handover *) handed;
 };
 
@@ -459,14 +460,14 @@ static void take_handed(struct reactor *r)
 static void on_accept(struct reactor *r, int res, unsigned flags)
 {
 	if (res >= 0) {
-		r->accept_failed = false;
 		if (atomic_load(&r->server->stopping))
 			close(res);
 		else
 			deal(r, res);
-	} else if (res != -ECANCELED && res != -ECONNABORTED && !r->accept_failed) {
+	} else if (res != -ECANCELED && res != -ECONNABORTED &&
+		(r->accept_told_us == 0 || r->now_us - r->accept_told_us > ACCEPT_TELL_US)) {
 		log_warn("accept: %s", strerror(-res));
-		r->accept_failed = true;
+		r->accept_told_us = r->now_us;
 	}
 	if (!(flags & IORING_CQE_F_MORE))
 		r->accepting = false;
