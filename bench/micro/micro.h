@@ -96,7 +96,7 @@ static inline void micro_table_open(struct micro_table *t)
 	memset(values, 0, sizeof(values));
 	for (unsigned i = 0; i < MICRO_COLUMNS; i++)
 		types[i].id = values[i].type = TYPE_INT8;
-	t->heap = heap_new(NULL);
+	t->heap = heap_new_shard(NULL, 0);
 	if (t->heap == NULL)
 		micro_fail("out of memory");
 	arena_init(&t->arena, t->heap);

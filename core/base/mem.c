@@ -2,10 +2,8 @@
  * mem.c: heaps and arenas.
  *
  * A heap owns one jemalloc arena and one explicit thread cache, so its memory lies together, is
- * never mixed with another shard's, and goes away at once. Its memory comes from the system in huge
- * pages where the system gives them on request (transparent_hugepage is "madvise" or "always"): tables
- * are read at random, so that small pages cost a TLB miss a row, and a page fault every 4 KiB of growth. Allocation passes the size on free
- * (sdallocx), so that freeing a row touches no allocator metadata that is not in the thread cache.
+ * never mixed with another shard's, and goes away at once; extents.c says where it comes from.
+ * Allocation passes the size on free (sdallocx), so that freeing a row touches no allocator metadata that is not in the thread cache.
  *
  * Accounting: `used` is the owner's plain counter; the shared budget is only touched when `used`
  * crosses what the heap has `reserved` from it, in slabs. A heap gives slabs back when it has
@@ -18,6 +16,7 @@
  */
 #include "core/base/mem.h"
 #include "core/base/assert.h"
+#include "core/base/extents.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,8 +25,6 @@
 
 #ifndef LF_LIBC_MALLOC
 #include <jemalloc/jemalloc.h>
-#include <pthread.h>
-#include <sys/mman.h>
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -77,10 +74,7 @@ struct heap {
 	bool common; /* no arena of its own */
 	unsigned arena, tcache;
 	int flags; /* for mallocx and friends */
-	/* The arena's extents: from `region` as long as there is room, then from the system. */
-	extent_hooks_t hooks;
-	char *region;
-	size_t region_bytes, region_used; /* region_used under the arena's locks */
+	struct extents extents;
 #endif
 	struct heap_budget unlimited; /* the budget of a heap made without one */
 };
@@ -136,9 +130,10 @@ static inline void heap_credit(struct heap *h, size_t size)
 
 #ifdef LF_LIBC_MALLOC
 
-static int heap_open(struct heap *h, bool common, size_t prefault)
+static int heap_open(struct heap *h, bool common, bool shard, size_t prefault)
 {
 	(void)common;
+	(void)shard;
 	(void)prefault;
 	h->blocks.next = h->blocks.prev = &h->blocks;
 	return 0;
@@ -204,160 +199,7 @@ static void heap_close(struct heap *h)
 
 #else
 
-/* --- extents in huge pages --- */
-
-enum { HUGE_PAGE = 2 * 1024 * 1024 };
-
-static extent_hooks_t *extent_default; /* jemalloc's own, the same for all arenas */
-static pthread_once_t extent_once = PTHREAD_ONCE_INIT;
-
-static struct heap *hooks_heap(extent_hooks_t *hooks)
-{
-	return (struct heap *)((char *)hooks - offsetof(struct heap, hooks));
-}
-
-static bool in_region(const struct heap *h, const void *p)
-{
-	return h->region != NULL && (const char *)p >= h->region &&
-		(const char *)p < h->region + h->region_bytes;
-}
-
-/* A piece of the region; NULL when it has not so much left. Its bytes were never used. */
-static void *region_take(struct heap *h, size_t size, size_t align)
-{
-	size_t used = __atomic_load_n(&h->region_used, __ATOMIC_RELAXED), at;
-
-	do {
-		at = (used + align - 1) / align * align;
-		if (h->region == NULL || at > h->region_bytes || size > h->region_bytes - at)
-			return NULL;
-	} while (!__atomic_compare_exchange_n(
-		&h->region_used, &used, at + size, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return h->region + at;
-}
-
-static void *extent_alloc(extent_hooks_t *hooks, void *at, size_t size, size_t align, bool *zero,
-	bool *commit, unsigned arena)
-{
-	void *p = at == NULL ? region_take(hooks_heap(hooks), size, align) : NULL;
-
-	if (p != NULL) {
-		*zero = *commit = true;
-		return p;
-	}
-	if (size >= HUGE_PAGE && align < HUGE_PAGE)
-		align = HUGE_PAGE;
-	p = extent_default->alloc(extent_default, at, size, align, zero, commit, arena);
-	/* Advice: where it is not taken there are small pages. */
-	if (p != NULL && size >= HUGE_PAGE)
-		(void)madvise(p, size, MADV_HUGEPAGE);
-	return p;
-}
-
-/* What is in the region stays mapped, committed and unpurged: true refuses. */
-static bool extent_dalloc(
-	extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
-{
-	return in_region(hooks_heap(hooks), p) ||
-		extent_default->dalloc(extent_default, p, size, committed, arena);
-}
-
-static void extent_destroy(
-	extent_hooks_t *hooks, void *p, size_t size, bool committed, unsigned arena)
-{
-	if (!in_region(hooks_heap(hooks), p))
-		extent_default->destroy(extent_default, p, size, committed, arena);
-}
-
-static bool extent_decommit(
-	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
-{
-	return in_region(hooks_heap(hooks), p) ||
-		extent_default->decommit(extent_default, p, size, offset, length, arena);
-}
-
-static bool extent_purge_lazy(
-	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
-{
-	return in_region(hooks_heap(hooks), p) || extent_default->purge_lazy == NULL ||
-		extent_default->purge_lazy(extent_default, p, size, offset, length, arena);
-}
-
-static bool extent_purge_forced(
-	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
-{
-	return in_region(hooks_heap(hooks), p) || extent_default->purge_forced == NULL ||
-		extent_default->purge_forced(extent_default, p, size, offset, length, arena);
-}
-
-/* Two extents become one only on the same side of the region's edge. */
-static bool extent_merge(extent_hooks_t *hooks, void *a, size_t size_a, void *b, size_t size_b,
-	bool committed, unsigned arena)
-{
-	const struct heap *h = hooks_heap(hooks);
-
-	return in_region(h, a) != in_region(h, b) ||
-		(!in_region(h, a) &&
-			extent_default->merge(
-				extent_default, a, size_a, b, size_b, committed, arena));
-}
-
-static bool extent_split(extent_hooks_t *hooks, void *p, size_t size, size_t size_a, size_t size_b,
-	bool committed, unsigned arena)
-{
-	return !in_region(hooks_heap(hooks), p) &&
-		extent_default->split(extent_default, p, size, size_a, size_b, committed, arena);
-}
-
-static void extent_prepare(void)
-{
-	size_t len = sizeof(extent_default);
-
-	(void)mallctl("arena.0.extent_hooks", &extent_default, &len, NULL, 0);
-}
-
-/* Map and touch the region. Without memory for it there is none. */
-static void region_open(struct heap *h, size_t bytes)
-{
-	bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-	h->region = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (h->region == MAP_FAILED) {
-		h->region = NULL;
-		return;
-	}
-	h->region_bytes = bytes;
-	(void)madvise(h->region, bytes, MADV_HUGEPAGE);
-	if (madvise(h->region, bytes, MADV_POPULATE_WRITE) != 0)
-		for (size_t i = 0; i < bytes; i += HEAP_PAGE)
-			((volatile char *)h->region)[i] = 0;
-}
-
-/* Where it cannot be done the heap works all the same, in small pages. */
-static void hooks_set(struct heap *h)
-{
-	extent_hooks_t *own = &h->hooks;
-	char name[64];
-
-	(void)pthread_once(&extent_once, extent_prepare);
-	if (extent_default == NULL)
-		return;
-	h->hooks = *extent_default;
-	h->hooks.alloc = extent_alloc;
-	if (h->region != NULL) {
-		h->hooks.dalloc = extent_dalloc;
-		h->hooks.destroy = extent_destroy;
-		h->hooks.decommit = extent_decommit;
-		h->hooks.purge_lazy = extent_purge_lazy;
-		h->hooks.purge_forced = extent_purge_forced;
-		h->hooks.merge = extent_merge;
-		h->hooks.split = extent_split;
-	}
-	snprintf(name, sizeof(name), "arena.%u.extent_hooks", h->arena);
-	(void)mallctl(name, NULL, NULL, &own, sizeof(own));
-}
-
-static int heap_open(struct heap *h, bool common, size_t prefault)
+static int heap_open(struct heap *h, bool common, bool shard, size_t prefault)
 {
 	size_t len = sizeof(unsigned);
 
@@ -374,9 +216,7 @@ static int heap_open(struct heap *h, bool common, size_t prefault)
 		ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
 		return -1;
 	}
-	if (prefault > 0)
-		region_open(h, prefault);
-	hooks_set(h);
+	extents_open(&h->extents, h->arena, prefault, shard);
 	h->flags = (int)(MALLOCX_ARENA(h->arena) | MALLOCX_TCACHE(h->tcache));
 	return 0;
 }
@@ -421,20 +261,19 @@ static void heap_close(struct heap *h)
 	ASSERT(mallctl("tcache.destroy", NULL, NULL, &h->tcache, len) == 0);
 	snprintf(name, sizeof(name), "arena.%u.destroy", h->arena);
 	ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
-	if (h->region != NULL)
-		(void)munmap(h->region, h->region_bytes);
+	extents_close(&h->extents);
 }
 
 #endif
 
-static struct heap *heap_make(struct heap_budget *budget, bool common, size_t prefault)
+static struct heap *heap_make(struct heap_budget *budget, bool common, bool shard, size_t prefault)
 {
 	struct heap *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
 	h->budget = budget ? budget : &h->unlimited;
-	if (heap_open(h, common, prefault) != 0) {
+	if (heap_open(h, common, shard, prefault) != 0) {
 		free(h);
 		return NULL;
 	}
@@ -443,17 +282,17 @@ static struct heap *heap_make(struct heap_budget *budget, bool common, size_t pr
 
 struct heap *heap_new(struct heap_budget *budget)
 {
-	return heap_make(budget, false, 0);
+	return heap_make(budget, false, false, 0);
 }
 
-struct heap *heap_new_prefaulted(struct heap_budget *budget, size_t prefault)
+struct heap *heap_new_shard(struct heap_budget *budget, size_t prefault)
 {
-	return heap_make(budget, false, prefault);
+	return heap_make(budget, false, true, prefault);
 }
 
 struct heap *heap_new_common(struct heap_budget *budget)
 {
-	return heap_make(budget, true, 0);
+	return heap_make(budget, true, false, 0);
 }
 
 void heap_free_all(struct heap *h)

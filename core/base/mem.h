@@ -22,9 +22,9 @@ struct heap_budget {
 
 /* New heap, NULL when the system has no memory. budget may be NULL. */
 struct heap *heap_new(struct heap_budget *budget);
-/* The same with its first `prefault` bytes (rounded up to 2 MiB) mapped and touched now, and never given back to
- * the system while the heap lives: what is allocated from them meets no page fault. */
-struct heap *heap_new_prefaulted(struct heap_budget *budget, size_t prefault);
+/* A shard's, which grows large: a thread touches memory ahead of its growth (extents.h), and its first `prefault`
+ * bytes (rounded up to 2 MiB) are mapped and touched now and never given back to the system while it lives. */
+struct heap *heap_new_shard(struct heap_budget *budget, size_t prefault);
 /* A small one, cheap to make, whose memory comes from the process's common arenas: for the length of a
  * query. Everything must be freed before heap_free_all(). */
 struct heap *heap_new_common(struct heap_budget *budget);

@@ -601,7 +601,7 @@ int projector_new(
 	p->set = set;
 	p->shard = shard;
 	parker_init(&p->parker, NULL, NULL);
-	p->heap = heap_new_prefaulted(&set->budget, set->prefault);
+	p->heap = heap_new_shard(&set->budget, set->prefault);
 	p->out = calloc(set->shards, sizeof(*p->out));
 	if (p->heap != NULL && p->out != NULL) {
 		struct flow_io io = { p, exchange_out, view_failed };

@@ -90,7 +90,7 @@ struct projector_set {
 	int64_t fixed_now_us; /* 0: the clock */
 	struct epochs *epochs;
 	struct heap_budget budget;
-	size_t prefault;                   /* bytes of a shard's heap, see heap_new_prefaulted() */
+	size_t prefault;                   /* bytes of a shard's heap, see heap_new_shard() */
 	struct projector **projectors;     /* by shard */
 	struct exchange_channel *channels; /* [to * shards + from] */
 	/* DDL: PAUSE_DRAIN stops new batches, later stages go on; PAUSE_STOP: nobody touches anything. */

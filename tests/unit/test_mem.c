@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "core/base/hash.h"
@@ -83,7 +84,7 @@ static void test_prefaulted(void **state)
 {
 	(void)state;
 	for (size_t size = 1; size < 64u * MEBIBYTE; size *= 37) {
-		struct heap *h = heap_new_prefaulted(NULL, size);
+		struct heap *h = heap_new_shard(NULL, size);
 		void *kept;
 
 		assert_non_null(h);
@@ -92,6 +93,58 @@ static void test_prefaulted(void **state)
 		assert_non_null(kept);
 		memset(kept, 1, 3 * MEBIBYTE);
 		heap_free_all(h);
+	}
+}
+
+enum { OWNERS = 4, GROWTH = 24 };
+
+/* Grow beyond where memory is touched ahead, shrink, and grow again into what was free. */
+static void *grow_and_shrink(void *arg)
+{
+	static char failed;
+
+	(void)arg;
+	for (unsigned round = 0; round < 3; round++) {
+		struct heap *h = heap_new_shard(NULL, round * MEBIBYTE);
+		unsigned char *blocks[GROWTH];
+		size_t wrong = 0;
+
+		if (h == NULL)
+			return &failed;
+		for (unsigned again = 0; again < 2; again++) {
+			for (unsigned i = 0; i < GROWTH; i++) {
+				blocks[i] = heap_zalloc(h, MEBIBYTE);
+				if (blocks[i] == NULL)
+					return &failed;
+				for (unsigned at = 0; at < MEBIBYTE; at += 512)
+					wrong += blocks[i][at] != 0;
+				memset(blocks[i], 0xa5 + (int)i, MEBIBYTE);
+			}
+			for (unsigned i = 0; i < GROWTH; i++) {
+				for (unsigned at = 0; at < MEBIBYTE; at += 512)
+					wrong += blocks[i][at] != (unsigned char)(0xa5 + i);
+				heap_free(h, blocks[i], MEBIBYTE);
+			}
+		}
+		heap_free_all(h);
+		if (wrong > 0)
+			return &failed;
+	}
+	return NULL;
+}
+
+/* Shards of several threads come and go while memory is touched ahead for them. */
+static void test_shards_come_and_go(void **state)
+{
+	pthread_t owners[OWNERS];
+	void *error;
+
+	(void)state;
+	for (unsigned i = 0; i < OWNERS; i++)
+		assert_int_equal(pthread_create(&owners[i], NULL, grow_and_shrink, NULL), 0);
+	for (unsigned i = 0; i < OWNERS; i++) {
+		assert_int_equal(pthread_join(owners[i], &error), 0);
+		assert_null(error);
 	}
 }
 
@@ -130,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_heap),
 		cmocka_unit_test(test_prefaulted),
+		cmocka_unit_test(test_shards_come_and_go),
 		cmocka_unit_test(test_common),
 		cmocka_unit_test(test_limit),
 	};

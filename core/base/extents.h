@@ -1,0 +1,34 @@
+/*
+ * extents.h: where the memory of a shard's heap comes from.
+ *
+ * One range of addresses a heap, reserved when it opens and handed to its jemalloc arena from the front, in huge
+ * pages where the system gives them on request. Only for the jemalloc builds; mem.c is the one user.
+ */
+#ifndef LF_BASE_EXTENTS_H
+#define LF_BASE_EXTENTS_H
+
+#ifndef LF_LIBC_MALLOC
+#include <jemalloc/jemalloc.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct extents {
+	extent_hooks_t hooks;
+	char *region;        /* NULL: none, all comes from the system piece by piece */
+	size_t region_bytes; /* of addresses */
+	size_t used;         /* atomic: bytes handed to the arena, from the front, never fewer */
+	size_t touched;      /* atomic: bytes that meet no page fault any more, from the front */
+	size_t kept;         /* the first bytes of the region that never go back to the system */
+	bool listed;         /* with the thread that touches ahead, in whose list is `next` */
+	bool ahead;          /* the thread's: the system still gives memory for it */
+	struct extents *next;
+};
+
+/* Become the source of a new arena's memory. `prefault` bytes are touched now and kept. With `ahead` and once there
+ * is some growth, a thread of the process (one for all) touches what will be needed next, so that the owner does
+ * not wait for the system. Whatever of this the system refuses is left out: the arena works all the same. */
+void extents_open(struct extents *x, unsigned arena, size_t prefault, bool ahead);
+/* When the arena has been destroyed. */
+void extents_close(struct extents *x);
+#endif
+#endif
