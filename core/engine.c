@@ -106,8 +106,9 @@ static void *projector_thread(void *arg)
 			park_cancel(parker);
 			continue;
 		}
-		park_wait(
-			parker, retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
+		/* While stopped, the shard belongs to the schema's thread: not even a look at it. */
+		park_wait(parker,
+			!stop && retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
 	}
 	return NULL;
 }

@@ -524,8 +524,7 @@ def main():
             run_shape(server, here, rows, projectors % 2 == 0, work, answers, snapshots)
             server.stop()
         except BaseException:
-            if server.process.poll() is None:
-                server.stop(check=False)
+            server.stop(check=False)
             print(server.output)
             raise
         print("chinook: R=%d P=%d: %d tables, %d views equal at %d points, %d answers, %d of them refusals (%.1f s)" %

@@ -385,8 +385,7 @@ def main():
             run_shape(server, packages, work, answers, snapshots, projectors % 2 == 0)
             server.stop()
         except BaseException:
-            if server.process.poll() is None:
-                server.stop(check=False)
+            server.stop(check=False)
             print(server.output)
             raise
         print("packages: R=%d P=%d: %d views equal at %d points, %d answers, %d of them refusals (%.1f s)" %

@@ -209,8 +209,7 @@ def main():
             run = run_shape(server, reads // 3 // len(shapes()), seed)
             server.stop()
         except BaseException:
-            if server.process.poll() is None:
-                server.stop(check=False)
+            server.stop(check=False)
             print(server.output)
             raise
         print("transfers: R=%d P=%d: consistent during %d transfers; %d requests met in one epoch (%.1f s)" %
