@@ -79,7 +79,7 @@ enum lf_ack {
 struct lf_reply {
 	uint64_t tag;
 	enum lf_ack ack;
-	uint64_t epoch; /* of the command; 0 when it failed */
+	uint64_t epoch; /* of the command, or of the newest of its parts; 0 when none succeeded */
 	uint64_t count; /* rows inserted, changed or deleted */
 	uint32_t parts; /* aggregates (or shards) that did their part, of `parts_all` */
 	uint32_t parts_all;

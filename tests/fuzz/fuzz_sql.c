@@ -132,9 +132,13 @@ static void on_reply(void *arg, const struct lf_reply *reply)
 	const struct error **error = arg;
 	static struct error copy;
 
-	ASSERT((reply->error == NULL) == (reply->epoch > 0));
-	if (reply->error == NULL)
+	if (reply->error == NULL) {
+		ASSERT(reply->epoch > 0);
 		return;
+	}
+	/* Some of several parts may have succeeded. */
+	ASSERT(reply->parts < reply->parts_all || reply->parts_all == 0);
+	ASSERT((reply->epoch > 0) == (reply->parts > 0));
 	copy = *reply->error;
 	*error = &copy;
 }
