@@ -18,12 +18,9 @@
 #include "core/base/extents.h"
 
 #ifndef LF_LIBC_MALLOC
-#include "core/base/assert.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -38,17 +35,16 @@
 static extent_hooks_t *extent_default; /* jemalloc's own, the same for all arenas */
 static pthread_once_t extent_once = PTHREAD_ONCE_INIT;
 
-/* The thread that touches ahead, while there are heaps that want it. */
+/*
+ * The thread that touches ahead, while there are heaps that want it. `changes` is held while a heap comes or goes, with
+ * the thread's start and end; within it `lock`, for `list` and `stop`, which the thread holds while it touches a page.
+ */
 static struct {
-	pthread_mutex_t
-		changes; /* held while a heap comes or goes, with the thread's start and end; before `lock` */
-	pthread_mutex_t
-		lock; /* of `list` and `stop`; the thread holds it while it touches one page */
+	pthread_mutex_t changes, lock;
 	struct extents *list;
 	pthread_t thread;
 	bool running, stop;
 	sem_t wake;
-	int posted; /* atomic: `wake` is posted and not seen yet */
 } toucher = { .changes = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static size_t load(const size_t *p)
@@ -128,7 +124,6 @@ static void *touch_ahead(void *arg)
 
 		while (sem_wait(&toucher.wake) != 0)
 			;
-		__atomic_store_n(&toucher.posted, 0, __ATOMIC_SEQ_CST);
 		do {
 			pthread_mutex_lock(&toucher.lock);
 			stop = toucher.stop;
@@ -139,24 +134,12 @@ static void *touch_ahead(void *arg)
 	return NULL;
 }
 
-static void toucher_wake(void)
-{
-	if (__atomic_exchange_n(&toucher.posted, 1, __ATOMIC_SEQ_CST) == 0)
-		(void)sem_post(&toucher.wake);
-}
-
 static bool toucher_start(void)
 {
-	sigset_t all, before;
-
 	toucher.stop = false;
-	toucher.posted = 0;
 	if (sem_init(&toucher.wake, 0, 0) != 0)
 		return false;
-	sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	toucher.running = pthread_create(&toucher.thread, NULL, touch_ahead, NULL) == 0;
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (toucher.running)
 		(void)pthread_setname_np(toucher.thread, "touch-ahead");
 	else
@@ -190,7 +173,7 @@ static void toucher_remove(struct extents *x)
 	toucher.stop = toucher.list == NULL;
 	pthread_mutex_unlock(&toucher.lock);
 	if (toucher.list == NULL) {
-		toucher_wake();
+		(void)sem_post(&toucher.wake);
 		(void)pthread_join(toucher.thread, NULL);
 		(void)sem_destroy(&toucher.wake);
 		toucher.running = false;
@@ -198,23 +181,19 @@ static void toucher_remove(struct extents *x)
 	pthread_mutex_unlock(&toucher.changes);
 }
 
-/* --- the arena's hooks; they run in the owner's thread --- */
+/* --- the arena's hooks; they run in the heap's owner, which alone writes `used` --- */
 
 /* A piece of the region; NULL when it has not so much left. Its bytes were never used. */
 static void *region_take(struct extents *x, size_t size, size_t align)
 {
-	size_t used = load(&x->used), at, target;
+	size_t at = up_to(load(&x->used), align), used = at + size, target;
 
-	do {
-		at = up_to(used, align);
-		if (x->region == NULL || at > x->region_bytes || size > x->region_bytes - at)
-			return NULL;
-	} while (!__atomic_compare_exchange_n(
-		&x->used, &used, at + size, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	if (x->region == NULL || at > x->region_bytes || size > x->region_bytes - at)
+		return NULL;
+	__atomic_store_n(&x->used, used, __ATOMIC_RELAXED);
 	target = touch_target(x);
-	used = load(&x->used);
 	if (x->listed && target > used && load(&x->touched) < used + (target - used) / 2)
-		toucher_wake();
+		(void)sem_post(&toucher.wake);
 	return x->region + at;
 }
 
@@ -249,25 +228,6 @@ static void extent_destroy(
 {
 	if (!in_region(of_hooks(hooks), p))
 		extent_default->destroy(extent_default, p, size, committed, arena);
-}
-
-static bool extent_decommit(
-	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
-{
-	return in_region(of_hooks(hooks), p) ||
-		extent_default->decommit(extent_default, p, size, offset, length, arena);
-}
-
-static bool extent_purge_lazy(
-	extent_hooks_t *hooks, void *p, size_t size, size_t offset, size_t length, unsigned arena)
-{
-	(void)hooks;
-	(void)p;
-	(void)size;
-	(void)offset;
-	(void)length;
-	(void)arena;
-	return true;
 }
 
 /* Give back the whole huge pages; false, as jemalloc wants it, only when now every byte reads as zero. */
@@ -357,8 +317,8 @@ void extents_open(struct extents *x, unsigned arena, size_t prefault, bool ahead
 	x->hooks.alloc = extent_alloc;
 	x->hooks.dalloc = extent_dalloc;
 	x->hooks.destroy = extent_destroy;
-	x->hooks.decommit = extent_decommit;
-	x->hooks.purge_lazy = extent_purge_lazy;
+	x->hooks.decommit = NULL; /* refused, as the next */
+	x->hooks.purge_lazy = NULL;
 	x->hooks.purge_forced = extent_purge_forced;
 	x->hooks.merge = extent_merge;
 	x->hooks.split = extent_split;

@@ -63,6 +63,9 @@ struct heap_block {
 _Static_assert(sizeof(struct heap_block) % HEAP_ALIGN == 0, "what follows a header is aligned");
 #endif
 
+/* With an arena of its own; that, for a shard; without one. */
+enum heap_kind { HEAP_PLAIN, HEAP_SHARD, HEAP_COMMON };
+
 struct heap {
 	uint64_t used;     /* bytes of the owner's open allocations; others may read it */
 	uint64_t reserved; /* slabs taken from the budget; used <= reserved */
@@ -71,7 +74,7 @@ struct heap {
 #ifdef LF_LIBC_MALLOC
 	struct heap_block blocks; /* head of the ring of open blocks */
 #else
-	bool common; /* no arena of its own */
+	enum heap_kind kind;
 	unsigned arena, tcache;
 	int flags; /* for mallocx and friends */
 	struct extents extents;
@@ -130,10 +133,9 @@ static inline void heap_credit(struct heap *h, size_t size)
 
 #ifdef LF_LIBC_MALLOC
 
-static int heap_open(struct heap *h, bool common, bool shard, size_t prefault)
+static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 {
-	(void)common;
-	(void)shard;
+	(void)kind;
 	(void)prefault;
 	h->blocks.next = h->blocks.prev = &h->blocks;
 	return 0;
@@ -199,12 +201,12 @@ static void heap_close(struct heap *h)
 
 #else
 
-static int heap_open(struct heap *h, bool common, bool shard, size_t prefault)
+static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 {
 	size_t len = sizeof(unsigned);
 
-	h->common = common;
-	if (common)
+	h->kind = kind;
+	if (kind == HEAP_COMMON)
 		return 0;
 
 	if (mallctl("arenas.create", &h->arena, &len, NULL, 0) != 0)
@@ -216,7 +218,7 @@ static int heap_open(struct heap *h, bool common, bool shard, size_t prefault)
 		ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
 		return -1;
 	}
-	extents_open(&h->extents, h->arena, prefault, shard);
+	extents_open(&h->extents, h->arena, prefault, kind == HEAP_SHARD);
 	h->flags = (int)(MALLOCX_ARENA(h->arena) | MALLOCX_TCACHE(h->tcache));
 	return 0;
 }
@@ -254,7 +256,7 @@ static void heap_close(struct heap *h)
 	size_t len = sizeof(h->tcache);
 	char name[64];
 
-	if (h->common) {
+	if (h->kind == HEAP_COMMON) {
 		ASSERT(h->used == 0);
 		return;
 	}
@@ -266,14 +268,14 @@ static void heap_close(struct heap *h)
 
 #endif
 
-static struct heap *heap_make(struct heap_budget *budget, bool common, bool shard, size_t prefault)
+static struct heap *heap_make(struct heap_budget *budget, enum heap_kind kind, size_t prefault)
 {
 	struct heap *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
 	h->budget = budget ? budget : &h->unlimited;
-	if (heap_open(h, common, shard, prefault) != 0) {
+	if (heap_open(h, kind, prefault) != 0) {
 		free(h);
 		return NULL;
 	}
@@ -282,17 +284,17 @@ static struct heap *heap_make(struct heap_budget *budget, bool common, bool shar
 
 struct heap *heap_new(struct heap_budget *budget)
 {
-	return heap_make(budget, false, false, 0);
+	return heap_make(budget, HEAP_PLAIN, 0);
 }
 
 struct heap *heap_new_shard(struct heap_budget *budget, size_t prefault)
 {
-	return heap_make(budget, false, true, prefault);
+	return heap_make(budget, HEAP_SHARD, prefault);
 }
 
 struct heap *heap_new_common(struct heap_budget *budget)
 {
-	return heap_make(budget, true, false, 0);
+	return heap_make(budget, HEAP_COMMON, 0);
 }
 
 void heap_free_all(struct heap *h)

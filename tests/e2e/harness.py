@@ -133,6 +133,15 @@ class Server:
         if check and self.process.returncode != 0:
             raise Failure("leftfoldd: exit %d\n%s" % (self.process.returncode, self.output))
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        """Stop it; after a failure also print what it said, whether it still runs or not."""
+        self.stop(check=kind is None)
+        if kind is not None:
+            print(self.output)
+
 
 def shapes():
     """(reactors, projectors) to test with."""

@@ -519,14 +519,8 @@ def main():
 
     for reactors, projectors in shapes():
         begin = time.monotonic()
-        server = Server(reactors, projectors)
-        try:
+        with Server(reactors, projectors) as server:
             run_shape(server, here, rows, projectors % 2 == 0, work, answers, snapshots)
-            server.stop()
-        except BaseException:
-            server.stop(check=False)
-            print(server.output)
-            raise
         print("chinook: R=%d P=%d: %d tables, %d views equal at %d points, %d answers, %d of them refusals (%.1f s)" %
               (reactors, projectors, len(tables), len(NAMES), POINTS + 1, sum(map(len, answers)), refused,
                time.monotonic() - begin), flush=True)

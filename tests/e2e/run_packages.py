@@ -380,14 +380,8 @@ def main():
 
     for reactors, projectors in shapes():
         begin = time.monotonic()
-        server = Server(reactors, projectors)
-        try:
+        with Server(reactors, projectors) as server:
             run_shape(server, packages, work, answers, snapshots, projectors % 2 == 0)
-            server.stop()
-        except BaseException:
-            server.stop(check=False)
-            print(server.output)
-            raise
         print("packages: R=%d P=%d: %d views equal at %d points, %d answers, %d of them refusals (%.1f s)" %
               (reactors, projectors, len(NAMES), POINTS + 1, sum(map(len, answers)), refused,
                time.monotonic() - begin), flush=True)

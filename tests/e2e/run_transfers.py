@@ -203,15 +203,9 @@ def main():
     print("transfers: seed %d, build %s" % (seed, BUILD), flush=True)
     for reactors, projectors in shapes():
         begin = time.monotonic()
-        server = Server(reactors, projectors)
-        try:
+        with Server(reactors, projectors) as server:
             # Three requests a round.
             run = run_shape(server, reads // 3 // len(shapes()), seed)
-            server.stop()
-        except BaseException:
-            server.stop(check=False)
-            print(server.output)
-            raise
         print("transfers: R=%d P=%d: consistent during %d transfers; %d requests met in one epoch (%.1f s)" %
               (reactors, projectors, run.transfers, run.same, time.monotonic() - begin), flush=True)
 
