@@ -1,16 +1,19 @@
 /*
  * extents.c: a heap's memory: reserved at once, touched ahead, given back in huge pages.
  *
- * Three costs are kept from the owner, a thread that must not wait:
+ * Four costs are kept from the owner, a thread that must not wait:
  *
  * Page faults. Tables are read at random, so they live in huge pages (transparent_hugepage "madvise" or
  * "always"). The first touch of one clears 2 MiB: 0.1 ms at best, several in a virtual machine. Another thread does it
- * before: it keeps `touched` ahead of `used` by a quarter, at most AHEAD_MAX. The owner only posts a semaphore when it
+ * before: it keeps `touched` ahead of `used` by a quarter, within AHEAD_MIN and AHEAD_MAX. The owner only posts a semaphore when it
  * takes an extent and little is left; where it is faster than the thread, it meets its page faults as ever.
  *
  * Giving memory back. jemalloc returns what was free for a while in pieces of some 4 KiB, each a system call that
  * also breaks a huge page. purge_forced() here returns whole huge pages and refuses the rest, which the arena keeps
  * for its next extents. The first `kept` bytes are never returned.
+ *
+ * Mapping. A thread that maps memory waits for one that touches some. So all that the arena asks for comes from the
+ * region, its own records too, which is why the hooks are given when it is made.
  *
  * Extents too large. An arena asks for exponentially growing extents, which would be handed out long before use;
  * GROW_LIMIT bounds them, so that `used` tells what is needed soon.
@@ -28,7 +31,8 @@
 
 #define HUGE_PAGE ((size_t)2 * 1024 * 1024)
 #define GROW_LIMIT (4 * HUGE_PAGE) /* of an extent, unless one allocation needs more */
-#define AHEAD_FROM (8 * HUGE_PAGE) /* smaller heaps are not worth a thread's time */
+#define AHEAD_FROM (3 * HUGE_PAGE) /* smaller heaps are not worth a thread's time */
+#define AHEAD_MIN GROW_LIMIT
 #define AHEAD_MAX (32 * HUGE_PAGE) /* touched and not used, at most, of each heap */
 #define PAGE ((size_t)4096)
 
@@ -89,6 +93,8 @@ static size_t touch_target(const struct extents *x)
 
 	if (used < AHEAD_FROM)
 		return 0;
+	if (ahead < AHEAD_MIN)
+		ahead = AHEAD_MIN;
 	if (ahead > AHEAD_MAX)
 		ahead = AHEAD_MAX;
 	return ahead < x->region_bytes - used ? used + ahead : x->region_bytes;
@@ -276,7 +282,8 @@ static void extent_prepare(void)
 
 /* --- opening and closing --- */
 
-/* Addresses only: no memory is taken. Aligned to huge pages. */
+/* Addresses only: no memory is taken. Aligned to huge pages; the first stays small pages, since the arena's records
+ * lie in it, which begin with some KiB. */
 static void region_reserve(struct extents *x, size_t bytes)
 {
 	char *p = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE,
@@ -292,27 +299,11 @@ static void region_reserve(struct extents *x, size_t bytes)
 		(void)munmap(p + skip + bytes, HUGE_PAGE - skip);
 	x->region = p + skip;
 	x->region_bytes = bytes;
-	(void)madvise(x->region, bytes, MADV_HUGEPAGE);
+	(void)madvise(x->region + HUGE_PAGE, bytes - HUGE_PAGE, MADV_HUGEPAGE);
 }
 
-void extents_open(struct extents *x, unsigned arena, size_t prefault, bool ahead)
+static void hooks_set(struct extents *x)
 {
-	size_t machine = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
-	extent_hooks_t *own = &x->hooks;
-	size_t limit = GROW_LIMIT;
-	char name[64];
-
-	*x = (struct extents){ 0 };
-	(void)pthread_once(&extent_once, extent_prepare);
-	if (extent_default == NULL)
-		return;
-	prefault = up_to(prefault, HUGE_PAGE);
-	if (ahead)
-		region_reserve(x, up_to(prefault > machine ? prefault : machine, HUGE_PAGE));
-	if (x->region == NULL && prefault > 0)
-		region_reserve(x, prefault);
-	if (x->region != NULL && prefault > 0 && touch(x, 0, prefault))
-		x->kept = x->touched = prefault;
 	x->hooks = *extent_default;
 	x->hooks.alloc = extent_alloc;
 	x->hooks.dalloc = extent_dalloc;
@@ -322,13 +313,36 @@ void extents_open(struct extents *x, unsigned arena, size_t prefault, bool ahead
 	x->hooks.purge_forced = extent_purge_forced;
 	x->hooks.merge = extent_merge;
 	x->hooks.split = extent_split;
-	snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
-	(void)mallctl(name, NULL, NULL, &own, sizeof(own));
-	if (x->region == NULL || !ahead)
-		return;
-	snprintf(name, sizeof(name), "arena.%u.retain_grow_limit", arena);
-	(void)mallctl(name, NULL, NULL, &limit, sizeof(limit));
-	toucher_add(x);
+}
+
+int extents_open(struct extents *x, size_t prefault, unsigned *arena)
+{
+	size_t machine = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+	size_t limit = GROW_LIMIT, len = sizeof(*arena);
+	extent_hooks_t *own = &x->hooks;
+	char name[64];
+
+	*x = (struct extents){ 0 };
+	(void)pthread_once(&extent_once, extent_prepare);
+	if (extent_default == NULL)
+		return mallctl("arenas.create", arena, &len, NULL, 0) == 0 ? 0 : -1;
+	hooks_set(x);
+	prefault = prefault > 0 ? up_to(prefault, HUGE_PAGE) + HUGE_PAGE : 0;
+	region_reserve(x, up_to(prefault > machine ? prefault : machine, HUGE_PAGE));
+	if (x->region == NULL && prefault > 0)
+		region_reserve(x, prefault);
+	if (x->region != NULL && prefault > 0 && touch(x, 0, prefault))
+		x->kept = x->touched = prefault;
+	if (mallctl("arenas.create", arena, &len, &own, sizeof(own)) != 0) {
+		extents_close(x);
+		return -1;
+	}
+	if (x->region != NULL) {
+		snprintf(name, sizeof(name), "arena.%u.retain_grow_limit", *arena);
+		(void)mallctl(name, NULL, NULL, &limit, sizeof(limit));
+		toucher_add(x);
+	}
+	return 0;
 }
 
 void extents_close(struct extents *x)

@@ -24,10 +24,10 @@ struct extents {
 	struct extents *next;
 };
 
-/* Become the source of a new arena's memory. `prefault` bytes are touched now and kept. With `ahead` and once there
- * is some growth, a thread of the process (one for all) touches what will be needed next, so that the owner does
- * not wait for the system. Whatever of this the system refuses is left out: the arena works all the same. */
-void extents_open(struct extents *x, unsigned arena, size_t prefault, bool ahead);
+/* Make an arena whose memory comes from here; -1 when there is none for it. The first `prefault` bytes are touched now
+ * and kept. Once it grows, a thread of the process (one for all) touches what will be needed next, so that the owner
+ * does not wait for the system. Whatever of this the system refuses is left out: the arena works all the same. */
+int extents_open(struct extents *x, size_t prefault, unsigned *arena);
 /* When the arena has been destroyed. */
 void extents_close(struct extents *x);
 #endif

@@ -2,7 +2,7 @@
  * mem.c: heaps and arenas.
  *
  * A heap owns one jemalloc arena and one explicit thread cache, so its memory lies together, is
- * never mixed with another shard's, and goes away at once; extents.c says where it comes from.
+ * never mixed with another shard's, and goes away at once; extents.c says where a shard's comes from.
  * Allocation passes the size on free (sdallocx), so that freeing a row touches no allocator metadata that is not in the thread cache.
  *
  * Accounting: `used` is the owner's plain counter; the shared budget is only touched when `used`
@@ -76,8 +76,8 @@ struct heap {
 #else
 	enum heap_kind kind;
 	unsigned arena, tcache;
-	int flags; /* for mallocx and friends */
-	struct extents extents;
+	int flags;              /* for mallocx and friends */
+	struct extents extents; /* of a shard's */
 #endif
 	struct heap_budget unlimited; /* the budget of a heap made without one */
 };
@@ -201,6 +201,16 @@ static void heap_close(struct heap *h)
 
 #else
 
+static void heap_arena_destroy(struct heap *h)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "arena.%u.destroy", h->arena);
+	ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
+	if (h->kind == HEAP_SHARD)
+		extents_close(&h->extents);
+}
+
 static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 {
 	size_t len = sizeof(unsigned);
@@ -208,17 +218,13 @@ static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 	h->kind = kind;
 	if (kind == HEAP_COMMON)
 		return 0;
-
-	if (mallctl("arenas.create", &h->arena, &len, NULL, 0) != 0)
+	if (kind == HEAP_SHARD ? extents_open(&h->extents, prefault, &h->arena) != 0
+			       : mallctl("arenas.create", &h->arena, &len, NULL, 0) != 0)
 		return -1;
 	if (mallctl("tcache.create", &h->tcache, &len, NULL, 0) != 0) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "arena.%u.destroy", h->arena);
-		ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
+		heap_arena_destroy(h);
 		return -1;
 	}
-	extents_open(&h->extents, h->arena, prefault, kind == HEAP_SHARD);
 	h->flags = (int)(MALLOCX_ARENA(h->arena) | MALLOCX_TCACHE(h->tcache));
 	return 0;
 }
@@ -253,17 +259,12 @@ static void *raw_realloc(struct heap *h, void *p, size_t old, size_t size)
 
 static void heap_close(struct heap *h)
 {
-	size_t len = sizeof(h->tcache);
-	char name[64];
-
 	if (h->kind == HEAP_COMMON) {
 		ASSERT(h->used == 0);
 		return;
 	}
-	ASSERT(mallctl("tcache.destroy", NULL, NULL, &h->tcache, len) == 0);
-	snprintf(name, sizeof(name), "arena.%u.destroy", h->arena);
-	ASSERT(mallctl(name, NULL, NULL, NULL, 0) == 0);
-	extents_close(&h->extents);
+	ASSERT(mallctl("tcache.destroy", NULL, NULL, &h->tcache, sizeof(h->tcache)) == 0);
+	heap_arena_destroy(h);
 }
 
 #endif

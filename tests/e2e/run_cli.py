@@ -322,6 +322,30 @@ def test_terminal(server):
         shutil.rmtree(home)
 
 
+def test_terminal_at_once(server):
+    """Ctrl-C and Ctrl-D sent the moment the prompt is seen, by several clients, so that some are slow."""
+    home = tempfile.mkdtemp(prefix="leftfold-home-")
+    try:
+        for _ in range(5):
+            terminals = [Terminal(server, home) for _ in range(8)]
+            for t in terminals:
+                t.expect("leftfold=> ")
+            for _ in range(20):
+                for t in terminals:
+                    t.send("(\n")
+                for t in terminals:
+                    t.expect("leftfold(> ")
+                    t.send("\x03")
+                for t in terminals:
+                    t.expect("leftfold=> ")
+            for t in terminals:
+                t.send("\x04")
+            for t in terminals:
+                check(t.end() == 0, "exit code at the end of input")
+    finally:
+        shutil.rmtree(home)
+
+
 def main():
     postgres, missing = None, None
     try:
@@ -343,6 +367,7 @@ def main():
             test_meta(server)
             test_flags(server)
             test_terminal(server)
+            test_terminal_at_once(server)
         finally:
             server.stop()
     finally:

@@ -7,15 +7,19 @@
 
 #include <errno.h>
 #include <histedit.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 enum { HISTORY_LINES = 2000 };
 
 volatile sig_atomic_t interrupted;
 static char prompt_text[] = "leftfold=> ";
+static sigset_t
+	while_waiting; /* signals blocked while the prompt waits: SIGINT is not among them */
 
 static void on_interrupt(int signal)
 {
@@ -27,6 +31,52 @@ static char *prompt(EditLine *el)
 {
 	(void)el;
 	return prompt_text;
+}
+
+/* libedit's reader, where no signal is lost: SIGINT is blocked while a line is edited, except in the wait for a byte. */
+static int next_character(EditLine *el, wchar_t *c)
+{
+	mbstate_t state = { 0 };
+
+	(void)el;
+	for (;;) {
+		struct pollfd in = { STDIN_FILENO, POLLIN, 0 };
+		char byte;
+		ssize_t n;
+
+		while (ppoll(&in, 1, NULL, &while_waiting) < 0)
+			if (errno != EINTR || interrupted)
+				return -1;
+		n = read(STDIN_FILENO, &byte, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return (int)n;
+		switch (mbrtowc(c, &byte, 1, &state)) {
+		case (size_t)-2: break; /* more to come */
+		case (size_t)-1: state = (mbstate_t){ 0 }; break;
+		default: return 1;
+		}
+	}
+}
+
+/* As el_gets(); a SIGINT sets `interrupted` and ends it. The terminal is made ready before the prompt is shown: what is
+ * typed at once would otherwise be taken for input of whole lines, where Ctrl-D is no character. */
+static const char *edit_line(EditLine *el, int *n)
+{
+	sigset_t interrupt;
+	const char *line;
+	int error;
+
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &interrupt, &while_waiting);
+	(void)el_set(el, EL_PREP_TERM, 1);
+	line = el_gets(el, n);
+	error = errno;
+	(void)sigprocmask(SIG_SETMASK, &while_waiting, NULL);
+	errno = error;
+	return line;
 }
 
 /* NULL: no history is kept. */
@@ -58,7 +108,7 @@ static void save_history(History *lines, const char *path)
 
 void run_interactive(struct cli *cli)
 {
-	struct sigaction action = { .sa_handler = on_interrupt };
+	struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
 	struct text t = { NULL, 0, 0 };
 	EditLine *el = need(el_init("leftfold", stdin, stdout, stderr));
 	History *lines = need(history_init());
@@ -75,6 +125,7 @@ void run_interactive(struct cli *cli)
 	(void)el_set(el, EL_PROMPT, prompt);
 	(void)el_set(el, EL_EDITOR, "emacs");
 	(void)el_set(el, EL_HIST, history, lines);
+	(void)el_wset(el, EL_GETCFN, next_character);
 	(void)el_source(el, NULL);
 	printf("leftfold %s. Type \\? for help, \\q to quit.\n", lf_client_version());
 	text_clear(&t);
@@ -84,7 +135,7 @@ void run_interactive(struct cli *cli)
 
 		prompt_text[8] = inside == '\0' ? '=' : inside;
 		interrupted = 0;
-		line = el_gets(el, &n);
+		line = edit_line(el, &n);
 		if (line == NULL && (interrupted || (n < 0 && errno == EINTR))) {
 			putchar('\n');
 			el_reset(el);
