@@ -58,14 +58,14 @@ static void *read_on(void *arg)
 	struct reader *r = arg;
 	int slot = epoch_reader_open(r->t->epochs);
 
-	for (uint64_t i = 0; !atomic_load_explicit(&r->stop, memory_order_relaxed);
-		i += TABLE_BATCH) {
+	/* Once at least: the writer may have ended before this thread begins. */
+	do {
 		uint64_t v = epoch_pin(r->t->epochs, (unsigned)slot);
 
-		r->wrong += read_batch(r->t, i % r->rows, r->rows, v);
+		r->wrong += read_batch(r->t, r->reads % r->rows, r->rows, v);
 		r->reads += TABLE_BATCH;
 		epoch_unpin(r->t->epochs, (unsigned)slot);
-	}
+	} while (!atomic_load_explicit(&r->stop, memory_order_relaxed));
 	epoch_reader_close(r->t->epochs, (unsigned)slot);
 	return NULL;
 }
