@@ -215,8 +215,9 @@ class Expressions:
             return "substr(%s, %s)" % (x(), self.pick(["1", "2", "i", "s", "-1, 3", "2, 2",
                                                        "2, -1", "1, i"]))
         if kind == 4:
-            return "%s(%s, %s)" % (self.pick(["left", "right"]), x(), self.pick(["1", "2", "-1",
-                                                                              "0", "i"]))
+            # PostgreSQL's releases differ in right() of the least integer.
+            return "%s(%s, %s)" % (self.pick(["left", "right"]), x(),
+                                   self.pick(["1", "2", "-1", "0", "greatest(i, -2147483647)"]))
         if kind == 5:
             return "replace(%s, %s, %s)" % (x(), self.literal("text"), self.either("text", depth))
         if kind == 6:
