@@ -15,7 +15,8 @@
 #include "core/base/limits.h"
 
 enum {
-	PARK_US = 100000,       /* a parked projector looks after reclamation so often */
+	PARK_US = 100000, /* a parked projector looks after reclamation so often */
+	JOURNAL_WAIT_US = 1000,
 	PARK_RECLAIM_US = 1000, /* … while something waits to be freed */
 	POSTGRES_EPOCH_S = 946684800
 };
@@ -30,6 +31,8 @@ struct lf_options lf_options_default(void)
 		.reply_ring_bytes = DEFAULT_RING_BYTES,
 		.batch_max = LIMIT_BATCH_COMMANDS,
 		.rows_max = 1000000,
+		.durability = LF_DURABILITY_DISK,
+		.segment_bytes = DEFAULT_SEGMENT_BYTES,
 	};
 }
 
@@ -57,6 +60,11 @@ static int options_check(const struct lf_options *o, struct error *e)
 		!power_of_two(o->reply_ring_bytes) || o->reply_ring_bytes < RING_BYTES_MIN)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"ring sizes must be powers of two of at least %d bytes", RING_BYTES_MIN);
+	if (o->segment_bytes % DISK_BLOCK != 0 || o->segment_bytes < LIMIT_SEGMENT_BYTES_MIN ||
+		o->segment_bytes > LIMIT_SEGMENT_BYTES_MAX)
+		return error_set(e, ERR_INVALID_PARAMETER, 0,
+			"segments must be multiples of %d bytes between %d and %d", DISK_BLOCK,
+			LIMIT_SEGMENT_BYTES_MIN, LIMIT_SEGMENT_BYTES_MAX);
 	if (o->batch_max < 1 || o->rows_max < 1)
 		return error_set(
 			e, ERR_INVALID_PARAMETER, 0, "batch and row limits must be positive");
@@ -107,7 +115,7 @@ static void *projector_thread(void *arg)
 			continue;
 		}
 		/* While stopped, the shard belongs to the schema's thread: not even a look at it. */
-		park_wait(parker,
+		projector_sleep(p,
 			!stop && retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
 	}
 	return NULL;
@@ -161,6 +169,8 @@ static int set_open(struct lf_engine *engine, struct error *e)
 	set->budget.limit = engine->options.memory_limit;
 	set->prefault = engine->options.prefault / set->shards;
 	set->stages = 1;
+	set->on_unwritable = engine->options.on_unwritable;
+	set->on_unwritable_arg = engine->options.on_unwritable_arg;
 	set->projectors = calloc(n, sizeof(*set->projectors));
 	set->channels = aligned_alloc(64, (size_t)n * n * sizeof(*set->channels));
 	engine->threads = calloc(n, sizeof(*engine->threads));
@@ -193,6 +203,7 @@ int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct er
 	pthread_mutex_init(&engine->ports_lock, NULL);
 	pthread_mutex_init(&engine->ddl_lock, NULL);
 	pthread_cond_init(&engine->ddl_cond, NULL);
+	pthread_mutex_init(&engine->set.unwritable_lock, NULL);
 	engine->heap = heap_new(NULL);
 	if (engine->heap != NULL)
 		engine->catalog = catalog_new(engine->heap);
@@ -201,10 +212,12 @@ int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct er
 		lf_engine_close(engine);
 		return -1;
 	}
-	if (set_open(engine, e) != 0 || (!o->stepped && threads_start(engine, e) != 0)) {
+	if (set_open(engine, e) != 0 || engine_recover(engine, e) != 0 ||
+		(!o->stepped && threads_start(engine, e) != 0)) {
 		lf_engine_close(engine);
 		return -1;
 	}
+	engine->opened = true;
 	*out = engine;
 	return 0;
 }
@@ -233,6 +246,7 @@ void lf_engine_close(struct lf_engine *engine)
 		ASSERT(engine->ports[i] == NULL);
 	if (engine->threads != NULL && !engine->options.stepped)
 		threads_stop(engine);
+	engine_journals_close(engine, engine->opened);
 	for (unsigned s = 0; set->projectors != NULL && s < set->shards; s++)
 		projector_free(set->projectors[s]);
 	for (unsigned i = 0; set->channels != NULL && i < set->shards * set->shards; i++)
@@ -257,6 +271,7 @@ void lf_engine_close(struct lf_engine *engine)
 	pthread_mutex_destroy(&engine->ports_lock);
 	pthread_mutex_destroy(&engine->ddl_lock);
 	pthread_cond_destroy(&engine->ddl_cond);
+	pthread_mutex_destroy(&engine->set.unwritable_lock);
 	free(engine);
 }
 
@@ -303,6 +318,17 @@ bool lf_step(struct lf_engine *engine, unsigned shard)
 	return projector_step(engine->set.projectors[shard]);
 }
 
+/* Give the disk time; false: nothing is under way. */
+static bool journals_wait(struct lf_engine *engine)
+{
+	for (unsigned s = 0; engine->journals != NULL && s < engine->set.shards; s++)
+		if (journal_active(engine->journals[s])) {
+			journal_wait(engine->journals[s], JOURNAL_WAIT_US);
+			return true;
+		}
+	return false;
+}
+
 void lf_settle(struct lf_engine *engine)
 {
 	bool moved;
@@ -311,6 +337,7 @@ void lf_settle(struct lf_engine *engine)
 		moved = false;
 		for (unsigned s = 0; s <= engine->set.shards; s++)
 			moved |= lf_step(engine, s);
+		moved |= journals_wait(engine);
 	} while (moved);
 }
 

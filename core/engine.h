@@ -33,6 +33,9 @@
 struct lf_engine;
 struct lf_port;
 
+/* What a command's acknowledgement (LF_DURABLE, LF_VISIBLE) survives: the end of the process; that of the system, too. */
+enum lf_durability { LF_DURABILITY_OS, LF_DURABILITY_DISK };
+
 struct lf_options {
 	unsigned projectors;   /* shards, 1…64 */
 	unsigned ports_max;    /* 1…256 */
@@ -44,10 +47,23 @@ struct lf_options {
 	bool stepped;
 	uint64_t rows_max;    /* rows that a sort or a grouping in a query may hold */
 	int64_t fixed_now_us; /* stepped mode: what now() gives; 0: the clock */
+
+	/* Where everything is kept; NULL (and no disk): nowhere. */
+	const char *data;
+	struct disk
+		*disk; /* instead of a directory, for tests (core/log/disk.h); stays the caller's */
+	enum lf_durability durability;
+	uint64_t segment_bytes; /* of the journal; a multiple of 4096 */
+	/* Called once, by any thread, when the journal cannot be written any more: what waits for it is answered LF003,
+	 * further commands are refused. The caller should end. May be NULL. */
+	void (*on_unwritable)(void *arg, const struct error *why);
+	void *on_unwritable_arg;
 };
 struct lf_options lf_options_default(void);
 
-/* 22023 for options out of range, 53200. */
+/* With `data` or `disk`: what was there is recovered first. 22023 for options out of range; 53200; 58030 with the file
+ * and the place when what is there is damaged, or the disk's error; 55000: another process has the directory, or its
+ * format is of another version. */
 int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct error *e);
 /* All ports must be closed. Stops the projectors and frees everything. */
 void lf_engine_close(struct lf_engine *engine);
@@ -72,7 +88,7 @@ void lf_release(struct lf_engine *engine, struct statement *s);
 
 enum lf_ack {
 	LF_ACCEPTED = 0, /* the caller may acknowledge at once; the reply tells how it went */
-	LF_DURABLE = 1,  /* replied when validated and journaled (now: applied) */
+	LF_DURABLE = 1,  /* replied when validated and journaled */
 	LF_VISIBLE = 2   /* replied when every view shows it */
 };
 
@@ -148,6 +164,10 @@ int lf_run(struct lf_port *port, const char *text, size_t len, uint64_t *count,
 /* Run a whole script; stops at the first error, whose position is in the script: the statement's first
  * character when the error has none of its own. */
 int lf_run_script(struct lf_port *port, const char *text, size_t len, struct error *e);
+/* The same for a schema, where the data directory may have brought one back: then what is there as declared is passed
+ * over, commands are too, and only additions are made. 42P07: something is there with another definition; 55000: a
+ * statement drops something. */
+int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct error *e);
 
 /* --- introspection --- */
 

@@ -39,12 +39,22 @@ static void nap(void)
 	nanosleep(&t, NULL);
 }
 
-static void barrier_enter(struct lf_engine *engine)
+static void barrier_leave(struct lf_engine *engine)
+{
+	atomic_store(&engine->set.pause, PAUSE_NONE);
+	wake_all(engine);
+}
+
+static int barrier_enter(struct lf_engine *engine, struct error *e)
 {
 	struct projector_set *set = &engine->set;
 
 	atomic_store(&set->pause, PAUSE_DRAIN);
 	while (!drained(engine)) {
+		if (atomic_load(&set->unwritable)) {
+			barrier_leave(engine);
+			return error_set(e, ERR_IO, 0, "the journal cannot be written");
+		}
 		if (engine->options.stepped) {
 			for (unsigned s = 0; s < set->shards; s++)
 				projector_step(set->projectors[s]);
@@ -60,17 +70,10 @@ static void barrier_enter(struct lf_engine *engine)
 			nap();
 		}
 	/* A batch may have begun before its projector saw the drain. */
-	if (!drained(engine)) {
-		atomic_store(&set->pause, PAUSE_NONE);
-		wake_all(engine);
-		barrier_enter(engine);
-	}
-}
-
-static void barrier_leave(struct lf_engine *engine)
-{
-	atomic_store(&engine->set.pause, PAUSE_NONE);
-	wake_all(engine);
+	if (drained(engine))
+		return 0;
+	barrier_leave(engine);
+	return barrier_enter(engine, e);
 }
 
 /* --- parts --- */
@@ -341,6 +344,8 @@ static int create_view(
 {
 	struct parts *parts = NULL;
 
+	if (engine->recovering)
+		return catalog_add(engine->catalog, r, e);
 	if (view_build(engine, r, epoch, &parts, e) != 0)
 		return -1;
 	if (catalog_add(engine->catalog, r, e) == 0)
@@ -403,6 +408,8 @@ static int create_index(
 
 	if (catalog_add_index(engine->catalog, ix, e) != 0)
 		return -1;
+	if (parts == NULL)
+		return 0; /* a view that is not computed yet */
 	if (r->kind == RELATION_VIEW && ix->unique && !keyed)
 		return view_key_set(engine, ix, epoch, e);
 	for (unsigned s = 0; s < parts->shards; s++)
@@ -426,6 +433,8 @@ static int drop_index(
 
 	if (catalog_drop_index(engine->catalog, ix, e) != 0)
 		return -1;
+	if (parts == NULL)
+		return 0;
 	if (key)
 		return view_rebuild_or_fail(engine, r, epoch, e);
 	for (unsigned s = 0; s < parts->shards; s++)
@@ -443,6 +452,10 @@ static int drop_relation(
 	if (catalog_drop(engine->catalog, r, e) != 0) {
 		relation_release(r);
 		return -1;
+	}
+	if (parts == NULL) {
+		relation_release(r);
+		return 0;
 	}
 	if (view)
 		view_forget(engine, r);
@@ -479,33 +492,136 @@ static int execute(
 	}
 }
 
+/* --- one schema change --- */
+
+/* On disk before it is visible. */
+static int schema_journal(struct lf_engine *engine, uint64_t epoch, uint32_t next_id,
+	const char *text, size_t len, struct error *e)
+{
+	struct journal *j = engine->schema_journal;
+	struct projector_set *set = &engine->set;
+
+	if (j == NULL)
+		return 0;
+	if (journal_append_schema(j, epoch, next_id, text, len) == 0 && journal_sync(j) == 0)
+		return 0;
+	projector_set_unwritable(set, journal_error(j));
+	error_set(e, ERR_OUTCOME_UNKNOWN, 0,
+		"the journal cannot be written: whether the schema change survives is unknown");
+	return error_detail(e, "%.*s", ERROR_DETAIL_MAX - 1, journal_error(j)->message);
+}
+
+static int schema_journal_ready(struct lf_engine *engine, size_t len, struct error *e)
+{
+	struct journal *j = engine->schema_journal;
+
+	if (j == NULL || journal_prepare(j, sizeof(struct schema_text) + len + 8) == 0)
+		return 0;
+	*e = *journal_error(j);
+	return -1;
+}
+
+/* The projectors stand still. */
+static void epoch_end(struct lf_engine *engine, uint64_t epoch)
+{
+	struct projector_set *set = &engine->set;
+
+	epoch_leave(set->epochs, 0);
+	epoch_advance(set->epochs);
+	for (unsigned k = 1; k < set->stages; k++)
+		for (unsigned shard = 0; shard < set->shards; shard++)
+			epoch_finish(set->epochs, shard, k, epoch);
+	epoch_advance(set->epochs);
+	ASSERT(epoch_visible(set->epochs) >= epoch);
+	stages_set(engine);
+}
+
+static int statement_run(
+	struct lf_engine *engine, const char *text, size_t len, uint64_t epoch, struct error *e)
+{
+	struct statement *s;
+	int status = sql_prepare(&s, engine->catalog, engine->heap, text, len, NULL, 0, e);
+
+	if (status == 0) {
+		status = execute(engine, s, epoch, e);
+		statement_free(s);
+	}
+	return status;
+}
+
 /* All of one schema change, with the projectors standing still. */
 static int ddl_run(
 	struct lf_engine *engine, const char *text, size_t len, uint64_t *epoch, struct error *e)
 {
 	struct projector_set *set = &engine->set;
-	struct statement *s;
 	int status;
 
-	barrier_enter(engine);
+	if (barrier_enter(engine, e) != 0)
+		return -1;
 	pthread_mutex_lock(&engine->catalog_lock);
 	graves_open(engine, epoch_reclaimable(set->epochs));
-	*epoch = epoch_enter(set->epochs, 0);
-	status = sql_prepare(&s, engine->catalog, engine->heap, text, len, NULL, 0, e);
+	status = schema_journal_ready(engine, len, e);
 	if (status == 0) {
-		status = execute(engine, s, *epoch, e);
-		statement_free(s);
+		uint32_t next_id = catalog_coming_id(engine->catalog);
+
+		*epoch = epoch_enter(set->epochs, 0);
+		status = statement_run(engine, text, len, *epoch, e);
+		if (status == 0)
+			status = schema_journal(engine, *epoch, next_id, text, len, e);
+		epoch_end(engine, *epoch);
 	}
-	epoch_leave(set->epochs, 0);
-	epoch_advance(set->epochs);
-	for (unsigned k = 1; k < set->stages; k++)
-		for (unsigned shard = 0; shard < set->shards; shard++)
-			epoch_finish(set->epochs, shard, k, *epoch);
-	epoch_advance(set->epochs);
-	ASSERT(epoch_visible(set->epochs) >= *epoch);
-	stages_set(engine);
 	pthread_mutex_unlock(&engine->catalog_lock);
 	barrier_leave(engine);
+	return status;
+}
+
+/* --- recovery --- */
+
+int engine_ddl_replay(
+	struct lf_engine *engine, const char *text, size_t len, uint32_t next_id, struct error *e)
+{
+	uint64_t epoch = epoch_enter(engine->set.epochs, 0);
+	int status;
+
+	catalog_set_coming_id(engine->catalog, next_id);
+	status = statement_run(engine, text, len, epoch, e);
+	epoch_end(engine, epoch);
+	graves_open(engine, epoch_reclaimable(engine->set.epochs));
+	return status;
+}
+
+/* So that it can be read, and says why it has no rows. */
+static int view_fail(struct lf_engine *engine, struct relation *view, uint64_t epoch,
+	const struct error *why, struct error *e)
+{
+	struct parts *parts = parts_new(engine, view, epoch, e);
+
+	if (parts == NULL)
+		return -1;
+	if (parts_register(engine, parts, e) != 0) {
+		parts_free(parts);
+		return -1;
+	}
+	parts->reason = *why;
+	parts->failed = true;
+	view->user = parts;
+	return 0;
+}
+
+int engine_ddl_views(struct lf_engine *engine, struct error *e)
+{
+	uint64_t epoch = epoch_enter(engine->set.epochs, 0);
+	int status = 0;
+
+	for (unsigned i = 0; status == 0 && i < catalog_count(engine->catalog); i++) {
+		struct relation *r = catalog_at(engine->catalog, i);
+		struct parts *parts;
+		struct error why;
+
+		if (r->kind == RELATION_VIEW && view_build(engine, r, epoch, &parts, &why) != 0)
+			status = view_fail(engine, r, epoch, &why, e);
+	}
+	epoch_end(engine, epoch);
 	return status;
 }
 

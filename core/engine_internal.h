@@ -10,6 +10,7 @@
 #include "core/engine.h"
 #include "core/flow/projector.h"
 #include "core/flow/query.h"
+#include "core/log/journal.h"
 
 struct engine_thread {
 	struct lf_engine *engine;
@@ -40,6 +41,7 @@ struct lf_engine {
 	struct projector_set set;
 	struct engine_thread *threads;
 	_Atomic bool stopping;
+	bool opened;
 
 	/* The catalog is read by preparers and changed by the DDL thread; both hold this lock. Rows
 	 * and parts are not under it. */
@@ -59,6 +61,15 @@ struct lf_engine {
 	struct ddl_queue ddl_jobs; /* under ddl_lock */
 	struct view_slot *views;   /* under ddl_lock's holder: the DDL executor */
 	struct grave *graves;      /* the same */
+
+	/* What is kept; all NULL without a data directory. */
+	struct disk own_disk, *disk;
+	struct segment_maker *maker;
+	struct journal *schema_journal; /* the DDL executor's */
+	struct journal **journals;      /* by shard, the projectors' */
+	bool recovering;                /* views are in the catalog only */
+	bool recovered;                 /* there was something in the data directory */
+	uint64_t recovered_rows;
 };
 
 /* A view's plan, kept as long as the view. */
@@ -131,6 +142,17 @@ bool engine_ddl_step(struct lf_engine *engine);
 void engine_views_free(struct lf_engine *engine);
 /* At the engine's end. */
 void engine_graves_free(struct lf_engine *engine);
+/* Again what a schema change of an earlier run did, with the same ids; views only by name. */
+int engine_ddl_replay(
+	struct lf_engine *engine, const char *text, size_t len, uint32_t next_id, struct error *e);
+/* Compute the views that the replay left, at an epoch of their own. One that cannot be computed has failed. */
+int engine_ddl_views(struct lf_engine *engine, struct error *e);
+
+/* Open the data directory, recover, and begin a new run. Before threads. */
+int engine_recover(struct lf_engine *engine, struct error *e);
+/* The run's end; orderly: nothing more happens, and the journals say so. */
+void engine_journals_close(struct lf_engine *engine, bool orderly);
+
 /* Free a port's memory, at the engine's end. */
 void port_free(struct lf_port *port);
 /* To a port: a schema change is done. */

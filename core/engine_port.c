@@ -586,24 +586,58 @@ static void reply_give(
 	(void)port;
 }
 
-/* Whether the reply must wait for V. */
-static bool reply_waits(const struct reply_message *m, uint64_t visible)
+/* Whether the reply must wait: for V, or for its shard's journal. */
+static bool reply_waits(const struct lf_engine *engine, unsigned shard,
+	const struct reply_message *m, uint64_t visible)
 {
-	return m->ack == LF_VISIBLE && m->epoch > visible;
+	if (m->ack == LF_VISIBLE)
+		return m->epoch > visible;
+	return m->ack == LF_DURABLE && m->epoch >= epoch_unwritten(engine->set.epochs, shard);
 }
 
-static unsigned lane_poll(struct lf_port *port, struct lane *lane, uint64_t visible, uint64_t *want,
+/* What is given for a reply that would wait for ever. */
+struct unknown_reply {
+	struct reply_message m;
+	struct error e;
+};
+
+static void reply_unknown(
+	struct lf_port *port, const struct reply_message *m, struct unknown_reply *out)
+{
+	struct projector_set *set = &port->engine->set;
+
+	out->m = *m;
+	out->m.outside = NULL;
+	out->m.kind = REPLY_ERROR;
+	out->m.nrows = 0;
+	error_set(&out->e, ERR_OUTCOME_UNKNOWN, 0,
+		"the journal cannot be written: whether the command survives is unknown");
+	pthread_mutex_lock(&set->unwritable_lock);
+	error_detail(&out->e, "%.*s", ERROR_DETAIL_MAX - 1, set->unwritable_why.message);
+	pthread_mutex_unlock(&set->unwritable_lock);
+}
+
+static unsigned lane_poll(struct lf_port *port, unsigned shard, uint64_t visible, uint64_t *want,
 	lf_on_reply fn, void *arg)
 {
+	struct lane *lane = &port->lanes[shard];
 	const struct reply_message *m;
+	struct unknown_reply unknown;
 	unsigned n = 0;
 	uint32_t len;
 
 	while ((m = ring_peek(lane->replies, &len)) != NULL) {
-		if (reply_waits(m, visible)) {
-			if (*want == 0 || m->epoch < *want)
-				*want = m->epoch;
-			break;
+		void *outside = m->outside;
+
+		if (reply_waits(port->engine, shard, m, visible)) {
+			if (!atomic_load_explicit(
+				    &port->engine->set.unwritable, memory_order_acquire)) {
+				if (*want == 0 || m->epoch < *want)
+					*want = m->epoch;
+				break;
+			}
+			reply_unknown(port, m, &unknown);
+			m = &unknown.m;
 		}
 		if (m->request == REQUEST_NONE) {
 			port->answered++;
@@ -619,7 +653,7 @@ static unsigned lane_poll(struct lf_port *port, struct lane *lane, uint64_t visi
 				n++;
 			}
 		}
-		free(m->outside);
+		free(outside);
 		ring_advance(lane->replies);
 	}
 	ring_release(lane->replies);
@@ -681,7 +715,7 @@ unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 	for (unsigned s = 0; s < engine->set.shards; s++) {
 		struct lane *lane = &port->lanes[s];
 
-		n += lane_poll(port, lane, visible, &want, fn, arg);
+		n += lane_poll(port, s, visible, &want, fn, arg);
 		/* The space was given back before; see lane_room() in projector.c. */
 		atomic_thread_fence(memory_order_seq_cst);
 		if (atomic_load_explicit(&lane->starved, memory_order_relaxed)) {
@@ -773,13 +807,15 @@ static bool port_has_work(struct lf_port *port)
 		return true;
 	for (unsigned s = 0; s < engine->set.shards; s++) {
 		const struct reply_message *m;
+		bool unwritable = atomic_load_explicit(
+			&engine->set.unwritable, memory_order_acquire);
 		uint64_t want;
 		uint32_t len;
 
 		m = ring_peek(port->lanes[s].replies, &len);
 		if (m == NULL)
 			continue;
-		if (!reply_waits(m, visible))
+		if (unwritable || !reply_waits(engine, s, m, visible))
 			return true;
 		/* A reply that arrived since the last poll: say what it waits for, and look at V
 		 * again after that. */
@@ -787,7 +823,7 @@ static bool port_has_work(struct lf_port *port)
 		if (want == 0 || m->epoch < want) {
 			atomic_store_explicit(&port->want, m->epoch, memory_order_relaxed);
 			atomic_thread_fence(memory_order_seq_cst);
-			if (!reply_waits(m, epoch_visible(engine->set.epochs)))
+			if (!reply_waits(engine, s, m, epoch_visible(engine->set.epochs)))
 				return true;
 		}
 	}

@@ -5,7 +5,7 @@
  * ends. A second one ends it at once.
  *
  * Exit codes: 0 stopped by a signal after draining; 1 could not start (message on standard error); 2 wrong
- * flags; 3 stopped by a second signal before all was answered.
+ * flags; 3 stopped by a second signal before all was answered; 4 the journal could not be written.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ enum {
 	EXIT_START = 1,
 	EXIT_USAGE = 2,
 	EXIT_HASTE = 3,
+	EXIT_UNWRITABLE = 4,
 	LISTEN_BACKLOG = 1024,
 	SCHEMA_MAX = MIB(64)
 };
@@ -43,7 +45,7 @@ enum {
 struct settings {
 	const char *listen;
 	const char *schema;
-	const char *data;
+	const char *durability;
 	const char *port_file;
 	struct lf_options engine;
 	struct server_options server;
@@ -56,7 +58,11 @@ static const char USAGE[] =
 	"declared in SQL, and serves them over a binary protocol.\n"
 	"\n"
 	"  --schema FILE          SQL script run at start: CREATE TABLE, CREATE MATERIALIZED VIEW, …\n"
-	"  --data DIR             data directory (made if missing); nothing is kept in it yet\n"
+	"  --data DIR             data directory (made if missing): what is there is recovered, changes are journaled;\n"
+	"                         without it everything is in memory only\n"
+	"  --durability LEVEL     what acknowledged commands survive: disk (default; power loss), os (the end of the\n"
+	"                         process only), memory (nothing; the same as no --data)\n"
+	"  --segment-size SIZE    of the journal's files (default 64M)\n"
 	"  --listen ADDR:PORT     default 127.0.0.1:5466; port 0 lets the kernel choose\n"
 	"  --port-file FILE       written with \"ADDR:PORT\" when the server is ready\n"
 	"  --reactors R           threads that serve connections (default 1)\n"
@@ -80,11 +86,13 @@ static const char USAGE[] =
 	"SIGTERM and SIGINT drain: what was taken is answered, then the server ends; a second one ends it at\n"
 	"once.\n"
 	"Exit codes: 0 stopped by a signal after draining; 1 could not start; 2 wrong flags; 3 stopped by a\n"
-	"second signal before all was answered.\n";
+	"second signal before all was answered; 4 the journal could not be written.\n";
 
 enum {
 	FLAG_SCHEMA = 256,
 	FLAG_DATA,
+	FLAG_DURABILITY,
+	FLAG_SEGMENT,
 	FLAG_LISTEN,
 	FLAG_PORT_FILE,
 	FLAG_REACTORS,
@@ -107,6 +115,8 @@ enum {
 static const struct option FLAGS[] = {
 	{ "schema", required_argument, NULL, FLAG_SCHEMA },
 	{ "data", required_argument, NULL, FLAG_DATA },
+	{ "durability", required_argument, NULL, FLAG_DURABILITY },
+	{ "segment-size", required_argument, NULL, FLAG_SEGMENT },
 	{ "listen", required_argument, NULL, FLAG_LISTEN },
 	{ "port-file", required_argument, NULL, FLAG_PORT_FILE },
 	{ "reactors", required_argument, NULL, FLAG_REACTORS },
@@ -172,7 +182,13 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 {
 	switch (flag) {
 	case FLAG_SCHEMA: s->schema = value; break;
-	case FLAG_DATA: s->data = value; break;
+	case FLAG_DATA: s->engine.data = value; break;
+	case FLAG_DURABILITY: s->durability = value; break;
+	case FLAG_SEGMENT:
+		s->engine.segment_bytes = parse_size("segment-size", value, LIMIT_SEGMENT_BYTES_MIN,
+						  LIMIT_SEGMENT_BYTES_MAX) &
+			~(uint64_t)4095;
+		break;
 	case FLAG_LISTEN: s->listen = value; break;
 	case FLAG_PORT_FILE: s->port_file = value; break;
 	case FLAG_REACTORS:
@@ -229,6 +245,23 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	}
 }
 
+static void durability_set(struct settings *s)
+{
+	if (s->durability == NULL)
+		return;
+	if (strcmp(s->durability, "memory") == 0) {
+		if (s->engine.data != NULL)
+			usage_error("durability", "memory",
+				"of any use with --data: leave one of them out");
+	} else if (strcmp(s->durability, "os") == 0) {
+		s->engine.durability = LF_DURABILITY_OS;
+	} else if (strcmp(s->durability, "disk") != 0) {
+		usage_error("durability", s->durability, "disk, os or memory");
+	} else if (s->engine.data == NULL) {
+		usage_error("durability", s->durability, "possible without --data");
+	}
+}
+
 static void settings_parse(struct settings *s, int argc, char **argv)
 {
 	int flag;
@@ -250,6 +283,7 @@ static void settings_parse(struct settings *s, int argc, char **argv)
 		fprintf(stderr, "leftfoldd: unexpected argument \"%s\"\n", argv[optind]);
 		exit(EXIT_USAGE);
 	}
+	durability_set(s);
 	s->engine.ports_max = s->server.reactors + 2;
 }
 
@@ -416,32 +450,18 @@ static int schema_load(struct lf_engine *engine, const char *path)
 		log_error("%s", e.message);
 		return -1;
 	}
-	status = lf_run_script(port, text, len, &e);
+	status = lf_run_schema(port, text, len, &e);
 	if (status != 0) {
 		unsigned line, column;
 
 		place_of(text, len, e.position, &line, &column);
-		log_error("%s:%u:%u: %s: %s%s%s", path, line, column, error_sqlstate(e.code),
-			e.message, e.detail[0] ? "; " : "", e.detail);
+		log_error("%s:%u:%u: %s: %s%s%s%s%s", path, line, column, error_sqlstate(e.code),
+			e.message, e.detail[0] ? "; " : "", e.detail, e.hint[0] ? "; " : "",
+			e.hint);
 	}
 	lf_port_close(port);
 	free(text);
 	return status;
-}
-
-static int data_open(const char *path)
-{
-	struct stat st;
-
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return fail("--data", path);
-	if (stat(path, &st) != 0)
-		return fail("--data", path);
-	if (!S_ISDIR(st.st_mode)) {
-		errno = ENOTDIR;
-		return fail("--data", path);
-	}
-	return 0;
 }
 
 /* Written whole under another name first, so that whoever waits for it reads all of it. */
@@ -497,6 +517,17 @@ static void descriptors_allow(unsigned connections)
 }
 
 /* --- run --- */
+
+static _Atomic bool unwritable;
+
+/* Answer what can be answered, then end. */
+static void on_unwritable(void *arg, const struct error *why)
+{
+	(void)arg;
+	log_error("the journal cannot be written: %s", why->message);
+	atomic_store(&unwritable, true);
+	(void)kill(getpid(), SIGTERM);
+}
 
 static void *reactor_thread(void *arg)
 {
@@ -577,11 +608,10 @@ int main(int argc, char **argv)
 	int status = -1;
 
 	settings_parse(&settings, argc, argv);
+	settings.engine.on_unwritable = on_unwritable;
 	signals_block(&signals);
 	descriptors_allow(settings.server.connections_max);
 	scheduling_set(settings.server.reactors + settings.engine.projectors);
-	if (settings.data != NULL && data_open(settings.data) != 0)
-		return EXIT_START;
 	/* One left by an earlier run would say that we are ready. */
 	if (settings.port_file != NULL && unlink(settings.port_file) != 0 && errno != ENOENT) {
 		(void)fail("--port-file", settings.port_file);
@@ -612,5 +642,7 @@ int main(int argc, char **argv)
 		close(server.listener);
 	free(server.reactors);
 	lf_engine_close(server.engine);
+	if (atomic_load(&unwritable))
+		return EXIT_UNWRITABLE;
 	return status == 0 ? 0 : EXIT_START;
 }

@@ -55,6 +55,14 @@
 #define DEFAULT_RING_BYTES MIB(1) /* command ring of one (port, projector) */
 #define DEFAULT_EXCHANGE_BYTES MIB(1) /* exchange channel of one (projector, projector) */
 
+/* Journal */
+#define LIMIT_SEGMENT_BYTES_MIN KIB(64)   /* the least --segment-size */
+#define LIMIT_SEGMENT_BYTES_MAX MIB(1024) /* … and the largest */
+#define DEFAULT_SEGMENT_BYTES MIB(64)
+#define LIMIT_JOURNAL_BUFFER_BYTES MIB(4) /* of a shard, waiting for the disk: nothing more is taken */
+#define JOURNAL_EPOCHS_SILENT (1u << 20)  /* epochs without a block, at most */
+#define RESTART_EPOCHS (2 * JOURNAL_EPOCHS_SILENT) /* a run's first epoch after the last that is on disk */
+
 /* Connections */
 #define LIMIT_FRAME_BYTES (MIB(16) + KIB(64)) /* a frame: the largest row, its envelope; 08P01 */
 #define LIMIT_STATEMENTS_PER_SESSION 4096     /* prepared handles of one connection; 53400 */

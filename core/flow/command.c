@@ -84,6 +84,14 @@ static const void *log_copy(struct change_log *l, const void *row)
 	return copy;
 }
 
+void command_note_rowid(uint64_t rowid, uint64_t *last)
+{
+	uint64_t shard = rowid >> ROWID_SHARD_BITS, n = rowid & (((uint64_t)1 << ROWID_SHARD_BITS) - 1);
+
+	if (shard < LIMIT_PROJECTORS && n > last[shard])
+		last[shard] = n;
+}
+
 /* --- compiling --- */
 
 struct compile {

@@ -37,8 +37,11 @@ struct command_env {
 	struct arena *results; /* RETURNING rows are put here; reset by the caller */
 	uint64_t epoch;
 	int64_t now_us;
-	uint64_t *next_rowid; /* per shard; row ids are rowid * shards + shard … see command.c */
+	uint64_t *next_rowid; /* the last that this shard gave; see command_note_rowid() */
 };
+
+/* A row id says which shard gave it and the how manieth it was. Raise last[shard] to that. */
+void command_note_rowid(uint64_t rowid, uint64_t *last);
 
 struct command_result {
 	uint64_t count;    /* rows inserted, matched and changed, or deleted */

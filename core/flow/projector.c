@@ -6,8 +6,11 @@
  * rows; send what other shards must know; leave the epoch; publish the replies and wake the ports. In
  * between, stages above 0 run for each epoch once it is ready for them.
  *
- * It pushes back in one place: a lane whose reply ring has no room is not served until its port has
- * polled. A refused command changes nothing and is answered with its error. Views fail by themselves
+ * With a journal the batch's changes are copied into it before they go to the views, so that the disk works meanwhile;
+ * its completions are taken at the beginning of each step.
+ *
+ * It pushes back in two places: a lane whose reply ring has no room is not served until its port has
+ * polled, and none is while too much waits for the disk. A refused command changes nothing and is answered with its error. Views fail by themselves
  * (flow.h); the batch goes on.
  *
  * Budget for a small command (64 in a batch, rows in memory not in cache): ring 2 lines, the row and its
@@ -45,8 +48,10 @@ struct projector {
 	struct flow *flow;
 	struct change_log log;
 	struct arena scratch, results;
-	uint64_t next_rowid;
-	unsigned first_lane; /* where the next batch begins, to be fair */
+	uint64_t rowids
+		[LIMIT_PROJECTORS]; /* the last given, by the shard that gave it: this one's, or seen when
+	                                    * recovering */
+	unsigned first_lane;        /* where the next batch begins, to be fair */
 
 	unsigned stage; /* being run, and its epoch: what flow's sends are tagged with */
 	uint64_t epoch;
@@ -60,6 +65,10 @@ struct projector {
 	unsigned ncondemned, condemned_cap;
 	unsigned failures_seen;
 	unsigned next_part; /* housekeeping goes round */
+
+	struct journal *journal;    /* NULL: none */
+	uint64_t unwritten;         /* as last told to the epochs */
+	const struct error *refuse; /* the journal takes nothing: what every command is answered */
 
 	struct projector_stats stats;
 	struct parker parker;
@@ -257,6 +266,10 @@ static uint32_t single_run(struct projector *p, struct command_env *env,
 	uint32_t size = (uint32_t)sizeof(*r);
 	struct error e;
 
+	if (p->refuse != NULL) {
+		count(&p->stats.refused);
+		return reply_error(r, p->refuse);
+	}
 	if (command_execute(m->statement, m + 1, &m->rows, env, &result, &e) != 0) {
 		count(&p->stats.refused);
 		return reply_error(r, &e);
@@ -286,8 +299,11 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 		struct command_result result = { 0 };
 		struct error e;
 
-		if (command_execute(m->statement, parts->params, &parts->ranges[i], env, &result,
-			    &e) != 0) {
+		if (p->refuse != NULL)
+			e = *p->refuse;
+		if (p->refuse != NULL ||
+			command_execute(m->statement, parts->params, &parts->ranges[i], env,
+				&result, &e) != 0) {
 			count(&p->stats.refused);
 			if (first.code == ERR_OK)
 				first = e;
@@ -385,6 +401,103 @@ static unsigned lane_run(struct projector *p, struct lane *lane, struct command_
 	return n;
 }
 
+/* --- the journal --- */
+
+static void wake_ports(struct projector *p)
+{
+	unsigned nlanes = atomic_load_explicit(&p->nlanes, memory_order_acquire);
+
+	for (unsigned i = 0; i < nlanes; i++) {
+		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
+
+		if (lane != NULL)
+			park_wake(lane->port);
+	}
+}
+
+void projector_set_unwritable(struct projector_set *set, const struct error *why)
+{
+	bool first;
+
+	pthread_mutex_lock(&set->unwritable_lock);
+	first = !atomic_load_explicit(&set->unwritable, memory_order_relaxed);
+	if (first)
+		set->unwritable_why = *why;
+	atomic_store_explicit(&set->unwritable, true, memory_order_release);
+	pthread_mutex_unlock(&set->unwritable_lock);
+	if (first && set->on_unwritable != NULL)
+		set->on_unwritable(set->on_unwritable_arg, &set->unwritable_why);
+}
+
+/* Take what has been written, write what waits. */
+static bool journal_work(struct projector *p)
+{
+	uint64_t oldest;
+
+	if (p->journal == NULL || !journal_step(p->journal))
+		return false;
+	oldest = journal_oldest(p->journal);
+	if (oldest != p->unwritten) {
+		p->unwritten = oldest;
+		epoch_set_unwritten(p->set->epochs, p->shard, oldest);
+		epoch_advance(p->set->epochs);
+		wake_others(p);
+		wake_ports(p);
+	}
+	if (journal_state(p->journal) == JOURNAL_FAILED) {
+		projector_set_unwritable(p->set, journal_error(p->journal));
+		wake_ports(p);
+	}
+	return true;
+}
+
+/* Whether commands may be taken, be it to refuse them. */
+static bool journal_open_for(struct projector *p)
+{
+	p->refuse = NULL;
+	if (p->journal == NULL)
+		return true;
+	switch (journal_state(p->journal)) {
+	case JOURNAL_READY: return true;
+	case JOURNAL_BUSY: return false;
+	case JOURNAL_FULL:
+	case JOURNAL_FAILED: break;
+	}
+	p->refuse = journal_error(p->journal);
+	return true;
+}
+
+/* The batch's changes; the disk begins while the views are computed. */
+static void batch_journal(struct projector *p)
+{
+	uint64_t bytes = 0;
+
+	if (p->journal == NULL)
+		return;
+	for (unsigned i = 0; i < p->log.n; i++) {
+		const struct change_entry *c = &p->log.entries[i];
+
+		bytes += row_size(c->new_row != NULL ? c->new_row : c->old_row);
+	}
+	if (journal_reserve(p->journal, p->epoch, p->log.n, bytes) != 0) {
+		projector_set_unwritable(p->set, journal_error(p->journal));
+		return;
+	}
+	for (unsigned i = 0; i < p->log.n; i++) {
+		const struct change_entry *c = &p->log.entries[i];
+
+		if (c->new_row != NULL)
+			journal_add(p->journal, ENTRY_PUT, c->part->relation->id, c->new_row);
+		else
+			journal_add(p->journal, ENTRY_DELETE, c->part->relation->id, c->old_row);
+	}
+	if (p->unwritten == UINT64_MAX && journal_oldest(p->journal) != UINT64_MAX) {
+		p->unwritten = journal_oldest(p->journal);
+		epoch_set_unwritten(p->set->epochs, p->shard, p->unwritten);
+	}
+	(void)journal_work(p);
+}
+
 /* Give the batch's changes to the views. */
 static void batch_project(struct projector *p)
 {
@@ -453,6 +566,7 @@ static bool parts_tidy(struct projector *p)
 	p->next_part = (i + p->nparts - 1) % p->nparts;
 	p->epoch = epoch_enter(epochs, p->shard);
 	parts_step(p);
+	batch_journal(p);
 	epoch_leave(epochs, p->shard);
 	epoch_advance(epochs);
 	wake_others(p);
@@ -474,7 +588,7 @@ static bool batch_run(struct projector *p)
 		if (lane_ready(lane))
 			served[nserved++] = lane;
 	}
-	if (nserved == 0)
+	if (nserved == 0 || !journal_open_for(p))
 		return false;
 	p->first_lane = (p->first_lane + 1) % nlanes;
 	p->epoch = epoch_enter(set->epochs, p->shard);
@@ -487,10 +601,11 @@ static bool batch_run(struct projector *p)
 		.results = &p->results,
 		.epoch = p->epoch,
 		.now_us = now_us(set),
-		.next_rowid = &p->next_rowid,
+		.next_rowid = &p->rowids[p->shard],
 	};
 	for (unsigned i = 0; i < nserved; i++)
 		n += lane_run(p, served[i], &env);
+	batch_journal(p);
 	batch_project(p);
 	parts_step(p);
 	epoch_leave(set->epochs, p->shard);
@@ -544,7 +659,8 @@ bool projector_step(struct projector *p)
 
 	if (pause == PAUSE_STOP)
 		return false;
-	did = stages_run(p);
+	did = journal_work(p);
+	did |= stages_run(p);
 	if (pause == PAUSE_NONE)
 		did |= batch_run(p) || parts_tidy(p);
 	housekeep(p);
@@ -559,7 +675,8 @@ bool projector_has_work(struct projector *p)
 	for (unsigned k = 1; k < set->stages; k++)
 		if (p->finished[k] < epoch_ready(set->epochs, k))
 			return true;
-	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE)
+	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE ||
+		(p->journal != NULL && journal_state(p->journal) == JOURNAL_BUSY))
 		return false;
 	for (unsigned i = 0; i < nlanes; i++) {
 		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
@@ -570,6 +687,61 @@ bool projector_has_work(struct projector *p)
 			return true;
 	}
 	return false;
+}
+
+/* --- recovery --- */
+
+void projector_restore_begin(struct projector *p)
+{
+	p->epoch = epoch_enter(p->set->epochs, p->shard);
+}
+
+void projector_restore_end(struct projector *p)
+{
+	parts_step(p);
+	epoch_leave(p->set->epochs, p->shard);
+	epoch_advance(p->set->epochs);
+	housekeep(p);
+}
+
+static void rowid_note(struct projector *p, const struct part *part, const void *row)
+{
+	const struct relation *r = part->relation;
+	struct value v;
+
+	if (!r->columns[r->ncols - 1].hidden)
+		return;
+	row_get(&part->layout, row, r->ncols - 1, &v);
+	command_note_rowid((uint64_t)v.i, p->rowids);
+}
+
+int projector_restore(
+	struct projector *p, struct part *part, const void *row, bool dead, struct error *e)
+{
+	uint64_t hash = part_key_hash(part, row);
+	const void *old = part_find(part, hash, &part->layout, row, part->key);
+	int status;
+
+	rowid_note(p, part, row);
+	if (dead && old == NULL)
+		return 0;
+	if (old != NULL) {
+		/* The row in the table may be changed in place: see part_put(). */
+		void *copy = arena_alloc(&p->scratch, row_size(old));
+
+		if (copy == NULL)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		old = memcpy(copy, old, row_size(old));
+	}
+	status = dead ? part_delete(part, hash, p->epoch, old)
+		      : part_put(part, hash, p->epoch, old, row);
+	arena_reset(&p->scratch);
+	return status == 0 ? 0 : error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+}
+
+uint64_t *projector_rowids(struct projector *p)
+{
+	return p->rowids;
 }
 
 /* --- making and freeing --- */
@@ -600,6 +772,7 @@ int projector_new(
 	memset(p, 0, sizeof(*p));
 	p->set = set;
 	p->shard = shard;
+	p->unwritten = UINT64_MAX;
 	parker_init(&p->parker, NULL, NULL);
 	p->heap = heap_new_shard(&set->budget, set->prefault);
 	p->out = calloc(set->shards, sizeof(*p->out));
@@ -654,6 +827,36 @@ void projector_free(struct projector *p)
 	free(p->condemned);
 	free(p->out);
 	free(p);
+}
+
+static void sleeper_wake(void *arg)
+{
+	struct projector *p = arg;
+
+	journal_wake(p->journal);
+}
+
+void projector_wake(void *projector)
+{
+	struct projector *p = projector;
+
+	park_wake(&p->parker);
+}
+
+void projector_set_journal(struct projector *p, struct journal *j)
+{
+	p->journal = j;
+	parker_init(&p->parker, sleeper_wake, p);
+}
+
+void projector_sleep(struct projector *p, uint64_t timeout_us)
+{
+	if (p->journal == NULL) {
+		park_wait(&p->parker, timeout_us);
+		return;
+	}
+	journal_wait(p->journal, timeout_us);
+	park_cancel(&p->parker);
 }
 
 struct parker *projector_parker(struct projector *p)

@@ -8,12 +8,14 @@
 #ifndef LF_FLOW_PROJECTOR_H
 #define LF_FLOW_PROJECTOR_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "core/base/limits.h"
 #include "core/flow/command.h"
 #include "core/flow/exchange.h"
 #include "core/flow/flow.h"
+#include "core/log/journal.h"
 #include "core/sync/epoch.h"
 #include "core/sync/park.h"
 #include "core/sync/ring.h"
@@ -96,8 +98,18 @@ struct projector_set {
 	/* DDL: PAUSE_DRAIN stops new batches, later stages go on; PAUSE_STOP: nobody touches anything. */
 	_Atomic int pause;
 	_Atomic unsigned failures; /* counts views that failed */
-	unsigned stages;           /* changed at DDL moments only */
+	/* A journal that failed: set once, after its reason; nothing is written any more. */
+	_Atomic bool unwritable;
+	pthread_mutex_t unwritable_lock;
+	struct error unwritable_why;
+	void (*on_unwritable)(
+		void *arg, const struct error *why); /* once, by a projector; may be NULL */
+	void *on_unwritable_arg;
+	unsigned stages; /* changed at DDL moments only */
 };
+
+/* Say that nothing can be written any more; the first reason is kept. */
+void projector_set_unwritable(struct projector_set *set, const struct error *why);
 
 struct projector_stats {
 	uint64_t commands, refused, batches;
@@ -112,11 +124,28 @@ bool projector_step(struct projector *p);
 /* Whether a step would find something to do; called between park_prepare() and sleeping. */
 bool projector_has_work(struct projector *p);
 
+/* park_wake() of a projector. */
+void projector_wake(void *projector);
+/* Sleep between park_prepare() and now; ends as park_wait(). */
+void projector_sleep(struct projector *p, uint64_t timeout_us);
+/* From now on changes are journaled; before threads. The journal stays its opener's. */
+void projector_set_journal(struct projector *p, struct journal *j);
+
 struct parker *projector_parker(struct projector *p);
 struct heap *projector_heap(struct projector *p);
 struct flow *projector_flow(struct projector *p);
 struct retire *projector_retire(struct projector *p);
 void projector_stats(const struct projector *p, struct projector_stats *out);
+
+/* Put a row into a part, or take it out, as the journal says; hidden row ids are noted. While the engine recovers.
+ * -1: 53200. */
+int projector_restore(
+	struct projector *p, struct part *part, const void *row, bool dead, struct error *e);
+/* One of the epochs in which that happens. */
+void projector_restore_begin(struct projector *p);
+void projector_restore_end(struct projector *p);
+/* The last row id that a shard of this number has given, as far as it is known to be higher than before. */
+uint64_t *projector_rowids(struct projector *p);
 
 /* Make a lane known (from any thread), under its port number. */
 void projector_attach(struct projector *p, unsigned port, struct lane *lane);

@@ -304,8 +304,10 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		p->idxname[0] ? bind_keep(b, p->idxname)
 			      : index_name(b, r, cols, (unsigned)p->n_index_params),
 		cols, (unsigned)p->n_index_params);
+	if (ix != NULL)
+		ix->definition = bind_keep(b, b->text);
 	b->arena = &st->arena;
-	if (ix == NULL)
+	if (ix == NULL || ix->definition == NULL)
 		return -1;
 	ix->unique = p->unique;
 	st->create_index.created = ix;

@@ -106,6 +106,16 @@ uint32_t catalog_next_id(struct catalog *c)
 	return c->next_id++;
 }
 
+uint32_t catalog_coming_id(const struct catalog *c)
+{
+	return c->next_id;
+}
+
+void catalog_set_coming_id(struct catalog *c, uint32_t id)
+{
+	c->next_id = id;
+}
+
 static int duplicate(const struct catalog *c, const char *name, struct error *e)
 {
 	if (catalog_find(c, name) == NULL && catalog_find_index(c, name) == NULL)

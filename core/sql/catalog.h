@@ -33,6 +33,7 @@ struct check {
 struct index_def {
 	uint32_t id; /* unique in the catalog */
 	const char *name;
+	const char *definition; /* the CREATE INDEX statement's text; NULL: a constraint's */
 	bool unique;
 	bool primary;    /* the relation's own key: no structure besides the table itself */
 	bool constraint; /* made by CREATE TABLE: dropped with the table only */
@@ -106,6 +107,9 @@ struct index_def *catalog_find_index(const struct catalog *c, const char *name);
 unsigned catalog_count(const struct catalog *c);
 struct relation *catalog_at(const struct catalog *c, unsigned i);
 uint32_t catalog_next_id(struct catalog *c);
+/* The id that catalog_next_id() gives next; and choosing it, to make the same objects again. */
+uint32_t catalog_coming_id(const struct catalog *c);
+void catalog_set_coming_id(struct catalog *c, uint32_t id);
 
 /* Add a relation built by the binder (takes its first reference) and hook it into those it reads or
  * references. 42P07, 53200. */

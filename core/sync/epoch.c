@@ -2,13 +2,14 @@
  * epoch.c: epochs, visibility and reclamation.
  *
  * State: E current epoch; used, the newest epoch anyone entered; open[s], the epoch that shard s is
- * in, or NONE (infinity); finished[k][s], for stages k >= 1; journaled[s]; V; pin[r] of each reader, or NONE.
+ * in, or NONE (infinity); finished[k][s], for stages k >= 1; unwritten[s], the oldest epoch that has something which
+ * the shard's journal has not written, or NONE; V; pin[r] of each reader, or NONE.
  *
  * Invariants
- *   (1) V < E, and V, E, used, finished, journaled never go down.
+ *   (1) V < E, and V, E, used, finished never go down.
  *   (2) used <= E.
  *   (3) sealed(e): E > e and open[s] > e for all s. Once sealed, nobody works in e again.
- *   (4) V <= sealed, V <= finished[k][s] for every stage and shard, V <= journaled[s] with a journal.
+ *   (4) V <= sealed, V <= finished[k][s] for every stage and shard, V < unwritten[s] once the epoch is sealed.
  *   (5) what was replaced at epoch n is not freed while a reader is pinned below n.
  *
  * (3). enter: store open[s] = e (a); fence; load E (b), and only if it still is e go on. A sealer loads
@@ -20,7 +21,11 @@
  * (4). V is raised by compare-and-swap to the minimum of values which only grow, so a slow thread that
  * computed an old minimum changes nothing.
  *
- * V is never stuck. Who leaves, finishes or journals stores (a), then fences, then in epoch_advance()
+ * A shard that journals stores unwritten[s] before it leaves the epoch, so who sees the epoch sealed sees that, or that
+ * it has been written since; unwritten is loaded after open. It goes down only to the epoch that the shard is in, which
+ * is not sealed.
+ *
+ * V is never stuck. Who leaves, finishes or has written stores (a), then fences, then in epoch_advance()
  * computes the minimum from all others' values (b). Of two who do so at the same time the one whose fence
  * is later sees the other's store; so the last one computes with everyone's final values. Before computing,
  * it moves E past a used epoch unless too many are in flight; and if V rose, it tries again, since that may
@@ -58,12 +63,11 @@ struct epochs {
 	void *hook_arg;
 	/* changed when idle only */
 	_Atomic unsigned stages;
-	_Atomic bool journal;
 	/* written by anyone */
 	struct line current, used, visible;
 	/* written by the shard */
 	struct line open[LIMIT_PROJECTORS];
-	struct line journaled[LIMIT_PROJECTORS];
+	struct line unwritten[LIMIT_PROJECTORS];
 	struct line finished[LIMIT_STAGES][LIMIT_PROJECTORS];
 	/* written by the reader; a free slot is `FREE` */
 	struct line pins[LIMIT_PORTS];
@@ -108,8 +112,10 @@ struct epochs *epochs_new(struct heap *h, unsigned shards, unsigned readers_max)
 	ep->readers_max = readers_max;
 	atomic_init(&ep->stages, 1);
 	put(&ep->current, 1);
-	for (unsigned s = 0; s < shards; s++)
+	for (unsigned s = 0; s < shards; s++) {
 		put(&ep->open[s], NONE);
+		put(&ep->unwritten[s], NONE);
+	}
 	for (unsigned r = 0; r < readers_max; r++)
 		put(&ep->pins[r], NONE);
 	return ep;
@@ -183,13 +189,12 @@ static uint64_t visible_now(const struct epochs *ep)
 		if (n < v)
 			v = n;
 	}
-	if (atomic_load_explicit(&ep->journal, memory_order_relaxed))
-		for (unsigned s = 0; s < ep->shards; s++) {
-			uint64_t n = get(&ep->journaled[s]);
+	for (unsigned s = 0; s < ep->shards; s++) {
+		uint64_t n = get(&ep->unwritten[s]);
 
-			if (n < v)
-				v = n;
-		}
+		if (n != NONE && n - 1 < v)
+			v = n - 1;
+	}
 	return v;
 }
 
@@ -264,19 +269,26 @@ void epochs_set_stages(struct epochs *ep, unsigned stages)
 	atomic_store(&ep->stages, stages);
 }
 
-void epochs_set_journal(struct epochs *ep, bool on)
+void epoch_set_unwritten(struct epochs *ep, unsigned shard, uint64_t oldest)
 {
-	ASSERT(epochs_idle(ep));
-	for (unsigned s = 0; s < ep->shards; s++)
-		put(&ep->journaled[s], get(&ep->visible));
-	atomic_store(&ep->journal, on);
+	put(&ep->unwritten[shard], oldest);
+	atomic_thread_fence(memory_order_seq_cst); /* as in epoch_leave() */
 }
 
-void epoch_journaled(struct epochs *ep, unsigned shard, uint64_t n)
+uint64_t epoch_unwritten(const struct epochs *ep, unsigned shard)
 {
-	DEBUG_ASSERT(n >= get(&ep->journaled[shard]));
-	put(&ep->journaled[shard], n);
-	atomic_thread_fence(memory_order_seq_cst); /* as in epoch_leave() */
+	return get(&ep->unwritten[shard]);
+}
+
+void epochs_start(struct epochs *ep, uint64_t first)
+{
+	ASSERT(epochs_idle(ep) && first >= get(&ep->current));
+	put(&ep->current, first);
+	put(&ep->used, first - 1);
+	for (unsigned k = 1; k < LIMIT_STAGES; k++)
+		for (unsigned s = 0; s < ep->shards; s++)
+			put(&ep->finished[k][s], first - 1);
+	put(&ep->visible, first - 1);
 }
 
 void epochs_on_visible(struct epochs *ep, void (*fn)(void *arg, uint64_t v), void *arg)

@@ -19,6 +19,8 @@ struct epochs;
  * first epoch is 1; V is 0 then. */
 struct epochs *epochs_new(struct heap *h, unsigned shards, unsigned readers_max);
 void epochs_free(struct epochs *ep);
+/* Go on with epoch `first`, as if all before had been; when epochs_idle() only. */
+void epochs_start(struct epochs *ep, uint64_t first);
 
 /* --- stage 0, by the shard's own thread --- */
 
@@ -47,10 +49,12 @@ void epoch_finish(struct epochs *ep, unsigned shard, unsigned stage, uint64_t n)
 /* Number of stages, stage 0 included; when epochs_idle() only. Later stages count as finished up to V. */
 void epochs_set_stages(struct epochs *ep, unsigned stages);
 
-/* With a journal V also waits for it. On only when epochs_idle(). */
-void epochs_set_journal(struct epochs *ep, bool on);
-/* The shard's part of all epochs <= n is on disk. Must be followed by epoch_advance(). */
-void epoch_journaled(struct epochs *ep, unsigned shard, uint64_t n);
+/* With a journal V also waits for it: the oldest epoch of which something of this shard is not written, UINT64_MAX when
+ * all is. By the shard's own thread; lowered only to the epoch that it is in. Raising it must be followed by
+ * epoch_advance(). */
+void epoch_set_unwritten(struct epochs *ep, unsigned shard, uint64_t oldest);
+/* By anyone. */
+uint64_t epoch_unwritten(const struct epochs *ep, unsigned shard);
 
 /* fn(arg, v) is called by whichever thread raised V to v, after that. One function; before threads. */
 void epochs_on_visible(struct epochs *ep, void (*fn)(void *arg, uint64_t v), void *arg);

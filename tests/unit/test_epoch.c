@@ -63,8 +63,8 @@ static void test_stages_and_journal(void **state)
 
 	(void)state;
 	epochs_set_stages(ep, 3);
-	epochs_set_journal(ep, true);
 	e = epoch_enter(ep, 0);
+	epoch_set_unwritten(ep, 0, e);
 	epoch_leave(ep, 0);
 	epoch_advance(ep);
 	assert_int_equal(epoch_ready(ep, 1), e);
@@ -78,10 +78,24 @@ static void test_stages_and_journal(void **state)
 	epoch_finish(ep, 1, 2, e);
 	epoch_advance(ep);
 	assert_int_equal(epoch_visible(ep), e - 1);
-	epoch_journaled(ep, 0, e);
-	epoch_journaled(ep, 1, e);
+	assert_int_equal(epoch_unwritten(ep, 0), e);
+	assert_int_equal(epoch_unwritten(ep, 1), UINT64_MAX);
+	epoch_set_unwritten(ep, 0, UINT64_MAX);
 	assert_true(epoch_advance(ep));
 	assert_int_equal(epoch_visible(ep), e);
+	assert_true(epochs_idle(ep));
+	epochs_start(ep, 1000);
+	assert_int_equal(epoch_visible(ep), 999);
+	assert_int_equal(epoch_enter(ep, 1), 1000);
+	epoch_leave(ep, 1);
+	epoch_advance(ep);
+	epoch_finish(ep, 0, 1, 1000);
+	epoch_finish(ep, 1, 1, 1000);
+	epoch_finish(ep, 0, 2, 1000);
+	epoch_finish(ep, 1, 2, 1000);
+	epoch_advance(ep);
+	assert_int_equal(epoch_visible(ep), 1000);
+	epochs_check(ep);
 	epochs_free(ep);
 	heap_free_all(h);
 }

@@ -1,0 +1,474 @@
+/*
+ * engine_recover.c: what earlier runs left in the data directory comes back; then a new run begins.
+ *
+ * Happy path: the schema journals of all runs are replayed in order, views by name only; then the rows, run after run,
+ * each shard by a thread of its own; then the views are computed. A row of a table that was dropped later is passed
+ * over: ids are never used twice. The new run's epochs begin well behind any that may have been told.
+ *
+ * Where the number of shards has not changed, a shard reads what its predecessor wrote. Else every shard reads
+ * everything and takes what is its own. Rows without a key of their own then go by their row id, in all runs, so
+ * that whatever happened to a row is met by the same shard.
+ *
+ * On any error nothing in the directory has been changed. Torn tails are cut off, and segments never used removed, only
+ * after everything was read.
+ */
+#include "core/engine_internal.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/log/segment.h"
+
+enum {
+	RESTORE_BLOCKS = 64,     /* … in one epoch */
+	PROGRESS_ROWS = 1 << 22, /* a line in the log so often */
+	SCHEMA_SEGMENT_BYTES = KIB(256)
+};
+
+/* One shard's journal of one run. */
+struct group {
+	const struct segment_name *names;
+	unsigned n;
+	struct journal_reader end; /* as it was after the last block; its data are gone */
+};
+
+struct recovery {
+	struct lf_engine *engine;
+	struct segment_list list;
+	struct group *groups;
+	unsigned ngroups;
+	bool same; /* every run had as many shards as this one */
+	uint32_t last_run;
+	struct relation **tables; /* by id */
+	unsigned ntables;
+};
+
+struct shard_restore {
+	struct recovery *r;
+	unsigned shard;
+	pthread_t thread;
+	bool started;
+	int status;
+	struct error error;
+	uint64_t rows, last_epoch;
+};
+
+/* --- groups --- */
+
+static int groups_make(struct recovery *r, struct error *e)
+{
+	const struct segment_list *l = &r->list;
+
+	r->groups = calloc(l->n + 1, sizeof(*r->groups));
+	if (r->groups == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct segment_name *s = &l->at[i];
+		struct group *g = r->ngroups > 0 ? &r->groups[r->ngroups - 1] : NULL;
+
+		if (g == NULL || g->names->run != s->run || g->names->shard != s->shard) {
+			g = &r->groups[r->ngroups++];
+			g->names = s;
+		}
+		g->n++;
+		r->last_run = s->run;
+	}
+	return 0;
+}
+
+static void reader_open(
+	const struct recovery *r, const struct group *g, struct journal_reader *reader)
+{
+	journal_reader_open(reader, r->engine->disk, g->names, g->n);
+	reader->lenient = g->names->run == r->last_run;
+}
+
+/* What is to be cut off later. */
+static void group_ended(struct group *g, struct journal_reader *reader)
+{
+	journal_reader_close(reader);
+	g->end = *reader;
+}
+
+/* --- the schema --- */
+
+static int schema_block(struct recovery *r, const struct block *b, struct error *e)
+{
+	struct entry entry;
+	uint64_t at = 0;
+	int status;
+
+	while ((status = block_entry(b, &at, &entry, e)) > 0)
+		if (entry.kind == ENTRY_SCHEMA &&
+			engine_ddl_replay(r->engine, (const char *)entry.data, entry.bytes,
+				entry.relation, e) != 0)
+			return -1;
+	return status;
+}
+
+static int schema_restore(struct recovery *r, uint64_t *last_epoch, struct error *e)
+{
+	for (unsigned i = 0; i < r->ngroups; i++) {
+		struct group *g = &r->groups[i];
+		struct journal_reader reader;
+		struct block b;
+		int status;
+
+		if (g->names->shard != SCHEMA_SHARD)
+			continue;
+		reader_open(r, g, &reader);
+		while ((status = journal_reader_next(&reader, &b, e)) > 0) {
+			if (b.header->epoch > *last_epoch)
+				*last_epoch = b.header->epoch;
+			if (schema_block(r, &b, e) != 0) {
+				status = -1;
+				break;
+			}
+		}
+		group_ended(g, &reader);
+		if (status < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int tables_index(struct recovery *r, struct error *e)
+{
+	struct catalog *c = r->engine->catalog;
+	unsigned n = catalog_coming_id(c);
+
+	r->tables = calloc(n + 1, sizeof(struct relation *));
+	if (r->tables == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	r->ntables = n;
+	for (unsigned i = 0; i < catalog_count(c); i++) {
+		struct relation *relation = catalog_at(c, i);
+
+		ASSERT(relation->id < n);
+		if (relation->kind == RELATION_TABLE)
+			r->tables[relation->id] = relation;
+	}
+	return 0;
+}
+
+/* --- rows --- */
+
+/* Whether a row belongs to the shard. */
+static bool is_own(
+	const struct recovery *r, const struct relation *t, const void *row, unsigned shard)
+{
+	struct value v;
+	uint64_t hash;
+
+	if (r->same)
+		return true;
+	row_get(&t->layout, row, (unsigned)t->partition, &v);
+	hash = t->columns[t->partition].hidden ? hash_u64((uint64_t)v.i) : value_hash(&v);
+	return shard_of(hash, r->engine->set.shards) == shard;
+}
+
+static int block_restore(struct shard_restore *x, const struct block *b)
+{
+	struct recovery *r = x->r;
+	struct projector *p = r->engine->set.projectors[x->shard];
+	struct entry entry;
+	uint64_t at = 0;
+	int status;
+
+	while ((status = block_entry(b, &at, &entry, &x->error)) > 0) {
+		struct relation *t = entry.relation < r->ntables ? r->tables[entry.relation] : NULL;
+		struct parts *parts;
+
+		if (t == NULL || entry.kind == ENTRY_SCHEMA)
+			continue;
+		if (row_validate(&t->layout, entry.data, entry.bytes, &x->error) != 0)
+			return -1;
+		if (!is_own(r, t, entry.data, x->shard))
+			continue;
+		parts = t->user;
+		if (projector_restore(p, parts->part[x->shard], entry.data,
+			    entry.kind == ENTRY_DELETE, &x->error) != 0)
+			return -1;
+		if (++x->rows % PROGRESS_ROWS == 0)
+			log_info("recovery: shard %u: %" PRIu64 " changes of rows so far", x->shard,
+				x->rows);
+	}
+	return status;
+}
+
+static int group_restore(struct shard_restore *x, struct group *g)
+{
+	struct recovery *r = x->r;
+	struct projector *p = r->engine->set.projectors[x->shard];
+	struct journal_reader reader;
+	struct block b;
+	unsigned n = 0;
+	int status;
+
+	reader_open(r, g, &reader);
+	projector_restore_begin(p);
+	while ((status = journal_reader_next(&reader, &b, &x->error)) > 0) {
+		if (b.header->epoch > x->last_epoch)
+			x->last_epoch = b.header->epoch;
+		if (block_restore(x, &b) != 0) {
+			status = -1;
+			break;
+		}
+		if (++n % RESTORE_BLOCKS == 0) {
+			projector_restore_end(p);
+			projector_restore_begin(p);
+		}
+	}
+	projector_restore_end(p);
+	/* One of the readers notes where it ends. */
+	if (r->same || x->shard == 0)
+		group_ended(g, &reader);
+	else
+		journal_reader_close(&reader);
+	return status;
+}
+
+static void *shard_restore(void *arg)
+{
+	struct shard_restore *x = arg;
+	struct recovery *r = x->r;
+
+	for (unsigned i = 0; x->status == 0 && i < r->ngroups; i++) {
+		struct group *g = &r->groups[i];
+
+		if (g->names->shard != SCHEMA_SHARD && (!r->same || g->names->shard == x->shard))
+			x->status = group_restore(x, g);
+	}
+	return NULL;
+}
+
+/* Whether every run had as many shards. */
+static int shards_compare(struct recovery *r, struct error *e)
+{
+	r->same = true;
+	for (unsigned i = 0; r->same && i < r->ngroups; i++) {
+		struct segment_header h;
+		int status = segment_header_read(r->engine->disk, r->groups[i].names, &h, e);
+
+		if (status < 0)
+			return -1;
+		if (status > 0)
+			r->same = h.shards == r->engine->set.shards;
+	}
+	return 0;
+}
+
+/* A row id is given by one shard only, whichever has the row now. */
+static void rowids_share(struct lf_engine *engine)
+{
+	struct projector_set *set = &engine->set;
+
+	for (unsigned s = 0; s < set->shards; s++)
+		for (unsigned other = 0; other < set->shards; other++) {
+			uint64_t last = projector_rowids(set->projectors[other])[s];
+
+			if (last > projector_rowids(set->projectors[s])[s])
+				projector_rowids(set->projectors[s])[s] = last;
+		}
+}
+
+static int rows_restore(struct recovery *r, uint64_t *last_epoch, struct error *e)
+{
+	unsigned n = r->engine->set.shards;
+	struct shard_restore *shards = calloc(n, sizeof(*shards));
+	int status = 0;
+
+	if (shards == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned s = 0; s < n; s++) {
+		struct shard_restore *x = &shards[s];
+
+		x->r = r;
+		x->shard = s;
+		x->started = !r->engine->options.stepped && n > 1 &&
+			pthread_create(&x->thread, NULL, shard_restore, x) == 0;
+		if (!x->started)
+			(void)shard_restore(x);
+	}
+	for (unsigned s = 0; s < n; s++) {
+		struct shard_restore *x = &shards[s];
+
+		if (x->started)
+			pthread_join(x->thread, NULL);
+		if (x->status != 0 && status == 0) {
+			*e = x->error;
+			status = -1;
+		}
+		r->engine->recovered_rows += x->rows;
+		if (x->last_epoch > *last_epoch)
+			*last_epoch = x->last_epoch;
+	}
+	free(shards);
+	rowids_share(r->engine);
+	return status;
+}
+
+/* --- afterwards --- */
+
+static int segment_remove(const struct disk *d, const struct segment_name *s, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int status;
+
+	segment_name_write(name, s->run, s->shard, s->number);
+	status = d->ops->remove(d->impl, name);
+	return status < 0 ? error_set(e, ERR_IO, 0, "%s: removing it: %s", name, strerror(-status))
+			  : 0;
+}
+
+static int segment_cut(
+	const struct disk *d, const struct segment_name *s, uint64_t bytes, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int status;
+
+	if (bytes == s->bytes)
+		return 0;
+	segment_name_write(name, s->run, s->shard, s->number);
+	status = d->ops->truncate(d->impl, name, bytes);
+	return status < 0 ? error_set(e, ERR_IO, 0, "%s: cutting it: %s", name, strerror(-status))
+			  : 0;
+}
+
+/* Cut off what is not whole or not used. From the last segment backwards, so that a crash between leaves an end that can
+ * be read. */
+static int group_tidy(const struct recovery *r, const struct group *g, struct error *e)
+{
+	const struct journal_reader *end = &g->end;
+	const struct disk *d = r->engine->disk;
+	unsigned last = end->used_at;
+
+	if (end->torn) {
+		const struct segment_name *s = &g->names[end->torn_at];
+		char name[SEGMENT_NAME_BYTES];
+
+		segment_name_write(name, s->run, s->shard, s->number);
+		log_warn("%s: cut off at offset %" PRIu64 ": %" PRIu64
+			 " bytes in which no write is whole%s",
+			name, end->torn_offset, s->bytes - end->torn_offset,
+			end->lost ? "; whole ones behind them are lost, as durability 'os' allows"
+				  : "");
+	}
+	for (unsigned i = g->n; i-- > last + 1;)
+		if (segment_remove(d, &g->names[i], e) != 0)
+			return -1;
+	return end->used_offset == 0 ? segment_remove(d, &g->names[last], e)
+				     : segment_cut(d, &g->names[last], end->used_offset, e);
+}
+
+static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoch, struct error *e)
+{
+	unsigned n = engine->set.shards;
+	struct journal_options o = { .disk = engine->disk,
+		.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED
+									 : DISK_WRITTEN,
+		.run = run,
+		.shard = SCHEMA_SHARD,
+		.shards = (uint16_t)n,
+		.segment_bytes = SCHEMA_SEGMENT_BYTES };
+
+	engine->journals = calloc(n, sizeof(struct journal *));
+	if (engine->journals == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (!engine->options.stepped && segment_maker_open(&engine->maker, e) != 0)
+		return -1;
+	if (journal_open(&engine->schema_journal, &o, e) != 0)
+		return -1;
+	/* A block that says where this run's epochs begin: the next run's must be behind them. */
+	if (journal_begin_run(engine->schema_journal, first_epoch) != 0) {
+		*e = *journal_error(engine->schema_journal);
+		return -1;
+	}
+	o.segment_bytes = engine->options.segment_bytes;
+	o.maker = engine->maker;
+	for (unsigned s = 0; s < n; s++) {
+		o.shard = (uint16_t)s;
+		o.wake = projector_wake;
+		o.arg = engine->set.projectors[s];
+		if (journal_open(&engine->journals[s], &o, e) != 0)
+			return -1;
+		projector_set_journal(engine->set.projectors[s], engine->journals[s]);
+	}
+	return 0;
+}
+
+static int recover(struct recovery *r, struct error *e)
+{
+	struct lf_engine *engine = r->engine;
+	uint64_t last_epoch = 0;
+
+	if (segment_list_read(&r->list, engine->disk, e) != 0 || groups_make(r, e) != 0 ||
+		shards_compare(r, e) != 0)
+		return -1;
+	engine->recovering = true;
+	if (schema_restore(r, &last_epoch, e) != 0 || tables_index(r, e) != 0 ||
+		rows_restore(r, &last_epoch, e) != 0)
+		return -1;
+	engine->recovering = false;
+	engine->recovered = catalog_count(engine->catalog) > 0;
+	if (r->ngroups > 0) {
+		uint64_t first = last_epoch + RESTART_EPOCHS;
+
+		if (first < epoch_current(engine->set.epochs))
+			first = epoch_current(engine->set.epochs);
+		epochs_start(engine->set.epochs, first);
+		for (unsigned s = 0; s < engine->set.shards; s++)
+			projector_set_finished(engine->set.projectors[s], first - 1);
+		if (engine_ddl_views(engine, e) != 0)
+			return -1;
+		log_info("recovered %" PRIu64 " changes of rows up to epoch %" PRIu64
+			 " from %u segments",
+			engine->recovered_rows, last_epoch, r->list.n);
+	}
+	for (unsigned i = 0; i < r->ngroups; i++)
+		if (group_tidy(r, &r->groups[i], e) != 0)
+			return -1;
+	return run_begin(engine, r->last_run + 1, epoch_current(engine->set.epochs), e);
+}
+
+int engine_recover(struct lf_engine *engine, struct error *e)
+{
+	struct recovery r = { .engine = engine };
+	int status;
+
+	if (engine->options.disk != NULL) {
+		engine->disk = engine->options.disk;
+	} else if (engine->options.data != NULL) {
+		if (disk_open(&engine->own_disk, engine->options.data, e) != 0)
+			return -1;
+		engine->disk = &engine->own_disk;
+	} else {
+		return 0;
+	}
+	status = recover(&r, e);
+	free(r.groups);
+	free(r.tables);
+	segment_list_free(&r.list);
+	return status;
+}
+
+void engine_journals_close(struct lf_engine *engine, bool orderly)
+{
+	uint64_t epoch = engine->set.epochs != NULL ? epoch_current(engine->set.epochs) : 0;
+
+	for (unsigned s = 0; engine->journals != NULL && s < engine->set.shards; s++) {
+		if (orderly && engine->journals[s] != NULL)
+			(void)journal_end(engine->journals[s], epoch);
+		journal_close(engine->journals[s]);
+	}
+	if (orderly && engine->schema_journal != NULL)
+		(void)journal_end(engine->schema_journal, epoch);
+	journal_close(engine->schema_journal);
+	segment_maker_close(engine->maker);
+	free(engine->journals);
+	disk_close(&engine->own_disk);
+}

@@ -1,0 +1,136 @@
+/*
+ * engine_schema.c: a schema file against what a data directory brought back. What it declares and is there as declared
+ * is passed over, what is new is added; anything else is refused.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/log.h"
+#include "core/base/utf8.h"
+#include "core/engine_internal.h"
+#include "core/sql/split.h"
+
+struct token {
+	const char *p;
+	size_t n;
+	bool exact; /* quoted: letters' case matters */
+};
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '_' || (c & 0x80);
+}
+
+/* The next token, comments and blanks being none; n == 0 at the end or its semicolon. */
+static struct token token_next(const char *text, size_t len, size_t *at)
+{
+	struct token t = { text + len, 0, false };
+	size_t i = *at;
+
+	while (i < len) {
+		size_t end = sql_skip(text, len, i);
+
+		if (strchr(" \t\r\n\f\v", text[i]) != NULL) {
+			i++;
+		} else if (end > i && (text[i] == '-' || text[i] == '/')) {
+			i = end;
+		} else {
+			t.p = text + i;
+			t.exact = end > i;
+			if (end == i)
+				end++;
+			while (!t.exact && is_word(text[i]) && end < len && is_word(text[end]))
+				end++;
+			t.n = text[i] == ';' ? 0 : end - i;
+			i = end;
+			break;
+		}
+	}
+	*at = i;
+	return t;
+}
+
+static bool same_statement(const char *a, size_t an, const char *b, size_t bn)
+{
+	size_t ai = 0, bi = 0;
+
+	for (;;) {
+		struct token x = token_next(a, an, &ai), y = token_next(b, bn, &bi);
+
+		if (x.n != y.n || x.exact != y.exact ||
+			(x.exact ? memcmp(x.p, y.p, x.n) : strncasecmp(x.p, y.p, x.n)) != 0)
+			return false;
+		if (x.n == 0)
+			return true;
+	}
+}
+
+struct looking {
+	const char *text;
+	size_t len;
+	bool found;
+};
+
+static void look(void *arg, const struct relation *r)
+{
+	struct looking *l = arg;
+
+	l->found |= same_statement(l->text, l->len, r->definition, strlen(r->definition));
+	for (unsigned i = 0; i < r->nindexes; i++) {
+		const char *definition = r->indexes[i]->definition;
+
+		l->found |= definition != NULL &&
+			same_statement(l->text, l->len, definition, strlen(definition));
+	}
+}
+
+static int statement_add(struct lf_port *port, const char *text, size_t len, struct error *e)
+{
+	struct lf_engine *engine = port->engine;
+	struct looking l = { text, len, false };
+	struct statement *s;
+	enum statement_kind kind;
+
+	lf_catalog_each(engine, look, &l);
+	if (l.found)
+		return 0;
+	if (lf_prepare(&s, engine, text, len, NULL, 0, e) != 0) {
+		if (e->code == ERR_DUPLICATE_TABLE)
+			(void)error_hint(e,
+				"The data directory has it with another definition. Its own schema holds.");
+		return -1;
+	}
+	kind = s->kind;
+	lf_release(engine, s);
+	if (kind == STATEMENT_DROP)
+		return error_set(e, ERR_OBJECT_STATE, 0,
+			"a schema file may not drop anything that a data directory has");
+	if (kind < STATEMENT_CREATE_TABLE) {
+		log_info("schema: passed over, since there are data already: %.60s", text);
+		return 0;
+	}
+	return lf_run(port, text, len, NULL, NULL, NULL, e);
+}
+
+int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct error *e)
+{
+	size_t at = 0;
+
+	if (!port->engine->recovered)
+		return lf_run_script(port, text, len, e);
+	while (at < len) {
+		size_t start, n = sql_split(text + at, len - at, &start);
+
+		if (n == 0)
+			break;
+		if (statement_add(port, text + at + start, n, e) != 0) {
+			size_t before = utf8_length(text, at + start);
+
+			e->position = (int32_t)before + (e->position > 0 ? e->position : 1);
+			return -1;
+		}
+		at += start + n;
+	}
+	return 0;
+}

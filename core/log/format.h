@@ -1,0 +1,78 @@
+/*
+ * format.h: the bytes of a journal; FORMAT.md draws them. Everything is little-endian.
+ */
+#ifndef LF_LOG_FORMAT_H
+#define LF_LOG_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	JOURNAL_VERSION = 1,
+	SCHEMA_SHARD = 0xffff, /* the journal of schema changes */
+	SEGMENT_HEADER_BYTES = 4096,
+	SEGMENT_NAME_BYTES = 40
+};
+
+#define SEGMENT_MAGIC "LFOLDSEG"
+#define SEGMENT_SUFFIX ".journal"
+#define BLOCK_MAGIC 0x4b42464cu /* "LFBK" */
+
+/* The first bytes of a segment, which is written together with its first block. Zeros: not used yet. */
+struct segment_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t crc; /* of all other fields, this one being 0 */
+	uint32_t run;
+	uint16_t shard;
+	uint16_t shards;   /* of that run */
+	uint64_t number;   /* in the run and shard, from 1 */
+	uint64_t sequence; /* of its first block */
+	uint32_t mode;     /* enum disk_mode: how its writes were acknowledged */
+	uint32_t pad[3];
+};
+_Static_assert(sizeof(struct segment_header) == 56, "no holes");
+
+enum block_flags {
+	BLOCK_LAST_OF_WRITE = 1, /* the next block begins at the next multiple of DISK_BLOCK */
+	BLOCK_END = 2            /* the run was closed in order: nothing follows */
+};
+
+/* Before the entries of one epoch; body_bytes of them follow. */
+struct block_header {
+	uint32_t magic;
+	uint32_t crc; /* of the other fields, this one being 0 */
+	uint32_t run;
+	uint16_t shard;
+	uint16_t flags;
+	uint64_t
+		sequence; /* one more than the block before, over all segments of the run and shard */
+	uint64_t epoch;
+	uint64_t write_offset; /* where the write that brought it began */
+	uint32_t body_bytes;   /* a multiple of 8 */
+	uint32_t body_crc;
+	uint32_t entries;
+	uint32_t pad[3];
+};
+_Static_assert(sizeof(struct block_header) == 64, "no holes");
+
+enum entry_kind {
+	ENTRY_PUT = 1,    /* a packed row follows: it replaces the one of its key */
+	ENTRY_DELETE = 2, /* a packed row follows: as it was */
+	ENTRY_SCHEMA = 3  /* a statement's text follows */
+};
+
+/* A row follows (its size is its own first field); of a schema change `bytes` of text, then zeros up to 8. */
+struct entry_header {
+	uint32_t relation; /* its id; of a schema change: the id that the catalog gave next */
+	uint16_t kind;
+	uint16_t pad;
+};
+_Static_assert(sizeof(struct entry_header) == 8, "rows are 8-aligned");
+
+struct schema_text {
+	uint32_t bytes;
+	uint32_t pad;
+};
+
+#endif

@@ -1,0 +1,617 @@
+/*
+ * journal.c: see journal.h.
+ *
+ * Two buffers: `filling`, and `writing` while the disk has it. Each begins with a page of room for a segment's header,
+ * so that the first write of a segment brings that too. Blocks get their checksums when the write begins.
+ *
+ * Budget: a row is copied once and checksummed once; the system call is one a write, whatever the number of commands.
+ */
+#include "core/log/journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/clock.h"
+#include "core/base/crc32c.h"
+#include "core/base/limits.h"
+#include "core/log/segment.h"
+#include "core/store/row.h"
+
+enum {
+	BUFFER_START = KIB(256),
+	RESERVE_PART = 4, /* of a segment: what must be left in the last one */
+	RETRY_MS = 200,   /* between attempts to make a segment */
+	WAIT_US = 100000
+};
+
+/* data[0, SEGMENT_HEADER_BYTES) is room for a header; then `used` bytes of blocks. */
+struct buffer {
+	unsigned char *data;
+	uint64_t cap, used;
+	uint64_t last;        /* offset in data of the newest block; 0: none */
+	uint64_t first_epoch; /* UINT64_MAX: empty */
+};
+
+enum spare_state { SPARE_NONE, SPARE_WANTED, SPARE_READY, SPARE_REFUSED };
+
+struct journal {
+	struct journal_options o;
+	struct disk_queue *queue;
+	struct buffer filling, writing;
+	bool under_way;
+
+	struct disk_file *file; /* of the current segment */
+	uint64_t number, bytes, offset;
+	uint64_t write_offset; /* of the write under way */
+	uint64_t sequence;     /* of the next block */
+	uint64_t last_epoch;
+	bool failed;
+	struct error error;
+	uint64_t retry_ns; /* when a segment is asked for again */
+
+	/* the next segment; the maker's while SPARE_WANTED */
+	_Atomic int spare;
+	uint64_t spare_bytes;
+	int spare_status; /* errno */
+	struct journal *next_wanted;
+};
+
+struct segment_maker {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wanted;
+	struct journal *first, **last;
+	bool stopping;
+};
+
+/* --- segments --- */
+
+static int make_segment(const struct journal *j, uint64_t number, uint64_t bytes)
+{
+	const struct disk *d = j->o.disk;
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name_write(name, j->o.run, j->o.shard, number);
+	return d->ops->create(d->impl, name, bytes, j->o.mode);
+}
+
+static void make_spare(struct journal *j)
+{
+	int status = make_segment(j, j->number + 1, j->spare_bytes);
+
+	j->spare_status = status;
+	atomic_store_explicit(
+		&j->spare, status == 0 ? SPARE_READY : SPARE_REFUSED, memory_order_release);
+}
+
+static void *maker_thread(void *arg)
+{
+	struct segment_maker *m = arg;
+
+	pthread_mutex_lock(&m->lock);
+	for (;;) {
+		struct journal *j = m->first;
+		void (*wake)(void *);
+		void *wake_arg;
+
+		if (j == NULL) {
+			if (m->stopping)
+				break;
+			pthread_cond_wait(&m->wanted, &m->lock);
+			continue;
+		}
+		m->first = j->next_wanted;
+		if (m->first == NULL)
+			m->last = &m->first;
+		pthread_mutex_unlock(&m->lock);
+		wake = j->o.wake;
+		wake_arg = j->o.arg;
+		make_spare(j);
+		/* The journal may be closed from here on, but not what it wakes. */
+		if (wake != NULL)
+			wake(wake_arg);
+		pthread_mutex_lock(&m->lock);
+	}
+	pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+int segment_maker_open(struct segment_maker **out, struct error *e)
+{
+	struct segment_maker *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->wanted, NULL);
+	m->last = &m->first;
+	if (pthread_create(&m->thread, NULL, maker_thread, m) != 0) {
+		pthread_mutex_destroy(&m->lock);
+		pthread_cond_destroy(&m->wanted);
+		free(m);
+		return error_set(
+			e, ERR_OUT_OF_MEMORY, 0, "could not create the thread for segments");
+	}
+	(void)pthread_setname_np(m->thread, "segments");
+	*out = m;
+	return 0;
+}
+
+void segment_maker_close(struct segment_maker *m)
+{
+	if (m == NULL)
+		return;
+	pthread_mutex_lock(&m->lock);
+	m->stopping = true;
+	pthread_cond_signal(&m->wanted);
+	pthread_mutex_unlock(&m->lock);
+	pthread_join(m->thread, NULL);
+	pthread_mutex_destroy(&m->lock);
+	pthread_cond_destroy(&m->wanted);
+	free(m);
+}
+
+static void spare_want(struct journal *j, uint64_t bytes)
+{
+	struct segment_maker *m = j->o.maker;
+
+	j->spare_bytes = bytes;
+	atomic_store_explicit(&j->spare, SPARE_WANTED, memory_order_relaxed);
+	if (m == NULL) {
+		make_spare(j);
+		return;
+	}
+	pthread_mutex_lock(&m->lock);
+	j->next_wanted = NULL;
+	*m->last = j;
+	m->last = &j->next_wanted;
+	pthread_cond_signal(&m->wanted);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static int fail(struct journal *j, const char *what, uint64_t offset, int status)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name_write(name, j->o.run, j->o.shard, j->number);
+	error_set(&j->error, status == -ENOSPC ? ERR_DISK_FULL : ERR_IO, 0,
+		"%s: %s at offset %" PRIu64 ": %s", name, what, offset, strerror(-status));
+	j->failed = true;
+	return -1;
+}
+
+static int segment_use(struct journal *j, uint64_t number, uint64_t bytes)
+{
+	const struct disk *d = j->o.disk;
+	char name[SEGMENT_NAME_BYTES];
+	struct disk_file *f;
+	int status;
+
+	segment_name_write(name, j->o.run, j->o.shard, number);
+	status = d->ops->open(d->impl, name, j->o.mode, &f);
+	if (status < 0)
+		return fail(j, "opening the next segment", j->offset, status);
+	d->ops->close(d->impl, j->file);
+	j->file = f;
+	j->number = number;
+	j->bytes = bytes;
+	j->offset = 0;
+	return 0;
+}
+
+/* Room for n bytes in the current segment, going on to the next one if need be. 1; 0: not yet; -1. */
+static int segment_room(struct journal *j, uint64_t n)
+{
+	uint64_t need = SEGMENT_HEADER_BYTES + n;
+	int spare;
+
+	if (j->offset + (j->offset == 0 ? need : n) <= j->bytes)
+		return 1;
+	spare = atomic_load_explicit(&j->spare, memory_order_acquire);
+	if (spare == SPARE_READY && j->spare_bytes >= need) {
+		atomic_store_explicit(&j->spare, SPARE_NONE, memory_order_relaxed);
+		return segment_use(j, j->number + 1, j->spare_bytes) == 0 ? 1 : -1;
+	}
+	if (spare == SPARE_READY) {
+		/* Too small for what has gathered: that number gets a larger one. */
+		const struct disk *d = j->o.disk;
+		char name[SEGMENT_NAME_BYTES];
+		int status;
+
+		segment_name_write(name, j->o.run, j->o.shard, j->number + 1);
+		status = d->ops->remove(d->impl, name);
+		if (status < 0)
+			return fail(j, "removing a segment", j->offset, status);
+		atomic_store_explicit(&j->spare, SPARE_NONE, memory_order_relaxed);
+		spare = SPARE_NONE;
+	}
+	if (spare == SPARE_NONE) {
+		uint64_t bytes = (need + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+
+		spare_want(j, bytes > j->o.segment_bytes ? bytes : j->o.segment_bytes);
+		return atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_READY
+			? segment_room(j, n)
+			: 0;
+	}
+	return 0;
+}
+
+static void refused(struct journal *j)
+{
+	error_set(&j->error, j->spare_status == -ENOSPC ? ERR_DISK_FULL : ERR_IO, 0,
+		"making a segment of the journal: %s", strerror(-j->spare_status));
+}
+
+/* Ask for the next segment, also again after a refusal. True when it asked. */
+static bool spare_keep(struct journal *j)
+{
+	int spare = atomic_load_explicit(&j->spare, memory_order_acquire);
+
+	if (spare == SPARE_REFUSED) {
+		uint64_t now = clock_now_ns();
+
+		if (now < j->retry_ns)
+			return false;
+		j->retry_ns = now + (uint64_t)RETRY_MS * 1000000;
+		refused(j);
+		spare_want(j, j->spare_bytes);
+		return true;
+	}
+	if (spare == SPARE_READY)
+		j->error.code = ERR_OK;
+	if (spare != SPARE_NONE)
+		return false;
+	spare_want(j, j->o.segment_bytes);
+	return true;
+}
+
+/* --- opening --- */
+
+static void buffer_reset(struct buffer *b)
+{
+	b->used = b->last = 0;
+	b->first_epoch = UINT64_MAX;
+}
+
+static int buffer_room(struct buffer *b, uint64_t more)
+{
+	uint64_t need = SEGMENT_HEADER_BYTES + b->used + more + DISK_BLOCK,
+		 cap = b->cap == 0 ? BUFFER_START : b->cap;
+	void *grown;
+
+	if (need <= b->cap)
+		return 0;
+	while (cap < need)
+		cap *= 2;
+	/* Aligned for O_DIRECT. */
+	if (posix_memalign(&grown, DISK_BLOCK, cap) != 0)
+		return -1;
+	if (b->data == NULL)
+		memset(grown, 0, SEGMENT_HEADER_BYTES);
+	else
+		memcpy(grown, b->data, SEGMENT_HEADER_BYTES + b->used);
+	free(b->data);
+	b->data = grown;
+	b->cap = cap;
+	return 0;
+}
+
+int journal_open(struct journal **out, const struct journal_options *o, struct error *e)
+{
+	struct journal *j = calloc(1, sizeof(*j));
+	int status;
+
+	if (j == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	ASSERT(o->segment_bytes % DISK_BLOCK == 0 && o->segment_bytes >= LIMIT_SEGMENT_BYTES_MIN);
+	j->o = *o;
+	j->number = 1;
+	j->sequence = 1;
+	buffer_reset(&j->filling);
+	buffer_reset(&j->writing);
+	if (buffer_room(&j->filling, 0) != 0 || buffer_room(&j->writing, 0) != 0) {
+		journal_close(j);
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	status = o->disk->ops->queue_new(o->disk->impl, &j->queue);
+	if (status < 0) {
+		journal_close(j);
+		return error_set(e, ERR_IO, 0, "io_uring: %s", strerror(-status));
+	}
+	status = make_segment(j, 1, o->segment_bytes);
+	if (status < 0) {
+		(void)fail(j, "making it", 0, status);
+	} else {
+		(void)segment_use(j, 1, o->segment_bytes);
+	}
+	if (j->failed) {
+		*e = j->error;
+		journal_close(j);
+		return -1;
+	}
+	*out = j;
+	return 0;
+}
+
+void journal_close(struct journal *j)
+{
+	const struct disk *d;
+	int result;
+
+	if (j == NULL)
+		return;
+	d = j->o.disk;
+	while (atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_WANTED) {
+		struct timespec t = { 0, 1000000 };
+
+		nanosleep(&t, NULL);
+	}
+	while (j->under_way && d->ops->completed(d->impl, j->queue, &result) == 0)
+		d->ops->wait(d->impl, j->queue, WAIT_US);
+	d->ops->queue_free(d->impl, j->queue);
+	d->ops->close(d->impl, j->file);
+	free(j->filling.data);
+	free(j->writing.data);
+	free(j);
+}
+
+/* --- appending --- */
+
+/* The block that the epoch's entries go to; NULL: no memory. */
+static struct block_header *block_for(struct journal *j, uint64_t epoch, uint64_t more)
+{
+	struct buffer *b = &j->filling;
+	struct block_header *h;
+
+	if (buffer_room(b, sizeof(*h) + more) != 0) {
+		error_set(&j->error, ERR_OUT_OF_MEMORY, 0, "no memory for the journal's buffer");
+		j->failed = true;
+		return NULL;
+	}
+	if (b->last != 0) {
+		h = (struct block_header *)(b->data + b->last);
+		if (h->epoch == epoch && h->body_bytes + more <= UINT32_MAX)
+			return h;
+	}
+	b->last = SEGMENT_HEADER_BYTES + b->used;
+	h = (struct block_header *)(b->data + b->last);
+	*h = (struct block_header){ .magic = BLOCK_MAGIC,
+		.run = j->o.run,
+		.shard = j->o.shard,
+		.sequence = j->sequence++,
+		.epoch = epoch };
+	b->used += sizeof(*h);
+	if (b->first_epoch == UINT64_MAX)
+		b->first_epoch = epoch;
+	j->last_epoch = epoch;
+	return h;
+}
+
+static unsigned char *entry_add(
+	struct journal *j, struct block_header *h, struct entry_header entry, uint64_t n)
+{
+	unsigned char *at = j->filling.data + SEGMENT_HEADER_BYTES + j->filling.used;
+
+	memcpy(at, &entry, sizeof(entry));
+	j->filling.used += sizeof(entry) + n;
+	h->body_bytes += (uint32_t)(sizeof(entry) + n);
+	h->entries++;
+	return at + sizeof(entry);
+}
+
+int journal_reserve(struct journal *j, uint64_t epoch, unsigned n, uint64_t bytes)
+{
+	if (n == 0 && epoch - j->last_epoch < JOURNAL_EPOCHS_SILENT)
+		return 0;
+	return block_for(j, epoch, n * sizeof(struct entry_header) + bytes) == NULL ? -1 : 0;
+}
+
+void journal_add(struct journal *j, enum entry_kind kind, uint32_t relation, const void *row)
+{
+	struct block_header *h = (struct block_header *)(j->filling.data + j->filling.last);
+	struct entry_header entry = { .relation = relation, .kind = (uint16_t)kind };
+	uint32_t n = row_size(row);
+
+	memcpy(entry_add(j, h, entry, n), row, n);
+}
+
+int journal_append_schema(
+	struct journal *j, uint64_t epoch, uint32_t next_id, const char *text, size_t len)
+{
+	struct entry_header entry = { .relation = next_id, .kind = ENTRY_SCHEMA };
+	struct schema_text t = { .bytes = (uint32_t)len };
+	uint64_t n = sizeof(t) + (len + 7) / 8 * 8;
+	struct block_header *h = block_for(j, epoch, sizeof(entry) + n);
+	unsigned char *at;
+
+	if (h == NULL)
+		return -1;
+	at = entry_add(j, h, entry, n);
+	memset(at, 0, n);
+	memcpy(at, &t, sizeof(t));
+	memcpy(at + sizeof(t), text, len);
+	return 0;
+}
+
+/* --- writing --- */
+
+static void header_fill(const struct journal *j, unsigned char *at)
+{
+	const struct block_header *first = (const void *)(at + SEGMENT_HEADER_BYTES);
+	struct segment_header h = { .magic = SEGMENT_MAGIC,
+		.version = JOURNAL_VERSION,
+		.run = j->o.run,
+		.shard = j->o.shard,
+		.shards = j->o.shards,
+		.number = j->number,
+		.sequence = first->sequence,
+		.mode = j->o.mode };
+
+	h.crc = crc32c(0, &h, sizeof(h));
+	memcpy(at, &h, sizeof(h));
+}
+
+/* Checksums, and zeros up to a whole number of the disk's blocks. Returns the bytes of the write. */
+static uint64_t blocks_finish(struct buffer *b, uint64_t write_offset)
+{
+	uint64_t end = SEGMENT_HEADER_BYTES + b->used,
+		 whole = (b->used + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+
+	for (uint64_t at = SEGMENT_HEADER_BYTES; at < end;) {
+		struct block_header *h = (struct block_header *)(b->data + at);
+
+		h->write_offset = write_offset;
+		if (at == b->last)
+			h->flags |= BLOCK_LAST_OF_WRITE;
+		h->body_crc = crc32c(0, h + 1, h->body_bytes);
+		h->crc = 0;
+		h->crc = crc32c(0, h, sizeof(*h));
+		at += sizeof(*h) + h->body_bytes;
+	}
+	memset(b->data + end, 0, whole - b->used);
+	return whole;
+}
+
+static bool write_begin(struct journal *j)
+{
+	const struct disk *d = j->o.disk;
+	struct buffer *b = &j->filling, swap;
+	uint64_t whole = (b->used + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+	unsigned char *from = b->data + SEGMENT_HEADER_BYTES;
+	int status;
+
+	if (b->used == 0 || segment_room(j, whole) <= 0)
+		return false;
+	(void)blocks_finish(b, j->offset);
+	if (j->offset == 0) {
+		header_fill(j, b->data);
+		from = b->data;
+		whole += SEGMENT_HEADER_BYTES;
+	}
+	swap = j->writing;
+	j->writing = *b;
+	j->filling = swap;
+	j->under_way = true;
+	status = d->ops->write(d->impl, j->queue, j->file, from, whole, j->offset);
+	if (status < 0) {
+		j->under_way = false;
+		(void)fail(j, "writing", j->offset, status);
+	}
+	j->write_offset = j->offset;
+	j->offset += whole;
+	return true;
+}
+
+bool journal_step(struct journal *j)
+{
+	const struct disk *d = j->o.disk;
+	bool did = false;
+	int result;
+
+	if (j->failed)
+		return false;
+	if (j->under_way) {
+		if (d->ops->completed(d->impl, j->queue, &result) == 0)
+			return false;
+		j->under_way = false;
+		did = true;
+		if (result < 0) {
+			(void)fail(j, "writing", j->write_offset, result);
+			return true;
+		}
+		buffer_reset(&j->writing);
+	}
+	did |= spare_keep(j);
+	return write_begin(j) || did;
+}
+
+enum journal_state journal_state(const struct journal *j)
+{
+	uint64_t left;
+
+	if (j->failed)
+		return JOURNAL_FAILED;
+	left = j->bytes - j->offset;
+	if (atomic_load_explicit(&j->spare, memory_order_relaxed) != SPARE_READY &&
+		j->error.code != ERR_OK &&
+		left < j->filling.used + j->o.segment_bytes / RESERVE_PART)
+		return JOURNAL_FULL;
+	return j->filling.used >= LIMIT_JOURNAL_BUFFER_BYTES ? JOURNAL_BUSY : JOURNAL_READY;
+}
+
+const struct error *journal_error(const struct journal *j)
+{
+	return &j->error;
+}
+
+uint64_t journal_oldest(const struct journal *j)
+{
+	uint64_t writing = j->writing.first_epoch, filling = j->filling.first_epoch;
+
+	return writing < filling ? writing : filling;
+}
+
+bool journal_active(const struct journal *j)
+{
+	return !j->failed && (j->under_way || j->filling.used > 0);
+}
+
+void journal_wait(struct journal *j, uint64_t timeout_us)
+{
+	j->o.disk->ops->wait(j->o.disk->impl, j->queue, timeout_us);
+}
+
+void journal_wake(struct journal *j)
+{
+	j->o.disk->ops->wake(j->o.disk->impl, j->queue);
+}
+
+int journal_sync(struct journal *j)
+{
+	while (journal_active(j)) {
+		if (journal_step(j))
+			continue;
+		if (!j->under_way &&
+			atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_REFUSED)
+			return -1;
+		journal_wait(j, WAIT_US);
+	}
+	return j->failed ? -1 : 0;
+}
+
+int journal_prepare(struct journal *j, uint64_t bytes)
+{
+	uint64_t n = sizeof(struct block_header) + sizeof(struct entry_header) + bytes;
+
+	ASSERT(j->o.maker == NULL && !journal_active(j));
+	if (j->failed)
+		return -1;
+	j->retry_ns = 0;
+	(void)spare_keep(j);
+	if (segment_room(j, (n + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK) > 0)
+		return 0;
+	if (!j->failed)
+		refused(j);
+	return -1;
+}
+
+int journal_begin_run(struct journal *j, uint64_t epoch)
+{
+	return block_for(j, epoch, 0) == NULL ? -1 : journal_sync(j);
+}
+
+int journal_end(struct journal *j, uint64_t epoch)
+{
+	struct block_header *h = block_for(j, epoch, 0);
+
+	if (h == NULL)
+		return -1;
+	h->flags |= BLOCK_END;
+	return journal_sync(j);
+}

@@ -1,0 +1,380 @@
+/*
+ * segment.c: see segment.h.
+ *
+ * A segment is loaded whole. The header's page counts as part of the first write, like the block behind it.
+ */
+#include "core/log/segment.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/assert.h"
+#include "core/base/crc32c.h"
+#include "core/store/row.h"
+
+void segment_name_write(
+	char out[static SEGMENT_NAME_BYTES], uint32_t run, uint16_t shard, uint64_t number)
+{
+	(void)snprintf(out, SEGMENT_NAME_BYTES, "%08" PRIu32 "-%05u-%08" PRIu64 SEGMENT_SUFFIX, run,
+		shard, number);
+}
+
+bool segment_name_read(const char *text, struct segment_name *out)
+{
+	char again[SEGMENT_NAME_BYTES];
+	uint32_t run;
+	uint64_t number;
+	unsigned shard;
+
+	if (sscanf(text, "%" SCNu32 "-%u-%" SCNu64, &run, &shard, &number) != 3 ||
+		shard > UINT16_MAX)
+		return false;
+	segment_name_write(again, run, (uint16_t)shard, number);
+	if (strcmp(text, again) != 0)
+		return false;
+	*out = (struct segment_name){ .run = run, .shard = (uint16_t)shard, .number = number };
+	return true;
+}
+
+/* --- the list --- */
+
+static void list_add(void *arg, const char *name, uint64_t bytes)
+{
+	struct segment_list *l = arg;
+	struct segment_name s;
+
+	if (!segment_name_read(name, &s))
+		return;
+	if (l->n == l->cap) {
+		unsigned cap = l->cap == 0 ? 64 : 2 * l->cap;
+		struct segment_name *at = realloc(l->at, cap * sizeof(*at));
+
+		if (at == NULL) {
+			l->failed = true;
+			return;
+		}
+		l->at = at;
+		l->cap = cap;
+	}
+	s.bytes = bytes;
+	l->at[l->n++] = s;
+}
+
+static int compare(const void *pa, const void *pb)
+{
+	const struct segment_name *a = pa, *b = pb;
+
+	if (a->run != b->run)
+		return a->run < b->run ? -1 : 1;
+	if (a->shard != b->shard)
+		return a->shard < b->shard ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+int segment_list_read(struct segment_list *l, const struct disk *d, struct error *e)
+{
+	int status;
+
+	memset(l, 0, sizeof(*l));
+	status = d->ops->list(d->impl, list_add, l);
+	if (status < 0)
+		return error_set(e, ERR_IO, 0, "listing the data directory: %s", strerror(-status));
+	if (l->failed)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (l->n > 0)
+		qsort(l->at, l->n, sizeof(*l->at), compare);
+	return 0;
+}
+
+void segment_list_free(struct segment_list *l)
+{
+	free(l->at);
+	memset(l, 0, sizeof(*l));
+}
+
+/* --- reading --- */
+
+void journal_reader_open(struct journal_reader *r, const struct disk *d,
+	const struct segment_name *names, unsigned n)
+{
+	*r = (struct journal_reader){ .disk = d, .names = names, .n = n };
+}
+
+void journal_reader_close(struct journal_reader *r)
+{
+	free(r->data);
+	r->data = NULL;
+}
+
+static int read_failed(const struct segment_name *s, int status, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name_write(name, s->run, s->shard, s->number);
+	return error_set(e, ERR_IO, 0, "%s: reading: %s", name, strerror(-status));
+}
+
+static int damage(
+	const struct journal_reader *r, uint64_t offset, const char *what, struct error *e)
+{
+	const struct segment_name *s = &r->names[r->at < r->n ? r->at : r->n - 1];
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name_write(name, s->run, s->shard, s->number);
+	return error_set(e, ERR_IO, 0, "%s: damaged at offset %" PRIu64 ": %s", name, offset, what);
+}
+
+static int segment_load(struct journal_reader *r, struct error *e)
+{
+	const struct segment_name *s = &r->names[r->at];
+	const struct disk *d = r->disk;
+	char name[SEGMENT_NAME_BYTES];
+	struct disk_file *f;
+	int64_t got;
+	int status;
+
+	if (s->bytes > r->cap) {
+		void *data = realloc(r->data, s->bytes);
+
+		if (data == NULL)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		r->data = data;
+		r->cap = s->bytes;
+	}
+	segment_name_write(name, s->run, s->shard, s->number);
+	status = d->ops->open(d->impl, name, DISK_READ, &f);
+	if (status < 0)
+		return read_failed(s, status, e);
+	got = d->ops->read(d->impl, f, r->data, s->bytes, 0);
+	d->ops->close(d->impl, f);
+	if (got < 0)
+		return read_failed(s, (int)got, e);
+	r->bytes = (uint64_t)got;
+	r->loaded = true;
+	return 0;
+}
+
+static bool header_is_sound(const struct segment_header *h)
+{
+	struct segment_header copy = *h;
+
+	copy.crc = 0;
+	return memcmp(h->magic, SEGMENT_MAGIC, sizeof(h->magic)) == 0 &&
+		crc32c(0, &copy, sizeof(copy)) == h->crc;
+}
+
+int segment_header_read(const struct disk *d, const struct segment_name *s,
+	struct segment_header *out, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+	struct disk_file *f;
+	int64_t got;
+	int status;
+
+	segment_name_write(name, s->run, s->shard, s->number);
+	status = d->ops->open(d->impl, name, DISK_READ, &f);
+	if (status < 0)
+		return read_failed(s, status, e);
+	got = d->ops->read(d->impl, f, out, sizeof(*out), 0);
+	d->ops->close(d->impl, f);
+	if (got < 0)
+		return read_failed(s, (int)got, e);
+	return got == (int64_t)sizeof(*out) && header_is_sound(out);
+}
+
+/* A whole block of this journal at the offset, whatever its sequence. */
+static const struct block_header *block_at(const struct journal_reader *r, uint64_t offset)
+{
+	const struct segment_name *s = &r->names[r->at];
+	const struct block_header *h = (const void *)(r->data + offset);
+	struct block_header copy;
+
+	if (offset > r->bytes || r->bytes - offset < sizeof(*h) || h->magic != BLOCK_MAGIC)
+		return NULL;
+	copy = *h;
+	copy.crc = 0;
+	if (crc32c(0, &copy, sizeof(copy)) != h->crc || h->run != s->run || h->shard != s->shard ||
+		h->body_bytes % 8 != 0 || h->body_bytes > r->bytes - offset - sizeof(*h) ||
+		crc32c(0, h + 1, h->body_bytes) != h->body_crc)
+		return NULL;
+	return h;
+}
+
+/* Whether a block of a write that began after `offset` is found behind it in this segment, or any in a later one. */
+static int written_later(struct journal_reader *r, uint64_t offset, bool *found, struct error *e)
+{
+	*found = false;
+	for (uint64_t at = offset / 8 * 8; at < r->bytes && !*found; at += 8) {
+		const struct block_header *h = block_at(r, at);
+
+		*found = h != NULL && h->sequence >= r->sequence && h->write_offset > offset;
+	}
+	while (!*found && r->at + 1 < r->n) {
+		r->at++;
+		if (segment_load(r, e) != 0)
+			return -1;
+		for (uint64_t at = 0; at < r->bytes && !*found; at += 8)
+			*found = block_at(r, at) != NULL;
+	}
+	return 0;
+}
+
+static bool all_zero(const unsigned char *p, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+/* No whole block where one should begin: the end, or damage. */
+static int tail(struct journal_reader *r, struct error *e)
+{
+	const struct segment_header *h = (const void *)r->data;
+	bool lenient = r->lenient && r->bytes >= sizeof(*h) && h->mode == DISK_WRITTEN;
+	unsigned at = r->at;
+	bool later;
+
+	if (!all_zero(r->data + r->offset, r->bytes - r->offset)) {
+		r->torn = true;
+		r->torn_at = at;
+		r->torn_offset = r->offset;
+	}
+	if (written_later(r, r->offset, &later, e) != 0)
+		return -1;
+	r->at = at;
+	r->loaded = false;
+	r->ended = true;
+	if (!later)
+		return 0;
+	if (lenient) {
+		r->torn = r->lost = true;
+		r->torn_at = at;
+		r->torn_offset = r->offset;
+		return 0;
+	}
+	r->torn = false;
+	return damage(r, r->offset, "a block is not whole, and later ones were written", e);
+}
+
+/* Enter names[at]: check its header and find the first block. 1; 0: it is not used, or its first write is torn. */
+static int segment_enter(struct journal_reader *r, struct error *e)
+{
+	const struct segment_name *s = &r->names[r->at];
+	const struct segment_header *h;
+
+	if (segment_load(r, e) != 0)
+		return -1;
+	r->offset = 0;
+	if (r->bytes < SEGMENT_HEADER_BYTES)
+		return 0;
+	h = (const void *)r->data;
+	if (!header_is_sound(h))
+		return 0;
+	if (h->version != JOURNAL_VERSION)
+		return error_set(e, ERR_OBJECT_STATE, 0,
+			"the journal's format is version %u; this program knows version %u",
+			h->version, (unsigned)JOURNAL_VERSION);
+	if (h->run != s->run || h->shard != s->shard || h->number != s->number)
+		return damage(r, 0, "the header is another segment's", e);
+	if (r->sequence != 0 && h->sequence != r->sequence)
+		return damage(r, 0, "blocks before this segment are missing", e);
+	r->sequence = h->sequence;
+	r->offset = SEGMENT_HEADER_BYTES;
+	return 1;
+}
+
+int journal_reader_next(struct journal_reader *r, struct block *out, struct error *e)
+{
+	while (!r->ended) {
+		const struct block_header *h;
+
+		if (r->at == r->n) {
+			r->ended = true;
+			break;
+		}
+		if (!r->loaded) {
+			int status = segment_enter(r, e);
+
+			if (status < 0)
+				return -1;
+			if (status == 0)
+				return tail(r, e);
+		}
+		if (r->offset >= r->bytes) {
+			r->at++;
+			r->loaded = false;
+			continue;
+		}
+		h = block_at(r, r->offset);
+		if (h == NULL && all_zero(r->data + r->offset, r->bytes - r->offset) &&
+			r->at + 1 < r->n) {
+			/* Not filled to its end; the next one's header tells whether blocks are missing. */
+			r->at++;
+			r->loaded = false;
+			continue;
+		}
+		if (h == NULL)
+			return tail(r, e);
+		if (h->sequence != r->sequence)
+			return damage(r, r->offset, "a block is missing before this one", e);
+		*out = (struct block){ h, (const unsigned char *)(h + 1), r->offset,
+			&r->names[r->at] };
+		r->sequence++;
+		r->offset += sizeof(*h) + h->body_bytes;
+		if (h->flags & BLOCK_LAST_OF_WRITE)
+			r->offset = (r->offset + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+		r->used_at = r->at;
+		r->used_offset = r->offset;
+		if (h->flags & BLOCK_END)
+			r->ended = r->closed = true;
+		return 1;
+	}
+	return 0;
+}
+
+static int malformed(const struct block *b, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_name_write(name, b->segment->run, b->segment->shard, b->segment->number);
+	return error_set(e, ERR_IO, 0,
+		"%s: the block at offset %" PRIu64 " (epoch %" PRIu64 ") is not well-formed", name,
+		b->offset, b->header->epoch);
+}
+
+int block_entry(const struct block *b, uint64_t *at, struct entry *out, struct error *e)
+{
+	uint64_t left = b->header->body_bytes - *at, n;
+	const unsigned char *p = b->body + *at;
+	struct entry_header h;
+
+	if (left == 0)
+		return 0;
+	if (left < sizeof(h) + 8)
+		return malformed(b, e);
+	memcpy(&h, p, sizeof(h));
+	p += sizeof(h);
+	left -= sizeof(h);
+	*out = (struct entry){ .relation = h.relation, .kind = h.kind };
+	if (h.kind == ENTRY_SCHEMA) {
+		struct schema_text text;
+
+		memcpy(&text, p, sizeof(text));
+		n = sizeof(text) + ((uint64_t)text.bytes + 7) / 8 * 8;
+		out->data = p + sizeof(text);
+		out->bytes = text.bytes;
+	} else if (h.kind == ENTRY_PUT || h.kind == ENTRY_DELETE) {
+		n = row_size(p);
+		out->data = p;
+		out->bytes = (uint32_t)n;
+	} else {
+		return malformed(b, e);
+	}
+	if (n == 0 || n % 8 != 0 || n > left)
+		return malformed(b, e);
+	*at += sizeof(h) + n;
+	return 1;
+}
