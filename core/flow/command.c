@@ -975,6 +975,11 @@ static size_t head_room(const struct heap *h)
 	return part > HEAD_ROOM ? part : HEAD_ROOM;
 }
 
+bool command_memory_is_short(const struct heap *h)
+{
+	return heap_limit(h) > 0 && !heap_would_fit(h, head_room(h) / 2);
+}
+
 int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
 	struct command_env *env, struct command_result *result, struct error *e)
 {

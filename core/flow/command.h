@@ -60,6 +60,9 @@ struct row_range {
 int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
 	struct command_env *env, struct command_result *result, struct error *e);
 
+/* Whether little is left of the memory that deletes need before they free any. */
+bool command_memory_is_short(const struct heap *h);
+
 /* Fetch what executing it will look up first: the places of its keys in the hash tables. */
 void command_prefetch(const struct statement *s, const void *params, const struct row_range *rows,
 	struct command_env *env);

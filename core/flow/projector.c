@@ -451,12 +451,24 @@ static bool journal_work(struct projector *p)
 	return true;
 }
 
+/* Whether to wait for the disk before taking more: too much waits for it, or what it holds back is the memory that
+ * would be needed. */
+static bool journal_holds(const struct projector *p)
+{
+	if (p->journal == NULL)
+		return false;
+	return journal_state(p->journal) == JOURNAL_BUSY ||
+		(journal_active(p->journal) && retire_bytes(p->retire) > 0 && command_memory_is_short(p->heap));
+}
+
 /* Whether commands may be taken, be it to refuse them. */
 static bool journal_open_for(struct projector *p)
 {
 	p->refuse = NULL;
 	if (p->journal == NULL)
 		return true;
+	if (journal_holds(p))
+		return false;
 	switch (journal_state(p->journal)) {
 	case JOURNAL_READY: return true;
 	case JOURNAL_BUSY: return false;
@@ -676,7 +688,7 @@ bool projector_has_work(struct projector *p)
 		if (p->finished[k] < epoch_ready(set->epochs, k))
 			return true;
 	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE ||
-		(p->journal != NULL && journal_state(p->journal) == JOURNAL_BUSY))
+		journal_holds(p))
 		return false;
 	for (unsigned i = 0; i < nlanes; i++) {
 		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);

@@ -95,7 +95,8 @@ class Server:
         port_file = os.path.join(self.dir, "port")
         args = [os.path.join(BUILD, "leftfoldd"), "--listen", "127.0.0.1:0", "--port-file",
                 port_file, "--data", os.path.join(self.dir, "data"), "--reactors", str(reactors),
-                "--projectors", str(projectors), "--slow-timeout", "600"] + list(extra)
+                "--projectors", str(projectors), "--segment-size", "1M",
+                "--slow-timeout", "600"] + list(extra)
         if schema:
             args += ["--schema", schema]
         self.log = open(os.path.join(self.dir, "log"), "w+")

@@ -187,7 +187,7 @@ def data_directory():
         with Running("--data", path):
             pass
         done = once("--data", os.path.join(d, "a", "b"), "--listen", "127.0.0.1:0", status=1)
-        check("--data" in done.stderr, "message: " + done.stderr)
+        check(os.path.join(d, "a", "b") in done.stderr, "message: " + done.stderr)
         with open(os.path.join(d, "file"), "w"):
             pass
         once("--data", os.path.join(d, "file"), "--listen", "127.0.0.1:0", status=1)
