@@ -33,6 +33,8 @@ struct lf_options lf_options_default(void)
 		.rows_max = 1000000,
 		.durability = LF_DURABILITY_DISK,
 		.segment_bytes = DEFAULT_SEGMENT_BYTES,
+		.checkpoint_bytes = DEFAULT_CHECKPOINT_BYTES,
+		.checkpoint_s = DEFAULT_CHECKPOINT_SECONDS,
 	};
 }
 
@@ -138,11 +140,12 @@ static int threads_start(struct lf_engine *engine, struct error *e)
 		(void)snprintf(name, sizeof(name), "projector-%u", s % 1000);
 		(void)pthread_setname_np(t->thread, name);
 	}
-	return engine_ddl_start(engine, e);
+	return engine_checkpoints_start(engine, e) != 0 ? -1 : engine_ddl_start(engine, e);
 }
 
 static void threads_stop(struct lf_engine *engine)
 {
+	engine_checkpoints_stop(engine);
 	engine_ddl_stop(engine);
 	atomic_store(&engine->stopping, true);
 	for (unsigned s = 0; s < engine->options.projectors; s++) {
@@ -178,9 +181,10 @@ static int set_open(struct lf_engine *engine, struct error *e)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	for (unsigned i = 0; i < n * n; i++)
 		exchange_open(&set->channels[i]);
-	set->epochs = epochs_new(engine->heap, n, engine->options.ports_max);
+	set->epochs = epochs_new(engine->heap, n, engine->options.ports_max + 1);
 	if (set->epochs == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	engine->checkpoints.reader = epoch_reader_open(set->epochs);
 	epochs_on_visible(set->epochs, on_visible, engine);
 	for (unsigned s = 0; s < n; s++)
 		if (projector_new(&set->projectors[s], set, s, e) != 0)
@@ -204,6 +208,9 @@ int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct er
 	pthread_mutex_init(&engine->ddl_lock, NULL);
 	pthread_cond_init(&engine->ddl_cond, NULL);
 	pthread_mutex_init(&engine->set.unwritable_lock, NULL);
+	pthread_mutex_init(&engine->checkpoints.lock, NULL);
+	pthread_mutex_init(&engine->checkpoints.wait_lock, NULL);
+	pthread_cond_init(&engine->checkpoints.wake, NULL);
 	engine->heap = heap_new(NULL);
 	if (engine->heap != NULL)
 		engine->catalog = catalog_new(engine->heap);
@@ -272,6 +279,9 @@ void lf_engine_close(struct lf_engine *engine)
 	pthread_mutex_destroy(&engine->ddl_lock);
 	pthread_cond_destroy(&engine->ddl_cond);
 	pthread_mutex_destroy(&engine->set.unwritable_lock);
+	pthread_mutex_destroy(&engine->checkpoints.lock);
+	pthread_mutex_destroy(&engine->checkpoints.wait_lock);
+	pthread_cond_destroy(&engine->checkpoints.wake);
 	free(engine);
 }
 

@@ -54,6 +54,10 @@ struct lf_options {
 		*disk; /* instead of a directory, for tests (core/log/disk.h); stays the caller's */
 	enum lf_durability durability;
 	uint64_t segment_bytes; /* of the journal; a multiple of 4096 */
+	/* A checkpoint is written by a thread of its own after so many bytes of journal, or so many seconds if there was
+	 * anything; 0: not for that reason. */
+	uint64_t checkpoint_bytes;
+	unsigned checkpoint_s;
 	/* Called once, by any thread, when the journal cannot be written any more: what waits for it is answered LF003,
 	 * further commands are refused. The caller should end. May be NULL. */
 	void (*on_unwritable)(void *arg, const struct error *why);
@@ -168,6 +172,12 @@ int lf_run_script(struct lf_port *port, const char *text, size_t len, struct err
  * over, commands are too, and only additions are made. 42P07: something is there with another definition; 55000: a
  * statement drops something. */
 int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct error *e);
+
+/* --- checkpoints --- */
+
+/* Write one now, while everything goes on; the journal before the last but one is removed. 55000: nothing is kept;
+ * 58030, 53100: it could not be written, and the earlier ones stay. */
+int lf_checkpoint(struct lf_engine *engine, struct error *e);
 
 /* --- introspection --- */
 

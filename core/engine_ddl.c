@@ -642,8 +642,16 @@ static struct ddl_job *ddl_take(struct ddl_queue *q)
 
 static void ddl_execute(struct lf_engine *engine, struct ddl_job *job)
 {
+	int status;
+
 	error_clear(&job->error);
-	if (ddl_run(engine, job->text, job->len, &job->epoch, &job->error) == 0)
+	if (job->checkpoint) {
+		job->epoch = epoch_visible(engine->set.epochs);
+		status = lf_checkpoint(engine, &job->error);
+	} else {
+		status = ddl_run(engine, job->text, job->len, &job->epoch, &job->error);
+	}
+	if (status == 0)
 		job->error.code = ERR_OK;
 	port_ddl_done(job->port, job);
 }
@@ -692,9 +700,10 @@ void engine_ddl_stop(struct lf_engine *engine)
 	engine->ddl_started = false;
 }
 
-int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const char *text, size_t len,
+int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const struct statement *s,
 	uint64_t tag, enum lf_ack ack, struct error *e)
 {
+	size_t len = strlen(s->text);
 	struct ddl_job *job = malloc(sizeof(*job) + len + 1);
 
 	if (job == NULL)
@@ -705,7 +714,8 @@ int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const char
 	job->len = len;
 	job->tag = tag;
 	job->ack = ack;
-	memcpy(job->text, text, len);
+	job->checkpoint = s->kind == STATEMENT_CHECKPOINT;
+	memcpy(job->text, s->text, len);
 	job->text[len] = '\0';
 	pthread_mutex_lock(&engine->ddl_lock);
 	*engine->ddl_jobs.tail = job;

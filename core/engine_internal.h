@@ -28,6 +28,7 @@ struct ddl_job {
 	size_t len;
 	uint64_t tag;
 	enum lf_ack ack;
+	bool checkpoint;    /* no schema change, but CHECKPOINT */
 	uint64_t epoch;     /* out */
 	struct error error; /* out; ERR_OK: done */
 };
@@ -70,6 +71,22 @@ struct lf_engine {
 	bool recovering;                /* views are in the catalog only */
 	bool recovered;                 /* there was something in the data directory */
 	uint64_t recovered_rows;
+
+	struct checkpoints {
+		pthread_mutex_t lock; /* one at a time */
+		uint32_t last;        /* number given */
+		/* The newest ones that are whole, the newest first; number 0: none. */
+		struct {
+			uint32_t number;
+			uint64_t epoch;
+		} whole[CHECKPOINTS_KEPT];
+		int reader;
+		pthread_t thread;
+		bool started;
+		pthread_mutex_t wait_lock;
+		pthread_cond_t wake;
+		_Atomic bool stopping;
+	} checkpoints;
 };
 
 /* A view's plan, kept as long as the view. */
@@ -134,8 +151,8 @@ struct lf_port {
 int64_t engine_now_us(const struct lf_engine *engine);
 int engine_ddl_start(struct lf_engine *engine, struct error *e);
 void engine_ddl_stop(struct lf_engine *engine);
-/* Queue a schema change; takes a copy of the text. */
-int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const char *text, size_t len,
+/* Queue a schema change (or CHECKPOINT); takes a copy of the text. */
+int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const struct statement *s,
 	uint64_t tag, enum lf_ack ack, struct error *e);
 /* Stepped mode: execute one queued schema change. */
 bool engine_ddl_step(struct lf_engine *engine);
@@ -150,6 +167,9 @@ int engine_ddl_views(struct lf_engine *engine, struct error *e);
 
 /* Open the data directory, recover, and begin a new run. Before threads. */
 int engine_recover(struct lf_engine *engine, struct error *e);
+/* The thread that writes checkpoints when they are due. */
+int engine_checkpoints_start(struct lf_engine *engine, struct error *e);
+void engine_checkpoints_stop(struct lf_engine *engine);
 /* The run's end; orderly: nothing more happens, and the journals say so. */
 void engine_journals_close(struct lf_engine *engine, bool orderly);
 

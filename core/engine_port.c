@@ -503,8 +503,7 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	int where;
 
 	if (statement_is_ddl(s)) {
-		if (engine_ddl_submit(port->engine, port, s->text, strlen(s->text), tag, ack, e) !=
-			0)
+		if (engine_ddl_submit(port->engine, port, s, tag, ack, e) != 0)
 			return -1;
 		port->submitted++;
 		return 0;

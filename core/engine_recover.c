@@ -1,8 +1,8 @@
 /*
  * engine_recover.c: what earlier runs left in the data directory comes back; then a new run begins.
  *
- * Happy path: the schema journals of all runs are replayed in order, views by name only; then the rows, run after run,
- * each shard by a thread of its own; then the views are computed. A row of a table that was dropped later is passed
+ * Happy path: the schema of the checkpoint, then the schema journals of all runs behind its epoch are replayed in order,
+ * views by name only; then the rows in the same order, each shard by a thread of its own; then the views are computed. A row of a table that was dropped later is passed
  * over: ids are never used twice. The new run's epochs begin well behind any that may have been told.
  *
  * Where the number of shards has not changed, a shard reads what its predecessor wrote. Else every shard reads
@@ -12,7 +12,7 @@
  * On any error nothing in the directory has been changed. Torn tails are cut off, and segments never used removed, only
  * after everything was read.
  */
-#include "core/engine_internal.h"
+#include "core/recovery.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,30 +21,11 @@
 #include "core/base/assert.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
-#include "core/log/segment.h"
 
 enum {
 	RESTORE_BLOCKS = 64,     /* … in one epoch */
 	PROGRESS_ROWS = 1 << 22, /* a line in the log so often */
 	SCHEMA_SEGMENT_BYTES = KIB(256)
-};
-
-/* One shard's journal of one run. */
-struct group {
-	const struct segment_name *names;
-	unsigned n;
-	struct journal_reader end; /* as it was after the last block; its data are gone */
-};
-
-struct recovery {
-	struct lf_engine *engine;
-	struct segment_list list;
-	struct group *groups;
-	unsigned ngroups;
-	bool same; /* every run had as many shards as this one */
-	uint32_t last_run;
-	struct relation **tables; /* by id */
-	unsigned ntables;
 };
 
 struct shard_restore {
@@ -57,34 +38,13 @@ struct shard_restore {
 	uint64_t rows, last_epoch;
 };
 
-/* --- groups --- */
-
-static int groups_make(struct recovery *r, struct error *e)
-{
-	const struct segment_list *l = &r->list;
-
-	r->groups = calloc(l->n + 1, sizeof(*r->groups));
-	if (r->groups == NULL)
-		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	for (unsigned i = 0; i < l->n; i++) {
-		const struct segment_name *s = &l->at[i];
-		struct group *g = r->ngroups > 0 ? &r->groups[r->ngroups - 1] : NULL;
-
-		if (g == NULL || g->names->run != s->run || g->names->shard != s->shard) {
-			g = &r->groups[r->ngroups++];
-			g->names = s;
-		}
-		g->n++;
-		r->last_run = s->run;
-	}
-	return 0;
-}
+/* --- reading a group --- */
 
 static void reader_open(
 	const struct recovery *r, const struct group *g, struct journal_reader *reader)
 {
 	journal_reader_open(reader, r->engine->disk, g->names, g->n);
-	reader->lenient = g->names->run == r->last_run;
+	reader->lenient = g->names->kind == SEGMENT_JOURNAL && g->names->run == r->last_run;
 }
 
 /* What is to be cut off later. */
@@ -103,34 +63,58 @@ static int schema_block(struct recovery *r, const struct block *b, struct error 
 	int status;
 
 	while ((status = block_entry(b, &at, &entry, e)) > 0)
-		if (entry.kind == ENTRY_SCHEMA &&
+		if (entry.kind == ENTRY_SCHEMA && entry.bytes == 0)
+			catalog_set_coming_id(r->engine->catalog, entry.relation);
+		else if (entry.kind == ENTRY_SCHEMA &&
 			engine_ddl_replay(r->engine, (const char *)entry.data, entry.bytes,
 				entry.relation, e) != 0)
 			return -1;
 	return status;
 }
 
+/* A checkpoint counts whole, a journal from behind its epoch on. */
+static bool block_counts(const struct recovery *r, const struct group *g, const struct block *b)
+{
+	return g->names->kind == SEGMENT_CHECKPOINT || b->header->epoch > r->base;
+}
+
+static int schema_group_restore(
+	struct recovery *r, struct group *g, uint64_t *last_epoch, struct error *e)
+{
+	struct journal_reader reader;
+	struct block b;
+	int status;
+
+	reader_open(r, g, &reader);
+	while ((status = journal_reader_next(&reader, &b, e)) > 0) {
+		if (b.header->epoch > *last_epoch)
+			*last_epoch = b.header->epoch;
+		if (block_counts(r, g, &b) && schema_block(r, &b, e) != 0) {
+			status = -1;
+			break;
+		}
+	}
+	group_ended(g, &reader);
+	return status;
+}
+
+/* The groups in the order in which they are replayed: the checkpoint's, then the journals'. */
+static struct group *group_in_order(const struct recovery *r, unsigned i)
+{
+	unsigned journals = 0;
+
+	while (journals < r->ngroups && r->groups[journals].names->kind == SEGMENT_JOURNAL)
+		journals++;
+	return &r->groups[(i + journals) % r->ngroups];
+}
+
 static int schema_restore(struct recovery *r, uint64_t *last_epoch, struct error *e)
 {
 	for (unsigned i = 0; i < r->ngroups; i++) {
-		struct group *g = &r->groups[i];
-		struct journal_reader reader;
-		struct block b;
-		int status;
+		struct group *g = group_in_order(r, i);
 
-		if (g->names->shard != SCHEMA_SHARD)
-			continue;
-		reader_open(r, g, &reader);
-		while ((status = journal_reader_next(&reader, &b, e)) > 0) {
-			if (b.header->epoch > *last_epoch)
-				*last_epoch = b.header->epoch;
-			if (schema_block(r, &b, e) != 0) {
-				status = -1;
-				break;
-			}
-		}
-		group_ended(g, &reader);
-		if (status < 0)
+		if (g->used && g->names->shard == SCHEMA_SHARD &&
+			schema_group_restore(r, g, last_epoch, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -214,7 +198,7 @@ static int group_restore(struct shard_restore *x, struct group *g)
 	while ((status = journal_reader_next(&reader, &b, &x->error)) > 0) {
 		if (b.header->epoch > x->last_epoch)
 			x->last_epoch = b.header->epoch;
-		if (block_restore(x, &b) != 0) {
+		if (block_counts(r, g, &b) && block_restore(x, &b) != 0) {
 			status = -1;
 			break;
 		}
@@ -238,28 +222,13 @@ static void *shard_restore(void *arg)
 	struct recovery *r = x->r;
 
 	for (unsigned i = 0; x->status == 0 && i < r->ngroups; i++) {
-		struct group *g = &r->groups[i];
+		struct group *g = group_in_order(r, i);
 
-		if (g->names->shard != SCHEMA_SHARD && (!r->same || g->names->shard == x->shard))
+		if (g->used && g->names->shard != SCHEMA_SHARD &&
+			(!r->same || g->names->shard == x->shard))
 			x->status = group_restore(x, g);
 	}
 	return NULL;
-}
-
-/* Whether every run had as many shards. */
-static int shards_compare(struct recovery *r, struct error *e)
-{
-	r->same = true;
-	for (unsigned i = 0; r->same && i < r->ngroups; i++) {
-		struct segment_header h;
-		int status = segment_header_read(r->engine->disk, r->groups[i].names, &h, e);
-
-		if (status < 0)
-			return -1;
-		if (status > 0)
-			r->same = h.shards == r->engine->set.shards;
-	}
-	return 0;
 }
 
 /* A row id is given by one shard only, whichever has the row now. */
@@ -319,7 +288,7 @@ static int segment_remove(const struct disk *d, const struct segment_name *s, st
 	char name[SEGMENT_NAME_BYTES];
 	int status;
 
-	segment_name_write(name, s->run, s->shard, s->number);
+	segment_file_name(name, s);
 	status = d->ops->remove(d->impl, name);
 	return status < 0 ? error_set(e, ERR_IO, 0, "%s: removing it: %s", name, strerror(-status))
 			  : 0;
@@ -333,7 +302,7 @@ static int segment_cut(
 
 	if (bytes == s->bytes)
 		return 0;
-	segment_name_write(name, s->run, s->shard, s->number);
+	segment_file_name(name, s);
 	status = d->ops->truncate(d->impl, name, bytes);
 	return status < 0 ? error_set(e, ERR_IO, 0, "%s: cutting it: %s", name, strerror(-status))
 			  : 0;
@@ -347,11 +316,14 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 	const struct disk *d = r->engine->disk;
 	unsigned last = end->used_at;
 
+	if (g->names->kind == SEGMENT_CHECKPOINT)
+		return 0;
+
 	if (end->torn) {
 		const struct segment_name *s = &g->names[end->torn_at];
 		char name[SEGMENT_NAME_BYTES];
 
-		segment_name_write(name, s->run, s->shard, s->number);
+		segment_file_name(name, s);
 		log_warn("%s: cut off at offset %" PRIu64 ": %" PRIu64
 			 " bytes in which no write is whole%s",
 			name, end->torn_offset, s->bytes - end->torn_offset,
@@ -406,8 +378,7 @@ static int recover(struct recovery *r, struct error *e)
 	struct lf_engine *engine = r->engine;
 	uint64_t last_epoch = 0;
 
-	if (segment_list_read(&r->list, engine->disk, e) != 0 || groups_make(r, e) != 0 ||
-		shards_compare(r, e) != 0)
+	if (recovery_survey(r, e) != 0)
 		return -1;
 	engine->recovering = true;
 	if (schema_restore(r, &last_epoch, e) != 0 || tables_index(r, e) != 0 ||
@@ -450,9 +421,7 @@ int engine_recover(struct lf_engine *engine, struct error *e)
 		return 0;
 	}
 	status = recover(&r, e);
-	free(r.groups);
-	free(r.tables);
-	segment_list_free(&r.list);
+	recovery_free(&r);
 	return status;
 }
 

@@ -63,6 +63,8 @@ static const char USAGE[] =
 	"  --durability LEVEL     what acknowledged commands survive: disk (default; power loss), os (the end of the\n"
 	"                         process only), memory (nothing; the same as no --data)\n"
 	"  --segment-size SIZE    of the journal's files (default 64M)\n"
+	"  --checkpoint-size SIZE a checkpoint is written after so much journal (default 1G; 0: not for that)\n"
+	"  --checkpoint-interval S  … or after so many seconds with changes (default 300; 0: not for that)\n"
 	"  --listen ADDR:PORT     default 127.0.0.1:5466; port 0 lets the kernel choose\n"
 	"  --port-file FILE       written with \"ADDR:PORT\" when the server is ready\n"
 	"  --reactors R           threads that serve connections (default 1)\n"
@@ -93,6 +95,8 @@ enum {
 	FLAG_DATA,
 	FLAG_DURABILITY,
 	FLAG_SEGMENT,
+	FLAG_CHECKPOINT_SIZE,
+	FLAG_CHECKPOINT_INTERVAL,
 	FLAG_LISTEN,
 	FLAG_PORT_FILE,
 	FLAG_REACTORS,
@@ -117,6 +121,8 @@ static const struct option FLAGS[] = {
 	{ "data", required_argument, NULL, FLAG_DATA },
 	{ "durability", required_argument, NULL, FLAG_DURABILITY },
 	{ "segment-size", required_argument, NULL, FLAG_SEGMENT },
+	{ "checkpoint-size", required_argument, NULL, FLAG_CHECKPOINT_SIZE },
+	{ "checkpoint-interval", required_argument, NULL, FLAG_CHECKPOINT_INTERVAL },
 	{ "listen", required_argument, NULL, FLAG_LISTEN },
 	{ "port-file", required_argument, NULL, FLAG_PORT_FILE },
 	{ "reactors", required_argument, NULL, FLAG_REACTORS },
@@ -191,6 +197,14 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 		break;
 	case FLAG_LISTEN: s->listen = value; break;
 	case FLAG_PORT_FILE: s->port_file = value; break;
+	case FLAG_CHECKPOINT_SIZE:
+		s->engine.checkpoint_bytes = parse_size(
+			"checkpoint-size", value, 0, UINT64_MAX >> 1);
+		break;
+	case FLAG_CHECKPOINT_INTERVAL:
+		s->engine.checkpoint_s = (unsigned)parse_number(
+			"checkpoint-interval", value, 0, 1000000);
+		break;
 	case FLAG_REACTORS:
 		s->server.reactors = (unsigned)parse_number("reactors", value, 1, LIMIT_REACTORS);
 		break;

@@ -42,9 +42,10 @@
 #define LIMIT_PROCEDURES 1024       /* named procedures; 53400 */
 
 /* Threads */
-#define LIMIT_PROJECTORS 64 /* shards; a flag beyond is refused at start */
-#define LIMIT_REACTORS 64   /* threads serving connections */
-#define LIMIT_PORTS 256     /* writers: reactors and feeds; a ring per shard each */
+#define LIMIT_PROJECTORS 64             /* shards; a flag beyond is refused at start */
+#define LIMIT_REACTORS 64               /* threads serving connections */
+#define LIMIT_PORTS 256                 /* writers: reactors and feeds; a ring per shard each */
+#define LIMIT_READERS (LIMIT_PORTS + 1) /* of epochs: the ports, and a checkpoint */
 
 /* Epochs and batches */
 #define LIMIT_EPOCHS_IN_FLIGHT 4 /* pinned by a projector but not visible yet */
@@ -59,9 +60,15 @@
 #define LIMIT_SEGMENT_BYTES_MIN KIB(64)   /* the least --segment-size */
 #define LIMIT_SEGMENT_BYTES_MAX MIB(1024) /* … and the largest */
 #define DEFAULT_SEGMENT_BYTES MIB(64)
-#define LIMIT_JOURNAL_BUFFER_BYTES MIB(4) /* of a shard, waiting for the disk: nothing more is taken */
-#define JOURNAL_EPOCHS_SILENT (1u << 20)  /* epochs without a block, at most */
-#define RESTART_EPOCHS (2 * JOURNAL_EPOCHS_SILENT) /* a run's first epoch after the last that is on disk */
+#define LIMIT_JOURNAL_BUFFER_BYTES \
+	MIB(4) /* of a shard, waiting for the disk: nothing more is taken */
+#define DEFAULT_CHECKPOINT_BYTES MIB(1024) /* of journal, after which a checkpoint is written */
+#define DEFAULT_CHECKPOINT_SECONDS 300     /* … or after so long, when anything was */
+#define CHECKPOINTS_KEPT 2
+#define LIMIT_PACKED_BYTES MIB(32)       /* of a checkpoint's block, unpacked */
+#define JOURNAL_EPOCHS_SILENT (1u << 20) /* epochs without a block, at most */
+#define RESTART_EPOCHS \
+	(2 * JOURNAL_EPOCHS_SILENT) /* a run's first epoch after the last that is on disk */
 
 /* Connections */
 #define LIMIT_FRAME_BYTES (MIB(16) + KIB(64)) /* a frame: the largest row, its envelope; 08P01 */
@@ -85,6 +92,7 @@
 _Static_assert(LIMIT_STATEMENT_BYTES < LIMIT_FRAME_BYTES, "a statement's text fits a frame");
 _Static_assert(LIMIT_COMMAND_BYTES < LIMIT_FRAME_BYTES, "a command's parameters fit a frame");
 _Static_assert(LIMIT_ROW_BYTES < LIMIT_FRAME_BYTES, "a row fits a frame");
+_Static_assert(LIMIT_ROW_BYTES + MIB(1) < LIMIT_PACKED_BYTES, "a row fits a checkpoint's block");
 _Static_assert(LIMIT_REACTORS <= LIMIT_PORTS, "every reactor has a port");
 _Static_assert(LIMIT_PARAMS <= 0xffff, "a parameter's number is a u16 on the wire");
 _Static_assert(LIMIT_EXECUTIONS_PER_FRAME <= 0xffff, "a frame counts its executions in a u16");

@@ -1,5 +1,5 @@
 /*
- * format.h: the bytes of a journal; FORMAT.md draws them. Everything is little-endian.
+ * format.h: the bytes of a journal and of a checkpoint, which is written in the same way; FORMAT.md draws them. Everything is little-endian.
  */
 #ifndef LF_LOG_FORMAT_H
 #define LF_LOG_FORMAT_H
@@ -14,8 +14,10 @@ enum {
 	SEGMENT_NAME_BYTES = 40
 };
 
-#define SEGMENT_MAGIC "LFOLDSEG"
-#define SEGMENT_SUFFIX ".journal"
+#define JOURNAL_MAGIC "LFOLDSEG"
+#define JOURNAL_SUFFIX ".journal"
+#define CHECKPOINT_MAGIC "LFOLDCKP"
+#define CHECKPOINT_SUFFIX ".checkpoint"
 #define BLOCK_MAGIC 0x4b42464cu /* "LFBK" */
 
 /* The first bytes of a segment, which is written together with its first block. Zeros: not used yet. */
@@ -23,19 +25,21 @@ struct segment_header {
 	char magic[8];
 	uint32_t version;
 	uint32_t crc; /* of all other fields, this one being 0 */
-	uint32_t run;
+	uint32_t run; /* of a checkpoint: its number */
 	uint16_t shard;
 	uint16_t shards;   /* of that run */
 	uint64_t number;   /* in the run and shard, from 1 */
 	uint64_t sequence; /* of its first block */
 	uint32_t mode;     /* enum disk_mode: how its writes were acknowledged */
-	uint32_t pad[3];
+	uint32_t pad;
+	uint64_t first_epoch; /* of its first block: no earlier segment has a later one */
 };
 _Static_assert(sizeof(struct segment_header) == 56, "no holes");
 
 enum block_flags {
 	BLOCK_LAST_OF_WRITE = 1, /* the next block begins at the next multiple of DISK_BLOCK */
-	BLOCK_END = 2            /* the run was closed in order: nothing follows */
+	BLOCK_END = 2,           /* the run was closed in order: nothing follows */
+	BLOCK_PACKED = 4         /* the body is a zstd frame of packed_bytes, and zeros */
 };
 
 /* Before the entries of one epoch; body_bytes of them follow. */
@@ -45,14 +49,15 @@ struct block_header {
 	uint32_t run;
 	uint16_t shard;
 	uint16_t flags;
-	uint64_t
-		sequence; /* one more than the block before, over all segments of the run and shard */
+	uint64_t sequence; /* one more than the block before it, over all segments */
 	uint64_t epoch;
 	uint64_t write_offset; /* where the write that brought it began */
 	uint32_t body_bytes;   /* a multiple of 8 */
 	uint32_t body_crc;
 	uint32_t entries;
-	uint32_t pad[3];
+	uint32_t packed_bytes;
+	uint32_t raw_bytes; /* of the entries in a packed body */
+	uint32_t pad;
 };
 _Static_assert(sizeof(struct block_header) == 64, "no holes");
 

@@ -53,6 +53,7 @@ struct journal {
 	uint64_t last_epoch;
 	bool failed;
 	struct error error;
+	_Atomic uint64_t written;
 	uint64_t retry_ns; /* when a segment is asked for again */
 
 	/* the next segment; the maker's while SPARE_WANTED */
@@ -72,13 +73,22 @@ struct segment_maker {
 
 /* --- segments --- */
 
+static void file_name(const struct journal *j, char out[static SEGMENT_NAME_BYTES], uint64_t number)
+{
+	const struct segment_name s = { j->o.kind, j->o.run, j->o.shard, number, 0 };
+
+	segment_file_name(out, &s);
+}
+
 static int make_segment(const struct journal *j, uint64_t number, uint64_t bytes)
 {
 	const struct disk *d = j->o.disk;
 	char name[SEGMENT_NAME_BYTES];
 
-	segment_name_write(name, j->o.run, j->o.shard, number);
-	return d->ops->create(d->impl, name, bytes, j->o.mode);
+	file_name(j, name, number);
+	/* Zeros are written ahead for the sake of many small writes; a checkpoint has large ones. */
+	return d->ops->create(
+		d->impl, name, bytes, j->o.kind == SEGMENT_CHECKPOINT ? DISK_WRITTEN : j->o.mode);
 }
 
 static void make_spare(struct journal *j)
@@ -179,7 +189,7 @@ static int fail(struct journal *j, const char *what, uint64_t offset, int status
 {
 	char name[SEGMENT_NAME_BYTES];
 
-	segment_name_write(name, j->o.run, j->o.shard, j->number);
+	file_name(j, name, j->number);
 	error_set(&j->error, status == -ENOSPC ? ERR_DISK_FULL : ERR_IO, 0,
 		"%s: %s at offset %" PRIu64 ": %s", name, what, offset, strerror(-status));
 	j->failed = true;
@@ -193,7 +203,7 @@ static int segment_use(struct journal *j, uint64_t number, uint64_t bytes)
 	struct disk_file *f;
 	int status;
 
-	segment_name_write(name, j->o.run, j->o.shard, number);
+	file_name(j, name, number);
 	status = d->ops->open(d->impl, name, j->o.mode, &f);
 	if (status < 0)
 		return fail(j, "opening the next segment", j->offset, status);
@@ -224,7 +234,7 @@ static int segment_room(struct journal *j, uint64_t n)
 		char name[SEGMENT_NAME_BYTES];
 		int status;
 
-		segment_name_write(name, j->o.run, j->o.shard, j->number + 1);
+		file_name(j, name, j->number + 1);
 		status = d->ops->remove(d->impl, name);
 		if (status < 0)
 			return fail(j, "removing a segment", j->offset, status);
@@ -265,7 +275,7 @@ static bool spare_keep(struct journal *j)
 	}
 	if (spare == SPARE_READY)
 		j->error.code = ERR_OK;
-	if (spare != SPARE_NONE)
+	if (spare != SPARE_NONE || j->o.kind == SEGMENT_CHECKPOINT)
 		return false;
 	spare_want(j, j->o.segment_bytes);
 	return true;
@@ -376,7 +386,8 @@ static struct block_header *block_for(struct journal *j, uint64_t epoch, uint64_
 	}
 	if (b->last != 0) {
 		h = (struct block_header *)(b->data + b->last);
-		if (h->epoch == epoch && h->body_bytes + more <= UINT32_MAX)
+		if (h->epoch == epoch && !(h->flags & BLOCK_PACKED) &&
+			h->body_bytes + more <= UINT32_MAX)
 			return h;
 	}
 	b->last = SEGMENT_HEADER_BYTES + b->used;
@@ -421,6 +432,29 @@ void journal_add(struct journal *j, enum entry_kind kind, uint32_t relation, con
 	memcpy(entry_add(j, h, entry, n), row, n);
 }
 
+int journal_add_packed(struct journal *j, uint64_t epoch, const void *packed, uint32_t bytes,
+	uint32_t raw_bytes, uint32_t entries)
+{
+	uint32_t whole = (bytes + 7) / 8 * 8;
+	struct block_header *h;
+	unsigned char *at;
+
+	j->filling.last = 0; /* a block of its own */
+	h = block_for(j, epoch, whole);
+	if (h == NULL)
+		return -1;
+	at = j->filling.data + SEGMENT_HEADER_BYTES + j->filling.used;
+	memcpy(at, packed, bytes);
+	memset(at + bytes, 0, whole - bytes);
+	j->filling.used += whole;
+	h->flags = BLOCK_PACKED;
+	h->body_bytes = whole;
+	h->packed_bytes = bytes;
+	h->raw_bytes = raw_bytes;
+	h->entries = entries;
+	return 0;
+}
+
 int journal_append_schema(
 	struct journal *j, uint64_t epoch, uint32_t next_id, const char *text, size_t len)
 {
@@ -444,15 +478,17 @@ int journal_append_schema(
 static void header_fill(const struct journal *j, unsigned char *at)
 {
 	const struct block_header *first = (const void *)(at + SEGMENT_HEADER_BYTES);
-	struct segment_header h = { .magic = SEGMENT_MAGIC,
-		.version = JOURNAL_VERSION,
+	struct segment_header h = { .version = JOURNAL_VERSION,
 		.run = j->o.run,
 		.shard = j->o.shard,
 		.shards = j->o.shards,
 		.number = j->number,
 		.sequence = first->sequence,
-		.mode = j->o.mode };
+		.mode = j->o.mode,
+		.first_epoch = first->epoch };
 
+	memcpy(h.magic, j->o.kind == SEGMENT_JOURNAL ? JOURNAL_MAGIC : CHECKPOINT_MAGIC,
+		sizeof(h.magic));
 	h.crc = crc32c(0, &h, sizeof(h));
 	memcpy(at, &h, sizeof(h));
 }
@@ -505,6 +541,7 @@ static bool write_begin(struct journal *j)
 	}
 	j->write_offset = j->offset;
 	j->offset += whole;
+	atomic_fetch_add_explicit(&j->written, whole, memory_order_relaxed);
 	return true;
 }
 
@@ -614,4 +651,27 @@ int journal_end(struct journal *j, uint64_t epoch)
 		return -1;
 	h->flags |= BLOCK_END;
 	return journal_sync(j);
+}
+
+int journal_trim(struct journal *j)
+{
+	const struct disk *d = j->o.disk;
+	char name[SEGMENT_NAME_BYTES];
+	int status;
+
+	ASSERT(!journal_active(j));
+	file_name(j, name, j->number);
+	status = d->ops->truncate(d->impl, name, j->offset);
+	return status < 0 ? fail(j, "cutting it", j->offset, status) : 0;
+}
+
+uint64_t journal_written(const struct journal *j)
+{
+	return atomic_load_explicit(&j->written, memory_order_relaxed);
+}
+
+void journal_give_up(struct journal *j, enum error_code why)
+{
+	error_set(&j->error, why, 0, NULL);
+	j->failed = true;
 }

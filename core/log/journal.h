@@ -11,13 +11,13 @@
 #ifndef LF_LOG_JOURNAL_H
 #define LF_LOG_JOURNAL_H
 
-#include "core/log/disk.h"
-#include "core/log/format.h"
+#include "core/log/segment.h"
 
 struct journal;
 
 struct journal_options {
 	const struct disk *disk;
+	enum segment_kind kind;
 	enum disk_mode mode; /* DISK_WRITTEN or DISK_SYNCED */
 	uint32_t run;
 	uint16_t shard, shards;
@@ -40,6 +40,9 @@ int journal_reserve(struct journal *j, uint64_t epoch, unsigned n, uint64_t byte
 void journal_add(struct journal *j, enum entry_kind kind, uint32_t relation, const void *row);
 /* Write that a run begins with this epoch, waiting. -1: it has failed. */
 int journal_begin_run(struct journal *j, uint64_t epoch);
+/* A block of its own: entries packed with zstd. -1: as journal_reserve(). */
+int journal_add_packed(struct journal *j, uint64_t epoch, const void *packed, uint32_t bytes,
+	uint32_t raw_bytes, uint32_t entries);
 /* A schema change; next_id: what the catalog gave its first object. */
 int journal_append_schema(
 	struct journal *j, uint64_t epoch, uint32_t next_id, const char *text, size_t len);
@@ -70,6 +73,12 @@ int journal_sync(struct journal *j);
 int journal_prepare(struct journal *j, uint64_t bytes);
 /* The last block: this run ends in order. */
 int journal_end(struct journal *j, uint64_t epoch);
+/* After that, cut off what its last segment does not use. */
+int journal_trim(struct journal *j);
+/* As if it had failed. */
+void journal_give_up(struct journal *j, enum error_code why);
+/* Bytes written so far (any thread). */
+uint64_t journal_written(const struct journal *j);
 
 /* --- the thread that makes segments --- */
 

@@ -9,33 +9,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "core/base/assert.h"
 #include "core/base/crc32c.h"
+#include "core/base/limits.h"
 #include "core/store/row.h"
+
+static const char *suffix_of(enum segment_kind kind)
+{
+	return kind == SEGMENT_JOURNAL ? JOURNAL_SUFFIX : CHECKPOINT_SUFFIX;
+}
+
+void segment_file_name(char out[static SEGMENT_NAME_BYTES], const struct segment_name *s)
+{
+	(void)snprintf(out, SEGMENT_NAME_BYTES, "%08" PRIu32 "-%05u-%08" PRIu64 "%s", s->run,
+		s->shard, s->number, suffix_of(s->kind));
+}
 
 void segment_name_write(
 	char out[static SEGMENT_NAME_BYTES], uint32_t run, uint16_t shard, uint64_t number)
 {
-	(void)snprintf(out, SEGMENT_NAME_BYTES, "%08" PRIu32 "-%05u-%08" PRIu64 SEGMENT_SUFFIX, run,
-		shard, number);
+	const struct segment_name s = { .run = run, .shard = shard, .number = number };
+
+	segment_file_name(out, &s);
 }
 
 bool segment_name_read(const char *text, struct segment_name *out)
 {
-	char again[SEGMENT_NAME_BYTES];
-	uint32_t run;
-	uint64_t number;
+	struct segment_name s = { 0 };
 	unsigned shard;
 
-	if (sscanf(text, "%" SCNu32 "-%u-%" SCNu64, &run, &shard, &number) != 3 ||
+	if (sscanf(text, "%" SCNu32 "-%u-%" SCNu64, &s.run, &shard, &s.number) != 3 ||
 		shard > UINT16_MAX)
 		return false;
-	segment_name_write(again, run, (uint16_t)shard, number);
-	if (strcmp(text, again) != 0)
-		return false;
-	*out = (struct segment_name){ .run = run, .shard = (uint16_t)shard, .number = number };
-	return true;
+	s.shard = (uint16_t)shard;
+	for (unsigned kind = SEGMENT_JOURNAL; kind <= SEGMENT_CHECKPOINT; kind++) {
+		char again[SEGMENT_NAME_BYTES];
+
+		s.kind = (enum segment_kind)kind;
+		segment_file_name(again, &s);
+		if (strcmp(text, again) == 0) {
+			*out = s;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* --- the list --- */
@@ -66,6 +85,8 @@ static int compare(const void *pa, const void *pb)
 {
 	const struct segment_name *a = pa, *b = pb;
 
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
 	if (a->run != b->run)
 		return a->run < b->run ? -1 : 1;
 	if (a->shard != b->shard)
@@ -105,14 +126,15 @@ void journal_reader_open(struct journal_reader *r, const struct disk *d,
 void journal_reader_close(struct journal_reader *r)
 {
 	free(r->data);
-	r->data = NULL;
+	free(r->plain);
+	r->data = r->plain = NULL;
 }
 
 static int read_failed(const struct segment_name *s, int status, struct error *e)
 {
 	char name[SEGMENT_NAME_BYTES];
 
-	segment_name_write(name, s->run, s->shard, s->number);
+	segment_file_name(name, s);
 	return error_set(e, ERR_IO, 0, "%s: reading: %s", name, strerror(-status));
 }
 
@@ -122,7 +144,7 @@ static int damage(
 	const struct segment_name *s = &r->names[r->at < r->n ? r->at : r->n - 1];
 	char name[SEGMENT_NAME_BYTES];
 
-	segment_name_write(name, s->run, s->shard, s->number);
+	segment_file_name(name, s);
 	return error_set(e, ERR_IO, 0, "%s: damaged at offset %" PRIu64 ": %s", name, offset, what);
 }
 
@@ -143,7 +165,7 @@ static int segment_load(struct journal_reader *r, struct error *e)
 		r->data = data;
 		r->cap = s->bytes;
 	}
-	segment_name_write(name, s->run, s->shard, s->number);
+	segment_file_name(name, s);
 	status = d->ops->open(d->impl, name, DISK_READ, &f);
 	if (status < 0)
 		return read_failed(s, status, e);
@@ -156,12 +178,13 @@ static int segment_load(struct journal_reader *r, struct error *e)
 	return 0;
 }
 
-static bool header_is_sound(const struct segment_header *h)
+static bool header_is_sound(const struct segment_header *h, enum segment_kind kind)
 {
+	const char *magic = kind == SEGMENT_JOURNAL ? JOURNAL_MAGIC : CHECKPOINT_MAGIC;
 	struct segment_header copy = *h;
 
 	copy.crc = 0;
-	return memcmp(h->magic, SEGMENT_MAGIC, sizeof(h->magic)) == 0 &&
+	return memcmp(h->magic, magic, sizeof(h->magic)) == 0 &&
 		crc32c(0, &copy, sizeof(copy)) == h->crc;
 }
 
@@ -173,7 +196,7 @@ int segment_header_read(const struct disk *d, const struct segment_name *s,
 	int64_t got;
 	int status;
 
-	segment_name_write(name, s->run, s->shard, s->number);
+	segment_file_name(name, s);
 	status = d->ops->open(d->impl, name, DISK_READ, &f);
 	if (status < 0)
 		return read_failed(s, status, e);
@@ -181,7 +204,7 @@ int segment_header_read(const struct disk *d, const struct segment_name *s,
 	d->ops->close(d->impl, f);
 	if (got < 0)
 		return read_failed(s, (int)got, e);
-	return got == (int64_t)sizeof(*out) && header_is_sound(out);
+	return got == (int64_t)sizeof(*out) && header_is_sound(out, s->kind);
 }
 
 /* A whole block of this journal at the offset, whatever its sequence. */
@@ -271,7 +294,7 @@ static int segment_enter(struct journal_reader *r, struct error *e)
 	if (r->bytes < SEGMENT_HEADER_BYTES)
 		return 0;
 	h = (const void *)r->data;
-	if (!header_is_sound(h))
+	if (!header_is_sound(h, s->kind))
 		return 0;
 	if (h->version != JOURNAL_VERSION)
 		return error_set(e, ERR_OBJECT_STATE, 0,
@@ -284,6 +307,29 @@ static int segment_enter(struct journal_reader *r, struct error *e)
 	r->sequence = h->sequence;
 	r->offset = SEGMENT_HEADER_BYTES;
 	return 1;
+}
+
+static int unpack(struct journal_reader *r, struct block *b, struct error *e)
+{
+	const struct block_header *h = b->header;
+	size_t got;
+
+	if (h->packed_bytes > h->body_bytes || h->raw_bytes > LIMIT_PACKED_BYTES)
+		return damage(r, b->offset, "a packed block's sizes are wrong", e);
+	if (h->raw_bytes > r->plain_cap) {
+		free(r->plain);
+		r->plain_cap = 0;
+		r->plain = malloc(h->raw_bytes);
+		if (r->plain == NULL)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		r->plain_cap = h->raw_bytes;
+	}
+	got = ZSTD_decompress(r->plain, h->raw_bytes, b->body, h->packed_bytes);
+	if (ZSTD_isError(got) || got != h->raw_bytes)
+		return damage(r, b->offset, "a packed block cannot be unpacked", e);
+	b->body = r->plain;
+	b->bytes = h->raw_bytes;
+	return 0;
 }
 
 int journal_reader_next(struct journal_reader *r, struct block *out, struct error *e)
@@ -320,8 +366,10 @@ int journal_reader_next(struct journal_reader *r, struct block *out, struct erro
 			return tail(r, e);
 		if (h->sequence != r->sequence)
 			return damage(r, r->offset, "a block is missing before this one", e);
-		*out = (struct block){ h, (const unsigned char *)(h + 1), r->offset,
+		*out = (struct block){ h, (const unsigned char *)(h + 1), h->body_bytes, r->offset,
 			&r->names[r->at] };
+		if ((h->flags & BLOCK_PACKED) && !r->packed && unpack(r, out, e) != 0)
+			return -1;
 		r->sequence++;
 		r->offset += sizeof(*h) + h->body_bytes;
 		if (h->flags & BLOCK_LAST_OF_WRITE)
@@ -339,7 +387,7 @@ static int malformed(const struct block *b, struct error *e)
 {
 	char name[SEGMENT_NAME_BYTES];
 
-	segment_name_write(name, b->segment->run, b->segment->shard, b->segment->number);
+	segment_file_name(name, b->segment);
 	return error_set(e, ERR_IO, 0,
 		"%s: the block at offset %" PRIu64 " (epoch %" PRIu64 ") is not well-formed", name,
 		b->offset, b->header->epoch);
@@ -347,7 +395,7 @@ static int malformed(const struct block *b, struct error *e)
 
 int block_entry(const struct block *b, uint64_t *at, struct entry *out, struct error *e)
 {
-	uint64_t left = b->header->body_bytes - *at, n;
+	uint64_t left = b->bytes - *at, n;
 	const unsigned char *p = b->body + *at;
 	struct entry_header h;
 

@@ -11,8 +11,11 @@
 #include "core/log/disk.h"
 #include "core/log/format.h"
 
+enum segment_kind { SEGMENT_JOURNAL, SEGMENT_CHECKPOINT };
+
 /* A segment's file by its name. */
 struct segment_name {
+	enum segment_kind kind;
 	uint32_t run;
 	uint16_t shard;
 	uint64_t number;
@@ -21,10 +24,12 @@ struct segment_name {
 
 void segment_name_write(
 	char out[static SEGMENT_NAME_BYTES], uint32_t run, uint16_t shard, uint64_t number);
+/* The same for either kind. */
+void segment_file_name(char out[static SEGMENT_NAME_BYTES], const struct segment_name *s);
 /* False: not a segment's name. */
 bool segment_name_read(const char *text, struct segment_name *out);
 
-/* A directory's segments, by run, shard and number. */
+/* A directory's segments, by kind, run, shard and number. */
 struct segment_list {
 	struct segment_name *at;
 	unsigned n, cap;
@@ -41,6 +46,7 @@ int segment_header_read(const struct disk *d, const struct segment_name *s,
 struct block {
 	const struct block_header *header;
 	const unsigned char *body;
+	uint64_t bytes;  /* of the body */
 	uint64_t offset; /* of the header, in the file */
 	const struct segment_name *segment;
 };
@@ -51,13 +57,16 @@ struct journal_reader {
 	const struct segment_name *names;
 	unsigned n, at; /* names[at] is loaded */
 	unsigned char *data;
-	uint64_t bytes, cap; /* loaded */
-	uint64_t offset;     /* where the next block begins */
-	uint64_t sequence;   /* that it must have; 0: any */
+	uint64_t bytes, cap;  /* loaded */
+	unsigned char *plain; /* an unpacked body */
+	uint64_t plain_cap;
+	uint64_t offset;   /* where the next block begins */
+	uint64_t sequence; /* that it must have; 0: any */
 	bool loaded, ended;
 	/* Writes that were acknowledged before they were on the medium may be lost in any order when the machine
 	 * stops: where the segment says so and this is set, what follows a block that is not whole is torn too. */
 	bool lenient;
+	bool packed; /* packed bodies are given as they are */
 	/* Behind the last block: in names[used_at], which is used up to there; nothing is when that is 0. */
 	unsigned used_at;
 	uint64_t used_offset;

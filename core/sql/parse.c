@@ -69,6 +69,7 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 	case NODE(CREATE_TABLE_AS_STMT): return bind_create_view(b, n->create_table_as_stmt);
 	case NODE(INDEX_STMT): return bind_create_index(b, n->index_stmt);
 	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
+	case NODE(CHECK_POINT_STMT): b->statement->kind = STATEMENT_CHECKPOINT; return 0;
 	case NODE(COMMENT_STMT): return bind_comment(b, n->comment_stmt);
 	case NODE(VIEW_STMT):
 		bind_fail(b, ERR_FEATURE, 0, "CREATE VIEW is not supported");
@@ -282,6 +283,7 @@ const char *statement_tag(const struct statement *s)
 		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
 		[STATEMENT_CREATE_INDEX] = "CREATE INDEX",
 		[STATEMENT_DROP] = "DROP",
+		[STATEMENT_CHECKPOINT] = "CHECKPOINT",
 		[STATEMENT_NOTHING] = "OK",
 	};
 

@@ -70,8 +70,8 @@ struct epochs {
 	struct line unwritten[LIMIT_PROJECTORS];
 	struct line finished[LIMIT_STAGES][LIMIT_PROJECTORS];
 	/* written by the reader; a free slot is `FREE` */
-	struct line pins[LIMIT_PORTS];
-	_Atomic bool taken[LIMIT_PORTS];
+	struct line pins[LIMIT_READERS];
+	_Atomic bool taken[LIMIT_READERS];
 };
 
 _Static_assert(LIMIT_EPOCHS_IN_FLIGHT >= 1, "one epoch must be able to be under way");
@@ -102,7 +102,7 @@ struct epochs *epochs_new(struct heap *h, unsigned shards, unsigned readers_max)
 {
 	struct epochs *ep;
 
-	ASSERT(shards >= 1 && shards <= LIMIT_PROJECTORS && readers_max <= LIMIT_PORTS);
+	ASSERT(shards >= 1 && shards <= LIMIT_PROJECTORS && readers_max <= LIMIT_READERS);
 	ep = heap_alloc_aligned(h, sizeof(*ep), 64);
 	if (ep == NULL)
 		return NULL;

@@ -15,7 +15,7 @@
 
 struct epochs;
 
-/* shards: 1…LIMIT_PROJECTORS; readers_max: slots of epoch_reader_open(). NULL when out of memory. The
+/* shards: 1…LIMIT_PROJECTORS; readers_max: slots of epoch_reader_open(), up to LIMIT_READERS. NULL when out of memory. The
  * first epoch is 1; V is 0 then. */
 struct epochs *epochs_new(struct heap *h, unsigned shards, unsigned readers_max);
 void epochs_free(struct epochs *ep);

@@ -1,0 +1,171 @@
+/*
+ * recovery.c: see recovery.h.
+ *
+ * A checkpoint's schema is written last, so where that does not end in order the checkpoint was never finished: it is
+ * passed over without a word. Damage in a finished one is warned of, and the one before is taken, whose journals are
+ * there still.
+ */
+#include "core/recovery.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/base/log.h"
+
+static bool same_group(const struct segment_name *a, const struct segment_name *b)
+{
+	return a->kind == b->kind && a->run == b->run && a->shard == b->shard;
+}
+
+static int groups_make(struct recovery *r, struct error *e)
+{
+	const struct segment_list *l = &r->list;
+
+	r->groups = calloc(l->n + 1, sizeof(*r->groups));
+	if (r->groups == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct segment_name *s = &l->at[i];
+
+		if (i == 0 || !same_group(s, s - 1)) {
+			r->groups[r->ngroups].names = s;
+			r->groups[r->ngroups++].used = s->kind == SEGMENT_JOURNAL;
+		}
+		r->groups[r->ngroups - 1].n++;
+		if (s->kind == SEGMENT_JOURNAL)
+			r->last_run = s->run;
+		else
+			r->engine->checkpoints.last = s->run;
+	}
+	return 0;
+}
+
+/* Read all of a group without unpacking. 1: sound and ended in order; 0: not, for *why; -1: no memory. */
+static int group_check(
+	const struct recovery *r, const struct group *g, uint64_t *epoch, struct error *why)
+{
+	struct journal_reader reader;
+	struct block b;
+	int status;
+
+	journal_reader_open(&reader, r->engine->disk, g->names, g->n);
+	reader.packed = true;
+	while ((status = journal_reader_next(&reader, &b, why)) > 0)
+		*epoch = b.header->epoch;
+	journal_reader_close(&reader);
+	if (status < 0)
+		return why->code == ERR_OUT_OF_MEMORY ? -1 : 0;
+	if (!reader.closed)
+		error_set(why, ERR_IO, 0, "it does not end in order");
+	return reader.closed;
+}
+
+/* The groups [from, to) of one checkpoint: 1: it is whole; 0: it is not; -1: no memory, or the disk's error. */
+static int checkpoint_check(
+	struct recovery *r, unsigned from, unsigned to, uint64_t *epoch, struct error *e)
+{
+	const struct group *schema = &r->groups[to - 1];
+	struct segment_header h;
+	int status;
+
+	if (schema->names->shard != SCHEMA_SHARD)
+		return 0;
+	status = group_check(r, schema, epoch, e);
+	if (status > 0)
+		status = segment_header_read(r->engine->disk, schema->names, &h, e);
+	if (status <= 0)
+		return status;
+	if (h.shards != to - from - 1) {
+		error_set(e, ERR_IO, 0, "files of it are missing");
+		status = 0;
+	}
+	for (unsigned i = from; status > 0 && i + 1 < to; i++)
+		status = group_check(r, &r->groups[i], epoch, e);
+	if (status == 0)
+		log_warn("checkpoint %" PRIu32 " is damaged: %s", schema->names->run, e->message);
+	return status;
+}
+
+static int checkpoint_choose(struct recovery *r, struct error *e)
+{
+	struct checkpoints *c = &r->engine->checkpoints;
+	unsigned found = 0, end = r->ngroups;
+
+	while (end > 0 && r->groups[end - 1].names->kind == SEGMENT_CHECKPOINT &&
+		found < CHECKPOINTS_KEPT) {
+		unsigned begin = end - 1;
+		uint64_t epoch = 0;
+		int status;
+
+		while (begin > 0 && r->groups[begin - 1].names->kind == SEGMENT_CHECKPOINT &&
+			r->groups[begin - 1].names->run == r->groups[end - 1].names->run)
+			begin--;
+		status = checkpoint_check(r, begin, end, &epoch, e);
+		if (status < 0)
+			return -1;
+		for (unsigned i = begin; status > 0 && found == 0 && i < end; i++)
+			r->groups[i].used = true;
+		if (status > 0) {
+			c->whole[found].number = r->groups[begin].names->run;
+			c->whole[found++].epoch = epoch;
+		}
+		end = begin;
+	}
+	r->base = c->whole[0].epoch;
+	return 0;
+}
+
+/* A journal may lack its beginning only where the checkpoint has what it had. */
+static int journals_check(const struct recovery *r, struct error *e)
+{
+	for (unsigned i = 0; i < r->ngroups; i++) {
+		const struct segment_name *s = r->groups[i].names;
+		char name[SEGMENT_NAME_BYTES];
+		struct segment_header h;
+		int status;
+
+		if (s->kind == SEGMENT_CHECKPOINT ||
+			(s->number == 1 && (i > 0 || s->run == 1 || r->base > 0)))
+			continue;
+		status = segment_header_read(r->engine->disk, s, &h, e);
+		if (status < 0)
+			return -1;
+		if (status > 0 && r->base > 0 && h.first_epoch <= r->base)
+			continue;
+		segment_file_name(name, s);
+		return error_set(e, ERR_IO, 0,
+			"%s: what the journal had before it is missing, and no whole checkpoint has it",
+			name);
+	}
+	return 0;
+}
+
+static int shards_compare(struct recovery *r, struct error *e)
+{
+	r->same = true;
+	for (unsigned i = 0; r->same && i < r->ngroups; i++) {
+		struct segment_header h;
+		int status = segment_header_read(r->engine->disk, r->groups[i].names, &h, e);
+
+		if (status < 0)
+			return -1;
+		if (status > 0 && r->groups[i].used)
+			r->same = h.shards == r->engine->set.shards;
+	}
+	return 0;
+}
+
+int recovery_survey(struct recovery *r, struct error *e)
+{
+	if (segment_list_read(&r->list, r->engine->disk, e) != 0 || groups_make(r, e) != 0 ||
+		checkpoint_choose(r, e) != 0 || journals_check(r, e) != 0)
+		return -1;
+	return shards_compare(r, e);
+}
+
+void recovery_free(struct recovery *r)
+{
+	free(r->groups);
+	free(r->tables);
+	segment_list_free(&r->list);
+}
