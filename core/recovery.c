@@ -112,6 +112,9 @@ static int checkpoint_choose(struct recovery *r, struct error *e)
 		end = begin;
 	}
 	r->base = c->whole[0].epoch;
+	/* A run after a checkpoint is never the first, even where no journal is left: journals_check() relies on it. */
+	if (r->last_run == 0)
+		r->last_run = c->last;
 	return 0;
 }
 
