@@ -20,6 +20,7 @@
 #include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/limits.h"
+#include "core/base/log.h"
 #include "core/log/segment.h"
 #include "core/store/row.h"
 
@@ -27,7 +28,8 @@ enum {
 	BUFFER_START = KIB(256),
 	RESERVE_PART = 4, /* of a segment: what must be left in the last one */
 	RETRY_MS = 200,   /* between attempts to make a segment */
-	WAIT_US = 100000
+	WAIT_US = 100000,
+	LATE_S = 5 /* a write that takes longer is worth a line in the log, as often */
 };
 
 /* data[0, SEGMENT_HEADER_BYTES) is room for a header; then `used` bytes of blocks. */
@@ -48,8 +50,10 @@ struct journal {
 
 	struct disk_file *file; /* of the current segment */
 	uint64_t number, bytes, offset;
-	uint64_t write_offset; /* of the write under way */
-	uint64_t sequence;     /* of the next block */
+	uint64_t write_offset; /* of the write under way … */
+	uint64_t write_ns;     /* … and when it began */
+	uint64_t warned_ns;
+	uint64_t sequence; /* of the next block */
 	uint64_t last_epoch;
 	bool failed;
 	struct error error;
@@ -540,6 +544,7 @@ static bool write_begin(struct journal *j)
 		(void)fail(j, "writing", j->offset, status);
 	}
 	j->write_offset = j->offset;
+	j->write_ns = clock_now_ns();
 	j->offset += whole;
 	atomic_fetch_add_explicit(&j->written, whole, memory_order_relaxed);
 	return true;
@@ -599,9 +604,27 @@ bool journal_active(const struct journal *j)
 	return !j->failed && (j->under_way || j->filling.used > 0);
 }
 
+/* A disk that hangs: nothing can be done, but said. */
+static void lateness_check(struct journal *j)
+{
+	uint64_t now, late = (uint64_t)LATE_S * 1000000000;
+	char name[SEGMENT_NAME_BYTES];
+
+	if (!j->under_way)
+		return;
+	now = clock_now_ns();
+	if (now - j->write_ns < late || now - j->warned_ns < late)
+		return;
+	j->warned_ns = now;
+	file_name(j, name, j->number);
+	log_warn("%s: a write at offset %" PRIu64 " has not ended for %.0f s", name,
+		j->write_offset, (double)(now - j->write_ns) / 1e9);
+}
+
 void journal_wait(struct journal *j, uint64_t timeout_us)
 {
 	j->o.disk->ops->wait(j->o.disk->impl, j->queue, timeout_us);
+	lateness_check(j);
 }
 
 void journal_wake(struct journal *j)
