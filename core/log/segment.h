@@ -58,6 +58,8 @@ struct journal_reader {
 	/* Writes that were acknowledged before they were on the medium may be lost in any order when the machine
 	 * stops: where the segment says so and this is set, what follows a block that is not whole is torn too. */
 	bool lenient;
+	/* A later run has begun; before that a torn tail was cut off, so one that is there now is damage. */
+	bool followed;
 	/* Behind the last block: in names[used_at], which is used up to there; nothing is when that is 0. */
 	unsigned used_at;
 	uint64_t used_offset;
