@@ -58,6 +58,7 @@ E2E := \
 	tests/e2e/run_chinook.py \
 	tests/e2e/run_packages.py \
 	tests/e2e/run_transfers.py \
+	tests/e2e/run_durability.py \
 	tests/e2e/run_cli.py \
 	tests/e2e/run_install.py \
 	$(BUILD)/tests/e2e/test_client_e2e \
@@ -81,7 +82,7 @@ CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sec
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all lib client unit property micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long bench lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long soak bench lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -263,6 +264,9 @@ build/lint/%.ok: %.c .clang-tidy build/lint/flags | setup-lint
 	fi && $(CC) $(BASE) -MM -MP -MT $@ -MF $(@:.ok=.d) $< && echo "$$key" >$@
 
 tidy: $(TIDY)
+
+soak: all ## the long form of the durability test: 500 kills, 100 power cuts, every cut and flipped byte
+	$(Q)LEFTFOLD_SOAK=1 tests/e2e/run_durability.py
 
 lint: setup-lint ## floors, format, shellcheck, cppcheck, clang-tidy
 	$(Q)tools/check-floors

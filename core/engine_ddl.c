@@ -518,6 +518,8 @@ static int schema_journal_ready(struct lf_engine *engine, size_t len, struct err
 	if (j == NULL || journal_prepare(j, sizeof(struct schema_text) + len + 8) == 0)
 		return 0;
 	*e = *journal_error(j);
+	if (journal_state(j) == JOURNAL_FAILED)
+		projector_set_unwritable(&engine->set, e);
 	return -1;
 }
 

@@ -45,6 +45,7 @@ static void reader_open(
 {
 	journal_reader_open(reader, r->engine->disk, g->names, g->n);
 	reader->lenient = g->names->kind == SEGMENT_JOURNAL && g->names->run == r->last_run;
+	reader->followed = g->names->kind == SEGMENT_JOURNAL && !reader->lenient;
 }
 
 /* What is to be cut off later. */
@@ -341,8 +342,8 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 {
 	unsigned n = engine->set.shards;
 	struct journal_options o = { .disk = engine->disk,
-		.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED
-									 : DISK_WRITTEN,
+		/* Whatever the durability: rows whose table's number was given again would be taken for the new one's. */
+		.mode = DISK_SYNCED,
 		.run = run,
 		.shard = SCHEMA_SHARD,
 		.shards = (uint16_t)n,
@@ -360,6 +361,8 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 		*e = *journal_error(engine->schema_journal);
 		return -1;
 	}
+	if (engine->options.durability == LF_DURABILITY_OS)
+		o.mode = DISK_WRITTEN;
 	o.segment_bytes = engine->options.segment_bytes;
 	o.maker = engine->maker;
 	for (unsigned s = 0; s < n; s++) {

@@ -10,6 +10,8 @@
 #include "core/engine_internal.h"
 #include "core/sql/split.h"
 
+enum { LOGGED_BYTES = 60 /* of a statement */ };
+
 struct token {
 	const char *p;
 	size_t n;
@@ -107,7 +109,8 @@ static int statement_add(struct lf_port *port, const char *text, size_t len, str
 		return error_set(e, ERR_OBJECT_STATE, 0,
 			"a schema file may not drop anything that a data directory has");
 	if (kind < STATEMENT_CREATE_TABLE) {
-		log_info("schema: passed over, since there are data already: %.60s", text);
+		log_info("schema: passed over, since there are data already: %.*s",
+			len < LOGGED_BYTES ? (int)len : LOGGED_BYTES, text);
 		return 0;
 	}
 	return lf_run(port, text, len, NULL, NULL, NULL, e);

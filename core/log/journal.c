@@ -267,13 +267,21 @@ static bool spare_keep(struct journal *j)
 {
 	int spare = atomic_load_explicit(&j->spare, memory_order_acquire);
 
+	if (spare == SPARE_REFUSED && (j->spare_status == -EIO || j->spare_status == -EROFS)) {
+		/* Not for want of space: it will not pass. */
+		(void)fail(j, "making the next segment", j->offset, j->spare_status);
+		return true;
+	}
 	if (spare == SPARE_REFUSED) {
 		uint64_t now = clock_now_ns();
+		bool again = now >= j->retry_ns;
 
-		if (now < j->retry_ns)
+		/* Known at once, be it asked again or not: commands are to be refused while what was taken has room. */
+		if (again || j->error.code == ERR_OK)
+			refused(j);
+		if (!again)
 			return false;
 		j->retry_ns = now + (uint64_t)RETRY_MS * 1000000;
-		refused(j);
 		spare_want(j, j->spare_bytes);
 		return true;
 	}
@@ -526,8 +534,11 @@ static bool write_begin(struct journal *j)
 	unsigned char *from = b->data + SEGMENT_HEADER_BYTES;
 	int status;
 
-	if (b->used == 0 || segment_room(j, whole) <= 0)
+	if (b->used == 0)
 		return false;
+	status = segment_room(j, whole);
+	if (status <= 0)
+		return status < 0; /* that it has failed is to be told */
 	(void)blocks_finish(b, j->offset);
 	if (j->offset == 0) {
 		header_fill(j, b->data);
@@ -570,7 +581,7 @@ bool journal_step(struct journal *j)
 		buffer_reset(&j->writing);
 	}
 	did |= spare_keep(j);
-	return write_begin(j) || did;
+	return (!j->failed && write_begin(j)) || did;
 }
 
 enum journal_state journal_state(const struct journal *j)
@@ -654,6 +665,8 @@ int journal_prepare(struct journal *j, uint64_t bytes)
 		return -1;
 	j->retry_ns = 0;
 	(void)spare_keep(j);
+	if (j->failed)
+		return -1;
 	if (segment_room(j, (n + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK) > 0)
 		return 0;
 	if (!j->failed)

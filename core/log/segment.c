@@ -260,6 +260,8 @@ static int tail(struct journal_reader *r, struct error *e)
 	unsigned at = r->at;
 	bool later;
 
+	if (r->followed && r->offset < r->bytes)
+		return damage(r, r->offset, "a block is not whole, and a later run has begun", e);
 	if (!all_zero(r->data + r->offset, r->bytes - r->offset)) {
 		r->torn = true;
 		r->torn_at = at;

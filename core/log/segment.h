@@ -67,6 +67,8 @@ struct journal_reader {
 	 * stops: where the segment says so and this is set, what follows a block that is not whole is torn too. */
 	bool lenient;
 	bool packed; /* packed bodies are given as they are */
+	/* A later run has begun; before that a torn tail was cut off, so one that is there now is damage. */
+	bool followed;
 	/* Behind the last block: in names[used_at], which is used up to there; nothing is when that is 0. */
 	unsigned used_at;
 	uint64_t used_offset;
