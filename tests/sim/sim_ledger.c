@@ -19,6 +19,7 @@ enum {
 	PARAMS_MAX = 16,
 	TEXT_MAX = 256,
 	MANY = 3,
+	FIXED_TABLES = 5,
 	TRIM_AT = 16,
 	PRINT_MAX = 4096,
 	LOG_PARTS = 16 /* numbers of notes of one tag */
@@ -58,7 +59,7 @@ struct ledger {
 	struct track aggregates[AGGREGATES];
 	bool extra_there[EXTRAS], extra_usable[EXTRAS];
 	struct statement *statements[KINDS][EXTRAS];
-	struct statement *tables[4 + EXTRAS];
+	struct statement *tables[FIXED_TABLES + EXTRAS];
 };
 
 /* --- statements --- */
@@ -97,6 +98,9 @@ static const struct {
 		"iauvw" },
 	[LOG_CHANGE] = { "UPDATE log SET v = v + $2 WHERE tag = $1", "ia" },
 	[LOG_DELETE] = { "DELETE FROM log WHERE tag = $1", "i" },
+	[LOOSE_ADD] = { "INSERT INTO loose VALUES ($1, $2, $3)", "iau" },
+	[LOOSE_CHANGE] = { "UPDATE loose SET v = v + $2 WHERE tag = $1", "ia" },
+	[LOOSE_DELETE] = { "DELETE FROM loose WHERE tag = $1", "i" },
 	[EXTRA_PUT] = { "INSERT INTO extra_%u VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET"
 			" v = excluded.v",
 		"ia" },
@@ -146,7 +150,9 @@ static int64_t id_of(unsigned g)
 {
 	if (g >= FIRST_EXTRA)
 		return (g - FIRST_EXTRA) % EXTRA_KEYS;
-	return g >= FIRST_TAG ? g - FIRST_TAG : g >= FIRST_KEY ? g - FIRST_KEY : g;
+	if (g >= FIRST_TAG)
+		return g >= FIRST_LOOSE ? g - FIRST_LOOSE : g - FIRST_TAG;
+	return g >= FIRST_KEY ? g - FIRST_KEY : g;
 }
 
 static unsigned extra_of(unsigned g)
@@ -256,6 +262,10 @@ static enum kind kind_for(struct ledger *l, unsigned g, const struct state *s)
 
 	if (g >= FIRST_EXTRA)
 		return random_one_in(l->random, 4) ? EXTRA_DELETE : EXTRA_PUT;
+	if (g >= FIRST_LOOSE && s->n == 0)
+		return LOOSE_ADD;
+	if (g >= FIRST_LOOSE)
+		return random_one_in(l->random, 3) ? LOOSE_DELETE : LOOSE_CHANGE;
 	if (g >= FIRST_TAG && s->n == 0)
 		return LOG_ADD;
 	if (g >= FIRST_TAG)
@@ -284,8 +294,8 @@ static bool open_for(const struct ledger *l, unsigned g)
 {
 	const struct track *a = &l->aggregates[g];
 
-	/* Another row of a tag may be in another shard, so its order is not kept. */
-	if (g >= FIRST_TAG && g < FIRST_EXTRA && coming(a).n == 0 && a->n > 0)
+	/* Another loose row may be in another shard, so its order is not kept. */
+	if (g >= FIRST_LOOSE && g < FIRST_EXTRA && coming(a).n == 0 && a->n > 0)
 		return false;
 	return a->n < OPS_MAX && (g < FIRST_EXTRA || l->extra_usable[extra_of(g)]);
 }
@@ -321,7 +331,7 @@ bool ledger_submit(struct ledger *l, struct lf_port *port, unsigned number)
 		n = MANY;
 		op.many = true;
 	}
-	if (op.kind == LOG_CHANGE || op.kind == LOG_DELETE)
+	if (op.kind == LOOSE_CHANGE || op.kind == LOOSE_DELETE)
 		op.many = true;
 	if (submit(l, port, g, &op) != 0)
 		return false;
@@ -498,6 +508,12 @@ static void log_row(struct load *load, const struct value *v)
 	model_add_row(state_of(load, FIRST_TAG, TAGS, v[0].i), v[1].i, v[2].i);
 }
 
+static void loose_row(struct load *load, const struct value *v)
+{
+	must_be_note(&v[2], v[0].i * LOG_PARTS, "loose");
+	model_add_row(state_of(load, FIRST_LOOSE, LOOSE, v[0].i), 0, v[1].i);
+}
+
 static void extra_row(struct load *load, const struct value *v)
 {
 	struct state *s =
@@ -544,13 +560,14 @@ static void tables_load(struct ledger *l, struct lf_port *reader, struct state *
 	table_load(&load, reader, &l->tables[1], "SELECT * FROM entry", entry_row);
 	table_load(&load, reader, &l->tables[2], "SELECT * FROM kv", key_row);
 	table_load(&load, reader, &l->tables[3], "SELECT * FROM log", log_row);
+	table_load(&load, reader, &l->tables[4], "SELECT * FROM loose", loose_row);
 	for (load.extra = 0; load.extra < EXTRAS; load.extra++) {
 		char text[TEXT_MAX];
 
 		(void)snprintf(text, sizeof(text), "SELECT * FROM extra_%u", load.extra);
 		if (l->extra_there[load.extra] && l->extra_usable[load.extra])
 			table_load(
-				&load, reader, &l->tables[4 + load.extra], text, extra_row);
+				&load, reader, &l->tables[FIXED_TABLES + load.extra], text, extra_row);
 	}
 }
 
@@ -667,9 +684,9 @@ void ledger_extra_set(struct ledger *l, unsigned extra, bool there, bool usable)
 	if (!there || !usable) {
 		lf_release(l->engine, l->statements[EXTRA_PUT][extra]);
 		lf_release(l->engine, l->statements[EXTRA_DELETE][extra]);
-		lf_release(l->engine, l->tables[4 + extra]);
+		lf_release(l->engine, l->tables[FIXED_TABLES + extra]);
 		l->statements[EXTRA_PUT][extra] = l->statements[EXTRA_DELETE][extra] = NULL;
-		l->tables[4 + extra] = NULL;
+		l->tables[FIXED_TABLES + extra] = NULL;
 	}
 	if (!there)
 		memset(&l->aggregates[FIRST_EXTRA + extra * EXTRA_KEYS], 0,
@@ -703,7 +720,7 @@ void ledger_detach(struct ledger *l)
 	for (unsigned k = 0; k < KINDS; k++)
 		for (unsigned x = 0; x < EXTRAS; x++)
 			lf_release(l->engine, l->statements[k][x]);
-	for (unsigned t = 0; t < 4 + EXTRAS; t++)
+	for (unsigned t = 0; t < FIXED_TABLES + EXTRAS; t++)
 		lf_release(l->engine, l->tables[t]);
 	memset(l->statements, 0, sizeof(l->statements));
 	memset(l->tables, 0, sizeof(l->tables));

@@ -18,11 +18,13 @@ enum {
 	ACCOUNTS = 12,
 	KEYS = 9,
 	TAGS = 9,
+	LOOSE = 6, /* rows of a table without any key */
 	EXTRAS = 2, /* tables that come and go … */
 	EXTRA_KEYS = 3,
 	FIRST_KEY = ACCOUNTS,
 	FIRST_TAG = FIRST_KEY + KEYS,
-	FIRST_EXTRA = FIRST_TAG + TAGS,
+	FIRST_LOOSE = FIRST_TAG + TAGS,
+	FIRST_EXTRA = FIRST_LOOSE + LOOSE,
 	AGGREGATES = FIRST_EXTRA + EXTRAS * EXTRA_KEYS
 };
 

@@ -98,11 +98,14 @@ enum error_code model_apply(struct state *s, enum kind kind, int64_t number, int
 		return ERR_OK;
 	case KEY_DELETE:
 	case LOG_DELETE:
+	case LOOSE_DELETE:
 	case EXTRA_DELETE: memset(s, 0, sizeof(*s)); return ERR_OK;
 	case LOG_ADD:
 		for (unsigned i = 0; i < 3; i++)
 			model_add_row(s, i, arg);
 		return ERR_OK;
+	case LOOSE_ADD: model_add_row(s, 0, arg); return ERR_OK;
+	case LOOSE_CHANGE:
 	case LOG_CHANGE:
 		for (unsigned i = 0; i < s->n; i++)
 			s->rows[i].value += arg;

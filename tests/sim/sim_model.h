@@ -14,7 +14,7 @@ struct item {
 };
 
 /* An account (a: balance, b: number of the last command) with its entries; a key (a: value, b: the same); the rows of a
- * tag; a row of an extra table (a: value). */
+ * tag, or a loose one; a row of an extra table (a: value). */
 struct state {
 	bool exists;
 	int64_t a, b;
@@ -35,9 +35,12 @@ enum kind {
 	PUT, /* insert, or add to what is there */
 	KEY_MOVE,
 	KEY_DELETE,
-	LOG_ADD, /* three rows of a table without a key */
+	LOG_ADD, /* three rows of an aggregate in a table without a primary key */
 	LOG_CHANGE,
 	LOG_DELETE,
+	LOOSE_ADD, /* one row, in any shard */
+	LOOSE_CHANGE,
+	LOOSE_DELETE,
 	EXTRA_PUT,
 	EXTRA_DELETE,
 	KINDS

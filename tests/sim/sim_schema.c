@@ -14,7 +14,7 @@
 
 #include "core/sql/cast.h"
 
-enum { TEXT_MAX = 512, ROW_TEXT_MAX = 4096, TABLES = 4, CHECKED = 3 };
+enum { TEXT_MAX = 512, ROW_TEXT_MAX = 4096, TABLES = 5, CHECKED = 3 };
 
 static const char *const TABLE_DEFS[TABLES] = {
 	"CREATE TABLE account (id bigint PRIMARY KEY, name text NOT NULL, balance bigint"
@@ -22,9 +22,10 @@ static const char *const TABLE_DEFS[TABLES] = {
 	"CREATE TABLE entry (account bigint REFERENCES account, no bigint, amount bigint, note text,"
 	" PRIMARY KEY (account, no))",
 	"CREATE TABLE kv (k text PRIMARY KEY, account bigint, v bigint, seq bigint, pad text)",
-	"CREATE TABLE log (tag bigint, part bigint, v bigint, note text)",
+	"CREATE TABLE log (tag bigint, part bigint, v bigint, note text) PARTITION BY HASH (tag)",
+	"CREATE TABLE loose (tag bigint, v bigint, note text)",
 };
-static const char *const TABLE_NAMES[TABLES] = { "account", "entry", "kv", "log" };
+static const char *const TABLE_NAMES[TABLES] = { "account", "entry", "kv", "log", "loose" };
 
 enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE };
 
@@ -49,6 +50,8 @@ static const struct object {
 	{ OBJECT_VIEW, "v_total",
 		"SELECT count(*) AS n, sum(balance) AS total, max(seq) AS newest FROM account", 0 },
 	{ OBJECT_VIEW, "v_rich", "SELECT id, balance FROM account WHERE balance > 50", 0 },
+	{ OBJECT_VIEW, "v_loose",
+		"SELECT l.tag, l.v, k.k FROM loose l JOIN kv k ON k.account = l.tag", 0 },
 	{ OBJECT_VIEW, "v_pair",
 		"SELECT e.account, e.no, k.k, k.v FROM entry e JOIN kv k ON k.account = e.account",
 		0 },
@@ -154,15 +157,24 @@ static sqlite3_stmt *oracle_prepare(struct schema *s, const char *sql)
 
 static void oracle_open(struct schema *s)
 {
+	static const char *const ORACLE_DEFS[TABLES] = {
+		"CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT, balance INTEGER, seq INTEGER)",
+		"CREATE TABLE entry (account INTEGER, no INTEGER, amount INTEGER, note TEXT,"
+		" PRIMARY KEY (account, no))",
+		"CREATE TABLE kv (k TEXT PRIMARY KEY, account INTEGER, v INTEGER, seq INTEGER,"
+		" pad TEXT)",
+		"CREATE TABLE log (tag INTEGER, part INTEGER, v INTEGER, note TEXT)",
+		"CREATE TABLE loose (tag INTEGER, v INTEGER, note TEXT)"
+	};
 	static const char *const INSERTS[TABLES] = { "INSERT INTO account VALUES (?,?,?,?)",
 		"INSERT INTO entry VALUES (?,?,?,?)", "INSERT INTO kv VALUES (?,?,?,?,?)",
-		"INSERT INTO log VALUES (?,?,?,?)" };
+		"INSERT INTO log VALUES (?,?,?,?)", "INSERT INTO loose VALUES (?,?,?)" };
 
 	if (sqlite3_open(":memory:", &s->oracle) != SQLITE_OK)
 		abort();
 	oracle_exec(s, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF");
 	for (unsigned t = 0; t < TABLES; t++) {
-		oracle_exec(s, TABLE_DEFS[t]);
+		oracle_exec(s, ORACLE_DEFS[t]);
 		s->oracle_insert[t] = oracle_prepare(s, INSERTS[t]);
 	}
 	for (unsigned i = 0; i < COUNT; i++)
@@ -299,7 +311,8 @@ static void must_equal(const char *what, struct rows *want, struct rows *got)
 
 static void tables_copy(struct schema *s, struct lf_port *reader)
 {
-	oracle_exec(s, "DELETE FROM account; DELETE FROM entry; DELETE FROM kv; DELETE FROM log");
+	oracle_exec(s, "DELETE FROM account; DELETE FROM entry; DELETE FROM kv; DELETE FROM log;"
+		       " DELETE FROM loose");
 	for (unsigned t = 0; t < TABLES; t++) {
 		struct reading r = { .s = all_of(s, &s->all_of_table[t], TABLE_NAMES[t]),
 			.insert = s->oracle_insert[t] };
