@@ -530,7 +530,7 @@ bool journal_step(struct journal *j)
 		buffer_reset(&j->writing);
 	}
 	did |= spare_keep(j);
-	return write_begin(j) || did;
+	return write_begin(j) || j->failed || did;
 }
 
 enum journal_state journal_state(const struct journal *j)
