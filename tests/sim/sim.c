@@ -30,6 +30,7 @@ enum {
 	LIVES_MAX = 6,
 	ROUNDS_MAX = 120,
 	RECOVERY_TRIES = 8,
+	SPACE_STEPS = 400, /* longer than the engine waits before it tries again */
 	SEGMENT_BYTES = 64 << 10,
 	DEFAULT_SEEDS = 20
 };
@@ -50,6 +51,7 @@ struct sim {
 	enum ledger_check check; /* what the next recovery must find */
 	bool gaps;               /* … and commands without an answer may have been refused */
 	bool soft; /* a run left something that is not on the medium, and need not be */
+	bool full_only; /* the disk refuses files for no other reason than space */
 	bool unwritable;
 	uint64_t recoveries, crashes;
 };
@@ -186,6 +188,24 @@ static void step_random(struct sim *s)
 	}
 }
 
+/* There has been no space, and is again: commands must be taken. */
+static void space_again(struct sim *s)
+{
+	uint64_t skipped;
+
+	for (unsigned i = 0; i < SPACE_STEPS; i++)
+		for (unsigned shard = 0; shard < s->options.projectors; shard++)
+			(void)lf_step(s->engine, shard);
+	if (!settle(s))
+		return;
+	skipped = ledger_skipped(s->ledger);
+	for (unsigned i = 0; i < 4 * PORTS; i++)
+		(void)ledger_submit(s->ledger, s->ports[i % PORTS], i % PORTS);
+	if (settle(s) && !sim_disk_is_full(s->disk) && !s->unwritable &&
+		ledger_skipped(s->ledger) != skipped)
+		wrong("there is space again, and commands are refused");
+}
+
 static void round_random(struct sim *s)
 {
 	unsigned n = random_below(&s->random, 5);
@@ -210,6 +230,11 @@ static void round_random(struct sim *s)
 	gaps = sim_disk_was_full(s->disk) || sim_disk_failed(s->disk);
 	if (random_one_in(&s->random, 6))
 		read_compare(s, CHECK_LIVE, gaps, false);
+	if (s->full_only && sim_disk_was_full(s->disk) && !sim_disk_is_full(s->disk) &&
+		random_one_in(&s->random, 10) && settle(s) && !s->unwritable)
+		space_again(s);
+	if (sim_disk_dead(s->disk))
+		return;
 	if ((random_one_in(&s->random, 25) || ledger_crowded(s->ledger)) && settle(s) &&
 		!s->unwritable)
 		read_compare(s, CHECK_QUIET, false, true);
@@ -289,6 +314,7 @@ static bool recover(struct sim *s)
 			(int)s->options.durability);
 		sim_disk_start(s->disk, &faults);
 		s->unwritable = false;
+		s->full_only = faults.create_eio_one_in == 0;
 		opened = lf_engine_open(&s->engine, &s->options, &e) == 0;
 		if (opened && !sim_disk_dead(s->disk))
 			return true;

@@ -61,6 +61,8 @@ void ledger_extra_set(struct ledger *l, unsigned extra, bool there, bool usable)
 uint64_t ledger_told(const struct ledger *l);
 void ledger_tell(struct ledger *l, uint64_t epoch);
 void ledger_forget_told(struct ledger *l);
+/* Commands that were refused for want of space, or the like. */
+uint64_t ledger_skipped(const struct ledger *l);
 uint64_t ledger_commands(const struct ledger *l);
 
 #endif
