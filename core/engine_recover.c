@@ -375,9 +375,10 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoch, struct error *e)
 {
 	unsigned n = engine->set.shards;
+	/* The schema's is always synced: rows may be lost with durability 'os', but where the id of a table was lost and
+	 * its rows were not, another table would get the id and the rows. */
 	struct journal_options o = { .disk = engine->disk,
-		.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED
-									 : DISK_WRITTEN,
+		.mode = DISK_SYNCED,
 		.run = run,
 		.shard = SCHEMA_SHARD,
 		.shards = (uint16_t)n,
@@ -395,6 +396,7 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 		*e = *journal_error(engine->schema_journal);
 		return -1;
 	}
+	o.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED : DISK_WRITTEN;
 	o.segment_bytes = engine->options.segment_bytes;
 	o.maker = engine->maker;
 	for (unsigned s = 0; s < n; s++) {
