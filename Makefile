@@ -51,6 +51,7 @@ export LEFTFOLD_TEST_SIZE ?= $(if $(filter release,$(VARIANT)),full,small)
 CORE := $(wildcard core/*/*.c core/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard tests/property/test_*.c))
+SIM := $(BUILD)/tests/sim/sim
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
 # Scripts that run against the binaries of this variant; long ones first.
@@ -81,7 +82,7 @@ CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
-.PHONY: install uninstall all lib client unit property micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
+.PHONY: install uninstall all lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
 	test-all consistency-long property-long soak bench lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
@@ -91,6 +92,11 @@ lib: $(BUILD)/libcore.a
 
 unit: $(UNIT)
 property: $(PROPERTY)
+
+SEEDS ?= 100
+
+sim: setup $(SIM) ## SEEDS (100) simulations of crashes and faults of the disk; FROM=first
+	$(Q)$(SIM) --seeds $(SEEDS) $(if $(FROM),--from $(FROM))
 micro: $(MICRO)
 
 $(BUILD)/flags: used = $(CC) $(FLAGS) $(LINK) $(LIBS)
@@ -233,8 +239,11 @@ setup-lint:
 e2e: all $(E2E_BUILT) ## the end-to-end tests
 	$(Q)tests/run $(E2E)
 
-test: all unit property fuzz-targets $(E2E_BUILT) ## set-up, build, the tests of this variant
-	$(Q)tests/run $(E2E) $(PROPERTY) $(UNIT) $(FUZZ) $(MICRO:%="% --smoke")
+# What takes some seconds.
+SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,6)
+
+test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) ## set-up, build, the tests of this variant
+	$(Q)tests/run $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" $(UNIT) $(FUZZ) $(MICRO:%="% --smoke")
 
 property-long: ## 10,000 random commands against the oracle, address+undefined
 	$(Q)$(MAKE) VARIANT=asan build/asan/tests/property/test_views

@@ -295,13 +295,14 @@ static int segment_remove(const struct disk *d, const struct segment_name *s, st
 			  : 0;
 }
 
-static int segment_cut(
-	const struct disk *d, const struct segment_name *s, uint64_t bytes, struct error *e)
+/* sync: put it on the medium even when nothing is to be cut off. */
+static int segment_cut(const struct disk *d, const struct segment_name *s, uint64_t bytes,
+	bool sync, struct error *e)
 {
 	char name[SEGMENT_NAME_BYTES];
 	int status;
 
-	if (bytes == s->bytes)
+	if (bytes == s->bytes && !sync)
 		return 0;
 	segment_file_name(name, s);
 	status = d->ops->truncate(d->impl, name, bytes);
@@ -316,6 +317,8 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 	const struct journal_reader *end = &g->end;
 	const struct disk *d = r->engine->disk;
 	unsigned last = end->used_at;
+	/* Once another run has begun, nothing of this one may be lost any more. */
+	bool sync = end->written && g->names->run == r->last_run;
 
 	if (g->names->kind == SEGMENT_CHECKPOINT)
 		return 0;
@@ -334,15 +337,20 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 	for (unsigned i = g->n; i-- > last + 1;)
 		if (segment_remove(d, &g->names[i], e) != 0)
 			return -1;
-	return end->used_offset == 0 ? segment_remove(d, &g->names[last], e)
-				     : segment_cut(d, &g->names[last], end->used_offset, e);
+	if (end->used_offset == 0)
+		return segment_remove(d, &g->names[last], e);
+	for (unsigned i = 0; sync && i < last; i++)
+		if (segment_cut(d, &g->names[i], g->names[i].bytes, sync, e) != 0)
+			return -1;
+	return segment_cut(d, &g->names[last], end->used_offset, sync, e);
 }
 
 static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoch, struct error *e)
 {
 	unsigned n = engine->set.shards;
+	/* The schema's is always synced: rows may be lost with durability 'os', but where the id of a table was lost and
+	 * its rows were not, another table would get the id and the rows. */
 	struct journal_options o = { .disk = engine->disk,
-		/* Whatever the durability: rows whose table's number was given again would be taken for the new one's. */
 		.mode = DISK_SYNCED,
 		.run = run,
 		.shard = SCHEMA_SHARD,
@@ -361,8 +369,7 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 		*e = *journal_error(engine->schema_journal);
 		return -1;
 	}
-	if (engine->options.durability == LF_DURABILITY_OS)
-		o.mode = DISK_WRITTEN;
+	o.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED : DISK_WRITTEN;
 	o.segment_bytes = engine->options.segment_bytes;
 	o.maker = engine->maker;
 	for (unsigned s = 0; s < n; s++) {

@@ -39,7 +39,8 @@ _Static_assert(sizeof(struct segment_header) == 56, "no holes");
 enum block_flags {
 	BLOCK_LAST_OF_WRITE = 1, /* the next block begins at the next multiple of DISK_BLOCK */
 	BLOCK_END = 2,           /* the run was closed in order: nothing follows */
-	BLOCK_PACKED = 4         /* the body is a zstd frame of packed_bytes, and zeros */
+	BLOCK_PACKED = 4,        /* the body is a zstd frame of packed_bytes, and zeros */
+	BLOCK_WRITTEN = 8        /* the run's writes were acknowledged as by DISK_WRITTEN */
 };
 
 /* Before the entries of one epoch; body_bytes of them follow. */

@@ -506,7 +506,7 @@ static void header_fill(const struct journal *j, unsigned char *at)
 }
 
 /* Checksums, and zeros up to a whole number of the disk's blocks. Returns the bytes of the write. */
-static uint64_t blocks_finish(struct buffer *b, uint64_t write_offset)
+static uint64_t blocks_finish(struct buffer *b, uint64_t write_offset, enum disk_mode mode)
 {
 	uint64_t end = SEGMENT_HEADER_BYTES + b->used,
 		 whole = (b->used + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
@@ -517,6 +517,8 @@ static uint64_t blocks_finish(struct buffer *b, uint64_t write_offset)
 		h->write_offset = write_offset;
 		if (at == b->last)
 			h->flags |= BLOCK_LAST_OF_WRITE;
+		if (mode == DISK_WRITTEN)
+			h->flags |= BLOCK_WRITTEN;
 		h->body_crc = crc32c(0, h + 1, h->body_bytes);
 		h->crc = 0;
 		h->crc = crc32c(0, h, sizeof(*h));
@@ -539,7 +541,7 @@ static bool write_begin(struct journal *j)
 	status = segment_room(j, whole);
 	if (status <= 0)
 		return status < 0; /* that it has failed is to be told */
-	(void)blocks_finish(b, j->offset);
+	(void)blocks_finish(b, j->offset, j->o.mode);
 	if (j->offset == 0) {
 		header_fill(j, b->data);
 		from = b->data;

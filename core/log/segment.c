@@ -225,21 +225,31 @@ static const struct block_header *block_at(const struct journal_reader *r, uint6
 	return h;
 }
 
-/* Whether a block of a write that began after `offset` is found behind it in this segment, or any in a later one. */
-static int written_later(struct journal_reader *r, uint64_t offset, bool *found, struct error *e)
+/* Whether a block of a write that began after `offset` is found behind it in this segment, or any in a later one.
+ * flags: of that block. */
+static int written_later(
+	struct journal_reader *r, uint64_t offset, bool *found, unsigned *flags, struct error *e)
 {
 	*found = false;
+	*flags = 0;
 	for (uint64_t at = offset / 8 * 8; at < r->bytes && !*found; at += 8) {
 		const struct block_header *h = block_at(r, at);
 
 		*found = h != NULL && h->sequence >= r->sequence && h->write_offset > offset;
+		if (*found)
+			*flags = h->flags;
 	}
 	while (!*found && r->at + 1 < r->n) {
 		r->at++;
 		if (segment_load(r, e) != 0)
 			return -1;
-		for (uint64_t at = 0; at < r->bytes && !*found; at += 8)
-			*found = block_at(r, at) != NULL;
+		for (uint64_t at = 0; at < r->bytes && !*found; at += 8) {
+			const struct block_header *h = block_at(r, at);
+
+			*found = h != NULL;
+			if (*found)
+				*flags = h->flags;
+		}
 	}
 	return 0;
 }
@@ -255,9 +265,7 @@ static bool all_zero(const unsigned char *p, uint64_t n)
 /* No whole block where one should begin: the end, or damage. */
 static int tail(struct journal_reader *r, struct error *e)
 {
-	const struct segment_header *h = (const void *)r->data;
-	bool lenient = r->lenient && r->bytes >= sizeof(*h) && h->mode == DISK_WRITTEN;
-	unsigned at = r->at;
+	unsigned at = r->at, flags;
 	bool later;
 
 	if (r->followed && r->offset < r->bytes)
@@ -267,14 +275,14 @@ static int tail(struct journal_reader *r, struct error *e)
 		r->torn_at = at;
 		r->torn_offset = r->offset;
 	}
-	if (written_later(r, r->offset, &later, e) != 0)
+	if (written_later(r, r->offset, &later, &flags, e) != 0)
 		return -1;
 	r->at = at;
 	r->loaded = false;
 	r->ended = true;
 	if (!later)
 		return 0;
-	if (lenient) {
+	if (r->lenient && (flags & BLOCK_WRITTEN)) {
 		r->torn = r->lost = true;
 		r->torn_at = at;
 		r->torn_offset = r->offset;
@@ -304,8 +312,14 @@ static int segment_enter(struct journal_reader *r, struct error *e)
 			h->version, (unsigned)JOURNAL_VERSION);
 	if (h->run != s->run || h->shard != s->shard || h->number != s->number)
 		return damage(r, 0, "the header is another segment's", e);
-	if (r->sequence != 0 && h->sequence != r->sequence)
-		return damage(r, 0, "blocks before this segment are missing", e);
+	if (r->sequence != 0 && h->sequence != r->sequence) {
+		if (!r->lenient || h->mode != DISK_WRITTEN)
+			return damage(r, 0, "blocks before this segment are missing", e);
+		r->ended = r->torn = r->lost = true;
+		r->torn_at = r->used_at;
+		r->torn_offset = r->used_offset;
+		return 0;
+	}
 	r->sequence = h->sequence;
 	r->offset = SEGMENT_HEADER_BYTES;
 	return 1;
@@ -349,7 +363,7 @@ int journal_reader_next(struct journal_reader *r, struct block *out, struct erro
 			if (status < 0)
 				return -1;
 			if (status == 0)
-				return tail(r, e);
+				return r->ended ? 0 : tail(r, e);
 		}
 		if (r->offset >= r->bytes) {
 			r->at++;
@@ -376,6 +390,7 @@ int journal_reader_next(struct journal_reader *r, struct block *out, struct erro
 		r->offset += sizeof(*h) + h->body_bytes;
 		if (h->flags & BLOCK_LAST_OF_WRITE)
 			r->offset = (r->offset + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+		r->written |= (h->flags & BLOCK_WRITTEN) != 0;
 		r->used_at = r->at;
 		r->used_offset = r->offset;
 		if (h->flags & BLOCK_END)

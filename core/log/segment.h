@@ -64,11 +64,12 @@ struct journal_reader {
 	uint64_t sequence; /* that it must have; 0: any */
 	bool loaded, ended;
 	/* Writes that were acknowledged before they were on the medium may be lost in any order when the machine
-	 * stops: where the segment says so and this is set, what follows a block that is not whole is torn too. */
+	 * stops: where the blocks say so and this is set, what follows a block that is not whole is torn too. */
 	bool lenient;
 	bool packed; /* packed bodies are given as they are */
 	/* A later run has begun; before that a torn tail was cut off, so one that is there now is damage. */
 	bool followed;
+	bool written; /* a block said that they were acknowledged so */
 	/* Behind the last block: in names[used_at], which is used up to there; nothing is when that is 0. */
 	unsigned used_at;
 	uint64_t used_offset;

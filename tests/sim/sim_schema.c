@@ -1,0 +1,557 @@
+/*
+ * sim_schema.c: see sim_schema.h.
+ *
+ * The oracle has the same tables. For a comparison they are filled with the rows that Leftfold reads at the pinned
+ * epoch; then the definition of a view is run there.
+ */
+#include "tests/sim/sim_schema.h"
+
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/sql/cast.h"
+
+enum { TEXT_MAX = 512, ROW_TEXT_MAX = 4096, TABLES = 5, CHECKED = 3 };
+
+static const char *const TABLE_DEFS[TABLES] = {
+	"CREATE TABLE account (id bigint PRIMARY KEY, name text NOT NULL, balance bigint"
+	" CHECK (balance >= 0), seq bigint)",
+	"CREATE TABLE entry (account bigint REFERENCES account, no bigint, amount bigint, note text,"
+	" PRIMARY KEY (account, no))",
+	"CREATE TABLE kv (k text PRIMARY KEY, account bigint, v bigint, seq bigint, pad text)",
+	"CREATE TABLE log (tag bigint, part bigint, v bigint, note text) PARTITION BY HASH (tag)",
+	"CREATE TABLE loose (tag bigint, v bigint, note text)",
+};
+static const char *const TABLE_NAMES[TABLES] = { "account", "entry", "kv", "log", "loose" };
+
+enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE };
+
+/* on: of an index on a view, the view's number and one. */
+static const struct object {
+	enum object_kind kind;
+	const char *name, *text;
+	unsigned on;
+} OBJECTS[] = {
+	{ OBJECT_VIEW, "v_account",
+		"SELECT a.id, a.name, a.balance, count(*) AS n, sum(e.amount) AS total,"
+		" min(e.no) AS first, max(e.note) AS last FROM account a"
+		" JOIN entry e ON e.account = a.id GROUP BY a.id, a.name, a.balance",
+		0 },
+	{ OBJECT_VIEW, "v_log",
+		"SELECT tag, count(*) AS n, min(part) AS lo, max(part) AS hi, sum(v) AS total"
+		" FROM log GROUP BY tag",
+		0 },
+	{ OBJECT_VIEW, "v_key",
+		"SELECT k.k, k.v, a.name, a.balance FROM kv k JOIN account a ON a.id = k.account",
+		0 },
+	{ OBJECT_VIEW, "v_total",
+		"SELECT count(*) AS n, sum(balance) AS total, max(seq) AS newest FROM account", 0 },
+	{ OBJECT_VIEW, "v_rich", "SELECT id, balance FROM account WHERE balance > 50", 0 },
+	{ OBJECT_VIEW, "v_loose",
+		"SELECT l.tag, l.v, k.k FROM loose l JOIN kv k ON k.account = l.tag", 0 },
+	{ OBJECT_VIEW, "v_pair",
+		"SELECT e.account, e.no, k.k, k.v FROM entry e JOIN kv k ON k.account = e.account",
+		0 },
+	{ OBJECT_VIEW, "v_amount",
+		"SELECT amount, count(*) AS n, min(note) AS least FROM entry GROUP BY amount", 0 },
+	{ OBJECT_VIEW, "v_three",
+		"SELECT a.id, k.k, sum(e.amount) AS total FROM account a"
+		" JOIN entry e ON e.account = a.id JOIN kv k ON k.account = a.id GROUP BY a.id, k.k",
+		0 },
+	{ OBJECT_INDEX, "account_balance", "CREATE INDEX account_balance ON account (balance)", 0 },
+	{ OBJECT_INDEX, "entry_amount", "CREATE INDEX entry_amount ON entry (amount)", 0 },
+	{ OBJECT_INDEX, "log_tag", "CREATE INDEX log_tag ON log (tag)", 0 },
+	{ OBJECT_INDEX, "v_account_id", "CREATE UNIQUE INDEX v_account_id ON v_account (id)", 1 },
+	{ OBJECT_INDEX, "v_log_tag", "CREATE UNIQUE INDEX v_log_tag ON v_log (tag)", 2 },
+	{ OBJECT_INDEX, "v_key_balance", "CREATE INDEX v_key_balance ON v_key (balance)", 3 },
+	/* The last EXTRAS objects. */
+	{ OBJECT_TABLE, "extra_0", "CREATE TABLE extra_0 (k bigint PRIMARY KEY, v bigint)", 0 },
+	{ OBJECT_TABLE, "extra_1", "CREATE TABLE extra_1 (k bigint PRIMARY KEY, v bigint)", 0 },
+};
+enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]), FIRST_EXTRA_TABLE = COUNT - EXTRAS };
+
+/* Queries that an index answers, or the key; the same text for both. */
+static const char *const QUERIES[] = {
+	"SELECT id, seq FROM account WHERE balance = %u",
+	"SELECT account, no FROM entry WHERE amount = %u",
+	"SELECT part, v FROM log WHERE tag = %u",
+	"SELECT name, balance FROM account WHERE id = %u",
+};
+enum { QUERY_COUNT = sizeof(QUERIES) / sizeof(QUERIES[0]) };
+
+/* UNSURE: nobody can say till the next run. */
+enum object_state { OBJECT_NONE, OBJECT_THERE, OBJECT_UNSURE };
+
+struct rows {
+	char **row;
+	unsigned n, cap;
+};
+
+struct schema {
+	struct random *random;
+	struct ledger *ledger;
+	struct lf_engine *engine;
+	enum object_state state[COUNT];
+	struct statement *all_of_view[COUNT], *all_of_table[TABLES];
+	unsigned changing; /* the object's number and one; 0: none */
+	uint64_t changes, compared;
+	bool found[COUNT]; /* while looking at the catalog */
+	sqlite3 *oracle;
+	sqlite3_stmt *oracle_insert[TABLES], *oracle_view[COUNT];
+};
+
+/* --- rows as text --- */
+
+static void rows_add(struct rows *r, const char *text)
+{
+	if (r->n == r->cap) {
+		r->cap = r->cap == 0 ? 64 : 2 * r->cap;
+		r->row = realloc(r->row, r->cap * sizeof(*r->row));
+		if (r->row == NULL)
+			abort();
+	}
+	r->row[r->n] = strdup(text);
+	if (r->row[r->n++] == NULL)
+		abort();
+}
+
+static int text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void rows_sort(struct rows *r)
+{
+	if (r->n > 1)
+		qsort(r->row, r->n, sizeof(*r->row), text_order);
+}
+
+static void rows_free(struct rows *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		free(r->row[i]);
+	free(r->row);
+}
+
+/* --- the oracle --- */
+
+static void oracle_exec(struct schema *s, const char *sql)
+{
+	char *message = NULL;
+
+	if (sqlite3_exec(s->oracle, sql, NULL, NULL, &message) != SQLITE_OK)
+		wrong("the oracle: %s: %s", sql, message);
+}
+
+static sqlite3_stmt *oracle_prepare(struct schema *s, const char *sql)
+{
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(s->oracle, sql, -1, &stmt, NULL) != SQLITE_OK)
+		wrong("the oracle: %s: %s", sql, sqlite3_errmsg(s->oracle));
+	return stmt;
+}
+
+static void oracle_open(struct schema *s)
+{
+	static const char *const ORACLE_DEFS[TABLES] = {
+		"CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT, balance INTEGER, seq INTEGER)",
+		"CREATE TABLE entry (account INTEGER, no INTEGER, amount INTEGER, note TEXT,"
+		" PRIMARY KEY (account, no))",
+		"CREATE TABLE kv (k TEXT PRIMARY KEY, account INTEGER, v INTEGER, seq INTEGER,"
+		" pad TEXT)",
+		"CREATE TABLE log (tag INTEGER, part INTEGER, v INTEGER, note TEXT)",
+		"CREATE TABLE loose (tag INTEGER, v INTEGER, note TEXT)"
+	};
+	static const char *const INSERTS[TABLES] = { "INSERT INTO account VALUES (?,?,?,?)",
+		"INSERT INTO entry VALUES (?,?,?,?)", "INSERT INTO kv VALUES (?,?,?,?,?)",
+		"INSERT INTO log VALUES (?,?,?,?)", "INSERT INTO loose VALUES (?,?,?)" };
+
+	if (sqlite3_open(":memory:", &s->oracle) != SQLITE_OK)
+		abort();
+	oracle_exec(s, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF");
+	for (unsigned t = 0; t < TABLES; t++) {
+		oracle_exec(s, ORACLE_DEFS[t]);
+		s->oracle_insert[t] = oracle_prepare(s, INSERTS[t]);
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		if (OBJECTS[i].kind == OBJECT_VIEW)
+			s->oracle_view[i] = oracle_prepare(s, OBJECTS[i].text);
+}
+
+static void oracle_rows(sqlite3_stmt *stmt, struct rows *out)
+{
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		char text[ROW_TEXT_MAX];
+		size_t n = 0;
+
+		for (int c = 0; c < sqlite3_column_count(stmt); c++) {
+			const char *v = (const char *)sqlite3_column_text(stmt, c);
+
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", c > 0 ? "|" : "",
+				v == NULL ? "\\N" : v);
+		}
+		rows_add(out, text);
+	}
+	sqlite3_reset(stmt);
+}
+
+/* --- reading --- */
+
+struct reading {
+	const struct statement *s;
+	struct rows *out;
+	sqlite3_stmt *insert;
+};
+
+static int on_row_text(void *arg, const void *row, uint32_t size)
+{
+	struct reading *r = arg;
+	const struct row_layout *l = &r->s->result_layout;
+	char text[ROW_TEXT_MAX];
+	size_t n = 0;
+
+	(void)size;
+	for (unsigned c = 0; c < l->ncols; c++) {
+		struct value v;
+
+		if (c > 0)
+			text[n++] = '|';
+		row_get(l, row, c, &v);
+		if (value_is_null(&v)) {
+			memcpy(text + n, "\\N", 2);
+			n += 2;
+		} else {
+			n += value_format(&v, l->types[c], text + n, sizeof(text) - n - 1);
+		}
+	}
+	text[n] = '\0';
+	rows_add(r->out, text);
+	return 0;
+}
+
+static int on_row_insert(void *arg, const void *row, uint32_t size)
+{
+	struct reading *r = arg;
+	const struct row_layout *l = &r->s->result_layout;
+
+	(void)size;
+	for (unsigned c = 0; c < l->ncols; c++) {
+		struct value v;
+
+		row_get(l, row, c, &v);
+		if (value_is_null(&v))
+			sqlite3_bind_null(r->insert, (int)c + 1);
+		else if (l->types[c].id == TYPE_TEXT)
+			sqlite3_bind_text(
+				r->insert, (int)c + 1, v.s.p, (int)v.s.len, SQLITE_STATIC);
+		else
+			sqlite3_bind_int64(r->insert, (int)c + 1, v.i);
+	}
+	if (sqlite3_step(r->insert) != SQLITE_DONE)
+		wrong("a row of %s breaks a constraint", r->s->text);
+	sqlite3_reset(r->insert);
+	return 0;
+}
+
+static struct statement *prepare(struct schema *s, const char *sql)
+{
+	struct statement *out;
+	struct error e;
+
+	if (lf_prepare(&out, s->engine, sql, strlen(sql), NULL, 0, &e) != 0)
+		wrong("%s: %s %s", sql, error_sqlstate(e.code), e.message);
+	return out;
+}
+
+static struct statement *all_of(struct schema *s, struct statement **kept, const char *name)
+{
+	char sql[TEXT_MAX];
+
+	(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s", name);
+	if (*kept == NULL)
+		*kept = prepare(s, sql);
+	return *kept;
+}
+
+static void query(struct lf_port *reader, struct reading *r,
+	int (*sink)(void *arg, const void *row, uint32_t size))
+{
+	uint64_t none[2] = { 0 };
+	struct error e;
+
+	row_encode(&r->s->param_layout, NULL, none);
+	if (lf_query(reader, r->s, none, sink, r, &e) != 0)
+		wrong("%s: %s %s", r->s->text, error_sqlstate(e.code), e.message);
+}
+
+/* --- comparing --- */
+
+static void must_equal(const char *what, struct rows *want, struct rows *got)
+{
+	bool equal = want->n == got->n;
+
+	rows_sort(want);
+	rows_sort(got);
+	for (unsigned i = 0; equal && i < want->n; i++)
+		equal = strcmp(want->row[i], got->row[i]) == 0;
+	if (!equal) {
+		for (unsigned i = 0; i < want->n && i < 40; i++)
+			fprintf(stderr, "  computed: %s\n", want->row[i]);
+		for (unsigned i = 0; i < got->n && i < 40; i++)
+			fprintf(stderr, "  read:     %s\n", got->row[i]);
+		wrong("%s is not what its tables say", what);
+	}
+	rows_free(want);
+	rows_free(got);
+}
+
+static void tables_copy(struct schema *s, struct lf_port *reader)
+{
+	oracle_exec(s, "DELETE FROM account; DELETE FROM entry; DELETE FROM kv; DELETE FROM log;"
+		       " DELETE FROM loose");
+	for (unsigned t = 0; t < TABLES; t++) {
+		struct reading r = { .s = all_of(s, &s->all_of_table[t], TABLE_NAMES[t]),
+			.insert = s->oracle_insert[t] };
+
+		query(reader, &r, on_row_insert);
+	}
+}
+
+static void query_compare(struct schema *s, struct lf_port *reader, const char *format)
+{
+	struct rows want = { 0 }, got = { 0 };
+	struct reading r = { .out = &got };
+	struct statement *statement;
+	sqlite3_stmt *stmt;
+	char sql[TEXT_MAX];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	(void)snprintf(sql, sizeof(sql), format, random_below(s->random, 12));
+#pragma GCC diagnostic pop
+	statement = prepare(s, sql);
+	r.s = statement;
+	query(reader, &r, on_row_text);
+	stmt = oracle_prepare(s, sql);
+	oracle_rows(stmt, &want);
+	sqlite3_finalize(stmt);
+	must_equal(sql, &want, &got);
+	lf_release(s->engine, statement);
+}
+
+void schema_compare(struct schema *s, struct lf_port *reader, bool all)
+{
+	unsigned start = random_below(s->random, COUNT), n = 0;
+
+	oracle_exec(s, "BEGIN");
+	tables_copy(s, reader);
+	for (unsigned i = 0; i < COUNT && (all || n < CHECKED); i++) {
+		unsigned k = (start + i) % COUNT;
+		struct rows want = { 0 }, got = { 0 };
+		struct reading r = { .out = &got };
+
+		if (OBJECTS[k].kind != OBJECT_VIEW || s->state[k] != OBJECT_THERE ||
+			s->changing == k + 1)
+			continue;
+		r.s = all_of(s, &s->all_of_view[k], OBJECTS[k].name);
+		query(reader, &r, on_row_text);
+		oracle_rows(s->oracle_view[k], &want);
+		must_equal(OBJECTS[k].name, &want, &got);
+		n++;
+	}
+	query_compare(s, reader, QUERIES[random_below(s->random, QUERY_COUNT)]);
+	oracle_exec(s, "COMMIT");
+	s->compared += n;
+}
+
+uint64_t schema_compared(const struct schema *s)
+{
+	return s->compared;
+}
+
+/* --- changes --- */
+
+static void set_state(struct schema *s, unsigned k, enum object_state state)
+{
+	s->state[k] = state;
+	if (k >= FIRST_EXTRA_TABLE)
+		ledger_extra_set(s->ledger, k - FIRST_EXTRA_TABLE, state != OBJECT_NONE,
+			state == OBJECT_THERE);
+	if (OBJECTS[k].kind != OBJECT_VIEW || state == OBJECT_THERE)
+		return;
+	/* Its indexes go with it. */
+	for (unsigned i = 0; i < COUNT; i++)
+		if (OBJECTS[i].on == k + 1 && s->state[i] != OBJECT_NONE)
+			s->state[i] = state;
+}
+
+static bool may_change(const struct schema *s, unsigned k)
+{
+	const struct object *o = &OBJECTS[k];
+
+	if (s->state[k] == OBJECT_UNSURE || (o->on > 0 && s->state[o->on - 1] != OBJECT_THERE))
+		return false;
+	return k < FIRST_EXTRA_TABLE || ledger_extra_quiet(s->ledger, k - FIRST_EXTRA_TABLE);
+}
+
+static void change_text(const struct object *o, bool make, char *text, size_t cap)
+{
+	static const char *const KINDS_TEXT[] = { "MATERIALIZED VIEW", "INDEX", "TABLE" };
+
+	if (!make)
+		(void)snprintf(text, cap, "DROP %s %s", KINDS_TEXT[o->kind], o->name);
+	else if (o->kind == OBJECT_VIEW)
+		(void)snprintf(
+			text, cap, "CREATE MATERIALIZED VIEW %s AS %s", o->name, o->text);
+	else
+		(void)snprintf(text, cap, "%s", o->text);
+}
+
+void schema_submit(struct schema *s, struct lf_port *port)
+{
+	unsigned k = random_below(s->random, COUNT);
+	struct statement *statement;
+	uint64_t none[2] = { 0 };
+	char text[TEXT_MAX];
+	bool make;
+	struct error e;
+
+	if (s->changing != 0 || !may_change(s, k))
+		return;
+	make = s->state[k] == OBJECT_NONE;
+	change_text(&OBJECTS[k], make, text, sizeof(text));
+	if (!make && OBJECTS[k].kind == OBJECT_VIEW) {
+		lf_release(s->engine, s->all_of_view[k]);
+		s->all_of_view[k] = NULL;
+	}
+	if (!make && k >= FIRST_EXTRA_TABLE)
+		ledger_extra_set(s->ledger, k - FIRST_EXTRA_TABLE, true, false);
+	statement = prepare(s, text);
+	row_encode(&statement->param_layout, NULL, none);
+	if (lf_submit(port, statement, none, SCHEMA_TAG | ++s->changes, LF_VISIBLE, &e) != 0)
+		wrong("%s: %s %s", text, error_sqlstate(e.code), e.message);
+	lf_release(s->engine, statement);
+	s->changing = k + 1;
+	trace("%s", text);
+}
+
+void schema_reply(struct schema *s, const struct lf_reply *reply, bool disk_bad)
+{
+	unsigned k = s->changing - 1;
+	enum error_code code = reply->error == NULL ? ERR_OK : reply->error->code;
+
+	trace("schema change: %s", error_sqlstate(code));
+	if (s->changing == 0 || reply->tag != (SCHEMA_TAG | s->changes))
+		wrong("an answer to no schema change");
+	if (code != ERR_OK && !disk_bad)
+		wrong("schema change of %s: %s %s", OBJECTS[k].name, error_sqlstate(code),
+			reply->error->message);
+	s->changing = 0;
+	switch (code) {
+	case ERR_OK:
+		set_state(s, k, s->state[k] == OBJECT_NONE ? OBJECT_THERE : OBJECT_NONE);
+		break;
+	case ERR_OUTCOME_UNKNOWN: set_state(s, k, OBJECT_UNSURE); break;
+	case ERR_DISK_FULL:
+	case ERR_IO: set_state(s, k, s->state[k]); break;
+	default:
+		wrong("schema change of %s: %s %s", OBJECTS[k].name, error_sqlstate(code),
+			reply->error->message);
+	}
+}
+
+bool schema_busy(const struct schema *s)
+{
+	return s->changing != 0;
+}
+
+/* --- after a recovery --- */
+
+static void note_relation(void *arg, const struct relation *r)
+{
+	struct schema *s = arg;
+
+	for (unsigned k = 0; k < COUNT; k++) {
+		if (strcmp(OBJECTS[k].name, r->name) == 0)
+			s->found[k] = true;
+		for (unsigned i = 0; i < r->nindexes; i++)
+			if (strcmp(OBJECTS[k].name, r->indexes[i]->name) == 0)
+				s->found[k] = true;
+	}
+}
+
+void schema_recovered(struct schema *s, bool adopt)
+{
+	memset(s->found, 0, sizeof(s->found));
+	lf_catalog_each(s->engine, note_relation, s);
+	for (unsigned k = 0; k < COUNT; k++) {
+		/* An index goes with its view. */
+		bool open = adopt || s->changing == k + 1 || s->state[k] == OBJECT_UNSURE ||
+			(OBJECTS[k].on > 0 && s->changing == OBJECTS[k].on);
+
+		if (!open && s->found[k] != (s->state[k] == OBJECT_THERE))
+			wrong("%s is %s, which was %s", OBJECTS[k].name,
+				s->found[k] ? "there" : "not there",
+				s->found[k] ? "dropped" : "made");
+	}
+	s->changing = 0;
+	for (unsigned k = 0; k < COUNT; k++)
+		set_state(s, k, s->found[k] ? OBJECT_THERE : OBJECT_NONE);
+}
+
+/* --- the rest --- */
+
+void schema_create(struct schema *s, struct lf_port *port)
+{
+	for (unsigned t = 0; t < TABLES; t++) {
+		struct error e;
+
+		if (lf_run(port, TABLE_DEFS[t], strlen(TABLE_DEFS[t]), NULL, NULL, NULL, &e) != 0)
+			wrong("%s: %s %s", TABLE_DEFS[t], error_sqlstate(e.code), e.message);
+	}
+	(void)s;
+}
+
+struct schema *schema_new(struct random *random, struct ledger *ledger)
+{
+	struct schema *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		abort();
+	s->random = random;
+	s->ledger = ledger;
+	oracle_open(s);
+	return s;
+}
+
+void schema_free(struct schema *s)
+{
+	for (unsigned t = 0; t < TABLES; t++)
+		sqlite3_finalize(s->oracle_insert[t]);
+	for (unsigned i = 0; i < COUNT; i++)
+		sqlite3_finalize(s->oracle_view[i]);
+	sqlite3_close(s->oracle);
+	free(s);
+}
+
+void schema_attach(struct schema *s, struct lf_engine *engine)
+{
+	s->engine = engine;
+}
+
+void schema_detach(struct schema *s)
+{
+	for (unsigned t = 0; t < TABLES; t++) {
+		lf_release(s->engine, s->all_of_table[t]);
+		s->all_of_table[t] = NULL;
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		lf_release(s->engine, s->all_of_view[i]);
+		s->all_of_view[i] = NULL;
+	}
+	s->engine = NULL;
+}
