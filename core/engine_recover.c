@@ -6,8 +6,7 @@
  * over: ids are never used twice. The new run's epochs begin well behind any that may have been told.
  *
  * Where the number of shards has not changed, a shard reads what its predecessor wrote. Else every shard reads
- * everything and takes what is its own. Rows without a key of their own then go by their row id, in all runs, so
- * that whatever happened to a row is met by the same shard.
+ * everything and takes what is its own.
  *
  * On any error nothing in the directory has been changed. Torn tails are cut off, and segments never used removed, only
  * after everything was read.
@@ -19,7 +18,6 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "core/base/hash.h"
 #include "core/base/log.h"
 
 enum {
@@ -147,13 +145,11 @@ static bool is_own(
 	const struct recovery *r, const struct relation *t, const void *row, unsigned shard)
 {
 	struct value v;
-	uint64_t hash;
 
 	if (r->same)
 		return true;
 	row_get(&t->layout, row, (unsigned)t->partition, &v);
-	hash = t->columns[t->partition].hidden ? hash_u64((uint64_t)v.i) : value_hash(&v);
-	return shard_of(hash, r->engine->set.shards) == shard;
+	return shard_of(value_hash(&v), r->engine->set.shards) == shard;
 }
 
 static int block_restore(struct shard_restore *x, const struct block *b)

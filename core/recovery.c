@@ -133,7 +133,8 @@ static int journals_check(const struct recovery *r, struct error *e)
 		status = segment_header_read(r->engine->disk, s, &h, e);
 		if (status < 0)
 			return -1;
-		if (status > 0 && r->base > 0 && h.first_epoch <= r->base)
+		/* Where there is no header, not even the beginning was on the medium: the reader sees whether it may. */
+		if (r->base > 0 && (status == 0 || h.first_epoch <= r->base))
 			continue;
 		segment_file_name(name, s);
 		return error_set(e, ERR_IO, 0,

@@ -86,7 +86,8 @@ static const void *log_copy(struct change_log *l, const void *row)
 
 void command_note_rowid(uint64_t rowid, uint64_t *last)
 {
-	uint64_t shard = rowid >> ROWID_SHARD_BITS, n = rowid & (((uint64_t)1 << ROWID_SHARD_BITS) - 1);
+	uint64_t shard = rowid >> ROWID_SHARD_BITS,
+		 n = rowid & (((uint64_t)1 << ROWID_SHARD_BITS) - 1);
 
 	if (shard < LIMIT_PROJECTORS && n > last[shard])
 		last[shard] = n;
@@ -672,6 +673,18 @@ static int conflict(
 	return update_row(x, ins->set, ins->nset, old, row);
 }
 
+/* The next row id that belongs to this shard as any other partition value does: so a row is found again whatever becomes
+ * of the number of shards. One in `shards` does. */
+static struct value rowid_next(const struct command_env *env)
+{
+	struct value v = { .type = TYPE_INT8 };
+
+	do
+		v.i = (int64_t)((uint64_t)env->shard << ROWID_SHARD_BITS | ++*env->next_rowid);
+	while (shard_of(value_hash(&v), env->shards) != env->shard);
+	return v;
+}
+
 static int insert_row(struct execution *x, unsigned i)
 {
 	const struct relation *r = x->s->relation;
@@ -685,9 +698,7 @@ static int insert_row(struct execution *x, unsigned i)
 	if (evaluate(x, x->k->rows[i], NULL, NULL, v) != 0)
 		return -1;
 	if (r->columns[r->ncols - 1].hidden)
-		v[r->ncols - 1] = (struct value){ .type = TYPE_INT8,
-			.i = (int64_t)((uint64_t)x->env->shard << ROWID_SHARD_BITS |
-				++*x->env->next_rowid) };
+		v[r->ncols - 1] = rowid_next(x->env);
 	row = encode(x, v);
 	if (row == NULL || check_row(x, v, row) != 0)
 		return -1;

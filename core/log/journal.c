@@ -651,8 +651,10 @@ int journal_sync(struct journal *j)
 		if (journal_step(j))
 			continue;
 		if (!j->under_way &&
-			atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_REFUSED)
+			atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_REFUSED) {
+			refused(j);
 			return -1;
+		}
 		journal_wait(j, WAIT_US);
 	}
 	return j->failed ? -1 : 0;
