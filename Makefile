@@ -159,9 +159,11 @@ $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
 
-$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c) $(BUILD)/libleftfold.a
+# What of core the client has besides its library's: splitting scripts, reading data directories.
+$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c core/log/segment.c core/log/disk.c \
+		core/base/crc32c.c core/base/error.c core/base/assert.c) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
-	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -lm
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -luring -lzstd -lm
 
 $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')

@@ -2,7 +2,7 @@
  * cli.h: what the sources of the command-line client share.
  *
  * main.c takes flags; script.c reads scripts, interactive.c a terminal, and both give statements to run.c and
- * lines that begin with a backslash to meta.c, which uses describe.c; print.c prints.
+ * lines that begin with a backslash to meta.c, which uses describe.c; print.c prints. datadir.c reads data directories.
  */
 #ifndef LF_TOOLS_LEFTFOLD_CLI_H
 #define LF_TOOLS_LEFTFOLD_CLI_H
@@ -79,6 +79,10 @@ void run_interactive(struct cli *cli);
 /* Run the statements and commands that are complete in t and remove them; at the end of the input (`last`) also
  * what has no semicolon. False: stop. *inside as in struct split. */
 bool run_complete(struct cli *cli, struct text *t, bool last, char *inside);
+
+/* leftfold inspect and leftfold backup: the rest of the arguments, the command's name being the first. Exit codes. */
+int inspect_command(int argc, char **argv);
+int backup_command(int argc, char **argv);
 
 void *need(void *p); /* ends the program when p is NULL */
 
