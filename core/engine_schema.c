@@ -87,7 +87,9 @@ static void look(void *arg, const struct relation *r)
 	}
 }
 
-static int statement_add(struct lf_port *port, const char *text, size_t len, struct error *e)
+/* With `only_look` nothing is added, and what cannot be prepared yet, since it needs other additions, is left for later. */
+static int statement_add(
+	struct lf_port *port, const char *text, size_t len, bool only_look, struct error *e)
 {
 	struct lf_engine *engine = port->engine;
 	struct looking l = { text, len, false };
@@ -98,9 +100,10 @@ static int statement_add(struct lf_port *port, const char *text, size_t len, str
 	if (l.found)
 		return 0;
 	if (lf_prepare(&s, engine, text, len, NULL, 0, e) != 0) {
-		if (e->code == ERR_DUPLICATE_TABLE)
-			(void)error_hint(e,
-				"The data directory has it with another definition. Its own schema holds.");
+		if (e->code != ERR_DUPLICATE_TABLE)
+			return only_look ? 0 : -1;
+		(void)error_hint(e,
+			"The data directory has it with another definition. Its own schema holds.");
 		return -1;
 	}
 	kind = s->kind;
@@ -108,6 +111,8 @@ static int statement_add(struct lf_port *port, const char *text, size_t len, str
 	if (kind == STATEMENT_DROP)
 		return error_set(e, ERR_OBJECT_STATE, 0,
 			"a schema file may not drop anything that a data directory has");
+	if (only_look)
+		return 0;
 	if (kind < STATEMENT_CREATE_TABLE) {
 		log_info("schema: passed over, since there are data already: %.*s",
 			len < LOGGED_BYTES ? (int)len : LOGGED_BYTES, text);
@@ -116,18 +121,17 @@ static int statement_add(struct lf_port *port, const char *text, size_t len, str
 	return lf_run(port, text, len, NULL, NULL, NULL, e);
 }
 
-int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct error *e)
+static int statements_add(
+	struct lf_port *port, const char *text, size_t len, bool only_look, struct error *e)
 {
 	size_t at = 0;
 
-	if (!port->engine->recovered)
-		return lf_run_script(port, text, len, e);
 	while (at < len) {
 		size_t start, n = sql_split(text + at, len - at, &start);
 
 		if (n == 0)
 			break;
-		if (statement_add(port, text + at + start, n, e) != 0) {
+		if (statement_add(port, text + at + start, n, only_look, e) != 0) {
 			size_t before = utf8_length(text, at + start);
 
 			e->position = (int32_t)before + (e->position > 0 ? e->position : 1);
@@ -136,4 +140,14 @@ int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct err
 		at += start + n;
 	}
 	return 0;
+}
+
+int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct error *e)
+{
+	if (!port->engine->recovered)
+		return lf_run_script(port, text, len, e);
+	/* A file that is refused should leave nothing of it behind. */
+	if (statements_add(port, text, len, true, e) != 0)
+		return -1;
+	return statements_add(port, text, len, false, e);
 }

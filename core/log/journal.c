@@ -72,6 +72,7 @@ struct segment_maker {
 	pthread_mutex_t lock;
 	pthread_cond_t wanted;
 	struct journal *first, **last;
+	struct journal *at; /* the one that is served, and then woken */
 	bool stopping;
 };
 
@@ -111,8 +112,6 @@ static void *maker_thread(void *arg)
 	pthread_mutex_lock(&m->lock);
 	for (;;) {
 		struct journal *j = m->first;
-		void (*wake)(void *);
-		void *wake_arg;
 
 		if (j == NULL) {
 			if (m->stopping)
@@ -123,14 +122,13 @@ static void *maker_thread(void *arg)
 		m->first = j->next_wanted;
 		if (m->first == NULL)
 			m->last = &m->first;
+		m->at = j;
 		pthread_mutex_unlock(&m->lock);
-		wake = j->o.wake;
-		wake_arg = j->o.arg;
 		make_spare(j);
-		/* The journal may be closed from here on, but not what it wakes. */
-		if (wake != NULL)
-			wake(wake_arg);
+		if (j->o.wake != NULL)
+			j->o.wake(j->o.arg);
 		pthread_mutex_lock(&m->lock);
+		m->at = NULL;
 	}
 	pthread_mutex_unlock(&m->lock);
 	return NULL;
@@ -361,6 +359,20 @@ int journal_open(struct journal **out, const struct journal_options *o, struct e
 	return 0;
 }
 
+/* The maker has it, or is to have it. Whoever is woken may use the journal for that, so this too is waited for. */
+static bool at_maker(struct journal *j)
+{
+	struct segment_maker *m = j->o.maker;
+	bool at;
+
+	if (m == NULL)
+		return false;
+	pthread_mutex_lock(&m->lock);
+	at = m->at == j || atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_WANTED;
+	pthread_mutex_unlock(&m->lock);
+	return at;
+}
+
 void journal_close(struct journal *j)
 {
 	const struct disk *d;
@@ -369,7 +381,7 @@ void journal_close(struct journal *j)
 	if (j == NULL)
 		return;
 	d = j->o.disk;
-	while (atomic_load_explicit(&j->spare, memory_order_acquire) == SPARE_WANTED) {
+	while (at_maker(j)) {
 		struct timespec t = { 0, 1000000 };
 
 		nanosleep(&t, NULL);
@@ -593,10 +605,10 @@ enum journal_state journal_state(const struct journal *j)
 	if (j->failed)
 		return JOURNAL_FAILED;
 	left = j->bytes - j->offset;
+	/* What is taken must have a place: near the end the answer about the next segment is waited for. */
 	if (atomic_load_explicit(&j->spare, memory_order_relaxed) != SPARE_READY &&
-		j->error.code != ERR_OK &&
 		left < j->filling.used + j->o.segment_bytes / RESERVE_PART)
-		return JOURNAL_FULL;
+		return j->error.code != ERR_OK ? JOURNAL_FULL : JOURNAL_BUSY;
 	return j->filling.used >= LIMIT_JOURNAL_BUFFER_BYTES ? JOURNAL_BUSY : JOURNAL_READY;
 }
 

@@ -49,7 +49,7 @@ int journal_append_schema(
 
 enum journal_state {
 	JOURNAL_READY,
-	JOURNAL_BUSY,  /* much is waiting for the disk: take nothing more */
+	JOURNAL_BUSY, /* much is waiting for the disk, or a segment being made: take nothing more yet */
 	JOURNAL_FULL,  /* no space for another segment: refuse what would be written … */
 	JOURNAL_FAILED /* … and here too */
 };

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, Failure
+from harness import BUILD, SANITIZED, Failure
 from wire import Connection
 
 PAGE = 4096
@@ -68,6 +68,8 @@ class Daemon:
             self.output = self.log.read()
             self.log.close()
             shutil.rmtree(self.dir, ignore_errors=True)
+            if SANITIZED and "Sanitizer" in self.output:
+                raise Failure("a sanitizer's report:\n" + self.output)
         return self.process.returncode
 
     def kill(self):

@@ -11,7 +11,7 @@ import struct
 import threading
 
 from harness import Failure
-from wire import ACCEPTED, ASYNC, DONE, DONE_BATCH, DURABLE, ERROR, PREPARED, VISIBLE, Connection, row
+from wire import ACCEPTED, ASYNC, DONE, DONE_BATCH, DURABLE, ERROR, HELLO_OK, PREPARED, VISIBLE, Connection, hello, row
 
 WORKERS, CUSTOMERS, NOTES, COUNTERS = 3, 7, 5, 4
 WINDOW, BATCH = 4, 12  # frames under way of a connection, commands of a frame at most
@@ -238,15 +238,12 @@ class Worker:
         self.open = {}  # request: (thing, how many of its commands happened if this one did, rows, level)
         self.accepted = {}
         try:
-            self.connection = Connection(address, timeout=120)
+            self.connection = Connection(address, greet=False, timeout=120)
+            self.connection.send(hello())
+            self.expect(HELLO_OK, "hello", self.connection.receive())
             self.handles = {}
             for key, (text, _) in COMMANDS.items():
-                a = self.connection.prepare(text)
-                if a is None or (a.kind == ERROR and a.state == "57P01"):
-                    raise Gone
-                if a.kind != PREPARED:
-                    raise Failure("%s: %s" % (text, a.message))
-                self.handles[key] = a.handle
+                self.handles[key] = self.expect(PREPARED, text, self.connection.prepare(text)).handle
         except (OSError, AssertionError):
             raise Gone from None
 
@@ -263,6 +260,14 @@ class Worker:
         except (OSError, AssertionError):
             raise Gone from None
         self.connection.close()
+
+    @staticmethod
+    def expect(kind, what, answer):
+        if answer is None or (answer.kind == ERROR and answer.state == "57P01"):
+            raise Gone
+        if answer.kind != kind:
+            raise Failure("%s: %s" % (what, answer.message))
+        return answer
 
     def choose(self):
         """A kind of command and the things to do it to."""

@@ -389,7 +389,8 @@ def schema_file(_):
                 (FILE.replace("n int NOT NULL", "n bigint NOT NULL"), "42P07"),
                 (FILE.replace("sum(n)", "max(n)"), "42P07"),
                 (ADDED.replace("ON t (n)", "ON t (n, id)"), "42P07"),
-                (FILE + "DROP MATERIALIZED VIEW v;", "55000"),
+                ("CREATE TABLE left_behind (id int PRIMARY KEY);" + FILE.replace("n int", "n bigint"), "42P07"),
+                ("CREATE TABLE left_behind (id int PRIMARY KEY);" + FILE + "DROP MATERIALIZED VIEW v;", "55000"),
                 (FILE + ADDED + "DROP TABLE u;", "55000"),
                 (FILE + ADDED + "CREATE TABLE t (id text PRIMARY KEY);", "42P07")):
             write(text)
@@ -397,6 +398,7 @@ def schema_file(_):
         write(FILE + ADDED)
         with Daemon(data) as server:
             sum_is(server, 33)
+            equal(server.connect().run("SELECT * FROM left_behind").state, "42P01", "of files that were refused")
 
 
 def refused_for_schema(data, path, state):
@@ -476,15 +478,16 @@ class Filler:
         self.c, self.next, self.there = server.connect(), first, set()
         self.insert = self.c.prepare("INSERT INTO fill VALUES ($1, $2)").handle
 
-    def batch(self):
+    def batch(self, frames=1):
         """The states of the refusals."""
-        count, states = 8, []
+        count, states = 8 * frames, []
         first = self.c.next + 1
         self.c.next += count
         number = self.next
         self.next += count
-        self.c.send(self.c.execute(self.insert, *[row("qt", (number + i, "x" * 1000)) for i in range(count)],
-                                   ack=DURABLE, request=first))
+        for at in range(0, count, 8):
+            rows = [row("qt", (number + at + i, "x" * 1000)) for i in range(8)]
+            self.c.send(self.c.execute(self.insert, *rows, ack=DURABLE, request=first + at))
         while count > 0:
             a = self.c.receive()
             check(a is not None, "the connection was closed")
@@ -510,10 +513,10 @@ def own_file_system(kind, bytes):
         raise Skipped("no file system of its own (%s)" % e) from None
 
 
-def fill_up(f):
+def fill_up(f, rand):
     """Until commands are refused."""
     for _ in range(5000):
-        states = f.batch()
+        states = f.batch(rand.choice((1, 1, 2, 4)))
         if states:
             equal(set(states), {"53100"}, "refusals of a full disk")
             return
@@ -522,33 +525,35 @@ def fill_up(f):
 
 def disk_full_on(rand, kind, bytes, ballast_bytes):
     with own_file_system(kind, bytes) as m:
-        data, ballast = os.path.join(m.path, "data"), os.path.join(m.path, "ballast")
-        with open(ballast, "wb") as f:
-            f.write(bytes_of(ballast_bytes))
-        with Daemon(data, durability=rand.choice(("disk", "os"))) as server:
+        data, ballast, room = (os.path.join(m.path, name) for name in ("data", "ballast", "room"))
+        for path, n in ((ballast, ballast_bytes), (room, 1 << 20)):
+            with open(path, "wb") as f:
+                f.write(b"x" * n)
+        # Segments some times larger than what is under way, as they should be.
+        with Daemon(data, segment="256K", projectors=rand.choice((1, 2)),
+                    durability=rand.choice(("disk", "os"))) as server:
             ran(server.connect(), "CREATE TABLE fill (id bigint PRIMARY KEY, pad text)")
             ran(server.connect(), "CREATE MATERIALIZED VIEW filled AS SELECT count(*) AS c FROM fill")
             f = Filler(server, 0)
-            fill_up(f)
+            fill_up(f, rand)
             equal(numbers(server), f.there, "what is there while the disk is full")
             equal(ran(server.connect(), "SELECT c FROM filled").rows("q"), [[len(f.there)]], "the view")
+            a = server.connect().run("CREATE TABLE another (id int PRIMARY KEY)")
+            check(a.kind == DONE or a.state == "53100", "a schema change on a full disk: " + getattr(a, "message", ""))
             os.unlink(ballast)
             before = len(f.there)
             wait_for(lambda: not f.batch(), "commands after space was made")
             check(len(f.there) > before, "more rows")
-            fill_up(f)
+            fill_up(f, rand)
             kept = f.there
             if rand.random() < 0.5:
                 server.stop()
         refused_when_full(m, data)
+        os.unlink(room)
         with Daemon(data) as server:
             equal(numbers(server), kept, "after another start")
             equal(ran(server.connect(), "SELECT c FROM filled").rows("q"), [[len(kept)]], "the view")
         return "%d rows on %s" % (len(kept), kind)
-
-
-def bytes_of(n):
-    return b"x" * n
 
 
 def refused_when_full(m, data):
@@ -557,7 +562,7 @@ def refused_when_full(m, data):
     ballast = os.path.join(m.path, "ballast")
     with open(ballast, "wb", buffering=0) as f:
         try:
-            while f.write(bytes_of(4096)):
+            while f.write(b"x" * PAGE):
                 pass
         except OSError:
             pass
@@ -576,7 +581,7 @@ def refused_when_full(m, data):
 @scenario
 def disk_full(rand):
     """53100 while there is no space; afterwards commands work again without a restart."""
-    return disk_full_on(rand, "tmpfs", 6 << 20, 2 << 20) + ", " + disk_full_on(rand, "ext4", 16 << 20, 4 << 20)
+    return disk_full_on(rand, "tmpfs", 8 << 20, 2 << 20) + ", " + disk_full_on(rand, "ext4", 16 << 20, 4 << 20)
 
 
 # --- power cuts ---
