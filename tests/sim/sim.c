@@ -50,7 +50,7 @@ struct sim {
 	struct lf_options options;
 	enum ledger_check check; /* what the next recovery must find */
 	bool gaps;               /* … and commands without an answer may have been refused */
-	bool soft; /* a run left something that is not on the medium, and need not be */
+	bool soft;      /* a run left something that is not on the medium, and need not be */
 	bool full_only; /* the disk refuses files for no other reason than space */
 	bool unwritable;
 	uint64_t recoveries, crashes;
@@ -60,7 +60,7 @@ static struct {
 	enum sim_plant plant;
 	bool verbose;
 	char repeat[160];
-	uint64_t commands, recoveries, crashes, compared;
+	uint64_t commands, skipped, unknown, changes, recoveries, crashes, compared;
 } all;
 
 /* --- faults and settings --- */
@@ -116,8 +116,7 @@ static void options_random(struct sim *s)
 	o->stepped = true;
 	o->fixed_now_us = 1;
 	o->disk = sim_disk_disk(s->disk);
-	o->durability =
-		random_one_in(&s->random, 3) ? LF_DURABILITY_OS : LF_DURABILITY_DISK;
+	o->durability = random_one_in(&s->random, 3) ? LF_DURABILITY_OS : LF_DURABILITY_DISK;
 	o->segment_bytes = SEGMENT_BYTES;
 	o->on_unwritable = on_unwritable;
 	o->on_unwritable_arg = s;
@@ -388,6 +387,9 @@ static uint64_t run_seed(uint64_t seed)
 	for (unsigned i = 0; i < lives; i++)
 		life(&s);
 	all.commands += ledger_commands(s.ledger);
+	all.skipped += ledger_skipped(s.ledger);
+	all.unknown += ledger_unknown(s.ledger);
+	all.changes += schema_changes(s.schema);
 	all.recoveries += s.recoveries;
 	all.crashes += s.crashes;
 	all.compared += schema_compared(s.schema);
@@ -461,9 +463,12 @@ int main(int argc, char **argv)
 			first = h;
 		hash = hash * 31 + h;
 	}
-	printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " commands, %" PRIu64
-	       " recoveries, %" PRIu64 " crashes, %" PRIu64 " views equal; trace %016" PRIx64 "\n",
-		seeds, from, all.commands, all.recoveries, all.crashes, all.compared, hash);
+	printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " commands (%" PRIu64
+	       " refused for want of space, %" PRIu64 " unknown), %" PRIu64
+	       " schema changes, %" PRIu64 " crashes, %" PRIu64 " recoveries, %" PRIu64
+	       " views equal; trace %016" PRIx64 "\n",
+		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.crashes,
+		all.recoveries, all.compared, hash);
 	/* The same seed, the same run. */
 	if (run_seed(from) != first)
 		wrong("the second run of the same seed was another");

@@ -275,8 +275,8 @@ void sim_disk_crash(struct sim_disk *d, enum sim_crash kind)
 		power_cut(d);
 	for (struct disk_queue *q = d->queues; q != NULL; q = q->next)
 		if (q->busy && file_is_there(d, q->write.file))
-			sectors_tear(d, &q->write,
-				kind == CRASH_POWER || q->write.mode == DISK_SYNCED);
+			sectors_tear(
+				d, &q->write, kind == CRASH_POWER || q->write.mode == DISK_SYNCED);
 	d->dead = true;
 	d->crash = kind;
 }
@@ -312,8 +312,7 @@ static int fails(struct sim_disk *d, const char *what, const char *name)
 
 /* --- the operations on files --- */
 
-static int sim_list(
-	void *impl, void (*fn)(void *arg, const char *name, uint64_t bytes), void *arg)
+static int sim_list(void *impl, void (*fn)(void *arg, const char *name, uint64_t bytes), void *arg)
 {
 	struct sim_disk *d = impl;
 
@@ -397,8 +396,7 @@ static void sim_close(void *impl, struct disk_file *f)
 	free(f);
 }
 
-static int64_t sim_read(
-	void *impl, struct disk_file *f, void *buffer, uint64_t n, uint64_t offset)
+static int64_t sim_read(void *impl, struct disk_file *f, void *buffer, uint64_t n, uint64_t offset)
 {
 	uint64_t left = f->file->bytes > offset ? f->file->bytes - offset : 0;
 

@@ -39,7 +39,7 @@ struct sim_faults {
 	uint64_t write_eio_in; /* writes until one fails */
 	uint64_t open_eio_in;  /* … openings for writing */
 	unsigned create_eio_one_in;
-	uint64_t full_in;   /* creations until there is no space … */
+	uint64_t full_in;  /* creations until there is no space … */
 	unsigned full_for; /* … for so many ticks */
 };
 

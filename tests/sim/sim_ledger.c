@@ -27,10 +27,10 @@ enum {
 
 /* What is known of a command. */
 enum op_status {
-	PENDING,  /* nothing, or LF003 */
-	DONE,     /* it was executed; `durable`: and will stay */
-	REFUSED,  /* by a constraint, `code` */
-	SKIPPED,  /* for want of space or the like: it has changed nothing */
+	PENDING,         /* nothing, or LF003 */
+	DONE,            /* it was executed; `durable`: and will stay */
+	REFUSED,         /* by a constraint, `code` */
+	SKIPPED,         /* for want of space or the like: it has changed nothing */
 	DONE_OR_REFUSED, /* of several aggregates some refused it: the model knows which */
 	DONE_OR_SKIPPED
 };
@@ -55,7 +55,7 @@ struct track {
 struct ledger {
 	struct random *random;
 	struct lf_engine *engine;
-	uint64_t number, told, skipped;
+	uint64_t number, told, skipped, unknown;
 	struct track aggregates[AGGREGATES];
 	bool extra_there[EXTRAS], extra_usable[EXTRAS];
 	struct statement *statements[KINDS][EXTRAS];
@@ -205,8 +205,7 @@ static unsigned text_param(char param, const unsigned *g, const struct op *op, c
 	case 'u':
 	case 'v':
 	case 'w': return model_note(id_of(g[0]) * LOG_PARTS + (param - 'u'), out);
-	default:
-		return model_note((int64_t)op->number * NUMBERS_A_COMMAND + (param - 'A'), out);
+	default: return model_note((int64_t)op->number * NUMBERS_A_COMMAND + (param - 'A'), out);
 	}
 }
 
@@ -413,6 +412,7 @@ void ledger_reply(struct ledger *l, const struct lf_reply *reply, bool disk_bad)
 	enum error_code code = reply->error == NULL ? ERR_OK : reply->error->code;
 	bool found = false;
 
+	l->unknown += code == ERR_OUTCOME_UNKNOWN;
 	trace("%" PRIu64 ": answered %s epoch %" PRIu64 " count %" PRIu64, reply->tag,
 		error_sqlstate(code), reply->epoch, reply->count);
 	if (reply->epoch > l->told)
@@ -495,8 +495,8 @@ static void key_row(struct load *load, const struct value *v)
 	char text[NOTE_MAX];
 	int64_t id = 0;
 
-	while (id < KEYS && !(key_text(id, text) == v[0].s.len &&
-				    memcmp(text, v[0].s.p, v[0].s.len) == 0))
+	while (id < KEYS &&
+		!(key_text(id, text) == v[0].s.len && memcmp(text, v[0].s.p, v[0].s.len) == 0))
 		id++;
 	struct state *s = state_of(load, FIRST_KEY, KEYS, id);
 
@@ -522,8 +522,8 @@ static void loose_row(struct load *load, const struct value *v)
 
 static void extra_row(struct load *load, const struct value *v)
 {
-	struct state *s =
-		state_of(load, FIRST_EXTRA + load->extra * EXTRA_KEYS, EXTRA_KEYS, v[0].i);
+	struct state *s = state_of(
+		load, FIRST_EXTRA + load->extra * EXTRA_KEYS, EXTRA_KEYS, v[0].i);
 
 	if (s->exists)
 		wrong("a row of an extra table is there twice");
@@ -572,8 +572,8 @@ static void tables_load(struct ledger *l, struct lf_port *reader, struct state *
 
 		(void)snprintf(text, sizeof(text), "SELECT * FROM extra_%u", load.extra);
 		if (l->extra_there[load.extra] && l->extra_usable[load.extra])
-			table_load(
-				&load, reader, &l->tables[FIXED_TABLES + load.extra], text, extra_row);
+			table_load(&load, reader, &l->tables[FIXED_TABLES + load.extra], text,
+				extra_row);
 	}
 }
 
@@ -629,16 +629,16 @@ static void differs(const struct track *a, unsigned g, const struct state *there
 	ops[0] = '\0';
 	for (unsigned i = 0; i < a->n; i++)
 		n += (size_t)snprintf(ops + n, sizeof(ops) - n,
-			"\n  %" PRIu64 " kind %d arg %" PRId64 " ack %d: %d %s%s%s", a->ops[i].number,
-			(int)a->ops[i].kind, a->ops[i].arg, (int)a->ops[i].ack, (int)a->ops[i].status,
-			error_sqlstate(a->ops[i].code), a->ops[i].durable ? " durable" : "",
-			a->ops[i].seen ? " seen" : "");
+			"\n  %" PRIu64 " kind %d arg %" PRId64 " ack %d: %d %s%s%s",
+			a->ops[i].number, (int)a->ops[i].kind, a->ops[i].arg, (int)a->ops[i].ack,
+			(int)a->ops[i].status, error_sqlstate(a->ops[i].code),
+			a->ops[i].durable ? " durable" : "", a->ops[i].seen ? " seen" : "");
 	wrong("aggregate %u is\n  %s\nwhich cannot come from\n  %s\nand at least %u of%s", g, text,
 		base, from, ops);
 }
 
-static void aggregate_compare(struct track *a, unsigned g, const struct state *there,
-	enum ledger_check check, bool gaps)
+static void aggregate_compare(
+	struct track *a, unsigned g, const struct state *there, enum ledger_check check, bool gaps)
 {
 	unsigned limit = least(a, check), from = limit;
 
@@ -757,6 +757,11 @@ void ledger_forget_told(struct ledger *l)
 uint64_t ledger_skipped(const struct ledger *l)
 {
 	return l->skipped;
+}
+
+uint64_t ledger_unknown(const struct ledger *l)
+{
+	return l->unknown;
 }
 
 uint64_t ledger_commands(const struct ledger *l)

@@ -126,8 +126,8 @@ void model_print(const struct state *s, char *out, size_t cap)
 		out, cap, "%s a=%" PRId64 " b=%" PRId64, s->exists ? "there" : "none", s->a, s->b);
 
 	for (unsigned i = 0; i < s->n && n + 60 < cap; i++)
-		n += (size_t)snprintf(out + n, cap - n, " %" PRId64 ":%" PRId64, s->rows[i].no,
-			s->rows[i].value);
+		n += (size_t)snprintf(
+			out + n, cap - n, " %" PRId64 ":%" PRId64, s->rows[i].no, s->rows[i].value);
 }
 
 unsigned model_note(int64_t number, char out[NOTE_MAX])
