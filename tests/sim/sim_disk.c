@@ -398,9 +398,11 @@ static void sim_close(void *impl, struct disk_file *f)
 
 static int64_t sim_read(void *impl, struct disk_file *f, void *buffer, uint64_t n, uint64_t offset)
 {
+	struct sim_disk *d = impl;
 	uint64_t left = f->file->bytes > offset ? f->file->bytes - offset : 0;
 
-	(void)impl;
+	if (due(&d->faults.read_eio_in))
+		return fails(d, "reading", f->file->name);
 	if (n > left)
 		n = left;
 	memcpy(buffer, f->file->seen + offset, n);
@@ -417,6 +419,8 @@ static int sim_truncate(void *impl, const char *name, uint64_t bytes)
 		return 0;
 	if (f == NULL)
 		return -ENOENT;
+	if (due(&d->faults.change_eio_in))
+		return fails(d, "cutting", name);
 	if (bytes > f->bytes)
 		wrong("%s is made longer", name);
 	half = point(d);
@@ -441,6 +445,8 @@ static int sim_remove(void *impl, const char *name)
 		return 0;
 	if (f == NULL)
 		return -ENOENT;
+	if (due(&d->faults.change_eio_in))
+		return fails(d, "removing", name);
 	half = point(d);
 	if (half && random_one_in(d->random, 2))
 		return 0;
