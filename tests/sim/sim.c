@@ -115,7 +115,7 @@ static void options_random(struct sim *s)
 	o->projectors = 1 + random_below(&s->random, 4);
 	o->ports_max = PORTS + 1;
 	o->ring_bytes = 4096u << random_below(&s->random, 4);
-	o->reply_ring_bytes = 4096u << random_below(&s->random, 4);
+	o->reply_ring_bytes = 8192u << random_below(&s->random, 4);
 	o->batch_max = 1 + random_below(&s->random, random_one_in(&s->random, 3) ? 64 : 6);
 	o->stepped = true;
 	o->fixed_now_us = 1;
