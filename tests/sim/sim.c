@@ -31,7 +31,7 @@ enum {
 	ROUNDS_MAX = 120,
 	RECOVERY_TRIES = 8,
 	SETTLE_MAX = 10000,
-	WATCHDOG_S = 300,  /* a seed takes a tenth of a second */
+	WATCHDOG_S = 60,   /* a seed takes a tenth of a second */
 	SPACE_STEPS = 400, /* longer than the engine waits before it tries again */
 	SEGMENT_BYTES = 64 << 10,
 	DEFAULT_SEEDS = 20

@@ -50,6 +50,10 @@ struct track {
 	struct state base;
 	unsigned n;
 	struct op ops[OPS_MAX];
+	/* Hashes of what it was since the last recovery. vague: it may have been something else, too. */
+	uint64_t *history;
+	unsigned nhistory, cap;
+	bool vague;
 };
 
 struct ledger {
@@ -378,6 +382,52 @@ static bool must(const struct op *op)
 	return op->seen || (op->status == DONE && op->durable);
 }
 
+static void remember(struct track *a, const struct state *s)
+{
+	if (a->nhistory == a->cap) {
+		a->cap = a->cap == 0 ? 64 : 2 * a->cap;
+		a->history = realloc(a->history, a->cap * sizeof(*a->history));
+		if (a->history == NULL)
+			abort();
+	}
+	a->history[a->nhistory++] = model_hash(s);
+}
+
+/* What the next commands made of it, one after the other. */
+static void remember_ops(struct track *a, unsigned limit, bool gaps)
+{
+	struct state s = a->base;
+
+	for (unsigned i = 0; i < limit; i++) {
+		const struct op *op = &a->ops[i];
+
+		if (op->status == SKIPPED)
+			continue;
+		(void)model_apply(&s, op->kind, (int64_t)op->number, op->arg);
+		remember(a, &s);
+		a->vague |= op->status == DONE_OR_SKIPPED || (op->status == PENDING && gaps);
+	}
+}
+
+static void history_begin(struct track *a)
+{
+	a->nhistory = 0;
+	a->vague = false;
+	remember(a, &a->base);
+}
+
+static void must_have_been(struct track *a, unsigned g, const struct state *there)
+{
+	uint64_t hash = model_hash(there);
+	char text[PRINT_MAX];
+
+	for (unsigned i = 0; i < a->nhistory; i++)
+		if (a->history[i] == hash)
+			return;
+	model_print(there, text, sizeof(text));
+	wrong("aggregate %u is %s, which it has never been", g, text);
+}
+
 /* Move what is certain, and seen by all readers to come, into the base. */
 static void fold(struct track *a, uint64_t visible)
 {
@@ -401,6 +451,7 @@ static void fold(struct track *a, uint64_t visible)
 		if (op->status != DONE_OR_REFUSED && code != op->code)
 			wrong("command %" PRIu64 " was answered %s instead of %s", op->number,
 				error_sqlstate(op->code), error_sqlstate(code));
+		remember(a, &a->base);
 		done++;
 	}
 	a->n -= done;
@@ -651,6 +702,7 @@ static void aggregate_compare(
 			a->ops[limit - 1].seen = true;
 		return;
 	}
+	remember_ops(a, limit, gaps);
 	a->base = *there;
 	a->n = 0;
 }
@@ -672,11 +724,16 @@ void ledger_compare(struct ledger *l, struct lf_port *reader, enum ledger_check 
 		if (scattered && check == CHECK_LIVE)
 			continue;
 		if (scattered || check == CHECK_ADOPT) {
+			remember_ops(a, a->n, gaps);
+			if (!a->vague && !scattered && !(g >= FIRST_LOOSE && g < FIRST_EXTRA))
+				must_have_been(a, g, &states[g]);
 			a->base = states[g];
 			a->n = 0;
 		} else {
 			aggregate_compare(a, g, &states[g], check, gaps);
 		}
+		if (check == CHECK_CRASH || check == CHECK_ADOPT)
+			history_begin(a);
 	}
 }
 
@@ -699,9 +756,13 @@ void ledger_extra_set(struct ledger *l, unsigned extra, bool there, bool usable)
 		l->statements[EXTRA_PUT][extra] = l->statements[EXTRA_DELETE][extra] = NULL;
 		l->tables[FIXED_TABLES + extra] = NULL;
 	}
-	if (!there)
-		memset(&l->aggregates[FIRST_EXTRA + extra * EXTRA_KEYS], 0,
-			EXTRA_KEYS * sizeof(l->aggregates[0]));
+	for (unsigned k = 0; !there && k < EXTRA_KEYS; k++) {
+		struct track *a = &l->aggregates[FIRST_EXTRA + extra * EXTRA_KEYS + k];
+
+		memset(&a->base, 0, sizeof(a->base));
+		a->n = 0;
+		history_begin(a);
+	}
 	l->extra_there[extra] = there;
 	l->extra_usable[extra] = there && usable;
 }
@@ -713,11 +774,15 @@ struct ledger *ledger_new(struct random *random)
 	if (l == NULL)
 		abort();
 	l->random = random;
+	for (unsigned g = 0; g < AGGREGATES; g++)
+		history_begin(&l->aggregates[g]);
 	return l;
 }
 
 void ledger_free(struct ledger *l)
 {
+	for (unsigned g = 0; g < AGGREGATES; g++)
+		free(l->aggregates[g].history);
 	free(l);
 }
 

@@ -32,7 +32,7 @@ enum ledger_check {
 	CHECK_LIVE,  /* at a pinned epoch, with commands under way */
 	CHECK_QUIET, /* everything was answered, nothing can have been lost */
 	CHECK_CRASH, /* what was not acknowledged may be lost */
-	CHECK_ADOPT  /* whatever is there (what acknowledged it did not promise more) */
+	CHECK_ADOPT /* what was acknowledged may be lost: what was once there since the last recovery */
 };
 
 struct ledger;
