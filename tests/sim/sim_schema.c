@@ -416,7 +416,9 @@ static void change_text(const struct object *o, bool make, char *text, size_t ca
 
 void schema_submit(struct schema *s, struct lf_port *port)
 {
-	unsigned k = random_below(s->random, COUNT);
+	unsigned k = random_one_in(s->random, 4)
+		? FIRST_EXTRA_TABLE + random_below(s->random, EXTRAS)
+		: random_below(s->random, COUNT);
 	struct statement *statement;
 	uint64_t none[2] = { 0 };
 	char text[TEXT_MAX];
