@@ -17,9 +17,13 @@
 enum {
 	PARK_US = 100000, /* a parked projector looks after reclamation so often */
 	JOURNAL_WAIT_US = 1000,
+	REPLY_RING_BYTES_MIN = 2 * RING_BYTES_MIN,
 	PARK_RECLAIM_US = 1000, /* … while something waits to be freed */
 	POSTGRES_EPOCH_S = 946684800
 };
+
+/* ring_message_max() is half a ring less a frame; else a reply would find no room for ever. */
+_Static_assert(REPLY_INLINE_MAX <= REPLY_RING_BYTES_MIN / 2 - 8, "any reply fits an empty ring");
 
 struct lf_options lf_options_default(void)
 {
@@ -59,9 +63,10 @@ static int options_check(const struct lf_options *o, struct error *e)
 		return error_set(
 			e, ERR_INVALID_PARAMETER, 0, "ports must be between 1 and %d", LIMIT_PORTS);
 	if (!power_of_two(o->ring_bytes) || o->ring_bytes < RING_BYTES_MIN ||
-		!power_of_two(o->reply_ring_bytes) || o->reply_ring_bytes < RING_BYTES_MIN)
+		!power_of_two(o->reply_ring_bytes) || o->reply_ring_bytes < REPLY_RING_BYTES_MIN)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
-			"ring sizes must be powers of two of at least %d bytes", RING_BYTES_MIN);
+			"ring sizes must be powers of two of at least %d bytes, of replies %d",
+			RING_BYTES_MIN, REPLY_RING_BYTES_MIN);
 	if (o->segment_bytes % DISK_BLOCK != 0 || o->segment_bytes < LIMIT_SEGMENT_BYTES_MIN ||
 		o->segment_bytes > LIMIT_SEGMENT_BYTES_MAX)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,

@@ -30,6 +30,8 @@ enum {
 	LIVES_MAX = 6,
 	ROUNDS_MAX = 120,
 	RECOVERY_TRIES = 8,
+	SETTLE_MAX = 10000,
+	WATCHDOG_S = 60,   /* a seed takes a tenth of a second */
 	SPACE_STEPS = 400, /* longer than the engine waits before it tries again */
 	SEGMENT_BYTES = 64 << 10,
 	DEFAULT_SEEDS = 20
@@ -50,7 +52,7 @@ struct sim {
 	struct lf_options options;
 	enum ledger_check check; /* what the next recovery must find */
 	bool gaps;               /* … and commands without an answer may have been refused */
-	bool soft; /* a run left something that is not on the medium, and need not be */
+	bool soft;      /* a run left something that is not on the medium, and need not be */
 	bool full_only; /* the disk refuses files for no other reason than space */
 	bool unwritable;
 	uint64_t recoveries, crashes;
@@ -60,7 +62,7 @@ static struct {
 	enum sim_plant plant;
 	bool verbose;
 	char repeat[160];
-	uint64_t commands, recoveries, crashes, checkpoints, compared;
+	uint64_t commands, skipped, unknown, changes, recoveries, crashes, checkpoints, compared;
 } all;
 
 /* --- faults and settings --- */
@@ -89,6 +91,8 @@ static struct sim_faults faults_random(struct sim *s)
 		return f;
 	f.write_eio_in = some(s, 4, 120);
 	f.open_eio_in = some(s, 10, 20);
+	f.read_eio_in = some(s, 20, 10);
+	f.change_eio_in = some(s, 20, 10);
 	f.create_eio_one_in = random_one_in(&s->random, 8) ? 10 : 0;
 	f.full_in = some(s, 4, 20);
 	f.full_for = 1 + random_below(&s->random, 2000);
@@ -111,13 +115,12 @@ static void options_random(struct sim *s)
 	o->projectors = 1 + random_below(&s->random, 4);
 	o->ports_max = PORTS + 1;
 	o->ring_bytes = 4096u << random_below(&s->random, 4);
-	o->reply_ring_bytes = 4096u << random_below(&s->random, 4);
+	o->reply_ring_bytes = 8192u << random_below(&s->random, 4);
 	o->batch_max = 1 + random_below(&s->random, random_one_in(&s->random, 3) ? 64 : 6);
 	o->stepped = true;
 	o->fixed_now_us = 1;
 	o->disk = sim_disk_disk(s->disk);
-	o->durability =
-		random_one_in(&s->random, 3) ? LF_DURABILITY_OS : LF_DURABILITY_DISK;
+	o->durability = random_one_in(&s->random, 3) ? LF_DURABILITY_OS : LF_DURABILITY_DISK;
 	o->segment_bytes = SEGMENT_BYTES;
 	o->on_unwritable = on_unwritable;
 	o->on_unwritable_arg = s;
@@ -148,7 +151,9 @@ static bool settle(struct sim *s)
 {
 	bool idle = false;
 
-	while (!idle) {
+	for (unsigned n = 0; !idle; n++) {
+		if (n == SETTLE_MAX)
+			wrong("a command is never answered");
 		idle = true;
 		for (unsigned i = 0; i < PORTS; i++)
 			lf_flush(s->ports[i]);
@@ -163,20 +168,6 @@ static bool settle(struct sim *s)
 	return true;
 }
 
-static void read_compare(struct sim *s, enum ledger_check check, bool gaps, bool everything)
-{
-	uint64_t epoch;
-	struct error e;
-
-	if (lf_read_begin(s->reader, 0, &epoch, &e) != 0)
-		wrong("read_begin: %s", e.message);
-	trace("read at %" PRIu64, epoch);
-	ledger_compare(s->ledger, s->reader, check, gaps);
-	schema_compare(s->schema, s->reader, everything);
-	lf_read_end(s->reader);
-	ledger_tell(s->ledger, epoch);
-}
-
 static void step_random(struct sim *s)
 {
 	unsigned steps = random_below(&s->random, 10);
@@ -186,6 +177,23 @@ static void step_random(struct sim *s)
 
 		(void)lf_step(s->engine, shard);
 	}
+}
+
+static void read_compare(struct sim *s, enum ledger_check check, bool gaps, bool everything)
+{
+	uint64_t epoch;
+	struct error e;
+
+	if (lf_read_begin(s->reader, 0, &epoch, &e) != 0)
+		wrong("read_begin: %s", e.message);
+	trace("read at %" PRIu64, epoch);
+	ledger_compare(s->ledger, s->reader, check, gaps);
+	/* What is pinned stays while others go on. */
+	if (check == CHECK_LIVE && random_one_in(&s->random, 3))
+		step_random(s);
+	schema_compare(s->schema, s->reader, everything);
+	lf_read_end(s->reader);
+	ledger_tell(s->ledger, epoch);
 }
 
 /* There has been no space, and is again: commands must be taken. */
@@ -396,6 +404,7 @@ static uint64_t run_seed(uint64_t seed)
 	unsigned lives = 2 + random_below(&s.random, LIVES_MAX);
 
 	trace_begin(seed, all.verbose, all.repeat);
+	(void)alarm(WATCHDOG_S);
 	s.disk = sim_disk_new(&s.random, all.plant);
 	s.ledger = ledger_new(&s.random);
 	s.schema = schema_new(&s.random, s.ledger);
@@ -403,6 +412,9 @@ static uint64_t run_seed(uint64_t seed)
 	for (unsigned i = 0; i < lives; i++)
 		life(&s);
 	all.commands += ledger_commands(s.ledger);
+	all.skipped += ledger_skipped(s.ledger);
+	all.unknown += ledger_unknown(s.ledger);
+	all.changes += schema_changes(s.schema);
 	all.recoveries += s.recoveries;
 	all.crashes += s.crashes;
 	all.compared += schema_compared(s.schema);
@@ -467,6 +479,7 @@ int main(int argc, char **argv)
 		plant == NULL ? "" : " --plant ", plant == NULL ? "" : plant);
 	log_set_level(LOG_LEVEL_ERROR);
 	signal(SIGABRT, on_signal);
+	signal(SIGALRM, on_signal);
 	for (unsigned i = 0; i < NKEPT && !single && plant == NULL; i++)
 		hash = hash * 31 + run_seed(KEPT[i]);
 	for (uint64_t seed = from; seed < from + seeds; seed++) {
@@ -476,9 +489,12 @@ int main(int argc, char **argv)
 			first = h;
 		hash = hash * 31 + h;
 	}
-	printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " commands, %" PRIu64
-	       " recoveries, %" PRIu64 " crashes, %" PRIu64 " checkpoints, %" PRIu64 " views equal; trace %016" PRIx64 "\n",
-		seeds, from, all.commands, all.recoveries, all.crashes, all.checkpoints, all.compared, hash);
+	printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " commands (%" PRIu64
+	       " refused for want of space, %" PRIu64 " unknown), %" PRIu64
+	       " schema changes, %" PRIu64 " checkpoints, %" PRIu64 " crashes, %" PRIu64 " recoveries, %" PRIu64
+	       " views equal; trace %016" PRIx64 "\n",
+		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints, all.crashes,
+		all.recoveries, all.compared, hash);
 	/* The same seed, the same run. */
 	if (run_seed(from) != first)
 		wrong("the second run of the same seed was another");

@@ -275,8 +275,8 @@ void sim_disk_crash(struct sim_disk *d, enum sim_crash kind)
 		power_cut(d);
 	for (struct disk_queue *q = d->queues; q != NULL; q = q->next)
 		if (q->busy && file_is_there(d, q->write.file))
-			sectors_tear(d, &q->write,
-				kind == CRASH_POWER || q->write.mode == DISK_SYNCED);
+			sectors_tear(
+				d, &q->write, kind == CRASH_POWER || q->write.mode == DISK_SYNCED);
 	d->dead = true;
 	d->crash = kind;
 }
@@ -312,8 +312,7 @@ static int fails(struct sim_disk *d, const char *what, const char *name)
 
 /* --- the operations on files --- */
 
-static int sim_list(
-	void *impl, void (*fn)(void *arg, const char *name, uint64_t bytes), void *arg)
+static int sim_list(void *impl, void (*fn)(void *arg, const char *name, uint64_t bytes), void *arg)
 {
 	struct sim_disk *d = impl;
 
@@ -397,12 +396,13 @@ static void sim_close(void *impl, struct disk_file *f)
 	free(f);
 }
 
-static int64_t sim_read(
-	void *impl, struct disk_file *f, void *buffer, uint64_t n, uint64_t offset)
+static int64_t sim_read(void *impl, struct disk_file *f, void *buffer, uint64_t n, uint64_t offset)
 {
+	struct sim_disk *d = impl;
 	uint64_t left = f->file->bytes > offset ? f->file->bytes - offset : 0;
 
-	(void)impl;
+	if (due(&d->faults.read_eio_in))
+		return fails(d, "reading", f->file->name);
 	if (n > left)
 		n = left;
 	memcpy(buffer, f->file->seen + offset, n);
@@ -419,6 +419,8 @@ static int sim_truncate(void *impl, const char *name, uint64_t bytes)
 		return 0;
 	if (f == NULL)
 		return -ENOENT;
+	if (due(&d->faults.change_eio_in))
+		return fails(d, "cutting", name);
 	if (bytes > f->bytes)
 		wrong("%s is made longer", name);
 	half = point(d);
@@ -443,6 +445,8 @@ static int sim_remove(void *impl, const char *name)
 		return 0;
 	if (f == NULL)
 		return -ENOENT;
+	if (due(&d->faults.change_eio_in))
+		return fails(d, "removing", name);
 	half = point(d);
 	if (half && random_one_in(d->random, 2))
 		return 0;

@@ -38,8 +38,10 @@ struct sim_faults {
 	enum sim_crash crash;  /* of which kind it will be */
 	uint64_t write_eio_in; /* writes until one fails */
 	uint64_t open_eio_in;  /* … openings for writing */
+	uint64_t read_eio_in;
+	uint64_t change_eio_in; /* truncations and removals */
 	unsigned create_eio_one_in;
-	uint64_t full_in;   /* creations until there is no space … */
+	uint64_t full_in;  /* creations until there is no space … */
 	unsigned full_for; /* … for so many ticks */
 };
 

@@ -1,8 +1,8 @@
 /*
  * sim_ledger.c: see sim_ledger.h.
  *
- * The commands behind the certain state are folded into it as soon as it is certain that they survive: that they were
- * acknowledged, or are before one that was.
+ * Here are the commands' texts and parameters, the choice among them, and the reading of tables; what becomes of one
+ * aggregate is in sim_track.c.
  */
 #include "tests/sim/sim_ledger.h"
 
@@ -12,50 +12,21 @@
 #include <string.h>
 
 #include "core/store/row.h"
-#include "tests/sim/sim_model.h"
+#include "tests/sim/sim_track.h"
 
 enum {
-	OPS_MAX = 12, /* of one aggregate, not certain */
 	PARAMS_MAX = 16,
 	TEXT_MAX = 256,
 	MANY = 3,
 	FIXED_TABLES = 5,
 	TRIM_AT = 16,
-	PRINT_MAX = 4096,
 	LOG_PARTS = 16 /* numbers of notes of one tag */
-};
-
-/* What is known of a command. */
-enum op_status {
-	PENDING,  /* nothing, or LF003 */
-	DONE,     /* it was executed; `durable`: and will stay */
-	REFUSED,  /* by a constraint, `code` */
-	SKIPPED,  /* for want of space or the like: it has changed nothing */
-	DONE_OR_REFUSED, /* of several aggregates some refused it: the model knows which */
-	DONE_OR_SKIPPED
-};
-
-struct op {
-	uint64_t number; /* also the tag */
-	uint64_t epoch;
-	enum kind kind;
-	int64_t arg;
-	enum lf_ack ack;
-	enum op_status status;
-	enum error_code code;
-	bool many, durable, seen; /* seen: by a reader */
-};
-
-struct track {
-	struct state base;
-	unsigned n;
-	struct op ops[OPS_MAX];
 };
 
 struct ledger {
 	struct random *random;
 	struct lf_engine *engine;
-	uint64_t number, told, skipped;
+	uint64_t number, told, skipped, unknown;
 	struct track aggregates[AGGREGATES];
 	bool extra_there[EXTRAS], extra_usable[EXTRAS];
 	struct statement *statements[KINDS][EXTRAS];
@@ -205,8 +176,7 @@ static unsigned text_param(char param, const unsigned *g, const struct op *op, c
 	case 'u':
 	case 'v':
 	case 'w': return model_note(id_of(g[0]) * LOG_PARTS + (param - 'u'), out);
-	default:
-		return model_note((int64_t)op->number * NUMBERS_A_COMMAND + (param - 'A'), out);
+	default: return model_note((int64_t)op->number * NUMBERS_A_COMMAND + (param - 'A'), out);
 	}
 }
 
@@ -241,18 +211,6 @@ static int submit(struct ledger *l, struct lf_port *port, const unsigned *g, con
 }
 
 /* --- choosing --- */
-
-/* As it will be when everything is done. */
-static struct state coming(const struct track *a)
-{
-	struct state s = a->base;
-
-	for (unsigned i = 0; i < a->n; i++)
-		if (a->ops[i].status != SKIPPED)
-			(void)model_apply(
-				&s, a->ops[i].kind, (int64_t)a->ops[i].number, a->ops[i].arg);
-	return s;
-}
 
 static enum kind kind_for(struct ledger *l, unsigned g, const struct state *s)
 {
@@ -295,7 +253,7 @@ static bool open_for(const struct ledger *l, unsigned g)
 	const struct track *a = &l->aggregates[g];
 
 	/* Another loose row may be in another shard, so its order is not kept. */
-	if (g >= FIRST_LOOSE && g < FIRST_EXTRA && coming(a).n == 0 && a->n > 0)
+	if (g >= FIRST_LOOSE && g < FIRST_EXTRA && track_coming(a).n == 0 && a->n > 0)
 		return false;
 	return a->n < OPS_MAX && (g < FIRST_EXTRA || l->extra_usable[extra_of(g)]);
 }
@@ -322,7 +280,7 @@ bool ledger_submit(struct ledger *l, struct lf_port *port, unsigned number)
 	while (port_of(g[0]) != number);
 	if (!open_for(l, g[0]))
 		return false;
-	s = coming(&l->aggregates[g[0]]);
+	s = track_coming(&l->aggregates[g[0]]);
 	op.kind = kind_for(l, g[0], &s);
 	op.arg = arg_for(l, op.kind, &s);
 	if (op.kind == OPEN_MANY || op.kind == BUMP_MANY) {
@@ -373,46 +331,12 @@ static void op_answer(struct ledger *l, struct op *op, enum error_code code, boo
 			error_sqlstate(code));
 }
 
-/* Whether the command of a list survives for certain. */
-static bool must(const struct op *op)
-{
-	return op->seen || (op->status == DONE && op->durable);
-}
-
-/* Move what is certain, and seen by all readers to come, into the base. */
-static void fold(struct track *a, uint64_t visible)
-{
-	unsigned certain = 0, done = 0;
-
-	for (unsigned i = 0; i < a->n; i++)
-		if (must(&a->ops[i]) && a->ops[i].epoch <= visible)
-			certain = i + 1;
-	while (done < a->n) {
-		const struct op *op = &a->ops[done];
-		enum error_code code;
-
-		if (op->status == SKIPPED) {
-			done++;
-			continue;
-		}
-		if (op->status == PENDING || op->status == DONE_OR_SKIPPED ||
-			(op->status != REFUSED && done >= certain))
-			break;
-		code = model_apply(&a->base, op->kind, (int64_t)op->number, op->arg);
-		if (op->status != DONE_OR_REFUSED && code != op->code)
-			wrong("command %" PRIu64 " was answered %s instead of %s", op->number,
-				error_sqlstate(op->code), error_sqlstate(code));
-		done++;
-	}
-	a->n -= done;
-	memmove(a->ops, a->ops + done, a->n * sizeof(a->ops[0]));
-}
-
 void ledger_reply(struct ledger *l, const struct lf_reply *reply, bool disk_bad)
 {
 	enum error_code code = reply->error == NULL ? ERR_OK : reply->error->code;
 	bool found = false;
 
+	l->unknown += code == ERR_OUTCOME_UNKNOWN;
 	trace("%" PRIu64 ": answered %s epoch %" PRIu64 " count %" PRIu64, reply->tag,
 		error_sqlstate(code), reply->epoch, reply->count);
 	if (reply->epoch > l->told)
@@ -426,7 +350,7 @@ void ledger_reply(struct ledger *l, const struct lf_reply *reply, bool disk_bad)
 				op_answer(l, &a->ops[i], code, disk_bad);
 				found = true;
 			}
-		fold(a, lf_visible(l->engine));
+		track_fold(a, lf_visible(l->engine));
 	}
 	if (!found)
 		wrong("a reply to %" PRIu64 ", which nobody waits for", reply->tag);
@@ -495,8 +419,8 @@ static void key_row(struct load *load, const struct value *v)
 	char text[NOTE_MAX];
 	int64_t id = 0;
 
-	while (id < KEYS && !(key_text(id, text) == v[0].s.len &&
-				    memcmp(text, v[0].s.p, v[0].s.len) == 0))
+	while (id < KEYS &&
+		!(key_text(id, text) == v[0].s.len && memcmp(text, v[0].s.p, v[0].s.len) == 0))
 		id++;
 	struct state *s = state_of(load, FIRST_KEY, KEYS, id);
 
@@ -522,8 +446,8 @@ static void loose_row(struct load *load, const struct value *v)
 
 static void extra_row(struct load *load, const struct value *v)
 {
-	struct state *s =
-		state_of(load, FIRST_EXTRA + load->extra * EXTRA_KEYS, EXTRA_KEYS, v[0].i);
+	struct state *s = state_of(
+		load, FIRST_EXTRA + load->extra * EXTRA_KEYS, EXTRA_KEYS, v[0].i);
 
 	if (s->exists)
 		wrong("a row of an extra table is there twice");
@@ -572,88 +496,12 @@ static void tables_load(struct ledger *l, struct lf_port *reader, struct state *
 
 		(void)snprintf(text, sizeof(text), "SELECT * FROM extra_%u", load.extra);
 		if (l->extra_there[load.extra] && l->extra_usable[load.extra])
-			table_load(
-				&load, reader, &l->tables[FIXED_TABLES + load.extra], text, extra_row);
+			table_load(&load, reader, &l->tables[FIXED_TABLES + load.extra], text,
+				extra_row);
 	}
 }
 
 /* --- comparing --- */
-
-/* Whether ops[i, limit) on top of s can have made what is there. */
-static bool reaches(const struct track *a, unsigned i, const struct state *s, unsigned limit,
-	bool gaps, const struct state *there)
-{
-	const struct op *op = &a->ops[i];
-	struct state next = *s;
-	enum error_code code;
-
-	if (i == limit)
-		return model_equal(s, there);
-	if (op->status == SKIPPED)
-		return reaches(a, i + 1, s, limit, gaps, there);
-	code = model_apply(&next, op->kind, (int64_t)op->number, op->arg);
-	if (code != ERR_OK)
-		next = *s;
-	if ((op->status == DONE || op->status == REFUSED) && code != op->code)
-		return false;
-	if (reaches(a, i + 1, &next, limit, gaps, there))
-		return true;
-	return (op->status == DONE_OR_SKIPPED || (op->status == PENDING && gaps)) &&
-		reaches(a, i + 1, s, limit, gaps, there);
-}
-
-/* The least number of commands that must be there. */
-static unsigned least(const struct track *a, enum ledger_check check)
-{
-	unsigned n = 0;
-
-	if (check == CHECK_QUIET)
-		return a->n;
-	for (unsigned i = 0; i < a->n; i++) {
-		const struct op *op = &a->ops[i];
-
-		if (check == CHECK_LIVE ? op->seen || (op->status == DONE && op->ack == LF_VISIBLE)
-					: must(op))
-			n = i + 1;
-	}
-	return n;
-}
-
-static void differs(const struct track *a, unsigned g, const struct state *there, unsigned from)
-{
-	char text[PRINT_MAX], base[PRINT_MAX], ops[PRINT_MAX];
-	size_t n = 0;
-
-	model_print(there, text, sizeof(text));
-	model_print(&a->base, base, sizeof(base));
-	ops[0] = '\0';
-	for (unsigned i = 0; i < a->n; i++)
-		n += (size_t)snprintf(ops + n, sizeof(ops) - n,
-			"\n  %" PRIu64 " kind %d arg %" PRId64 " ack %d: %d %s%s%s", a->ops[i].number,
-			(int)a->ops[i].kind, a->ops[i].arg, (int)a->ops[i].ack, (int)a->ops[i].status,
-			error_sqlstate(a->ops[i].code), a->ops[i].durable ? " durable" : "",
-			a->ops[i].seen ? " seen" : "");
-	wrong("aggregate %u is\n  %s\nwhich cannot come from\n  %s\nand at least %u of%s", g, text,
-		base, from, ops);
-}
-
-static void aggregate_compare(struct track *a, unsigned g, const struct state *there,
-	enum ledger_check check, bool gaps)
-{
-	unsigned limit = least(a, check), from = limit;
-
-	while (limit <= a->n && !reaches(a, 0, &a->base, limit, gaps, there))
-		limit++;
-	if (limit > a->n)
-		differs(a, g, there, from);
-	if (check == CHECK_LIVE) {
-		if (limit > 0)
-			a->ops[limit - 1].seen = true;
-		return;
-	}
-	a->base = *there;
-	a->n = 0;
-}
 
 void ledger_compare(struct ledger *l, struct lf_port *reader, enum ledger_check check, bool gaps)
 {
@@ -672,11 +520,16 @@ void ledger_compare(struct ledger *l, struct lf_port *reader, enum ledger_check 
 		if (scattered && check == CHECK_LIVE)
 			continue;
 		if (scattered || check == CHECK_ADOPT) {
+			track_remember(a, a->n, gaps);
+			if (!a->vague && !scattered && !(g >= FIRST_LOOSE && g < FIRST_EXTRA))
+				track_must_have_been(a, g, &states[g]);
 			a->base = states[g];
 			a->n = 0;
 		} else {
-			aggregate_compare(a, g, &states[g], check, gaps);
+			track_compare(a, g, &states[g], check, gaps);
 		}
+		if (check == CHECK_CRASH || check == CHECK_ADOPT)
+			track_begin(a);
 	}
 }
 
@@ -699,9 +552,13 @@ void ledger_extra_set(struct ledger *l, unsigned extra, bool there, bool usable)
 		l->statements[EXTRA_PUT][extra] = l->statements[EXTRA_DELETE][extra] = NULL;
 		l->tables[FIXED_TABLES + extra] = NULL;
 	}
-	if (!there)
-		memset(&l->aggregates[FIRST_EXTRA + extra * EXTRA_KEYS], 0,
-			EXTRA_KEYS * sizeof(l->aggregates[0]));
+	for (unsigned k = 0; !there && k < EXTRA_KEYS; k++) {
+		struct track *a = &l->aggregates[FIRST_EXTRA + extra * EXTRA_KEYS + k];
+
+		memset(&a->base, 0, sizeof(a->base));
+		a->n = 0;
+		track_begin(a);
+	}
 	l->extra_there[extra] = there;
 	l->extra_usable[extra] = there && usable;
 }
@@ -713,11 +570,15 @@ struct ledger *ledger_new(struct random *random)
 	if (l == NULL)
 		abort();
 	l->random = random;
+	for (unsigned g = 0; g < AGGREGATES; g++)
+		track_begin(&l->aggregates[g]);
 	return l;
 }
 
 void ledger_free(struct ledger *l)
 {
+	for (unsigned g = 0; g < AGGREGATES; g++)
+		free(l->aggregates[g].history);
 	free(l);
 }
 
@@ -757,6 +618,11 @@ void ledger_forget_told(struct ledger *l)
 uint64_t ledger_skipped(const struct ledger *l)
 {
 	return l->skipped;
+}
+
+uint64_t ledger_unknown(const struct ledger *l)
+{
+	return l->unknown;
 }
 
 uint64_t ledger_commands(const struct ledger *l)

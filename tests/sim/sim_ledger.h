@@ -18,7 +18,7 @@ enum {
 	ACCOUNTS = 12,
 	KEYS = 9,
 	TAGS = 9,
-	LOOSE = 6, /* rows of a table without any key */
+	LOOSE = 6,  /* rows of a table without any key */
 	EXTRAS = 2, /* tables that come and go … */
 	EXTRA_KEYS = 3,
 	FIRST_KEY = ACCOUNTS,
@@ -32,7 +32,7 @@ enum ledger_check {
 	CHECK_LIVE,  /* at a pinned epoch, with commands under way */
 	CHECK_QUIET, /* everything was answered, nothing can have been lost */
 	CHECK_CRASH, /* what was not acknowledged may be lost */
-	CHECK_ADOPT  /* whatever is there (what acknowledged it did not promise more) */
+	CHECK_ADOPT /* what was acknowledged may be lost: what was once there since the last recovery */
 };
 
 struct ledger;
@@ -50,8 +50,7 @@ void ledger_reply(struct ledger *l, const struct lf_reply *reply, bool disk_bad)
 bool ledger_crowded(const struct ledger *l);
 
 /* Compare with what the port reads at its pinned epoch. gaps: commands that were not answered may have been refused. */
-void ledger_compare(
-	struct ledger *l, struct lf_port *reader, enum ledger_check check, bool gaps);
+void ledger_compare(struct ledger *l, struct lf_port *reader, enum ledger_check check, bool gaps);
 
 /* An extra table: whether it may be dropped (and is not used from now on); it is there, or not. */
 bool ledger_extra_quiet(struct ledger *l, unsigned extra);
@@ -63,6 +62,8 @@ void ledger_tell(struct ledger *l, uint64_t epoch);
 void ledger_forget_told(struct ledger *l);
 /* Commands that were refused for want of space, or the like. */
 uint64_t ledger_skipped(const struct ledger *l);
+/* … that were answered LF003. */
+uint64_t ledger_unknown(const struct ledger *l);
 uint64_t ledger_commands(const struct ledger *l);
 
 #endif

@@ -114,6 +114,19 @@ enum error_code model_apply(struct state *s, enum kind kind, int64_t number, int
 	}
 }
 
+uint64_t model_hash(const struct state *s)
+{
+	uint64_t h = s->exists;
+
+	h = (h ^ (uint64_t)s->a) * 0x9e3779b97f4a7c15u;
+	h = (h ^ (h >> 29) ^ (uint64_t)s->b) * 0x9e3779b97f4a7c15u;
+	for (unsigned i = 0; i < s->n; i++) {
+		h = (h ^ (h >> 29) ^ (uint64_t)s->rows[i].no) * 0x9e3779b97f4a7c15u;
+		h = (h ^ (h >> 29) ^ (uint64_t)s->rows[i].value) * 0x9e3779b97f4a7c15u;
+	}
+	return h;
+}
+
 bool model_equal(const struct state *a, const struct state *b)
 {
 	return a->exists == b->exists && a->a == b->a && a->b == b->b && a->n == b->n &&
@@ -126,8 +139,8 @@ void model_print(const struct state *s, char *out, size_t cap)
 		out, cap, "%s a=%" PRId64 " b=%" PRId64, s->exists ? "there" : "none", s->a, s->b);
 
 	for (unsigned i = 0; i < s->n && n + 60 < cap; i++)
-		n += (size_t)snprintf(out + n, cap - n, " %" PRId64 ":%" PRId64, s->rows[i].no,
-			s->rows[i].value);
+		n += (size_t)snprintf(
+			out + n, cap - n, " %" PRId64 ":%" PRId64, s->rows[i].no, s->rows[i].value);
 }
 
 unsigned model_note(int64_t number, char out[NOTE_MAX])

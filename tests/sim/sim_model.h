@@ -48,6 +48,7 @@ enum kind {
 
 /* Do it: ERR_OK, or the error with which it must be refused, and nothing has changed. */
 enum error_code model_apply(struct state *s, enum kind kind, int64_t number, int64_t arg);
+uint64_t model_hash(const struct state *s);
 bool model_equal(const struct state *a, const struct state *b);
 void model_add_row(struct state *s, int64_t no, int64_t value);
 void model_print(const struct state *s, char *out, size_t cap);

@@ -30,6 +30,8 @@ void schema_recovered(struct schema *s, bool adopt);
 
 /* Compare views, as they are read at the pinned epoch, with SQLite's; a few, or all. */
 void schema_compare(struct schema *s, struct lf_port *reader, bool all);
+/* Views compared; schema changes submitted. */
 uint64_t schema_compared(const struct schema *s);
+uint64_t schema_changes(const struct schema *s);
 
 #endif
