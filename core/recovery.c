@@ -40,7 +40,8 @@ static int groups_make(struct recovery *r, struct error *e)
 	return 0;
 }
 
-/* Read all of a group without unpacking. 1: sound and ended in order; 0: not, for *why; -1: no memory. */
+/* Read all of a group without unpacking. 1: sound and ended in order; 0: not, for *why; -1: no memory, or it cannot be
+ * read at all: what cannot be read now may be sound, so it is not passed over. */
 static int group_check(
 	const struct recovery *r, const struct group *g, uint64_t *epoch, struct error *why)
 {
@@ -54,7 +55,7 @@ static int group_check(
 		*epoch = b.header->epoch;
 	journal_reader_close(&reader);
 	if (status < 0)
-		return why->code == ERR_OUT_OF_MEMORY ? -1 : 0;
+		return why->code == ERR_OUT_OF_MEMORY || reader.unreadable ? -1 : 0;
 	if (!reader.closed)
 		error_set(why, ERR_IO, 0, "it does not end in order");
 	return reader.closed;

@@ -148,6 +148,12 @@ static int damage(
 	return error_set(e, ERR_IO, 0, "%s: damaged at offset %" PRIu64 ": %s", name, offset, what);
 }
 
+static int unreadable(struct journal_reader *r, int status, struct error *e)
+{
+	r->unreadable = true;
+	return read_failed(&r->names[r->at], status, e);
+}
+
 static int segment_load(struct journal_reader *r, struct error *e)
 {
 	const struct segment_name *s = &r->names[r->at];
@@ -168,11 +174,11 @@ static int segment_load(struct journal_reader *r, struct error *e)
 	segment_file_name(name, s);
 	status = d->ops->open(d->impl, name, DISK_READ, &f);
 	if (status < 0)
-		return read_failed(s, status, e);
+		return unreadable(r, status, e);
 	got = d->ops->read(d->impl, f, r->data, s->bytes, 0);
 	d->ops->close(d->impl, f);
 	if (got < 0)
-		return read_failed(s, (int)got, e);
+		return unreadable(r, (int)got, e);
 	r->bytes = (uint64_t)got;
 	r->loaded = true;
 	return 0;

@@ -63,6 +63,7 @@ struct journal_reader {
 	uint64_t offset;   /* where the next block begins */
 	uint64_t sequence; /* that it must have; 0: any */
 	bool loaded, ended;
+	bool unreadable; /* the system's error, which says nothing about what is there */
 	/* Writes that were acknowledged before they were on the medium may be lost in any order when the machine
 	 * stops: where the blocks say so and this is set, what follows a block that is not whole is torn too. */
 	bool lenient;

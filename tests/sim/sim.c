@@ -223,7 +223,8 @@ static void checkpoint(struct sim *s)
 	trace("checkpoint: %s", status == 0 ? "written" : e.message);
 	if (status == 0)
 		all.checkpoints++;
-	else if (!sim_disk_dead(s->disk) && !sim_disk_failed(s->disk) && !sim_disk_was_full(s->disk))
+	else if (!sim_disk_dead(s->disk) && !sim_disk_failed(s->disk) &&
+		!sim_disk_was_full(s->disk))
 		wrong("checkpoint: %s %s", error_sqlstate(e.code), e.message);
 }
 
@@ -491,10 +492,10 @@ int main(int argc, char **argv)
 	}
 	printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " commands (%" PRIu64
 	       " refused for want of space, %" PRIu64 " unknown), %" PRIu64
-	       " schema changes, %" PRIu64 " checkpoints, %" PRIu64 " crashes, %" PRIu64 " recoveries, %" PRIu64
-	       " views equal; trace %016" PRIx64 "\n",
-		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints, all.crashes,
-		all.recoveries, all.compared, hash);
+	       " schema changes, %" PRIu64 " checkpoints, %" PRIu64 " crashes, %" PRIu64
+	       " recoveries, %" PRIu64 " views equal; trace %016" PRIx64 "\n",
+		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints,
+		all.crashes, all.recoveries, all.compared, hash);
 	/* The same seed, the same run. */
 	if (run_seed(from) != first)
 		wrong("the second run of the same seed was another");
