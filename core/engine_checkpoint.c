@@ -57,11 +57,13 @@ struct checkpoint {
 
 static int define(struct checkpoint *c, uint32_t id, const char *text)
 {
-	char *copy = strdup(text);
+	struct definition *d = &c->definitions[c->ndefinitions];
 
-	if (copy == NULL)
+	d->id = id;
+	d->text = strdup(text);
+	if (d->text == NULL)
 		return -1;
-	c->definitions[c->ndefinitions++] = (struct definition){ id, copy };
+	c->ndefinitions++;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ static int groups_make(struct recovery *r, struct error *e)
 {
 	const struct segment_list *l = &r->list;
 
+	r->ngroups = 0;
 	r->groups = calloc(l->n + 1, sizeof(*r->groups));
 	if (r->groups == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);

@@ -577,7 +577,7 @@ static void signals_unblock(const sigset_t *set)
 static int serve(struct server *server, const struct settings *s, sigset_t *signals)
 {
 	unsigned n = s->server.reactors, started = 0;
-	pthread_t *threads = calloc(n, sizeof(*threads));
+	pthread_t *threads = n == 0 ? NULL : calloc(n, sizeof(*threads));
 	char address[128];
 	int status = threads == NULL ? -1 : 0, got;
 

@@ -458,7 +458,8 @@ static bool journal_holds(const struct projector *p)
 	if (p->journal == NULL)
 		return false;
 	return journal_state(p->journal) == JOURNAL_BUSY ||
-		(journal_active(p->journal) && retire_bytes(p->retire) > 0 && command_memory_is_short(p->heap));
+		(journal_active(p->journal) && retire_bytes(p->retire) > 0 &&
+			command_memory_is_short(p->heap));
 }
 
 /* Whether commands may be taken, be it to refuse them. */

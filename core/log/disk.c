@@ -430,7 +430,8 @@ static int directory_new(struct disk *d, const char *path, struct error *e)
 		free(dir);
 		return fail(e, path, "opening the directory");
 	}
-	*d = (struct disk){ &OPS, dir };
+	d->ops = &OPS;
+	d->impl = dir;
 	return 0;
 }
 

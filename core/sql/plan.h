@@ -66,7 +66,7 @@ enum statement_kind {
 	STATEMENT_CREATE_TABLE,
 	STATEMENT_CREATE_VIEW,
 	STATEMENT_CREATE_INDEX,
-	STATEMENT_DROP,   /* tables, views or indexes */
+	STATEMENT_DROP, /* tables, views or indexes */
 	STATEMENT_CHECKPOINT,
 	STATEMENT_NOTHING /* COMMENT ON, and IF [NOT] EXISTS that had nothing to do */
 };
