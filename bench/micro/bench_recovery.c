@@ -145,7 +145,8 @@ static double latency(struct bench *b, uint64_t n, const _Atomic bool *stop)
 	if (i == 0)
 		micro_fail("bench_recovery: the checkpoint was over before a command");
 	qsort(ns, i, sizeof(*ns), by_size);
-	p99 = (double)ns[i * 99 / 100] / 1e3;
+	i = i * 99 / 100;
+	p99 = (double)ns[i] / 1e3;
 	free(ns);
 	return p99;
 }
