@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -434,10 +435,14 @@ CHANGES = (
 )
 
 
+def schema_of(connection):
+    connection.send(frame(SCHEMA, connection.request()))
+    return connection.receive().body.decode()
+
+
 def seen(connection):
     """The schema as told, and the rows of all tables and views."""
-    connection.send(frame(SCHEMA, connection.request()))
-    text = connection.receive().body.decode()
+    text = schema_of(connection)
     out = [text]
     for line in text.splitlines():
         word, name = line.split("\t")[:2]
@@ -466,6 +471,76 @@ def schema_changes(rand):
                 equal(ran(server.connect(), "SELECT m FROM v").rows("t"), [["z"]], "the view")
                 a = ran(server.connect(), "SELECT name, a FROM t")
                 equal(sorted(a.rows("ti")), [["x", 1], ["z", 3]], "the rows with %d shards" % projectors)
+
+
+STEPS = (
+    "CREATE TABLE s (id int PRIMARY KEY, c%d {type} NOT NULL)",
+    "INSERT INTO s VALUES (%d, '1')",
+    "CREATE MATERIALIZED VIEW sv AS SELECT count(*) AS c, max(id) AS g FROM s",
+    "DROP MATERIALIZED VIEW sv",
+    "DROP TABLE s",
+)
+
+
+def step(k):
+    """The k-th statement of an endless list; each generation of the table has a column of its own."""
+    generation, at = divmod(k, len(STEPS))
+    text = STEPS[at].format(type=("int", "text")[generation % 2])
+    return text % generation if "%d" in text else text
+
+
+def state_after(k):
+    """(the table's own column, its rows, whether the view is there) after k statements."""
+    generation, at = divmod(k, len(STEPS))
+    return ("c%d" % generation if at else None, [[generation]] if at > 1 else [], at == 3)
+
+
+def state_seen(c):
+    lines = [line.split("\t") for line in schema_of(c).splitlines()]
+    columns = [line[1] for line in lines if line[0] == "column" and line[1].startswith("c") and line[1] != "c"]
+    rows = ran(c, "SELECT id FROM s").rows("i") if columns else []
+    view = ["view", "sv"] in [line[:2] for line in lines]
+    if view:
+        equal(ran(c, "SELECT c, g FROM sv").rows("qi"), [[1, rows[0][0]]], "the view")
+    return (columns[0] if columns else None, rows, view)
+
+
+def steps_until_killed(rand, server, k):
+    """Runs statements from the k-th on; how many are known to have been executed then."""
+    c = server.connect()
+    stop = k + rand.randrange(25)
+    try:
+        while True:
+            if k == stop:
+                killer = threading.Timer(rand.random() * 0.01, server.process.kill)
+                killer.start()
+            a = c.run(step(k))
+            if a.kind == ERROR:
+                raise Failure("%s: %s" % (step(k), a.message))
+            k += 1
+    except (OSError, AssertionError):
+        killer.join()
+        return k
+
+
+@scenario
+def kill_among_schema_changes(rand):
+    """SIGKILL while tables come and go under one name: as many statements as were answered, or one more."""
+    with directory() as d:
+        data, k = os.path.join(d, "data"), 0
+        cycles = size(10, 3, 100)
+        for cycle in range(cycles + 1):
+            options = shape(rand)
+            with Daemon(data, **options) as server:
+                c = server.connect()
+                found = state_seen(c)
+                check(found in (state_after(k), state_after(k + 1)),
+                      "cycle %d, %r: %r after %d statements, the next being %s" % (cycle, options, found, k, step(k)))
+                k += found != state_after(k)
+                c.close()
+                if cycle < cycles:
+                    k = steps_until_killed(rand, server, k)
+        return "%d statements, %d kills" % (k, cycles)
 
 
 # --- full disks ---
