@@ -11,7 +11,7 @@
  *   --from K     the first (default 1)
  *   --seed S     this one only
  *   --verbose    print what happens
- *   --plant early|nodirsync|twice   a disk with a defect, which must be found
+ *   --plant early|nodirsync|twice   a disk with a defect: exits 0 when it is found, 1 when it is not
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -37,8 +37,10 @@ enum {
 	DEFAULT_SEEDS = 20
 };
 
-/* They have found a bug. */
-static const uint64_t KEPT[] = { 0 };
+/* They have found a bug. 4 and 616: after a power cut under durability 'os' whole writes behind lost ones were called
+ * damage. 9: so were losses of a run that was killed, when the power failed in the next one. 21: nobody was told that
+ * the next segment could not be opened. 42: the id of a table was lost and its rows were not: another got both. */
+static const uint64_t KEPT[] = { 4, 9, 21, 42, 616 };
 enum { NKEPT = sizeof(KEPT) / sizeof(KEPT[0]) };
 
 struct sim {
@@ -454,6 +456,7 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--plant") == 0) {
 			plant = value;
 			all.plant = plant_named(value);
+			wrong_is_right();
 		} else {
 			fprintf(stderr, "%s: no such flag: %s\n", argv[0], argv[i]);
 			return 2;
@@ -480,6 +483,10 @@ int main(int argc, char **argv)
 	       " views equal; trace %016" PRIx64 "\n",
 		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.crashes,
 		all.recoveries, all.compared, hash);
+	if (plant != NULL) {
+		fprintf(stderr, "the defect '%s' was not found\n", plant);
+		return 1;
+	}
 	/* The same seed, the same run. */
 	if (run_seed(from) != first)
 		wrong("the second run of the same seed was another");
