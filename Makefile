@@ -239,7 +239,7 @@ e2e: all $(E2E_BUILT) ## the end-to-end tests
 	$(Q)tests/run $(E2E)
 
 # So many take some seconds.
-SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,20)
+SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,10)
 
 test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) ## set-up, build, the tests of this variant
 	$(Q)tests/run $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" \
