@@ -242,10 +242,11 @@ e2e: all $(E2E_BUILT) ## the end-to-end tests
 	$(Q)tests/run $(E2E)
 
 # So many take some seconds.
-SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),100,20)
+SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,10)
 
 test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) ## set-up, build, the tests of this variant
-	$(Q)tests/run $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" $(UNIT) $(FUZZ) $(MICRO:%="% --smoke")
+	$(Q)tests/run $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" \
+		$(patsubst %,"$(SIM) --seeds 40 --plant %",early nodirsync twice) $(UNIT) $(FUZZ) $(MICRO:%="% --smoke")
 
 property-long: ## 10,000 random commands against the oracle, address+undefined
 	$(Q)$(MAKE) VARIANT=asan build/asan/tests/property/test_views

@@ -11,7 +11,7 @@
  *   --from K     the first (default 1)
  *   --seed S     this one only
  *   --verbose    print what happens
- *   --plant early|nodirsync|twice   a disk with a defect, which must be found
+ *   --plant early|nodirsync|twice   a disk with a defect: exits 0 when it is found, 1 when it is not
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -37,12 +37,20 @@ enum {
 	DEFAULT_SEEDS = 20
 };
 
-/* They have found a bug. */
-static const uint64_t KEPT[] = { 28, 1470 };
+/* They have found a bug. 4 and 616: after a power cut under durability 'os' whole writes behind lost ones were called
+ * damage. 9: so were losses of a run that was killed, when the power failed in the next one. 21: nobody was told that
+ * the next segment could not be opened. 42: the id of a table was lost and its rows were not: another got both.
+ * 140: a checkpoint that could not be read for a moment was passed over. */
+static const struct kept {
+	uint64_t seed;
+	bool checkpoints; /* are played too */
+} KEPT[] = { { 4, false }, { 9, false }, { 21, false }, { 42, false }, { 616, false },
+	{ 140, true } };
 enum { NKEPT = sizeof(KEPT) / sizeof(KEPT[0]) };
 
 struct sim {
 	uint64_t seed;
+	bool checkpoints; /* are written */
 	struct random random;
 	struct sim_disk *disk;
 	struct ledger *ledger;
@@ -244,7 +252,7 @@ static void round_random(struct sim *s)
 		if (!random_one_in(&s->random, 3))
 			lf_flush(s->ports[i]);
 	step_random(s);
-	if (random_one_in(&s->random, 40))
+	if (s->checkpoints && random_one_in(&s->random, 40))
 		checkpoint(s);
 	for (unsigned i = 0; i < PORTS; i++)
 		if (random_one_in(&s->random, 2))
@@ -399,9 +407,11 @@ static void life_first(struct sim *s)
 	s->check = CHECK_QUIET;
 }
 
-static uint64_t run_seed(uint64_t seed)
+static uint64_t run_seed(uint64_t seed, bool checkpoints)
 {
-	struct sim s = { .seed = seed, .random = { seed * 0x2545f4914f6cdd1du + 1 } };
+	struct sim s = { .seed = seed,
+		.checkpoints = checkpoints,
+		.random = { seed * 0x2545f4914f6cdd1du + 1 } };
 	unsigned lives = 2 + random_below(&s.random, LIVES_MAX);
 
 	trace_begin(seed, all.verbose, all.repeat);
@@ -449,7 +459,7 @@ static enum sim_plant plant_named(const char *name)
 int main(int argc, char **argv)
 {
 	uint64_t seeds = DEFAULT_SEEDS, from = 1, hash = 0, first = 0;
-	bool single = false;
+	bool single = false, checkpoints = true;
 	const char *plant = NULL;
 
 	for (int i = 1; i < argc; i++) {
@@ -457,6 +467,10 @@ int main(int argc, char **argv)
 
 		if (strcmp(argv[i], "--verbose") == 0) {
 			all.verbose = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--no-checkpoints") == 0) {
+			checkpoints = false;
 			continue;
 		}
 		if (strcmp(argv[i], "--seeds") == 0) {
@@ -470,6 +484,7 @@ int main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--plant") == 0) {
 			plant = value;
 			all.plant = plant_named(value);
+			wrong_is_right();
 		} else {
 			fprintf(stderr, "%s: no such flag: %s\n", argv[0], argv[i]);
 			return 2;
@@ -482,9 +497,9 @@ int main(int argc, char **argv)
 	signal(SIGABRT, on_signal);
 	signal(SIGALRM, on_signal);
 	for (unsigned i = 0; i < NKEPT && !single && plant == NULL; i++)
-		hash = hash * 31 + run_seed(KEPT[i]);
+		hash = hash * 31 + run_seed(KEPT[i].seed, KEPT[i].checkpoints);
 	for (uint64_t seed = from; seed < from + seeds; seed++) {
-		uint64_t h = run_seed(seed);
+		uint64_t h = run_seed(seed, checkpoints);
 
 		if (seed == from)
 			first = h;
@@ -496,8 +511,12 @@ int main(int argc, char **argv)
 	       " recoveries, %" PRIu64 " views equal; trace %016" PRIx64 "\n",
 		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints,
 		all.crashes, all.recoveries, all.compared, hash);
+	if (plant != NULL) {
+		fprintf(stderr, "the defect '%s' was not found\n", plant);
+		return 1;
+	}
 	/* The same seed, the same run. */
-	if (run_seed(from) != first)
+	if (run_seed(from, checkpoints) != first)
 		wrong("the second run of the same seed was another");
 	return 0;
 }

@@ -10,7 +10,7 @@ enum { LINE_MAX_BYTES = 1024, HISTORY = 30 };
 
 static struct {
 	uint64_t hash, seed;
-	bool verbose;
+	bool verbose, planted;
 	const char *repeat;
 	char history[HISTORY][LINE_MAX_BYTES];
 	unsigned nhistory;
@@ -63,6 +63,11 @@ uint64_t trace_hash(void)
 	return run.hash;
 }
 
+void wrong_is_right(void)
+{
+	run.planted = true;
+}
+
 void wrong(const char *fmt, ...)
 {
 	unsigned n = run.nhistory < HISTORY ? run.nhistory : HISTORY;
@@ -78,5 +83,5 @@ void wrong(const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "\nrepeat with: %s --seed %" PRIu64 " --verbose\n", run.repeat, run.seed);
 	/* Not exit(): what is still allocated is no leak. */
-	_exit(1);
+	_exit(run.planted ? 0 : 1);
 }

@@ -23,7 +23,9 @@ void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 uint64_t trace_hash(void);
 void trace_begin(uint64_t seed, bool verbose, const char *repeat);
 
-/* Tell what is wrong, the seed and the command to repeat it; ends the program. */
+/* Tell what is wrong, the seed and the command to repeat it; ends the program with 1. */
 void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* From now on it ends with 0: a defect was planted, and has to be found. */
+void wrong_is_right(void);
 
 #endif
