@@ -122,7 +122,7 @@ def all_of_it():
                      "--smoke"])
         with open(os.path.join(directory, "results.json")) as f:
             result = json.load(f)
-        equal(sorted(result["loopback"]), ["kv", "order", "vote"], "workloads")
+        equal(sorted(result["loopback"]), ["kv", "order", "order, disk", "order, os", "vote"], "workloads")
         equal(sorted(result["micro"]), ["bench_epoch", "bench_growth", "bench_projection", "bench_ring",
                                         "bench_table"], "micro-benchmarks")
         with open(os.path.join(directory, "RESULTS.md")) as f:
