@@ -468,6 +468,11 @@ static bool journal_open_for(struct projector *p)
 	p->refuse = NULL;
 	if (p->journal == NULL)
 		return true;
+	/* Another shard's, too: the process is about to end. */
+	if (atomic_load_explicit(&p->set->unwritable, memory_order_acquire)) {
+		p->refuse = &p->set->unwritable_why;
+		return true;
+	}
 	if (journal_holds(p))
 		return false;
 	switch (journal_state(p->journal)) {
