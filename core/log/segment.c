@@ -163,8 +163,8 @@ static int segment_load(struct journal_reader *r, struct error *e)
 	int64_t got;
 	int status;
 
-	if (s->bytes > r->cap) {
-		void *data = realloc(r->data, s->bytes);
+	if (r->data == NULL || s->bytes > r->cap) {
+		void *data = realloc(r->data, s->bytes > 0 ? s->bytes : 1);
 
 		if (data == NULL)
 			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -336,7 +336,8 @@ static int unpack(struct journal_reader *r, struct block *b, struct error *e)
 	const struct block_header *h = b->header;
 	size_t got;
 
-	if (h->packed_bytes > h->body_bytes || h->raw_bytes > LIMIT_PACKED_BYTES)
+	if (h->packed_bytes > h->body_bytes || h->raw_bytes == 0 ||
+		h->raw_bytes > LIMIT_PACKED_BYTES)
 		return damage(r, b->offset, "a packed block's sizes are wrong", e);
 	if (h->raw_bytes > r->plain_cap) {
 		free(r->plain);
