@@ -119,28 +119,57 @@ static void waiting_add(struct session *s)
 	s->host->waiting = s;
 }
 
+/* Not visible yet: true: the frame at the head waits for it; false: it has waited long enough. */
+static bool wait_for(struct session *s, uint64_t epoch, uint32_t timeout_ms)
+{
+	uint64_t now = clock_now_us();
+
+	if (s->wait_until_us == 0)
+		s->wait_until_us = now +
+			1000 * (uint64_t)(timeout_ms < WAIT_MS_MAX ? timeout_ms : WAIT_MS_MAX);
+	if (now >= s->wait_until_us) {
+		s->wait_until_us = 0;
+		return false;
+	}
+	lf_want_epoch(s->host->port, epoch);
+	waiting_add(s);
+	s->c->blocked = true;
+	return true;
+}
+
+bool session_fence(struct session *s, uint64_t request)
+{
+	struct error e;
+
+	/* The errors of accepted commands come before the answer. */
+	if (s->pending > 0) {
+		s->c->blocked = true;
+		return false;
+	}
+	if (s->accepted_epoch <= lf_visible(s->host->engine)) {
+		s->wait_until_us = 0;
+		(void)session_frame(s, WIRE_PONG, 0, request, 0);
+		return true;
+	}
+	if (wait_for(s, s->accepted_epoch, WAIT_MS_MAX))
+		return false;
+	error_set(&e, ERR_NOT_YET, 0, "commands acknowledged as accepted are not visible yet");
+	session_error(s, request, 0, &e);
+	return true;
+}
+
 /* Pin an epoch of at least `at_least`. 1 pinned; 0 wait; -1 not yet, and the `count` executions answered. */
 static int read_begin(struct session *s, uint64_t at_least, uint32_t timeout_ms, uint64_t request,
 	uint32_t count, uint64_t *epoch)
 {
 	struct error e;
-	uint64_t now;
 
 	if (lf_read_begin(s->host->port, at_least, epoch, &e) == 0) {
 		s->wait_until_us = 0;
 		return 1;
 	}
-	now = clock_now_us();
-	if (s->wait_until_us == 0)
-		s->wait_until_us = now +
-			1000 * (uint64_t)(timeout_ms < WAIT_MS_MAX ? timeout_ms : WAIT_MS_MAX);
-	if (now < s->wait_until_us) {
-		lf_want_epoch(s->host->port, at_least);
-		waiting_add(s);
-		s->c->blocked = true;
+	if (wait_for(s, at_least, timeout_ms))
 		return 0;
-	}
-	s->wait_until_us = 0;
 	for (uint32_t i = 0; i < count; i++)
 		session_error(s, request + i, 0, &e);
 	return -1;
@@ -245,6 +274,8 @@ void session_reply(void *arg, const struct lf_reply *reply)
 
 	if (reply->error != NULL && reply->ack == LF_ACCEPTED)
 		atomic_fetch_add(&host->server->accepted_refused, 1);
+	if (reply->ack == LF_ACCEPTED && reply->epoch > s->accepted_epoch)
+		s->accepted_epoch = reply->epoch;
 	if (!s->c->dead) {
 		if (reply->error != NULL) {
 			command_refused(s, p->request, reply);

@@ -103,17 +103,12 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_READ: return session_on_read(s, h->request, r);
 	case WIRE_PING:
 	case WIRE_INFO:
-		if (h->length != 0) {
+		if (h->length == 0 && h->type == WIRE_PING)
+			return session_fence(s, h->request);
+		if (h->length != 0)
 			session_violation(s, h->request, "a body where there is none");
-		} else if (h->type == WIRE_INFO) {
+		else
 			on_info(s, h->request);
-		} else if (s->pending > 0) {
-			/* The errors of accepted commands come before the answer. */
-			s->c->blocked = true;
-			return false;
-		} else {
-			(void)session_frame(s, WIRE_PONG, 0, h->request, 0);
-		}
 		return true;
 	case WIRE_SCHEMA: session_on_schema(s, h->request, r); return true;
 	default: session_violation(s, h->request, "unknown type of frame"); return true;

@@ -33,7 +33,8 @@ struct session {
 	struct connection *c;
 	struct slot *slots;
 	uint32_t nslots, open;
-	uint32_t pending; /* requests the engine has */
+	uint32_t pending;        /* requests the engine has */
+	uint64_t accepted_epoch; /* the newest of commands acknowledged as accepted */
 	bool greeted;
 	uint32_t batch_done;    /* executions of the frame at the head already submitted */
 	struct statement *text; /* of the QUERY at the head, while a queue is full; else NULL */
@@ -100,6 +101,8 @@ void session_on_schema(struct session *s, uint64_t request, struct wire_reader *
 void session_reads_run(struct session *s);
 /* The frames EXECUTE, EXECUTE_BATCH, READ and QUERY. False: try the same frame again later. */
 bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch);
+/* PING: answered once all before it is done and visible. False: it waits. */
+bool session_fence(struct session *s, uint64_t request);
 bool session_on_read(struct session *s, uint64_t request, struct wire_reader *r);
 bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r);
 
