@@ -2,8 +2,9 @@
  * engine_recover.c: what earlier runs left in the data directory comes back; then a new run begins.
  *
  * Happy path: the schema of the checkpoint, then the schema journals of all runs behind its epoch are replayed in order,
- * views by name only; then the rows in the same order, each shard by a thread of its own; then the views are computed. A row of a table that was dropped later is passed
- * over: ids are never used twice. The new run's epochs begin well behind any that may have been told.
+ * views by name only; then the rows in the same order, each shard by a thread of its own; then the views are computed. A
+ * row of a table that was dropped later is passed over: ids are never used twice. The new run's epochs begin well behind
+ * any that may have been told.
  *
  * Where the number of shards has not changed, a shard reads what its predecessor wrote. Else every shard reads
  * everything and takes what is its own.

@@ -146,7 +146,10 @@ static int directory_create(void *impl, const char *name, uint64_t bytes, enum d
 	ASSERT((size_t)snprintf(temporary, sizeof(temporary), "%s" TEMPORARY, name) <
 		sizeof(temporary));
 	status = make(d, temporary, bytes, mode);
-	if (status == 0 && renameat2(d->fd, temporary, d->fd, name, RENAME_NOREPLACE) != 0)
+	/* Nobody else makes files here: the directory is locked. */
+	if (status == 0 && faccessat(d->fd, name, F_OK, 0) == 0)
+		status = -EEXIST;
+	if (status == 0 && renameat(d->fd, temporary, d->fd, name) != 0)
 		status = -errno;
 	if (status != 0) {
 		(void)unlinkat(d->fd, temporary, 0);

@@ -206,6 +206,8 @@ class Mounted:
         fd = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.ioctl(fd, FS_IOC_SHUTDOWN, struct.pack("<I", SHUTDOWN_NOLOGFLUSH))
+        except OSError as e:
+            raise Mounted.Unavailable("shutdown of a file system: %s" % e.strerror) from None
         finally:
             os.close(fd)
 
