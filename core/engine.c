@@ -13,6 +13,7 @@
 #include "core/base/assert.h"
 #include "core/base/clock.h"
 #include "core/base/limits.h"
+#include "core/base/log.h"
 
 enum {
 	PARK_US = 100000, /* a parked projector looks after reclamation so often */
@@ -197,16 +198,15 @@ static int set_open(struct lf_engine *engine, struct error *e)
 	return 0;
 }
 
-int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct error *e)
+static int engine_open(
+	struct lf_engine **out, const struct lf_options *o, bool salvaging, struct error *e)
 {
-	struct lf_engine *engine;
+	struct lf_engine *engine = calloc(1, sizeof(*engine));
 
-	if (options_check(o, e) != 0)
-		return -1;
-	engine = calloc(1, sizeof(*engine));
 	if (engine == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	engine->options = *o;
+	engine->salvaging = salvaging;
 	engine->ddl_jobs.tail = &engine->ddl_jobs.head;
 	pthread_mutex_init(&engine->catalog_lock, NULL);
 	pthread_mutex_init(&engine->ports_lock, NULL);
@@ -232,6 +232,16 @@ int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct er
 	engine->opened = true;
 	*out = engine;
 	return 0;
+}
+
+int lf_engine_open(struct lf_engine **out, const struct lf_options *o, struct error *e)
+{
+	int status = options_check(o, e) != 0 ? -1 : engine_open(out, o, false, e);
+
+	if (status == 0 || !o->salvage || e->code != ERR_IO)
+		return status;
+	log_warn("salvage: %s", e->message);
+	return engine_open(out, o, true, e);
 }
 
 static void relations_free(struct lf_engine *engine)

@@ -53,6 +53,9 @@ struct lf_options {
 	struct disk
 		*disk; /* instead of a directory, for tests (core/log/disk.h); stays the caller's */
 	enum lf_durability durability;
+	/* Where what is there is damaged: recover what is sound, with a line in the log for all that is dropped. What there
+	 * was is kept, under names that end in ".salvaged". */
+	bool salvage;
 	uint64_t segment_bytes; /* of the journal; a multiple of 4096 */
 	/* A checkpoint is written by a thread of its own after so many bytes of journal, or so many seconds if there was
 	 * anything; 0: not for that reason. */

@@ -386,6 +386,13 @@ static int checkpoint_write(struct lf_engine *engine, struct error *e)
 		log_info("checkpoint %" PRIu32 ": %" PRIu64 " rows at epoch %" PRIu64 " in %.1f s",
 			c.number, c.rows, c.epoch, (double)(clock_now_ns() - begin) / 1e9);
 	checkpoint_free(&c);
+	/* What was there before is damaged: it is not counted on, and left to its owner. */
+	if (engine->salvaging) {
+		memset(engine->checkpoints.whole, 0, sizeof(engine->checkpoints.whole));
+		engine->checkpoints.whole[0].number = c.number;
+		engine->checkpoints.whole[0].epoch = c.epoch;
+		return status;
+	}
 	if (status == 0) {
 		struct checkpoints *all = &engine->checkpoints;
 
@@ -413,6 +420,14 @@ int lf_checkpoint(struct lf_engine *engine, struct error *e)
 	pthread_mutex_lock(&engine->checkpoints.lock);
 	status = checkpoint_write(engine, e);
 	pthread_mutex_unlock(&engine->checkpoints.lock);
+	return status;
+}
+
+int engine_checkpoint_salvaged(struct lf_engine *engine, struct error *e)
+{
+	int status = checkpoint_write(engine, e);
+
+	engine->salvaging = false;
 	return status;
 }
 

@@ -70,6 +70,7 @@ struct lf_engine {
 	struct journal **journals;      /* by shard, the projectors' */
 	bool recovering;                /* views are in the catalog only */
 	bool recovered;                 /* there was something in the data directory */
+	bool salvaging;                 /* it is damaged, and what is sound is wanted */
 	uint64_t recovered_rows;
 
 	struct checkpoints {
@@ -167,6 +168,8 @@ int engine_ddl_views(struct lf_engine *engine, struct error *e);
 
 /* Open the data directory, recover, and begin a new run. Before threads. */
 int engine_recover(struct lf_engine *engine, struct error *e);
+/* Write the first checkpoint after damage: earlier files are not touched. Before threads. */
+int engine_checkpoint_salvaged(struct lf_engine *engine, struct error *e);
 /* The thread that writes checkpoints when they are due. */
 int engine_checkpoints_start(struct lf_engine *engine, struct error *e);
 void engine_checkpoints_stop(struct lf_engine *engine);

@@ -11,10 +11,14 @@
  *
  * On any error nothing in the directory has been changed. Torn tails are cut off, and segments never used removed, only
  * after everything was read.
+ *
+ * With salvage every reader drops what it cannot use, and counts it; afterwards all that was there is set aside under
+ * other names, and a checkpoint of what was recovered takes its place.
  */
 #include "core/recovery.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +30,8 @@ enum {
 	PROGRESS_ROWS = 1 << 22, /* a line in the log so often */
 	SCHEMA_SEGMENT_BYTES = KIB(256)
 };
+
+#define SALVAGED_SUFFIX ".salvaged"
 
 struct shard_restore {
 	struct recovery *r;
@@ -45,18 +51,30 @@ static void reader_open(
 	journal_reader_open(reader, r->engine->disk, g->names, g->n);
 	reader->lenient = g->names->kind == SEGMENT_JOURNAL && g->names->run == r->last_run;
 	reader->followed = g->names->kind == SEGMENT_JOURNAL && !reader->lenient;
+	reader->salvage = r->engine->salvaging;
 }
 
 /* What is to be cut off later. */
-static void group_ended(struct group *g, struct journal_reader *reader)
+static void group_ended(struct recovery *r, struct group *g, struct journal_reader *reader)
 {
 	journal_reader_close(reader);
 	g->end = *reader;
+	__atomic_fetch_add(&r->dropped, reader->dropped, __ATOMIC_RELAXED);
+}
+
+/* Whether what cannot be used, as e says, may be dropped. */
+static bool may_drop(struct journal_reader *reader, const struct block *b, const struct error *e)
+{
+	if (!reader->salvage || e->code == ERR_OUT_OF_MEMORY)
+		return false;
+	journal_reader_drop(reader, b->segment, e->message);
+	return true;
 }
 
 /* --- the schema --- */
 
-static int schema_block(struct recovery *r, const struct block *b, struct error *e)
+static int schema_block(
+	struct recovery *r, struct journal_reader *reader, const struct block *b, struct error *e)
 {
 	struct entry entry;
 	uint64_t at = 0;
@@ -67,15 +85,17 @@ static int schema_block(struct recovery *r, const struct block *b, struct error 
 			catalog_set_coming_id(r->engine->catalog, entry.relation);
 		else if (entry.kind == ENTRY_SCHEMA &&
 			engine_ddl_replay(r->engine, (const char *)entry.data, entry.bytes,
-				entry.relation, e) != 0)
+				entry.relation, e) != 0 &&
+			!may_drop(reader, b, e))
 			return -1;
-	return status;
+	return status < 0 && may_drop(reader, b, e) ? 0 : status;
 }
 
 /* A checkpoint counts whole, a journal from behind its epoch on. */
 static bool block_counts(const struct recovery *r, const struct group *g, const struct block *b)
 {
-	return g->names->kind == SEGMENT_CHECKPOINT || b->header->epoch > r->base;
+	return g->names->kind == SEGMENT_CHECKPOINT ||
+		b->header->epoch > (g->names->shard == SCHEMA_SHARD ? r->schema_base : r->base);
 }
 
 static int schema_group_restore(
@@ -89,12 +109,12 @@ static int schema_group_restore(
 	while ((status = journal_reader_next(&reader, &b, e)) > 0) {
 		if (b.header->epoch > *last_epoch)
 			*last_epoch = b.header->epoch;
-		if (block_counts(r, g, &b) && schema_block(r, &b, e) != 0) {
+		if (block_counts(r, g, &b) && schema_block(r, &reader, &b, e) != 0) {
 			status = -1;
 			break;
 		}
 	}
-	group_ended(g, &reader);
+	group_ended(r, g, &reader);
 	return status;
 }
 
@@ -153,7 +173,8 @@ static bool is_own(
 	return shard_of(value_hash(&v), r->engine->set.shards) == shard;
 }
 
-static int block_restore(struct shard_restore *x, const struct block *b)
+static int block_restore(
+	struct shard_restore *x, struct journal_reader *reader, const struct block *b)
 {
 	struct recovery *r = x->r;
 	struct projector *p = r->engine->set.projectors[x->shard];
@@ -167,8 +188,11 @@ static int block_restore(struct shard_restore *x, const struct block *b)
 
 		if (t == NULL || entry.kind == ENTRY_SCHEMA)
 			continue;
-		if (row_validate(&t->layout, entry.data, entry.bytes, &x->error) != 0)
-			return -1;
+		if (row_validate(&t->layout, entry.data, entry.bytes, &x->error) != 0) {
+			if (!may_drop(reader, b, &x->error))
+				return -1;
+			continue;
+		}
 		if (!is_own(r, t, entry.data, x->shard))
 			continue;
 		parts = t->user;
@@ -179,7 +203,7 @@ static int block_restore(struct shard_restore *x, const struct block *b)
 			log_info("recovery: shard %u: %" PRIu64 " changes of rows so far", x->shard,
 				x->rows);
 	}
-	return status;
+	return status < 0 && may_drop(reader, b, &x->error) ? 0 : status;
 }
 
 static int group_restore(struct shard_restore *x, struct group *g)
@@ -192,11 +216,12 @@ static int group_restore(struct shard_restore *x, struct group *g)
 	int status;
 
 	reader_open(r, g, &reader);
+	reader.quiet = x->shard != 0; /* every shard reads the same */
 	projector_restore_begin(p);
 	while ((status = journal_reader_next(&reader, &b, &x->error)) > 0) {
 		if (b.header->epoch > x->last_epoch)
 			x->last_epoch = b.header->epoch;
-		if (block_counts(r, g, &b) && block_restore(x, &b) != 0) {
+		if (block_counts(r, g, &b) && block_restore(x, &reader, &b) != 0) {
 			status = -1;
 			break;
 		}
@@ -208,7 +233,7 @@ static int group_restore(struct shard_restore *x, struct group *g)
 	projector_restore_end(p);
 	/* One of the readers notes where it ends. */
 	if (r->same || x->shard == 0)
-		group_ended(g, &reader);
+		group_ended(r, g, &reader);
 	else
 		journal_reader_close(&reader);
 	return status;
@@ -342,6 +367,25 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 	return segment_cut(d, &g->names[last], end->used_offset, sync, e);
 }
 
+/* After salvage: what there was, under other names. */
+static int set_aside(const struct recovery *r, struct error *e)
+{
+	const struct disk *d = r->engine->disk;
+
+	for (unsigned i = 0; i < r->list.n; i++) {
+		char name[SEGMENT_NAME_BYTES], to[SEGMENT_NAME_BYTES + sizeof(SALVAGED_SUFFIX)];
+		int status;
+
+		segment_file_name(name, &r->list.at[i]);
+		(void)snprintf(to, sizeof(to), "%s" SALVAGED_SUFFIX, name);
+		status = d->ops->rename(d->impl, name, to);
+		if (status < 0)
+			return error_set(
+				e, ERR_IO, 0, "%s: renaming it: %s", name, strerror(-status));
+	}
+	return 0;
+}
+
 static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoch, struct error *e)
 {
 	unsigned n = engine->set.shards;
@@ -394,7 +438,7 @@ static int recover(struct recovery *r, struct error *e)
 	engine->recovering = false;
 	engine->recovered = catalog_count(engine->catalog) > 0;
 	if (r->ngroups > 0) {
-		uint64_t first = last_epoch + RESTART_EPOCHS;
+		uint64_t first = last_epoch + (engine->salvaging ? SALVAGE_EPOCHS : RESTART_EPOCHS);
 
 		if (first < epoch_current(engine->set.epochs))
 			first = epoch_current(engine->set.epochs);
@@ -407,10 +451,18 @@ static int recover(struct recovery *r, struct error *e)
 			 " from %u segments",
 			engine->recovered_rows, last_epoch, r->list.n);
 	}
-	for (unsigned i = 0; i < r->ngroups; i++)
+	for (unsigned i = 0; !engine->salvaging && i < r->ngroups; i++)
 		if (group_tidy(r, &r->groups[i], e) != 0)
 			return -1;
-	return run_begin(engine, r->last_run + 1, epoch_current(engine->set.epochs), e);
+	if (run_begin(engine, r->last_run + 1, epoch_current(engine->set.epochs), e) != 0)
+		return -1;
+	if (!engine->salvaging)
+		return 0;
+	log_warn("salvage: %" PRIu64
+		 " parts dropped or missing; the files as they were end in \"" SALVAGED_SUFFIX
+		 "\" now",
+		r->dropped);
+	return engine_checkpoint_salvaged(engine, e) != 0 ? -1 : set_aside(r, e);
 }
 
 int engine_recover(struct lf_engine *engine, struct error *e)

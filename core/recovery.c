@@ -4,6 +4,10 @@
  * A checkpoint's schema is written last, so where that does not end in order the checkpoint was never finished: it is
  * passed over without a word. Damage in a finished one is warned of, and the one before is taken, whose journals are
  * there still.
+ *
+ * With salvage nothing is refused. Where no checkpoint is whole, what is sound of all of them is taken, the older ones
+ * first, and then all of the journals: what a later checkpoint had of a row comes again, if it is not lost, from the
+ * journal. The schema is that of the newest one that has it whole.
  */
 #include "core/recovery.h"
 
@@ -88,6 +92,31 @@ static int checkpoint_check(
 	return status;
 }
 
+/* With salvage, when no checkpoint is whole. */
+static int checkpoints_salvage(struct recovery *r, struct error *e)
+{
+	bool schema = false;
+
+	for (unsigned i = r->ngroups; i-- > 0;) {
+		struct group *g = &r->groups[i];
+		uint64_t epoch = 0;
+		int status = 0;
+
+		if (g->names->kind == SEGMENT_JOURNAL)
+			break;
+		g->used = g->names->shard != SCHEMA_SHARD;
+		if (g->used || schema)
+			continue;
+		status = group_check(r, g, &epoch, e);
+		if (status < 0 && e->code == ERR_OUT_OF_MEMORY)
+			return -1;
+		g->used = schema = status > 0;
+		if (schema)
+			r->schema_base = epoch;
+	}
+	return 0;
+}
+
 static int checkpoint_choose(struct recovery *r, struct error *e)
 {
 	struct checkpoints *c = &r->engine->checkpoints;
@@ -103,7 +132,7 @@ static int checkpoint_choose(struct recovery *r, struct error *e)
 			r->groups[begin - 1].names->run == r->groups[end - 1].names->run)
 			begin--;
 		status = checkpoint_check(r, begin, end, &epoch, e);
-		if (status < 0)
+		if (status < 0 && (!r->engine->salvaging || e->code == ERR_OUT_OF_MEMORY))
 			return -1;
 		for (unsigned i = begin; status > 0 && found == 0 && i < end; i++)
 			r->groups[i].used = true;
@@ -113,16 +142,18 @@ static int checkpoint_choose(struct recovery *r, struct error *e)
 		}
 		end = begin;
 	}
-	r->base = c->whole[0].epoch;
+	r->base = r->schema_base = c->whole[0].epoch;
 	/* A run after a checkpoint is never the first, even where no journal is left: journals_check() relies on it. */
 	if (r->last_run == 0)
 		r->last_run = c->last;
-	return 0;
+	return found == 0 && r->engine->salvaging ? checkpoints_salvage(r, e) : 0;
 }
 
 /* A journal may lack its beginning only where the checkpoint has what it had. */
 static int journals_check(const struct recovery *r, struct error *e)
 {
+	if (r->base == 0 && r->ngroups > 0 && r->groups[0].names->kind == SEGMENT_CHECKPOINT)
+		return error_set(e, ERR_IO, 0, "no checkpoint is whole, and there is no journal");
 	for (unsigned i = 0; i < r->ngroups; i++) {
 		const struct segment_name *s = r->groups[i].names;
 		char name[SEGMENT_NAME_BYTES];
@@ -161,12 +192,38 @@ static int shards_compare(struct recovery *r, struct error *e)
 	return 0;
 }
 
+/* The same, said only. */
+static void journals_salvage(struct recovery *r)
+{
+	for (unsigned i = 0; i < r->ngroups; i++) {
+		struct group *g = &r->groups[i];
+		struct journal_reader reader;
+		struct segment_header h;
+		struct error ignored;
+
+		if (g->names->kind != SEGMENT_JOURNAL || g->names->number == 1)
+			continue;
+		if (r->base > 0 &&
+			(segment_header_read(r->engine->disk, g->names, &h, &ignored) <= 0 ||
+				h.first_epoch <= r->base))
+			continue;
+		journal_reader_open(&reader, r->engine->disk, g->names, g->n);
+		journal_reader_drop(
+			&reader, g->names, "missing: what the journal had before this segment");
+		r->dropped++;
+	}
+}
+
 int recovery_survey(struct recovery *r, struct error *e)
 {
 	if (segment_list_read(&r->list, r->engine->disk, e) != 0 || groups_make(r, e) != 0 ||
-		checkpoint_choose(r, e) != 0 || journals_check(r, e) != 0)
+		checkpoint_choose(r, e) != 0)
 		return -1;
-	return shards_compare(r, e);
+	if (r->engine->salvaging) {
+		journals_salvage(r);
+		return 0;
+	}
+	return journals_check(r, e) != 0 ? -1 : shards_compare(r, e);
 }
 
 void recovery_free(struct recovery *r)

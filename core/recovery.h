@@ -11,7 +11,7 @@
 struct group {
 	const struct segment_name *names;
 	unsigned n;
-	bool used;                 /* a journal, or of the checkpoint that is taken */
+	bool used;                 /* a journal, or of a checkpoint that is taken */
 	struct journal_reader end; /* as it was after the last block; its data are gone */
 };
 
@@ -22,7 +22,10 @@ struct recovery {
 	unsigned ngroups;
 	uint32_t last_run;
 	uint64_t base; /* epoch of the checkpoint that is taken; 0: none */
-	bool same;     /* all that counts was written by as many shards as there are now */
+	uint64_t
+		schema_base; /* the same, but with salvage of one whose schema is whole while its rows need not be */
+	uint64_t dropped; /* with salvage: things that were, atomic */
+	bool same;        /* all that counts was written by as many shards as there are now */
 	struct relation **tables; /* by id */
 	unsigned ntables;
 };

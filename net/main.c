@@ -62,6 +62,8 @@ static const char USAGE[] =
 	"                         without it everything is in memory only\n"
 	"  --durability LEVEL     what acknowledged commands survive: disk (default; power loss), os (the end of the\n"
 	"                         process only), memory (nothing; the same as no --data)\n"
+	"  --salvage              where the data directory is damaged: recover what is sound, say what is dropped, and keep\n"
+	"                         the damaged files under other names\n"
 	"  --segment-size SIZE    of the journal's files (default 64M)\n"
 	"  --checkpoint-size SIZE a checkpoint is written after so much journal (default 1G; 0: not for that)\n"
 	"  --checkpoint-interval S  … or after so many seconds with changes (default 300; 0: not for that)\n"
@@ -94,6 +96,7 @@ enum {
 	FLAG_SCHEMA = 256,
 	FLAG_DATA,
 	FLAG_DURABILITY,
+	FLAG_SALVAGE,
 	FLAG_SEGMENT,
 	FLAG_CHECKPOINT_SIZE,
 	FLAG_CHECKPOINT_INTERVAL,
@@ -120,6 +123,7 @@ static const struct option FLAGS[] = {
 	{ "schema", required_argument, NULL, FLAG_SCHEMA },
 	{ "data", required_argument, NULL, FLAG_DATA },
 	{ "durability", required_argument, NULL, FLAG_DURABILITY },
+	{ "salvage", no_argument, NULL, FLAG_SALVAGE },
 	{ "segment-size", required_argument, NULL, FLAG_SEGMENT },
 	{ "checkpoint-size", required_argument, NULL, FLAG_CHECKPOINT_SIZE },
 	{ "checkpoint-interval", required_argument, NULL, FLAG_CHECKPOINT_INTERVAL },
@@ -190,6 +194,7 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_SCHEMA: s->schema = value; break;
 	case FLAG_DATA: s->engine.data = value; break;
 	case FLAG_DURABILITY: s->durability = value; break;
+	case FLAG_SALVAGE: s->engine.salvage = true; break;
 	case FLAG_SEGMENT:
 		s->engine.segment_bytes = parse_size("segment-size", value, LIMIT_SEGMENT_BYTES_MIN,
 						  LIMIT_SEGMENT_BYTES_MAX) &

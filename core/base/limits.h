@@ -69,6 +69,7 @@
 #define JOURNAL_EPOCHS_SILENT (1u << 20) /* epochs without a block, at most */
 #define RESTART_EPOCHS \
 	(2 * JOURNAL_EPOCHS_SILENT) /* a run's first epoch after the last that is on disk */
+#define SALVAGE_EPOCHS (1ull << 40) /* … after damage, which may have taken later ones */
 
 /* Connections */
 #define LIMIT_FRAME_BYTES (MIB(16) + KIB(64)) /* a frame: the largest row, its envelope; 08P01 */

@@ -230,6 +230,13 @@ static int directory_remove(void *impl, const char *name)
 	return unlinkat(d->fd, name, 0) != 0 ? -errno : sync_directory(d);
 }
 
+static int directory_rename(void *impl, const char *name, const char *to)
+{
+	const struct directory *d = impl;
+
+	return renameat(d->fd, name, d->fd, to) != 0 ? -errno : sync_directory(d);
+}
+
 /* --- queues --- */
 
 static int queue_new(void *impl, struct disk_queue **out)
@@ -389,6 +396,7 @@ static const struct disk_ops OPS = {
 	.read = directory_read,
 	.truncate = directory_truncate,
 	.remove = directory_remove,
+	.rename = directory_rename,
 	.queue_new = queue_new,
 	.queue_free = queue_free,
 	.write = queue_write,

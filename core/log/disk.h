@@ -35,6 +35,8 @@ struct disk_ops {
 	/* Both are on the medium afterwards. */
 	int (*truncate)(void *disk, const char *name, uint64_t bytes);
 	int (*remove)(void *disk, const char *name);
+	/* The new name is on the medium afterwards; a file that had it is gone. */
+	int (*rename)(void *disk, const char *name, const char *to);
 
 	int (*queue_new)(void *disk, struct disk_queue **out);
 	/* No write may be under way. */

@@ -14,6 +14,7 @@
 #include "core/base/assert.h"
 #include "core/base/crc32c.h"
 #include "core/base/limits.h"
+#include "core/base/log.h"
 #include "core/store/row.h"
 
 static const char *suffix_of(enum segment_kind kind)
@@ -145,13 +146,26 @@ static int damage(
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_file_name(name, s);
-	return error_set(e, ERR_IO, 0, "%s: damaged at offset %" PRIu64 ": %s", name, offset, what);
+	return error_set(e, ERR_IO, 0,
+		"%s: damaged at offset %" PRIu64 ", behind epoch %" PRIu64 ": %s", name, offset,
+		r->epoch, what);
 }
 
 static int unreadable(struct journal_reader *r, int status, struct error *e)
 {
 	r->unreadable = true;
 	return read_failed(&r->names[r->at], status, e);
+}
+
+/* What can be read of a file, block by block; zeros for the rest. */
+static int64_t read_soundly(
+	const struct disk *d, struct disk_file *f, unsigned char *data, uint64_t bytes)
+{
+	memset(data, 0, bytes);
+	for (uint64_t at = 0; at < bytes; at += DISK_BLOCK)
+		(void)d->ops->read(d->impl, f, data + at,
+			bytes - at < DISK_BLOCK ? bytes - at : DISK_BLOCK, at);
+	return (int64_t)bytes;
 }
 
 static int segment_load(struct journal_reader *r, struct error *e)
@@ -176,6 +190,8 @@ static int segment_load(struct journal_reader *r, struct error *e)
 	if (status < 0)
 		return unreadable(r, status, e);
 	got = d->ops->read(d->impl, f, r->data, s->bytes, 0);
+	if (got < 0 && r->salvage)
+		got = read_soundly(d, f, r->data, s->bytes);
 	d->ops->close(d->impl, f);
 	if (got < 0)
 		return unreadable(r, (int)got, e);
@@ -192,6 +208,13 @@ static bool header_is_sound(const struct segment_header *h, enum segment_kind ki
 	copy.crc = 0;
 	return memcmp(h->magic, magic, sizeof(h->magic)) == 0 &&
 		crc32c(0, &copy, sizeof(copy)) == h->crc;
+}
+
+static int version_differs(const struct segment_header *h, struct error *e)
+{
+	return error_set(e, ERR_OBJECT_STATE, 0,
+		"the journal's format is version %u; this program knows version %u", h->version,
+		(unsigned)JOURNAL_VERSION);
 }
 
 int segment_header_read(const struct disk *d, const struct segment_name *s,
@@ -298,6 +321,69 @@ static int tail(struct journal_reader *r, struct error *e)
 	return damage(r, r->offset, "a block is not whole, and later ones were written", e);
 }
 
+/* --- salvage --- */
+
+void journal_reader_drop(struct journal_reader *r, const struct segment_name *s, const char *what)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	r->dropped++;
+	if (r->quiet)
+		return;
+	segment_file_name(name, s);
+	log_warn("salvage: %s: %s", name, what);
+}
+
+/* Enter names[at], whatever its header is like. */
+static int salvage_enter(struct journal_reader *r, struct error *e)
+{
+	const struct segment_name *s = &r->names[r->at];
+	const struct segment_header *h;
+
+	if (segment_load(r, e) != 0)
+		return -1;
+	r->offset = 0;
+	h = (const void *)r->data;
+	if (r->bytes < SEGMENT_HEADER_BYTES || !header_is_sound(h, s->kind))
+		return 0;
+	if (h->version != JOURNAL_VERSION)
+		return version_differs(h, e);
+	r->offset = SEGMENT_HEADER_BYTES;
+	return 0;
+}
+
+/* Go to the next whole block that was not read yet in this segment, or to the segment's end. */
+static void salvage_seek(struct journal_reader *r)
+{
+	const struct segment_name *s = &r->names[r->at];
+	const struct block_header *h = NULL;
+	uint64_t at = (r->offset + 7) / 8 * 8;
+	char what[160];
+
+	for (; at < r->bytes; at += 8) {
+		h = block_at(r, at);
+		if (h != NULL && h->sequence >= r->sequence)
+			break;
+	}
+	if (at > r->bytes)
+		at = r->bytes;
+	if (at > r->offset && !all_zero(r->data + r->offset, at - r->offset)) {
+		(void)snprintf(what, sizeof(what),
+			"dropped: offsets %" PRIu64 " to %" PRIu64 ", in which no block is whole",
+			r->offset, at);
+		journal_reader_drop(r, s, what);
+	}
+	r->offset = at;
+	if (at < r->bytes && r->sequence != 0 && h->sequence > r->sequence) {
+		(void)snprintf(what, sizeof(what),
+			"missing: blocks %" PRIu64 " to %" PRIu64 ", before offset %" PRIu64,
+			r->sequence, h->sequence - 1, at);
+		journal_reader_drop(r, s, what);
+	}
+	if (at < r->bytes)
+		r->sequence = h->sequence;
+}
+
 /* Enter names[at]: check its header and find the first block. 1; 0: it is not used, or its first write is torn. */
 static int segment_enter(struct journal_reader *r, struct error *e)
 {
@@ -313,9 +399,7 @@ static int segment_enter(struct journal_reader *r, struct error *e)
 	if (!header_is_sound(h, s->kind))
 		return 0;
 	if (h->version != JOURNAL_VERSION)
-		return error_set(e, ERR_OBJECT_STATE, 0,
-			"the journal's format is version %u; this program knows version %u",
-			h->version, (unsigned)JOURNAL_VERSION);
+		return version_differs(h, e);
 	if (h->run != s->run || h->shard != s->shard || h->number != s->number)
 		return damage(r, 0, "the header is another segment's", e);
 	if (r->sequence != 0 && h->sequence != r->sequence) {
@@ -355,55 +439,82 @@ static int unpack(struct journal_reader *r, struct block *b, struct error *e)
 	return 0;
 }
 
+/* The block at the offset, or the way on. 1: it is there; 0: look again, or it has ended; -1. */
+static int block_find(struct journal_reader *r, const struct block_header **out, struct error *e)
+{
+	const struct block_header *h;
+
+	if (r->offset >= r->bytes) {
+		r->at++;
+		r->loaded = false;
+		return 0;
+	}
+	h = block_at(r, r->offset);
+	if (r->salvage && (h == NULL || h->sequence != r->sequence)) {
+		salvage_seek(r);
+		return 0;
+	}
+	if (h == NULL && r->at + 1 < r->n && all_zero(r->data + r->offset, r->bytes - r->offset)) {
+		/* Not filled to its end; the next one's header tells whether blocks are missing. */
+		r->at++;
+		r->loaded = false;
+		return 0;
+	}
+	if (h == NULL)
+		return tail(r, e);
+	if (h->sequence != r->sequence)
+		return damage(r, r->offset, "a block is missing before this one", e);
+	*out = h;
+	return 1;
+}
+
+/* Go behind a block. */
+static void block_pass(struct journal_reader *r, const struct block_header *h)
+{
+	r->sequence++;
+	r->epoch = h->epoch;
+	r->offset += sizeof(*h) + h->body_bytes;
+	if (h->flags & BLOCK_LAST_OF_WRITE)
+		r->offset = (r->offset + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
+	r->written |= (h->flags & BLOCK_WRITTEN) != 0;
+	r->used_at = r->at;
+	r->used_offset = r->offset;
+	if (h->flags & BLOCK_END)
+		r->ended = r->closed = true;
+}
+
 int journal_reader_next(struct journal_reader *r, struct block *out, struct error *e)
 {
-	while (!r->ended) {
-		const struct block_header *h;
+	while (!r->ended && r->at < r->n) {
+		const struct block_header *h = NULL;
+		int status = 1;
 
-		if (r->at == r->n) {
-			r->ended = true;
-			break;
-		}
-		if (!r->loaded) {
-			int status = segment_enter(r, e);
-
-			if (status < 0)
+		if (!r->loaded && r->salvage) {
+			if (salvage_enter(r, e) != 0)
 				return -1;
-			if (status == 0)
-				return r->ended ? 0 : tail(r, e);
+		} else if (!r->loaded) {
+			status = segment_enter(r, e);
 		}
-		if (r->offset >= r->bytes) {
-			r->at++;
-			r->loaded = false;
-			continue;
-		}
-		h = block_at(r, r->offset);
-		if (h == NULL && all_zero(r->data + r->offset, r->bytes - r->offset) &&
-			r->at + 1 < r->n) {
-			/* Not filled to its end; the next one's header tells whether blocks are missing. */
-			r->at++;
-			r->loaded = false;
-			continue;
-		}
-		if (h == NULL)
+		if (status == 0 && !r->ended)
 			return tail(r, e);
-		if (h->sequence != r->sequence)
-			return damage(r, r->offset, "a block is missing before this one", e);
+		if (status > 0)
+			status = block_find(r, &h, e);
+		if (status < 0)
+			return -1;
+		if (status == 0)
+			continue;
 		*out = (struct block){ h, (const unsigned char *)(h + 1), h->body_bytes, r->offset,
 			&r->names[r->at] };
-		if ((h->flags & BLOCK_PACKED) && !r->packed && unpack(r, out, e) != 0)
-			return -1;
-		r->sequence++;
-		r->offset += sizeof(*h) + h->body_bytes;
-		if (h->flags & BLOCK_LAST_OF_WRITE)
-			r->offset = (r->offset + DISK_BLOCK - 1) / DISK_BLOCK * DISK_BLOCK;
-		r->written |= (h->flags & BLOCK_WRITTEN) != 0;
-		r->used_at = r->at;
-		r->used_offset = r->offset;
-		if (h->flags & BLOCK_END)
-			r->ended = r->closed = true;
+		block_pass(r, h);
+		if ((h->flags & BLOCK_PACKED) && !r->packed && unpack(r, out, e) != 0) {
+			if (!r->salvage || e->code == ERR_OUT_OF_MEMORY)
+				return -1;
+			journal_reader_drop(r, out->segment, e->message);
+			continue;
+		}
 		return 1;
 	}
+	r->ended = true;
 	return 0;
 }
 

@@ -62,12 +62,16 @@ struct journal_reader {
 	uint64_t plain_cap;
 	uint64_t offset;   /* where the next block begins */
 	uint64_t sequence; /* that it must have; 0: any */
+	uint64_t epoch;    /* of the block before it; 0: none */
 	bool loaded, ended;
 	bool unreadable; /* the system's error, which says nothing about what is there */
 	/* Writes that were acknowledged before they were on the medium may be lost in any order when the machine
 	 * stops: where the blocks say so and this is set, what follows a block that is not whole is torn too. */
 	bool lenient;
 	bool packed; /* packed bodies are given as they are */
+	/* What is damaged or missing is dropped, and counted, instead of ending it; quiet: without a line in the log. */
+	bool salvage, quiet;
+	uint64_t dropped;
 	/* A later run has begun; before that a torn tail was cut off, so one that is there now is damage. */
 	bool followed;
 	bool written; /* a block said that they were acknowledged so */
@@ -86,6 +90,8 @@ struct journal_reader {
 void journal_reader_open(struct journal_reader *r, const struct disk *d,
 	const struct segment_name *names, unsigned n);
 void journal_reader_close(struct journal_reader *r);
+/* Count something dropped, and say it. */
+void journal_reader_drop(struct journal_reader *r, const struct segment_name *s, const char *what);
 /* The next block: 1; 0: the end; -1: damage (58030, message with file, offset and epoch), a version that is not ours
  * (55000), or the system's error. A block is valid until the next call. */
 int journal_reader_next(struct journal_reader *r, struct block *out, struct error *e);

@@ -34,7 +34,8 @@ class Refused(Exception):
 class Daemon:
     """leftfoldd on the directory `data`, which stays."""
 
-    def __init__(self, data, reactors=1, projectors=1, segment="64K", durability="disk", schema=None, wait=True):
+    def __init__(self, data, reactors=1, projectors=1, segment="64K", durability="disk", schema=None, wait=True,
+                 salvage=False):
         self.dir = tempfile.mkdtemp(prefix="leftfold-e2e-")
         self.port_file = os.path.join(self.dir, "port")
         self.log = open(os.path.join(self.dir, "log"), "w+")
@@ -43,6 +44,8 @@ class Daemon:
                 "--segment-size", segment, "--durability", durability, "--slow-timeout", "600"]
         if schema:
             args += ["--schema", schema]
+        if salvage:
+            args += ["--salvage"]
         self.process = subprocess.Popen(args, stdout=self.log, stderr=self.log)
         self.output = None
         if wait:

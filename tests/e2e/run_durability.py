@@ -329,6 +329,44 @@ def flipped_byte_of_an_older_run(rand):
         return flips(rand, data, contents(data), lambda name, at: (h.n,), only=old)
 
 
+@scenario
+def salvage(rand):
+    """With --salvage a damaged block costs what was in it, and says so; later starts are ordinary ones."""
+    with directory() as d:
+        data = os.path.join(d, "data")
+        history(rand, data, 12, orderly=True)
+        path = [s for s in segments(data) if s[1] != SCHEMA_SHARD][0][3]
+        begin, end = rand.choice(blocks(path)[2:-2])
+        at = rand.randrange(begin + 64, end)
+        with open(path, "r+b") as f:
+            f.seek(at)
+            byte = f.read(1)[0]
+            f.seek(at)
+            f.write(bytes([byte ^ 0x10]))
+        damaged = contents(data)
+        try:
+            with Daemon(data):
+                raise Failure("started on a damaged journal")
+        except Refused as e:
+            check("damaged at offset %d" % begin in e.text and "epoch" in e.text, "message: " + e.text)
+        with Daemon(data, projectors=2, salvage=True) as server:
+            c = server.connect()
+            found = sorted(r[0] for r in ran(c, "SELECT n FROM mark").rows("q"))
+            equal(ran(c, "SELECT c, s FROM marks").rows("qq"), [[len(found), sum(found)]], "the view of the marks")
+            lost = set(range(1, found[-1] + 1)) - set(found)
+            check(1 <= len(lost) <= 5, "one block's marks are lost: %r" % lost)
+            ran(c, "INSERT INTO mark VALUES (%d, 'again')" % min(lost))
+            c.close()
+            server.stop()
+            check(os.path.basename(path) in server.output and "dropped: offsets %d to" % begin in server.output,
+                  "what is dropped: " + server.output)
+        kept = contents(data)
+        for name, text in damaged.items():
+            check(name == "lock" or kept.get(name + ".salvaged") == text, name + " is not kept as it was")
+        with Daemon(data) as server:
+            equal(ran(server.connect(), "SELECT c FROM marks").rows("q"), [[len(found) + 1]], "marks later")
+
+
 # --- starting ---
 
 

@@ -460,6 +460,15 @@ static int sim_remove(void *impl, const char *name)
 	return 0;
 }
 
+/* Nothing that is simulated renames. */
+static int sim_rename(void *impl, const char *name, const char *to)
+{
+	(void)impl;
+	(void)name;
+	(void)to;
+	return -ENOSYS;
+}
+
 /* --- queues --- */
 
 static int sim_queue_new(void *impl, struct disk_queue **out)
@@ -599,6 +608,7 @@ static const struct disk_ops OPS = {
 	.read = sim_read,
 	.truncate = sim_truncate,
 	.remove = sim_remove,
+	.rename = sim_rename,
 	.queue_new = sim_queue_new,
 	.queue_free = sim_queue_free,
 	.write = sim_write,

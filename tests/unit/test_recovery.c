@@ -2,84 +2,9 @@
  * What comes back when an engine opens a directory that another one had: rows, schema, ids, epochs; from journals and
  * checkpoints, with other numbers of shards, after damage.
  */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "core/base/limits.h"
-#include "tests/unit/engine_fixture.h"
-
-struct bed {
-	struct fixture f;
-	char path[64];
-};
-
-static int try_open(struct bed *b, unsigned projectors)
-{
-	struct lf_options o = lf_options_default();
-
-	o.projectors = projectors;
-	o.stepped = true;
-	o.data = b->path;
-	o.segment_bytes = LIMIT_SEGMENT_BYTES_MIN;
-	return lf_engine_open(&b->f.engine, &o, &b->f.error);
-}
-
-static void open_bed(struct bed *b, unsigned projectors)
-{
-	if (try_open(b, projectors) != 0)
-		fail_msg("%s", b->f.error.message);
-	assert_int_equal(lf_port_open(&b->f.port, b->f.engine, NULL, NULL, &b->f.error), 0);
-}
-
-static void again(struct bed *b, unsigned projectors)
-{
-	close_fixture(&b->f);
-	open_bed(b, projectors);
-}
-
-static void make_bed(struct bed *b, unsigned projectors)
-{
-	strcpy(b->path, "/tmp/leftfold-recovery-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	open_bed(b, projectors);
-}
-
-/* Calls fn for each file whose name ends so. */
-static unsigned files(const struct bed *b, const char *suffix, void (*fn)(const char *path))
-{
-	DIR *d = opendir(b->path);
-	const struct dirent *entry;
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while ((entry = readdir(d)) != NULL) {
-		size_t len = strlen(entry->d_name), end = strlen(suffix);
-		char path[512];
-
-		if (entry->d_name[0] == '.' || len < end ||
-			strcmp(entry->d_name + len - end, suffix) != 0)
-			continue;
-		n++;
-		snprintf(path, sizeof(path), "%s/%s", b->path, entry->d_name);
-		if (fn != NULL)
-			fn(path);
-	}
-	closedir(d);
-	return n;
-}
-
-static void remove_file(const char *path)
-{
-	assert_int_equal(unlink(path), 0);
-}
-
-static void burn_bed(struct bed *b)
-{
-	(void)files(b, "", remove_file);
-	assert_int_equal(rmdir(b->path), 0);
-}
+#include "tests/unit/data_fixture.h"
 
 static const char SCHEMA[] =
 	"CREATE TABLE person (id int PRIMARY KEY, name text NOT NULL);"
@@ -197,17 +122,6 @@ static void test_schema(void **state)
 	burn_bed(&b);
 }
 
-static void damage(const char *path)
-{
-	int fd = open(path, O_RDWR);
-	char byte = 0;
-
-	assert_true(fd >= 0 && pread(fd, &byte, 1, 4200) == 1);
-	byte ^= 1;
-	assert_int_equal(pwrite(fd, &byte, 1, 4200), 1);
-	close(fd);
-}
-
 static void test_checkpoints(void **state)
 {
 	struct bed b;
@@ -237,6 +151,10 @@ static void test_checkpoints(void **state)
 	/* All that is left: checkpoints alone are a backup. */
 	close_fixture(&b.f);
 	(void)files(&b, ".journal", remove_file);
+	(void)files(&b, ".checkpoint", damage);
+	assert_int_equal(try_open(&b, 2), -1);
+	assert_string_equal(error_sqlstate(b.f.error.code), "58030");
+	(void)files(&b, ".checkpoint", damage); /* and back */
 	open_bed(&b, 2);
 	check(&b);
 	run(&b.f, "INSERT INTO note VALUES (1, 'x')");

@@ -1,0 +1,108 @@
+/*
+ * data_fixture.h: an engine with a data directory of its own, for a test to close, damage and open again.
+ */
+#ifndef LF_TESTS_UNIT_DATA_FIXTURE_H
+#define LF_TESTS_UNIT_DATA_FIXTURE_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/base/limits.h"
+#include "tests/unit/engine_fixture.h"
+
+struct bed {
+	struct fixture f;
+	char path[64];
+	uint64_t segment_bytes;
+	bool salvage;
+};
+
+static inline int try_open(struct bed *b, unsigned projectors)
+{
+	struct lf_options o = lf_options_default();
+
+	o.projectors = projectors;
+	o.stepped = true;
+	o.data = b->path;
+	o.segment_bytes = b->segment_bytes;
+	o.salvage = b->salvage;
+	return lf_engine_open(&b->f.engine, &o, &b->f.error);
+}
+
+static inline void open_bed(struct bed *b, unsigned projectors)
+{
+	if (try_open(b, projectors) != 0)
+		fail_msg("%s", b->f.error.message);
+	assert_int_equal(lf_port_open(&b->f.port, b->f.engine, NULL, NULL, &b->f.error), 0);
+}
+
+static inline void again(struct bed *b, unsigned projectors)
+{
+	close_fixture(&b->f);
+	open_bed(b, projectors);
+}
+
+static inline void make_bed_of(struct bed *b, unsigned projectors, uint64_t segment_bytes)
+{
+	b->segment_bytes = segment_bytes;
+	b->salvage = false;
+	strcpy(b->path, "/tmp/leftfold-recovery-XXXXXX");
+	assert_non_null(mkdtemp(b->path));
+	open_bed(b, projectors);
+}
+
+static inline void make_bed(struct bed *b, unsigned projectors)
+{
+	make_bed_of(b, projectors, LIMIT_SEGMENT_BYTES_MIN);
+}
+
+/* Calls fn for each file whose name ends so. */
+static inline unsigned files(const struct bed *b, const char *suffix, void (*fn)(const char *path))
+{
+	DIR *d = opendir(b->path);
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while ((entry = readdir(d)) != NULL) {
+		size_t len = strlen(entry->d_name), end = strlen(suffix);
+		char path[512];
+
+		if (entry->d_name[0] == '.' || len < end ||
+			strcmp(entry->d_name + len - end, suffix) != 0)
+			continue;
+		n++;
+		snprintf(path, sizeof(path), "%s/%s", b->path, entry->d_name);
+		if (fn != NULL)
+			fn(path);
+	}
+	closedir(d);
+	return n;
+}
+
+static inline void remove_file(const char *path)
+{
+	assert_int_equal(unlink(path), 0);
+}
+
+static inline void burn_bed(struct bed *b)
+{
+	(void)files(b, "", remove_file);
+	assert_int_equal(rmdir(b->path), 0);
+}
+
+/* One bit, in the first block. */
+static inline void damage(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	char byte = 0;
+
+	assert_true(fd >= 0 && pread(fd, &byte, 1, 4200) == 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 4200), 1);
+	close(fd);
+}
+
+#endif
