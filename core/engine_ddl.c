@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "core/base/assert.h"
+#include "core/store/sweep.h"
 
 enum { DRAIN_POLL_NS = 20000 };
 
@@ -235,42 +236,62 @@ static void stages_set(struct lf_engine *engine)
 			engine->set.projectors[s], epoch_visible(engine->set.epochs));
 }
 
-enum { BUILD_ROWS = 4096 };
+/* What a batch touches stays in the cache between operators. */
+enum { BUILD_ROWS = LIMIT_BATCH_COMMANDS };
 
-/* Feed the rows of every table that the view reads. They stay valid: nobody writes meanwhile. */
-static void view_feed(struct lf_engine *engine, const struct relation *view, uint64_t epoch)
+static bool reads(const struct relation *view, const struct relation *table)
 {
-	const struct select *select = view->select;
-
-	for (unsigned s = 0; s < engine->set.shards; s++) {
-		struct projector *p = engine->set.projectors[s];
-
-		for (unsigned i = 0; i < select->nsources; i++) {
-			const struct relation *r = select->sources[i];
-			const struct parts *parts = r->user;
-			struct table_cursor c;
-			const void *row;
-			unsigned n = 0;
-			bool seen = false;
-
-			for (unsigned j = 0; j < i; j++)
-				seen |= select->sources[j] == r;
-			if (seen)
-				continue;
-			table_scan_begin(&c, parts->part[s]->table, UINT64_MAX);
-			while ((row = table_scan_next(&c)) != NULL) {
-				flow_push(projector_flow(p), r, NULL, row, view);
-				if (++n % BUILD_ROWS == 0)
-					projector_build_stage(p, 0, epoch);
-			}
-			projector_build_stage(p, 0, epoch);
-		}
-	}
+	for (unsigned i = 0; i < view->select->nsources; i++)
+		if (view->select->sources[i] == table)
+			return true;
+	return false;
 }
 
-/* Make the plan, the parts and the operators' state of a view, and fill it at `epoch`. */
-static int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch,
-	struct parts **out, struct error *e)
+static void table_feed(struct projector *p, unsigned shard, const struct relation *table,
+	const struct relation *only, uint64_t epoch)
+{
+	const struct parts *parts = table->user;
+	struct table_sweep sweep;
+	const void *row;
+	unsigned n = 0;
+
+	table_sweep_begin(&sweep, parts->part[shard]->table, UINT64_MAX);
+	while ((row = table_sweep_next(&sweep)) != NULL) {
+		flow_push(projector_flow(p), table, NULL, row, only);
+		if (++n % BUILD_ROWS == 0)
+			projector_build_stage(p, only, 0, epoch, false);
+	}
+	projector_build_stage(p, only, 0, epoch, false);
+	table_sweep_end(&sweep);
+}
+
+/* Feed the rows of every table to the view that is being built (NULL: to all views), stage after stage. They stay valid:
+ * nobody writes meanwhile. */
+static void views_feed(
+	struct lf_engine *engine, const struct relation *only, unsigned stages, uint64_t epoch)
+{
+	struct projector_set *set = &engine->set;
+
+	for (unsigned s = 0; s < set->shards; s++) {
+		/* What is sent from now on is of this epoch. */
+		projector_build_stage(set->projectors[s], only, 0, epoch, false);
+		for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
+			const struct relation *table = catalog_at(engine->catalog, i);
+
+			if (table->kind == RELATION_TABLE &&
+				(only == NULL ? engine->views != NULL : reads(only, table)))
+				table_feed(set->projectors[s], s, table, only, epoch);
+		}
+		projector_build_stage(set->projectors[s], only, 0, epoch, true);
+	}
+	for (unsigned k = 1; k < stages; k++)
+		for (unsigned s = 0; s < set->shards; s++)
+			projector_build_stage(set->projectors[s], only, k, epoch, true);
+}
+
+/* Make the plan, the parts and the operators' state of a view, to be fed at `epoch`. */
+static int view_open(struct lf_engine *engine, struct relation *view, uint64_t epoch,
+	const struct view_plan **plan, struct error *e)
 {
 	struct projector_set *set = &engine->set;
 	struct view_slot *slot = calloc(1, sizeof(*slot));
@@ -291,30 +312,48 @@ static int view_build(struct lf_engine *engine, struct relation *view, uint64_t 
 	slot->view = view;
 	slot->next = engine->views;
 	engine->views = slot;
+	*plan = slot->plan;
 	/* Release: readers look at its header, and go on to the older ones until this epoch is visible. */
 	__atomic_store_n(&view->user, parts, __ATOMIC_RELEASE);
 	for (unsigned s = 0; s < set->shards; s++)
-		if (flow_add_view(
-			    projector_flow(set->projectors[s]), slot->plan, parts->part[s], e) != 0)
-			goto fail;
-	for (unsigned s = 0; s < set->shards; s++)
-		projector_build_stage(set->projectors[s], 0, epoch);
-	view_feed(engine, view, epoch);
-	for (unsigned k = 1; k < view_plan_stages(slot->plan); k++)
-		for (unsigned s = 0; s < set->shards; s++)
-			projector_build_stage(set->projectors[s], k, epoch);
+		if (flow_add_view(projector_flow(set->projectors[s]), slot->plan, parts->part[s],
+			    e) != 0) {
+			view_forget(engine, view);
+			parts_take_back(engine, view, parts, epoch);
+			return -1;
+		}
+	return 0;
+}
+
+/* It has been fed: see how it went. On failure it is as before view_open(). */
+static int view_close(
+	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
+{
+	struct parts *parts = view->user;
+	int status = 0;
+
 	if (parts->failed) {
 		*e = parts->reason;
-		goto fail;
+		status = -1;
 	}
-	if (parts_register(engine, parts, e) != 0)
-		goto fail;
-	*out = parts;
-	return 0;
-fail:
-	view_forget(engine, view);
-	parts_take_back(engine, view, parts, epoch);
-	return -1;
+	if (status == 0)
+		status = parts_register(engine, parts, e);
+	if (status != 0) {
+		view_forget(engine, view);
+		parts_take_back(engine, view, parts, epoch);
+	}
+	return status;
+}
+
+static int view_build(
+	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
+{
+	const struct view_plan *plan;
+
+	if (view_open(engine, view, epoch, &plan, e) != 0)
+		return -1;
+	views_feed(engine, view, view_plan_stages(plan), epoch);
+	return view_close(engine, view, epoch, e);
 }
 
 /* --- statements --- */
@@ -342,14 +381,15 @@ static int create_table(struct lf_engine *engine, struct relation *r, struct err
 static int create_view(
 	struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
 {
-	struct parts *parts = NULL;
+	struct parts *parts;
 
 	if (engine->recovering)
 		return catalog_add(engine->catalog, r, e);
-	if (view_build(engine, r, epoch, &parts, e) != 0)
+	if (view_build(engine, r, epoch, e) != 0)
 		return -1;
 	if (catalog_add(engine->catalog, r, e) == 0)
 		return 0;
+	parts = r->user;
 	view_forget(engine, r);
 	r->user = NULL;
 	for (unsigned s = 0; s < parts->shards; s++)
@@ -363,10 +403,10 @@ static int create_view(
 static int view_rebuild(
 	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
 {
-	struct parts *old = view->user, *parts = NULL;
+	struct parts *old = view->user;
 
 	view_forget(engine, view);
-	if (view_build(engine, view, epoch, &parts, e) != 0)
+	if (view_build(engine, view, epoch, e) != 0)
 		return -1;
 	parts_condemn(engine, old, NULL, epoch);
 	return 0;
@@ -610,17 +650,40 @@ static int view_fail(struct lf_engine *engine, struct relation *view, uint64_t e
 	return 0;
 }
 
+/* Of all that is known by name only: one that cannot be opened has failed. */
+static int views_open(struct lf_engine *engine, uint64_t epoch, unsigned *stages, struct error *e)
+{
+	*stages = 1;
+	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
+		struct relation *r = catalog_at(engine->catalog, i);
+		const struct view_plan *plan;
+		struct error why;
+
+		if (r->kind != RELATION_VIEW)
+			continue;
+		if (view_open(engine, r, epoch, &plan, &why) == 0)
+			*stages = view_plan_stages(plan) > *stages ? view_plan_stages(plan)
+								   : *stages;
+		else if (view_fail(engine, r, epoch, &why, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 int engine_ddl_views(struct lf_engine *engine, struct error *e)
 {
 	uint64_t epoch = epoch_enter(engine->set.epochs, 0);
-	int status = 0;
+	unsigned stages;
+	int status = views_open(engine, epoch, &stages, e);
 
+	if (status == 0)
+		views_feed(engine, NULL, stages, epoch);
 	for (unsigned i = 0; status == 0 && i < catalog_count(engine->catalog); i++) {
 		struct relation *r = catalog_at(engine->catalog, i);
-		struct parts *parts;
 		struct error why;
 
-		if (r->kind == RELATION_VIEW && view_build(engine, r, epoch, &parts, &why) != 0)
+		if (r->kind == RELATION_VIEW && *view_slot_find(engine, r) != NULL &&
+			view_close(engine, r, epoch, &why) != 0)
 			status = view_fail(engine, r, epoch, &why, e);
 	}
 	epoch_end(engine, epoch);

@@ -20,6 +20,8 @@
 #include "core/base/assert.h"
 #include "core/flow/flow_internal.h"
 
+enum { EMIT_ROWS = 1024 /* groups of a view being built that are published together */ };
+
 struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const struct flow_io *io)
 {
 	struct flow *f = heap_zalloc(h, sizeof(*f));
@@ -342,11 +344,56 @@ static void view_run(struct flow *f, struct view_state *v, unsigned stage, uint6
 		publish_run(f, v, epoch);
 }
 
+static void memory_reset(struct flow *f)
+{
+	arena_reset(&f->rows);
+	arena_reset(&f->scratch);
+}
+
+/* Everything but emitting groups. */
+static void view_gather(struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch)
+{
+	const struct view_plan *p = v->plan;
+
+	for (unsigned i = 0; i < p->njoins && !v->stopped; i++)
+		if (p->joins[i].stage == stage)
+			join_run(f, v, i);
+	if (!v->stopped && p->group != NULL && p->group->stage == stage)
+		group_gather(f, v);
+	view_settle_errors(f, v);
+	if (!v->stopped && p->publish_stage == stage)
+		publish_run(f, v, epoch);
+}
+
+static void view_emit(struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch)
+{
+	const struct view_plan *p = v->plan;
+	bool more = p->group != NULL && p->group->stage == stage;
+
+	while (more && !v->stopped) {
+		more = group_emit_some(f, v, EMIT_ROWS);
+		if (!v->stopped && p->publish_stage == stage)
+			publish_run(f, v, epoch);
+		memory_reset(f);
+	}
+}
+
+void flow_build(
+	struct flow *f, const struct relation *only, unsigned stage, uint64_t epoch, bool last)
+{
+	for (struct view_state *v = f->views; v != NULL; v = v->next)
+		if (!v->stopped && (only == NULL || v->plan->view == only))
+			view_gather(f, v, stage, epoch);
+	memory_reset(f);
+	for (struct view_state *v = f->views; v != NULL && last; v = v->next)
+		if (!v->stopped && (only == NULL || v->plan->view == only))
+			view_emit(f, v, stage, epoch);
+}
+
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch)
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
 		if (!v->stopped)
 			view_run(f, v, stage, epoch);
-	arena_reset(&f->rows);
-	arena_reset(&f->scratch);
+	memory_reset(f);
 }

@@ -2,6 +2,7 @@
  * flow_group.c: GROUP BY and aggregates. Deltas change the state of their group; at the end of the stage each
  * group that has changed gives its new output row in place of the one it gave last.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "core/base/assert.h"
@@ -388,7 +389,7 @@ static void group_end(struct flow *f, struct view_state *v, struct group *g)
 	group_free(f, v, g);
 }
 
-void group_run(struct flow *f, struct view_state *v)
+void group_gather(struct flow *f, struct view_state *v)
 {
 	struct batch *b = &v->inputs[plan_input_group(v->plan)];
 
@@ -401,15 +402,25 @@ void group_run(struct flow *f, struct view_state *v)
 	}
 	b->n = 0;
 	view_settle_errors(f, v);
-	while (v->dirty != NULL) {
+}
+
+bool group_emit_some(struct flow *f, struct view_state *v, unsigned max)
+{
+	for (; v->dirty != NULL && !v->stopped && max > 0; max--) {
 		struct group *g = v->dirty;
 
 		v->dirty = g->next_dirty;
 		g->dirty = false;
 		group_emit(f, v, g);
-		if (v->stopped)
-			return;
-		if (g->weight == 0 && v->plan->group->nkeys > 0)
+		if (!v->stopped && g->weight == 0 && v->plan->group->nkeys > 0)
 			group_end(f, v, g);
 	}
+	return v->dirty != NULL && !v->stopped;
+}
+
+void group_run(struct flow *f, struct view_state *v)
+{
+	group_gather(f, v);
+	if (!v->stopped)
+		(void)group_emit_some(f, v, UINT_MAX);
 }

@@ -709,6 +709,8 @@ bool projector_has_work(struct projector *p)
 
 /* --- recovery --- */
 
+enum { RESTORE_AHEAD = 8 };
+
 void projector_restore_begin(struct projector *p)
 {
 	p->epoch = epoch_enter(p->set->epochs, p->shard);
@@ -733,15 +735,14 @@ static void rowid_note(struct projector *p, const struct part *part, const void 
 	command_note_rowid((uint64_t)v.i, p->rowids);
 }
 
-int projector_restore(
-	struct projector *p, struct part *part, const void *row, bool dead, struct error *e)
+static int restore_one(struct projector *p, const struct restored *r, struct error *e)
 {
-	uint64_t hash = part_key_hash(part, row);
-	const void *old = part_find(part, hash, &part->layout, row, part->key);
+	struct part *part = r->part;
+	const void *old = part_find(part, r->hash, &part->layout, r->row, part->key);
 	int status;
 
-	rowid_note(p, part, row);
-	if (dead && old == NULL)
+	rowid_note(p, part, r->row);
+	if (r->dead && old == NULL)
 		return 0;
 	if (old != NULL) {
 		/* The row in the table may be changed in place: see part_put(). */
@@ -751,10 +752,28 @@ int projector_restore(
 			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 		old = memcpy(copy, old, row_size(old));
 	}
-	status = dead ? part_delete(part, hash, p->epoch, old)
-		      : part_put(part, hash, p->epoch, old, row);
+	status = r->dead ? part_delete(part, r->hash, p->epoch, old)
+			 : part_put(part, r->hash, p->epoch, old, r->row);
 	arena_reset(&p->scratch);
 	return status == 0 ? 0 : error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+}
+
+void projector_restore_coming(struct restored *r)
+{
+	r->hash = part_key_hash(r->part, r->row);
+	table_prefetch(r->part->table, r->hash);
+}
+
+int projector_restore(struct projector *p, const struct restored *list, unsigned n, struct error *e)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (i + RESTORE_AHEAD < n)
+			table_prefetch_version(
+				list[i + RESTORE_AHEAD].part->table, list[i + RESTORE_AHEAD].hash);
+		if (restore_one(p, &list[i], e) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 uint64_t *projector_rowids(struct projector *p)
@@ -952,13 +971,26 @@ int projector_condemn(struct projector *p, struct part *part, uint64_t epoch)
 	return 0;
 }
 
-void projector_build_stage(struct projector *p, unsigned stage, uint64_t epoch)
+void projector_build_stage(
+	struct projector *p, const struct relation *only, unsigned stage, uint64_t epoch, bool last)
 {
+	struct exchange_chunk **inbox = &p->inbox[stage];
+
 	p->stage = stage;
 	p->epoch = epoch;
 	if (stage > 0)
 		exchange_collect(p);
-	stage_run(p, stage, epoch);
+	while (*inbox != NULL) {
+		struct exchange_chunk *k = *inbox;
+
+		ASSERT(k->epoch == epoch);
+		*inbox = k->next;
+		chunk_receive(p, k);
+		flow_build(p->flow, only, stage, epoch, false);
+		exchange_chunk_free(&p->set->budget, k);
+	}
+	flow_build(p->flow, only, stage, epoch, last);
+	exchange_flush(p);
 }
 
 void projector_set_finished(struct projector *p, uint64_t epoch)

@@ -137,10 +137,18 @@ struct flow *projector_flow(struct projector *p);
 struct retire *projector_retire(struct projector *p);
 void projector_stats(const struct projector *p, struct projector_stats *out);
 
-/* Put a row into a part, or take it out, as the journal says; hidden row ids are noted. While the engine recovers.
- * -1: 53200. */
+/* A change that the journal has: put a row into a part, or take it out. */
+struct restored {
+	struct part *part;
+	const void *row;
+	uint64_t hash; /* part_key_hash() */
+	bool dead;
+};
+/* Note a change that projector_restore() will be called with soon: what it will touch is fetched. */
+void projector_restore_coming(struct restored *r);
+/* Make n changes, in order; hidden row ids are noted. While the engine recovers. -1: 53200. */
 int projector_restore(
-	struct projector *p, struct part *part, const void *row, bool dead, struct error *e);
+	struct projector *p, const struct restored *list, unsigned n, struct error *e);
 /* One of the epochs in which that happens. */
 void projector_restore_begin(struct projector *p);
 void projector_restore_end(struct projector *p);
@@ -157,8 +165,10 @@ int projector_add_part(struct projector *p, struct part *part);
 void projector_remove_part(struct projector *p, struct part *part);
 /* Free the part once no reader can be in it: after `epoch` has passed all pins. */
 int projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
-/* Run stage `stage` at `epoch` for building views, moving exchange in and out. */
-void projector_build_stage(struct projector *p, unsigned stage, uint64_t epoch);
+/* Run stage `stage` at `epoch` for views that are being built (`only`: one, NULL: all), with what was fed or came
+ * through exchanges; `last`: that is all of it. */
+void projector_build_stage(struct projector *p, const struct relation *only, unsigned stage,
+	uint64_t epoch, bool last);
 /* All stages are finished up to `epoch`. */
 void projector_set_finished(struct projector *p, uint64_t epoch);
 

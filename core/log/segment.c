@@ -254,41 +254,52 @@ static const struct block_header *block_at(const struct journal_reader *r, uint6
 	return h;
 }
 
-/* Whether a block of a write that began after `offset` is found behind it in this segment, or any in a later one.
+static bool all_zero(const unsigned char *p, uint64_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* The next whole block at or behind the offset that the segment has; NULL: none. Zeros are passed over by the page. */
+static const struct block_header *block_behind(const struct journal_reader *r, uint64_t *offset)
+{
+	for (uint64_t at = (*offset + 7) / 8 * 8; at < r->bytes; at += 8) {
+		const struct block_header *h;
+
+		while (at % DISK_BLOCK == 0 && r->bytes - at >= DISK_BLOCK &&
+			all_zero(r->data + at, DISK_BLOCK))
+			at += DISK_BLOCK;
+		h = block_at(r, at);
+		if (h != NULL) {
+			*offset = at;
+			return h;
+		}
+	}
+	return NULL;
+}
+
+/* Whether a block of a write that began after `begin` is found behind it in this segment, or any in a later one.
  * flags: of that block. */
 static int written_later(
-	struct journal_reader *r, uint64_t offset, bool *found, unsigned *flags, struct error *e)
+	struct journal_reader *r, uint64_t begin, bool *found, unsigned *flags, struct error *e)
 {
-	*found = false;
-	*flags = 0;
-	for (uint64_t at = offset / 8 * 8; at < r->bytes && !*found; at += 8) {
-		const struct block_header *h = block_at(r, at);
+	uint64_t offset = begin / 8 * 8;
+	const struct block_header *h;
 
-		*found = h != NULL && h->sequence >= r->sequence && h->write_offset > offset;
-		if (*found)
-			*flags = h->flags;
-	}
-	while (!*found && r->at + 1 < r->n) {
+	*flags = 0;
+	while ((h = block_behind(r, &offset)) != NULL &&
+		(h->sequence < r->sequence || h->write_offset <= begin))
+		offset += 8;
+	while (h == NULL && r->at + 1 < r->n) {
 		r->at++;
 		if (segment_load(r, e) != 0)
 			return -1;
-		for (uint64_t at = 0; at < r->bytes && !*found; at += 8) {
-			const struct block_header *h = block_at(r, at);
-
-			*found = h != NULL;
-			if (*found)
-				*flags = h->flags;
-		}
+		offset = 0;
+		h = block_behind(r, &offset);
 	}
+	*found = h != NULL;
+	if (h != NULL)
+		*flags = h->flags;
 	return 0;
-}
-
-static bool all_zero(const unsigned char *p, uint64_t n)
-{
-	for (uint64_t i = 0; i < n; i++)
-		if (p[i] != 0)
-			return false;
-	return true;
 }
 
 /* No whole block where one should begin: the end, or damage. */
@@ -356,16 +367,13 @@ static int salvage_enter(struct journal_reader *r, struct error *e)
 static void salvage_seek(struct journal_reader *r)
 {
 	const struct segment_name *s = &r->names[r->at];
-	const struct block_header *h = NULL;
-	uint64_t at = (r->offset + 7) / 8 * 8;
+	const struct block_header *h;
+	uint64_t at = r->offset;
 	char what[160];
 
-	for (; at < r->bytes; at += 8) {
-		h = block_at(r, at);
-		if (h != NULL && h->sequence >= r->sequence)
-			break;
-	}
-	if (at > r->bytes)
+	while ((h = block_behind(r, &at)) != NULL && h->sequence < r->sequence)
+		at += 8;
+	if (h == NULL)
 		at = r->bytes;
 	if (at > r->offset && !all_zero(r->data + r->offset, at - r->offset)) {
 		(void)snprintf(what, sizeof(what),
@@ -374,13 +382,13 @@ static void salvage_seek(struct journal_reader *r)
 		journal_reader_drop(r, s, what);
 	}
 	r->offset = at;
-	if (at < r->bytes && r->sequence != 0 && h->sequence > r->sequence) {
+	if (h != NULL && r->sequence != 0 && h->sequence > r->sequence) {
 		(void)snprintf(what, sizeof(what),
 			"missing: blocks %" PRIu64 " to %" PRIu64 ", before offset %" PRIu64,
 			r->sequence, h->sequence - 1, at);
 		journal_reader_drop(r, s, what);
 	}
-	if (at < r->bytes)
+	if (h != NULL)
 		r->sequence = h->sequence;
 }
 

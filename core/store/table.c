@@ -380,6 +380,16 @@ const void *table_scan_next(struct table_cursor *c)
 	return NULL;
 }
 
+size_t table_places(const struct table *t, const struct version **out)
+{
+	return hashdir_objects(&t->places, (void **)out);
+}
+
+struct heap *table_heap(const struct table *t)
+{
+	return t->o.heap;
+}
+
 /* --- checking --- */
 
 void table_check(const struct table *t)
