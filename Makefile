@@ -179,6 +179,11 @@ $(BUILD)/tests/unit/test_histogram: $(call object,bench/load/histogram.c bench/l
 
 $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
 
+# The program's allocations are the test's, which has them fail.
+comma := ,
+$(BUILD)/tests/unit/test_allocation: private LINK += $(patsubst %,-Wl$(comma)--wrap=%,\
+	malloc calloc realloc aligned_alloc posix_memalign strdup mallocx rallocx)
+
 # A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \

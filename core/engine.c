@@ -183,10 +183,10 @@ static int set_open(struct lf_engine *engine, struct error *e)
 	set->projectors = calloc(n, sizeof(*set->projectors));
 	set->channels = aligned_alloc(64, (size_t)n * n * sizeof(*set->channels));
 	engine->threads = calloc(n, sizeof(*engine->threads));
+	for (unsigned i = 0; set->channels != NULL && i < n * n; i++)
+		exchange_open(&set->channels[i]);
 	if (set->projectors == NULL || set->channels == NULL || engine->threads == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	for (unsigned i = 0; i < n * n; i++)
-		exchange_open(&set->channels[i]);
 	set->epochs = epochs_new(engine->heap, n, engine->options.ports_max + 1);
 	if (set->epochs == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -280,7 +280,7 @@ void lf_engine_close(struct lf_engine *engine)
 		port_free(port);
 	}
 	engine_views_free(engine);
-	engine_graves_free(engine);
+	engine_gone_free(engine);
 	relations_free(engine);
 	if (set->epochs != NULL)
 		epochs_free(set->epochs);

@@ -279,7 +279,8 @@ static int removed(const struct disk *d, const struct segment_name *s, struct er
 
 	segment_file_name(name, s);
 	status = d->ops->remove(d->impl, name);
-	return status < 0 ? error_set(e, ERR_IO, 0, "%s: removing it: %s", name, strerror(-status))
+	return status < 0 ? error_set(e, disk_error_code(status), 0, "%s: removing it: %s", name,
+				    strerror(-status))
 			  : 0;
 }
 

@@ -127,39 +127,35 @@ static int parts_register(struct lf_engine *engine, struct parts *parts, struct 
 	return 0;
 }
 
-static void graves_open(struct lf_engine *engine, uint64_t reclaimable)
+static void gone_free(struct lf_engine *engine, uint64_t reclaimable)
 {
-	for (struct grave **link = &engine->graves; *link != NULL;) {
-		struct grave *g = *link;
+	for (struct parts **link = &engine->gone; *link != NULL;) {
+		struct parts *parts = *link;
 
-		if (g->epoch > reclaimable) {
-			link = &g->next;
+		if (parts->gone > reclaimable) {
+			link = &parts->next_gone;
 			continue;
 		}
-		*link = g->next;
-		if (g->relation != NULL)
-			g->relation->user = NULL;
-		relation_release(g->relation);
-		free(g->parts);
-		free(g);
+		*link = parts->next_gone;
+		if (parts->relation != NULL)
+			parts->relation->user = NULL;
+		relation_release(parts->relation);
+		free(parts);
 	}
 }
 
-void engine_graves_free(struct lf_engine *engine)
+void engine_gone_free(struct lf_engine *engine)
 {
-	graves_open(engine, UINT64_MAX);
+	gone_free(engine, UINT64_MAX);
 }
 
-static void grave_dig(
+static void gone_add(
 	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch)
 {
-	struct grave *g = malloc(sizeof(*g));
-
-	/* Out of memory for the note itself: better to keep it than to pull it away. */
-	if (g == NULL)
-		return;
-	*g = (struct grave){ engine->graves, parts, relation, epoch };
-	engine->graves = g;
+	parts->gone = epoch;
+	parts->relation = relation;
+	parts->next_gone = engine->gone;
+	engine->gone = parts;
 }
 
 /* Readers may be in these parts until every pin has passed `epoch`. relation: dropped with them, or
@@ -167,7 +163,7 @@ static void grave_dig(
 static void parts_condemn(
 	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch)
 {
-	grave_dig(engine, parts, relation, epoch);
+	gone_add(engine, parts, relation, epoch);
 	for (unsigned s = 0; s < parts->shards; s++) {
 		struct projector *p = engine->set.projectors[s];
 
@@ -183,7 +179,7 @@ static void parts_take_back(
 	__atomic_store_n(&r->user, parts->older, __ATOMIC_RELEASE);
 	for (unsigned s = 0; s < parts->shards; s++)
 		part_free(parts->part[s]);
-	grave_dig(engine, parts, NULL, epoch);
+	gone_add(engine, parts, NULL, epoch);
 }
 
 /* --- views --- */
@@ -601,7 +597,7 @@ static int ddl_run(
 	if (barrier_enter(engine, e) != 0)
 		return -1;
 	pthread_mutex_lock(&engine->catalog_lock);
-	graves_open(engine, epoch_reclaimable(set->epochs));
+	gone_free(engine, epoch_reclaimable(set->epochs));
 	status = schema_journal_ready(engine, len, e);
 	if (status == 0) {
 		uint32_t next_id = catalog_coming_id(engine->catalog);
@@ -628,7 +624,7 @@ int engine_ddl_replay(
 	catalog_set_coming_id(engine->catalog, next_id);
 	status = statement_run(engine, text, len, epoch, e);
 	epoch_end(engine, epoch);
-	graves_open(engine, epoch_reclaimable(engine->set.epochs));
+	gone_free(engine, epoch_reclaimable(engine->set.epochs));
 	return status;
 }
 

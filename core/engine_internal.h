@@ -61,7 +61,7 @@ struct lf_engine {
 	pthread_cond_t ddl_cond;
 	struct ddl_queue ddl_jobs; /* under ddl_lock */
 	struct view_slot *views;   /* under ddl_lock's holder: the DDL executor */
-	struct grave *graves;      /* the same */
+	struct parts *gone; /* the same: parts whose shards' parts are the projectors' to free */
 
 	/* What is kept; all NULL without a data directory. */
 	struct disk own_disk, *disk;
@@ -95,14 +95,6 @@ struct view_slot {
 	struct view_slot *next;
 	const struct relation *view;
 	struct view_plan *plan;
-};
-
-/* What a schema change has taken away, until no reader can be in it. */
-struct grave {
-	struct grave *next;
-	struct parts *parts;       /* the header only: the parts are the projectors' to free */
-	struct relation *relation; /* NULL, or a reference to let go */
-	uint64_t epoch;
 };
 
 /* A command of several parts, or one that is executing DDL. */
@@ -159,7 +151,7 @@ int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const stru
 bool engine_ddl_step(struct lf_engine *engine);
 void engine_views_free(struct lf_engine *engine);
 /* At the engine's end. */
-void engine_graves_free(struct lf_engine *engine);
+void engine_gone_free(struct lf_engine *engine);
 /* Again what a schema change of an earlier run did, with the same ids; views only by name. */
 int engine_ddl_replay(
 	struct lf_engine *engine, const char *text, size_t len, uint32_t next_id, struct error *e);

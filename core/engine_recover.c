@@ -333,7 +333,8 @@ static int segment_remove(const struct disk *d, const struct segment_name *s, st
 
 	segment_file_name(name, s);
 	status = d->ops->remove(d->impl, name);
-	return status < 0 ? error_set(e, ERR_IO, 0, "%s: removing it: %s", name, strerror(-status))
+	return status < 0 ? error_set(e, disk_error_code(status), 0, "%s: removing it: %s", name,
+				    strerror(-status))
 			  : 0;
 }
 
@@ -348,7 +349,8 @@ static int segment_cut(const struct disk *d, const struct segment_name *s, uint6
 		return 0;
 	segment_file_name(name, s);
 	status = d->ops->truncate(d->impl, name, bytes);
-	return status < 0 ? error_set(e, ERR_IO, 0, "%s: cutting it: %s", name, strerror(-status))
+	return status < 0 ? error_set(e, disk_error_code(status), 0, "%s: cutting it: %s", name,
+				    strerror(-status))
 			  : 0;
 }
 
@@ -400,8 +402,8 @@ static int set_aside(const struct recovery *r, struct error *e)
 		(void)snprintf(to, sizeof(to), "%s" SALVAGED_SUFFIX, name);
 		status = d->ops->rename(d->impl, name, to);
 		if (status < 0)
-			return error_set(
-				e, ERR_IO, 0, "%s: renaming it: %s", name, strerror(-status));
+			return error_set(e, disk_error_code(status), 0, "%s: renaming it: %s", name,
+				strerror(-status));
 	}
 	return 0;
 }

@@ -82,7 +82,11 @@ struct parts {
 	bool failing; /* set by the first shard to fail it; guards reason */
 	bool failed;
 	struct error reason;
-	struct part *part[]; /* one a shard */
+	/* Taken away by a schema change in the epoch `gone`; freed when no reader can be in it any more. */
+	struct parts *next_gone;
+	uint64_t gone;
+	struct relation *relation; /* dropped with it, a reference to let go; or NULL */
+	struct part *part[];       /* one a shard */
 };
 
 /* The parts as of epoch v; NULL when the view was made later. */

@@ -407,9 +407,19 @@ static const struct disk_ops OPS = {
 
 /* --- opening --- */
 
+enum error_code disk_error_code(int status)
+{
+	switch (-status) {
+	case ENOSPC:
+	case EDQUOT: return ERR_DISK_FULL;
+	case ENOMEM: return ERR_OUT_OF_MEMORY;
+	default: return ERR_IO;
+	}
+}
+
 static int fail(struct error *e, const char *path, const char *what)
 {
-	return error_set(e, ERR_IO, 0, "%s: %s: %s", path, what, strerror(errno));
+	return error_set(e, disk_error_code(-errno), 0, "%s: %s: %s", path, what, strerror(errno));
 }
 
 /* The name of a new directory is on the medium only when its parent is. */

@@ -57,6 +57,9 @@ struct disk {
 	void *impl;
 };
 
+/* 53100, 53200, else 58030. */
+enum error_code disk_error_code(int status);
+
 /* The directory `path`, made if missing (with its parent synced), locked against other processes until disk_close().
  * Names of temporary files left behind are removed. 58030; 55000: another process has it. */
 int disk_open(struct disk *d, const char *path, struct error *e);

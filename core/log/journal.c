@@ -192,8 +192,8 @@ static int fail(struct journal *j, const char *what, uint64_t offset, int status
 	char name[SEGMENT_NAME_BYTES];
 
 	file_name(j, name, j->number);
-	error_set(&j->error, status == -ENOSPC ? ERR_DISK_FULL : ERR_IO, 0,
-		"%s: %s at offset %" PRIu64 ": %s", name, what, offset, strerror(-status));
+	error_set(&j->error, disk_error_code(status), 0, "%s: %s at offset %" PRIu64 ": %s", name,
+		what, offset, strerror(-status));
 	j->failed = true;
 	return -1;
 }
@@ -256,7 +256,7 @@ static int segment_room(struct journal *j, uint64_t n)
 
 static void refused(struct journal *j)
 {
-	error_set(&j->error, j->spare_status == -ENOSPC ? ERR_DISK_FULL : ERR_IO, 0,
+	error_set(&j->error, disk_error_code(j->spare_status), 0,
 		"making a segment of the journal: %s", strerror(-j->spare_status));
 }
 
@@ -342,7 +342,7 @@ int journal_open(struct journal **out, const struct journal_options *o, struct e
 	status = o->disk->ops->queue_new(o->disk->impl, &j->queue);
 	if (status < 0) {
 		journal_close(j);
-		return error_set(e, ERR_IO, 0, "io_uring: %s", strerror(-status));
+		return error_set(e, disk_error_code(status), 0, "io_uring: %s", strerror(-status));
 	}
 	status = make_segment(j, 1, o->segment_bytes);
 	if (status < 0) {

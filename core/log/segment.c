@@ -102,7 +102,8 @@ int segment_list_read(struct segment_list *l, const struct disk *d, struct error
 	memset(l, 0, sizeof(*l));
 	status = d->ops->list(d->impl, list_add, l);
 	if (status < 0)
-		return error_set(e, ERR_IO, 0, "listing the data directory: %s", strerror(-status));
+		return error_set(e, disk_error_code(status), 0, "listing the data directory: %s",
+			strerror(-status));
 	if (l->failed)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (l->n > 0)
@@ -136,7 +137,7 @@ static int read_failed(const struct segment_name *s, int status, struct error *e
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_file_name(name, s);
-	return error_set(e, ERR_IO, 0, "%s: reading: %s", name, strerror(-status));
+	return error_set(e, disk_error_code(status), 0, "%s: reading: %s", name, strerror(-status));
 }
 
 static int damage(

@@ -474,6 +474,7 @@ static int settle_keys(struct binder *b, struct table_build *t)
 		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	r->indexes[0] = primary;
 	r->nindexes = 1;
+	r->indexes_cap = (uint16_t)(t->nunique + 1);
 	for (unsigned i = 0; i < t->nunique; i++)
 		r->indexes[r->nindexes++] = t->unique[i];
 	for (unsigned i = 0; i < t->nunique; i++) {

@@ -17,24 +17,27 @@ struct catalog {
 	uint32_t next_id;
 };
 
-/* Append to a heap-allocated array of pointers whose length is *n; 0 or -1. */
-static int append(struct heap *h, void *array, uint16_t *n, void *item)
+/* Append to a heap-allocated array of *n pointers with room for *cap; 0 or -1. */
+static int append(struct heap *h, void *array, uint16_t *n, uint16_t *cap, void *item)
 {
-	void **old, **grown;
+	void **items;
 
-	memcpy(&old, array, sizeof(old));
-	grown = heap_realloc(h, old, *n * sizeof(*old), (*n + 1u) * sizeof(*old));
-	if (grown == NULL)
-		return -1;
-	grown[(*n)++] = item;
-	memcpy(array, &grown, sizeof(grown));
+	memcpy(&items, array, sizeof(items));
+	if (*n == *cap) {
+		items = heap_realloc(h, items, *cap * sizeof(*items), (*cap + 1u) * sizeof(*items));
+		if (items == NULL)
+			return -1;
+		memcpy(array, &items, sizeof(items));
+		(*cap)++;
+	}
+	items[(*n)++] = item;
 	return 0;
 }
 
-/* Remove an item, if it is there. */
-static void take_out(struct heap *h, void *array, uint16_t *n, const void *item)
+/* Remove an item, if it is there. The room stays, so that it cannot fail. */
+static void take_out(void *array, uint16_t *n, const void *item)
 {
-	void **items, **smaller = NULL;
+	void **items;
 	unsigned at = 0;
 
 	memcpy(&items, array, sizeof(items));
@@ -42,16 +45,8 @@ static void take_out(struct heap *h, void *array, uint16_t *n, const void *item)
 		at++;
 	if (at == *n)
 		return;
-	if (*n > 1) {
-		smaller = heap_alloc(h, (*n - 1u) * sizeof(*items));
-		if (smaller == NULL)
-			return;
-		memcpy(smaller, items, at * sizeof(*items));
-		memcpy(smaller + at, items + at + 1, (*n - at - 1u) * sizeof(*items));
-	}
-	heap_free(h, items, *n * sizeof(*items));
 	(*n)--;
-	memcpy(array, &smaller, sizeof(smaller));
+	memmove(items + at, items + at + 1, (*n - at) * sizeof(*items));
 }
 
 struct catalog *catalog_new(struct heap *h)
@@ -138,9 +133,9 @@ static void unhook(struct catalog *c, struct relation *r)
 	for (unsigned i = 0; i < c->count; i++) {
 		struct relation *other = c->relations[i];
 
-		take_out(c->heap, &other->dependents, &other->ndependents, r);
+		take_out(&other->dependents, &other->ndependents, r);
 		for (unsigned k = 0; k < r->nfks; k++)
-			take_out(c->heap, &other->referrers, &other->nreferrers, r->fks[k]);
+			take_out(&other->referrers, &other->nreferrers, r->fks[k]);
 	}
 }
 
@@ -152,12 +147,13 @@ static int hook(struct catalog *c, struct relation *r, struct relation *const *r
 		for (unsigned k = 0; k < reads[i]->ndependents; k++)
 			there |= reads[i]->dependents[k] == r;
 		if (!there &&
-			append(c->heap, &reads[i]->dependents, &reads[i]->ndependents, r) != 0)
+			append(c->heap, &reads[i]->dependents, &reads[i]->ndependents,
+				&reads[i]->dependents_cap, r) != 0)
 			return -1;
 	}
 	for (unsigned k = 0; k < r->nfks; k++)
 		if (append(c->heap, &r->fks[k]->to->referrers, &r->fks[k]->to->nreferrers,
-			    r->fks[k]) != 0)
+			    &r->fks[k]->to->referrers_cap, r->fks[k]) != 0)
 			return -1;
 	return 0;
 }
@@ -195,7 +191,7 @@ int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
 		return -1;
 	if (r->nindexes >= LIMIT_INDEXES_PER_TABLE)
 		return error_set(e, ERR_LIMIT, 0, "relation \"%s\" has too many indexes", r->name);
-	if (append(r->heap, &r->indexes, &r->nindexes, ix) != 0)
+	if (append(r->heap, &r->indexes, &r->nindexes, &r->indexes_cap, ix) != 0)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (r->kind == RELATION_VIEW && ix->unique && r->nkey == 0) {
 		/* The lookup key is the first index. */
@@ -250,7 +246,7 @@ int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e)
 			ix->name, ix->name, r->name);
 		return -1;
 	}
-	take_out(r->heap, &r->indexes, &r->nindexes, ix);
+	take_out(&r->indexes, &r->nindexes, ix);
 	if (r->kind == RELATION_VIEW && ix->primary) {
 		ix->primary = false;
 		r->nkey = 0;
@@ -290,9 +286,9 @@ void relation_release(struct relation *r)
 		return;
 	for (unsigned i = 0; i < r->nreads; i++)
 		relation_release(r->reads[i]);
-	heap_free(r->heap, r->indexes, r->nindexes * sizeof(*r->indexes));
-	heap_free(r->heap, r->referrers, r->nreferrers * sizeof(*r->referrers));
-	heap_free(r->heap, r->dependents, r->ndependents * sizeof(*r->dependents));
+	heap_free(r->heap, r->indexes, r->indexes_cap * sizeof(*r->indexes));
+	heap_free(r->heap, r->referrers, r->referrers_cap * sizeof(*r->referrers));
+	heap_free(r->heap, r->dependents, r->dependents_cap * sizeof(*r->dependents));
 	arena_free(&r->arena);
 	heap_free(r->heap, r, sizeof(*r));
 }

@@ -82,10 +82,13 @@ struct relation {
 	struct foreign_key **fks;
 
 	/* Changed at DDL moments only; heap-allocated by the catalog. */
+	uint16_t indexes_cap;
 	uint16_t nindexes; /* [0] is the primary one when nkey > 0 */
 	struct index_def **indexes;
+	uint16_t referrers_cap;
 	uint16_t nreferrers; /* foreign keys of other tables (and itself) that point here */
 	struct foreign_key **referrers;
+	uint16_t dependents_cap;
 	uint16_t ndependents; /* views that read this relation */
 	struct relation **dependents;
 

@@ -105,4 +105,41 @@ static inline void damage(const char *path)
 	close(fd);
 }
 
+/* Of 64 KiB at most. */
+static inline void file_copy(const char *from, const char *to)
+{
+	static char data[KIB(64)];
+	int fd = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t n;
+
+	assert_true(fd >= 0 && out >= 0);
+	n = read(fd, data, sizeof(data));
+	assert_true(n > 0);
+	assert_int_equal(write(out, data, (size_t)n), n);
+	close(fd);
+	close(out);
+}
+
+/* The files of one directory into another, in place of what is there. */
+static inline void files_copy(const char *from, const char *to)
+{
+	struct bed target = { 0 };
+	DIR *d = opendir(from);
+	const struct dirent *entry;
+
+	assert_non_null(d);
+	strcpy(target.path, to);
+	(void)files(&target, "", remove_file);
+	while ((entry = readdir(d)) != NULL) {
+		char a[512], b[512];
+
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "lock") == 0)
+			continue;
+		snprintf(a, sizeof(a), "%s/%s", from, entry->d_name);
+		snprintf(b, sizeof(b), "%s/%s", to, entry->d_name);
+		file_copy(a, b);
+	}
+	closedir(d);
+}
+
 #endif

@@ -286,20 +286,6 @@ static void test_sound(void **state)
 	burn_bed(&b);
 }
 
-static void file_copy(const char *from, const char *to)
-{
-	static char data[KIB(64)];
-	int fd = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	ssize_t n;
-
-	assert_true(fd >= 0 && out >= 0);
-	n = read(fd, data, sizeof(data));
-	assert_true(n > 0);
-	assert_int_equal(write(out, data, (size_t)n), n);
-	close(fd);
-	close(out);
-}
-
 /* Whatever byte is flipped: it opens, one row is lost at most, and never the view's agreement. */
 static void test_any_byte(void **state)
 {

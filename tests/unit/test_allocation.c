@@ -1,0 +1,394 @@
+/*
+ * The n-th allocation fails, alone or with all that follow, for every n of a small workload: each statement of it, opening the engine on what it left,
+ * and a checkpoint. What is asked for is done, or answered 53200 with nothing changed, and works when it is asked again.
+ * A view that could not be kept for want of memory says so (LF004), and can be made anew. Leaks are the sanitizers' to
+ * find.
+ *
+ * The linker leads the program's allocations here (Makefile); those inside of shared libraries are not reached.
+ */
+#include <errno.h>
+
+#include "core/base/log.h"
+#include "tests/unit/data_fixture.h"
+
+/* --- the allocations --- */
+
+static _Atomic long left; /* until one fails; 0: none does */
+static _Atomic bool did_fail;
+static bool forever; /* all that follow fail, too */
+
+static bool fails(void)
+{
+	if (left == 0)
+		return false;
+	if (left > 1 || !forever)
+		left--;
+	if (left > (forever ? 1 : 0))
+		return false;
+	did_fail = true;
+	return true;
+}
+
+static void fail_at(long n)
+{
+	did_fail = false;
+	left = n;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+int __real_posix_memalign(void **out, size_t align, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
+int __wrap_posix_memalign(void **out, size_t align, size_t size);
+char *__wrap_strdup(const char *s);
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+	return fails() ? NULL : __real_aligned_alloc(align, size);
+}
+
+int __wrap_posix_memalign(void **out, size_t align, size_t size)
+{
+	return fails() ? ENOMEM : __real_posix_memalign(out, align, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	return fails() ? NULL : __real_strdup(s);
+}
+
+#ifndef LF_LIBC_MALLOC
+void *__real_mallocx(size_t size, int flags);
+void *__real_rallocx(void *p, size_t size, int flags);
+void *__wrap_mallocx(size_t size, int flags);
+void *__wrap_rallocx(void *p, size_t size, int flags);
+
+void *__wrap_mallocx(size_t size, int flags)
+{
+	return fails() ? NULL : __real_mallocx(size, flags);
+}
+
+void *__wrap_rallocx(void *p, size_t size, int flags)
+{
+	return fails() ? NULL : __real_rallocx(p, size, flags);
+}
+#endif
+
+/* --- what is there --- */
+
+static const char *const VIEWS[] = {
+	"CREATE MATERIALIZED VIEW summary AS SELECT o.id, c.name, sum(i.qty * i.price) AS total, count(*) AS items"
+	" FROM orders o JOIN customer c ON c.id = o.customer JOIN item i ON i.order_id = o.id GROUP BY o.id, c.name",
+	"CREATE MATERIALIZED VIEW spread AS SELECT min(price) AS low, max(price) AS high, avg(qty) AS mean FROM item",
+	"CREATE MATERIALIZED VIEW plain AS SELECT id, upper(name) AS name FROM customer WHERE id > 0",
+};
+static const char *const NAMES[] = { "summary", "spread", "plain" };
+/* What each view must say, from the tables. */
+static const char *const ROWS[] = { "SELECT * FROM customer ORDER BY id",
+	"SELECT * FROM orders ORDER BY id", "SELECT * FROM item ORDER BY order_id, line",
+	"SELECT * FROM summary ORDER BY id", "SELECT * FROM spread",
+	"SELECT * FROM plain ORDER BY id" };
+enum { TABLES = 3, NVIEWS = 3, QUERIES = TABLES + NVIEWS };
+
+struct state {
+	char text[QUERIES][TEXT_MAX];
+};
+
+/* The rows of a query; false: the view has failed, or the table is not there. */
+static bool rows_of(struct bed *b, unsigned i, char text[static TEXT_MAX])
+{
+	text[0] = '\0';
+	if (lf_run(b->f.port, ROWS[i], strlen(ROWS[i]), NULL, add_row, text, &b->f.error) == 0)
+		return true;
+	snprintf(text, TEXT_MAX, "%s", error_sqlstate(b->f.error.code));
+	return false;
+}
+
+static void state_take(struct bed *b, struct state *s)
+{
+	for (unsigned i = 0; i < QUERIES; i++)
+		(void)rows_of(b, i, s->text[i]);
+}
+
+static bool same(const struct state *a, const struct state *b, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++)
+		if (strcmp(a->text[i], b->text[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Make views anew that failed for want of memory. Returns how many. */
+static unsigned views_mend(struct bed *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < NVIEWS; i++) {
+		char text[TEXT_MAX], drop[64];
+
+		if (rows_of(b, TABLES + i, text) || strcmp(text, "LF004") != 0)
+			continue;
+		snprintf(drop, sizeof(drop), "DROP MATERIALIZED VIEW %s", NAMES[i]);
+		run(&b->f, drop);
+		run(&b->f, VIEWS[i]);
+		n++;
+	}
+	return n;
+}
+
+static int try_run(struct bed *b, const char *text)
+{
+	return lf_run(b->f.port, text, strlen(text), NULL, NULL, NULL, &b->f.error);
+}
+
+/* Have a statement fail at every allocation until it makes less of them. Returns their number. */
+static long every_allocation(struct bed *b, const char *text, unsigned *mended)
+{
+	struct state before, after;
+
+	state_take(b, &before);
+	for (long n = 1;; n++) {
+		int status;
+
+		fail_at(n);
+		status = try_run(b, text);
+		left = 0;
+		if (status == 0 && !did_fail)
+			return n - 1;
+		if (status != 0 && b->f.error.code != ERR_OUT_OF_MEMORY)
+			fail_msg("%s, allocation %ld: %s %s", text, n,
+				error_sqlstate(b->f.error.code), b->f.error.message);
+		*mended += views_mend(b);
+		state_take(b, &after);
+		if (status != 0 && !same(&before, &after, 0, QUERIES))
+			fail_msg("%s, allocation %ld: refused, and something has changed", text, n);
+		/* Done all the same. */
+		if (status == 0)
+			return n;
+	}
+}
+
+static const char *const STATEMENTS[] = {
+	"CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL)",
+	"CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, CHECK (customer > 0))",
+	"CREATE TABLE item (order_id int, line int, qty int DEFAULT 1, price numeric(12,2), PRIMARY KEY (order_id, line))",
+	/* Each of one aggregate: others may be done in part. */
+	"INSERT INTO customer VALUES (1, 'ann')",
+	"INSERT INTO customer VALUES (2, 'bob')",
+	"INSERT INTO customer VALUES (3, 'eve')",
+	"INSERT INTO orders VALUES (10, 1)",
+	"INSERT INTO orders VALUES (11, 2)",
+	"INSERT INTO item VALUES (10, 1, 2, 3.50), (10, 2, 1, 4)",
+	"INSERT INTO item VALUES (11, 1, 3, 0.25)",
+	"VIEW 0",
+	"VIEW 1",
+	"VIEW 2",
+	"CREATE INDEX by_customer ON orders (customer)",
+	"CREATE UNIQUE INDEX summary_key ON summary (id)",
+	"INSERT INTO orders VALUES (12, 3)",
+	"INSERT INTO item VALUES (12, 1, 7, 9.99), (12, 2, 1, 1234567890.12)",
+	"UPDATE customer SET name = 'a much longer name than the one that was there before' WHERE id = 1",
+	"UPDATE item SET qty = qty + 1 WHERE order_id = 10",
+	"DELETE FROM item WHERE order_id = 11 AND line = 1",
+	"DELETE FROM customer WHERE id = 2 RETURNING *",
+	"SELECT customer, count(*) FROM orders GROUP BY customer ORDER BY customer",
+	"SELECT name FROM customer WHERE id IN (1, 3)",
+	"DROP INDEX by_customer",
+	"CREATE TABLE gone (a int PRIMARY KEY)",
+	"DROP TABLE gone",
+};
+
+static const char *statement(unsigned i)
+{
+	return strncmp(STATEMENTS[i], "VIEW ", 5) == 0 ? VIEWS[STATEMENTS[i][5] - '0']
+						       : STATEMENTS[i];
+}
+
+static void statements(struct bed *b)
+{
+	unsigned mended = 0;
+	long allocations = 0;
+
+	for (unsigned i = 0; i < sizeof(STATEMENTS) / sizeof(STATEMENTS[0]); i++) {
+		long n = every_allocation(b, statement(i), &mended);
+
+		allocations += n;
+	}
+	print_message(
+		"%ld allocations failed in statements, %u views made anew\n", allocations, mended);
+}
+
+static void test_statements(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 4; round++) {
+		unsigned projectors = round % 2 == 0 ? 1 : 3;
+		struct bed b;
+		struct state before, after;
+
+		forever = round >= 2;
+		make_bed(&b, projectors);
+		statements(&b);
+		state_take(&b, &before);
+		/* What was kept is what was answered. */
+		again(&b, 4 - projectors);
+		state_take(&b, &after);
+		assert_true(same(&before, &after, 0, QUERIES));
+		close_fixture(&b.f);
+		burn_bed(&b);
+	}
+}
+
+static void fill(struct bed *b)
+{
+	for (unsigned i = 0; i < sizeof(STATEMENTS) / sizeof(STATEMENTS[0]); i++)
+		command(&b->f, statement(i));
+}
+
+static void open_with_failures(void)
+{
+	struct state before, after;
+	struct bed b;
+	char original[sizeof(b.path)];
+	long n = 1;
+
+	make_bed(&b, 2);
+	fill(&b);
+	state_take(&b, &before);
+	assert_int_equal(lf_checkpoint(b.f.engine, &b.f.error), 0);
+	close_fixture(&b.f);
+	strcpy(original, b.path);
+	strcpy(b.path, "/tmp/leftfold-recovery-XXXXXX");
+	assert_non_null(mkdtemp(b.path));
+	for (;; n++) {
+		int status;
+
+		/* What was begun makes the next start longer. */
+		files_copy(original, b.path);
+		fail_at(n);
+		status = try_open(&b, 2);
+		left = 0;
+		if (status != 0) {
+			if (b.f.error.code != ERR_OUT_OF_MEMORY)
+				fail_msg("allocation %ld: %s %s", n, error_sqlstate(b.f.error.code),
+					b.f.error.message);
+			continue;
+		}
+		assert_int_equal(lf_port_open(&b.f.port, b.f.engine, NULL, NULL, &b.f.error), 0);
+		(void)views_mend(&b);
+		state_take(&b, &after);
+		assert_true(same(&before, &after, 0, QUERIES));
+		close_fixture(&b.f);
+		if (!did_fail)
+			break;
+	}
+	print_message("%ld allocations failed in opening\n", n - 1);
+	burn_bed(&b);
+	strcpy(b.path, original);
+	burn_bed(&b);
+}
+
+static void test_open(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		forever = i == 1;
+		open_with_failures();
+	}
+}
+
+static void checkpoint_with_failures(void)
+{
+	struct bed b;
+	struct state before, after;
+	long n = 1;
+
+	make_bed(&b, 2);
+	fill(&b);
+	state_take(&b, &before);
+	for (;; n++) {
+		int status;
+
+		fail_at(n);
+		status = lf_checkpoint(b.f.engine, &b.f.error);
+		left = 0;
+		if (status == 0 && !did_fail)
+			break;
+		if (status != 0 && b.f.error.code != ERR_OUT_OF_MEMORY)
+			fail_msg("allocation %ld: %s %s", n, error_sqlstate(b.f.error.code),
+				b.f.error.message);
+	}
+	print_message("%ld allocations failed in a checkpoint\n", n - 1);
+	again(&b, 3);
+	state_take(&b, &after);
+	assert_true(same(&before, &after, 0, QUERIES));
+	close_fixture(&b.f);
+	burn_bed(&b);
+}
+
+static void test_checkpoint(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		forever = i == 1;
+		checkpoint_with_failures();
+	}
+}
+
+static void test_port(void **state)
+{
+	struct fixture f;
+	long n = 1;
+
+	(void)state;
+	open_fixture(&f, 2);
+	for (;; n++) {
+		struct lf_port *port;
+		int status;
+
+		fail_at(n);
+		status = lf_port_open(&port, f.engine, NULL, NULL, &f.error);
+		left = 0;
+		if (status == 0)
+			lf_port_close(port);
+		else
+			assert_int_equal(f.error.code, ERR_OUT_OF_MEMORY);
+		if (!did_fail)
+			break;
+	}
+	close_fixture(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_checkpoint),
+		cmocka_unit_test(test_port),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
