@@ -53,6 +53,8 @@ struct lf_options {
 	struct disk
 		*disk; /* instead of a directory, for tests (core/log/disk.h); stays the caller's */
 	enum lf_durability durability;
+	unsigned
+		disk_late_ms; /* a write that takes longer: the disk hangs, and what a full queue refuses is told LF005 */
 	/* Where what is there is damaged: recover what is sound, with a line in the log for all that is dropped. What there
 	 * was is kept, under names that end in ".salvaged". */
 	bool salvage;
@@ -117,7 +119,7 @@ typedef void (*lf_on_reply)(void *arg, const struct lf_reply *reply);
 /* Put a command (or DDL) into its ring or rings; params is a valid packed row of s->param_layout
  * (row_validate() it when it comes from outside) and is copied. s must live until the reply; with
  * LF_ACCEPTED until lf_port_idle(). 0; or -1: LF002 when a ring is full (nothing was taken: poll and
- * try again), 53200, 22004 (partition value is NULL), 0A000 (block over several aggregates), and errors
+ * try again), LF005 when it is because the disk hangs, 53200, 22004 (partition value is NULL), 0A000 (block over several aggregates), and errors
  * of evaluating the partition expression. */
 int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
 	enum lf_ack ack, struct error *e);
@@ -187,7 +189,8 @@ int lf_checkpoint(struct lf_engine *engine, struct error *e);
 struct lf_stats {
 	uint64_t commands, refused, epoch, visible;
 	uint64_t memory_used, memory_limit;
-	uint64_t rows; /* live rows of all tables and views */
+	uint64_t disks_late; /* shards whose journal waits for a disk that hangs */
+	uint64_t rows;       /* live rows of all tables and views */
 };
 void lf_stats(struct lf_engine *engine, struct lf_stats *out);
 

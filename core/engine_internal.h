@@ -165,6 +165,8 @@ int engine_checkpoint_salvaged(struct lf_engine *engine, struct error *e);
 /* The thread that writes checkpoints when they are due. */
 int engine_checkpoints_start(struct lf_engine *engine, struct error *e);
 void engine_checkpoints_stop(struct lf_engine *engine);
+/* Journals whose disk hangs. */
+unsigned engine_disks_late(const struct lf_engine *engine);
 /* The run's end; orderly: nothing more happens, and the journals say so. */
 void engine_journals_close(struct lf_engine *engine, bool orderly);
 

@@ -312,8 +312,10 @@ static void request_reply(struct lf_port *port, uint32_t i, lf_on_reply fn, void
 
 /* --- submitting --- */
 
-static int submit_full(struct error *e)
+static int submit_full(const struct lf_port *port, struct error *e)
 {
+	if (engine_disks_late(port->engine) > 0)
+		return error_set(e, ERR_DISK_LATE, 0, NULL);
 	return error_set(e, ERR_OVERLOAD, 0, "the command queue is full");
 }
 
@@ -381,7 +383,7 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	for (unsigned s = 0; s < shards; s++)
 		size += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
 	if (port->outside > 0 && port->outside + size > LIMIT_OUTSIDE_BYTES)
-		return submit_full(e);
+		return submit_full(port, e);
 	memory = calloc(1, size);
 	if (memory == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -426,7 +428,7 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 		if (routing->per_shard[k] > 0 &&
 			ring_reserve(port->lanes[k].commands, sizeof(struct command_message)) ==
 				NULL)
-			return submit_full(e);
+			return submit_full(port, e);
 	i = request_take(port, e);
 	if (i == REQUEST_NONE)
 		return -1;
@@ -482,7 +484,7 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 		return submit_large(port, s, params, shard, rows, tag, ack, e);
 	m = ring_reserve(ring, len);
 	if (m == NULL)
-		return submit_full(e);
+		return submit_full(port, e);
 	*m = (struct command_message){
 		.tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack, .rows = rows
 	};

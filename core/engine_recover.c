@@ -435,6 +435,7 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 	o.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED : DISK_WRITTEN;
 	o.segment_bytes = engine->options.segment_bytes;
 	o.maker = engine->maker;
+	o.late_ms = engine->options.disk_late_ms;
 	for (unsigned s = 0; s < n; s++) {
 		o.shard = (uint16_t)s;
 		o.wake = projector_wake;
@@ -506,6 +507,15 @@ int engine_recover(struct lf_engine *engine, struct error *e)
 	status = recover(&r, e);
 	recovery_free(&r);
 	return status;
+}
+
+unsigned engine_disks_late(const struct lf_engine *engine)
+{
+	unsigned n = 0;
+
+	for (unsigned s = 0; engine->journals != NULL && s < engine->set.shards; s++)
+		n += journal_is_late(engine->journals[s]);
+	return n;
 }
 
 void engine_journals_close(struct lf_engine *engine, bool orderly)

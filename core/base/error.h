@@ -80,7 +80,8 @@
 	X(ERR_NOT_YET, "LF001", "the epoch asked for is not visible yet") \
 	X(ERR_OVERLOAD, "LF002", "queue full, try again") \
 	X(ERR_OUTCOME_UNKNOWN, "LF003", "outcome of the command is unknown") \
-	X(ERR_VIEW_FAILED, "LF004", "the view has failed and cannot be read")
+	X(ERR_VIEW_FAILED, "LF004", "the view has failed and cannot be read") \
+	X(ERR_DISK_LATE, "LF005", "the disk does not answer, try again later")
 
 enum error_code {
 #define X(name, state, text) name,

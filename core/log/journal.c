@@ -29,7 +29,6 @@ enum {
 	RESERVE_PART = 4, /* of a segment: what must be left in the last one */
 	RETRY_MS = 200,   /* between attempts to make a segment */
 	WAIT_US = 100000,
-	LATE_S = 5 /* a write that takes longer is worth a line in the log, as often */
 };
 
 /* data[0, SEGMENT_HEADER_BYTES) is room for a header; then `used` bytes of blocks. */
@@ -52,7 +51,9 @@ struct journal {
 	uint64_t number, bytes, offset;
 	uint64_t write_offset; /* of the write under way … */
 	uint64_t write_ns;     /* … and when it began */
+	uint64_t spare_ns;     /* when the next segment was asked for */
 	uint64_t warned_ns;
+	_Atomic bool late;
 	uint64_t sequence; /* of the next block */
 	uint64_t last_epoch;
 	bool failed;
@@ -174,6 +175,7 @@ static void spare_want(struct journal *j, uint64_t bytes)
 	struct segment_maker *m = j->o.maker;
 
 	j->spare_bytes = bytes;
+	j->spare_ns = clock_now_ns();
 	atomic_store_explicit(&j->spare, SPARE_WANTED, memory_order_relaxed);
 	if (m == NULL) {
 		make_spare(j);
@@ -260,6 +262,15 @@ static void refused(struct journal *j)
 		"making a segment of the journal: %s", strerror(-j->spare_status));
 }
 
+/* What the disk was asked for is done. */
+static void lateness_end(struct journal *j)
+{
+	if (!atomic_load_explicit(&j->late, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&j->late, false, memory_order_relaxed);
+	log_info("the disk answers again");
+}
+
 /* Ask for the next segment, also again after a refusal. True when it asked. */
 static bool spare_keep(struct journal *j)
 {
@@ -283,8 +294,11 @@ static bool spare_keep(struct journal *j)
 		spare_want(j, j->spare_bytes);
 		return true;
 	}
-	if (spare == SPARE_READY)
+	if (spare == SPARE_READY) {
 		j->error.code = ERR_OK;
+		if (!j->under_way)
+			lateness_end(j);
+	}
 	if (spare != SPARE_NONE || j->o.kind == SEGMENT_CHECKPOINT)
 		return false;
 	spare_want(j, j->o.segment_bytes);
@@ -331,6 +345,8 @@ int journal_open(struct journal **out, const struct journal_options *o, struct e
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	ASSERT(o->segment_bytes % DISK_BLOCK == 0 && o->segment_bytes >= LIMIT_SEGMENT_BYTES_MIN);
 	j->o = *o;
+	if (j->o.late_ms == 0)
+		j->o.late_ms = DEFAULT_DISK_LATE_MS;
 	j->number = 1;
 	j->sequence = 1;
 	buffer_reset(&j->filling);
@@ -587,6 +603,7 @@ bool journal_step(struct journal *j)
 		if (d->ops->completed(d->impl, j->queue, &result) == 0)
 			return false;
 		j->under_way = false;
+		lateness_end(j);
 		did = true;
 		if (result < 0) {
 			(void)fail(j, "writing", j->write_offset, result);
@@ -632,18 +649,33 @@ bool journal_active(const struct journal *j)
 /* A disk that hangs: nothing can be done, but said. */
 static void lateness_check(struct journal *j)
 {
-	uint64_t now, late = (uint64_t)LATE_S * 1000000000;
+	bool making = atomic_load_explicit(&j->spare, memory_order_relaxed) == SPARE_WANTED &&
+		journal_state(j) == JOURNAL_BUSY;
+	uint64_t late = (uint64_t)j->o.late_ms * 1000000, now, since;
 	char name[SEGMENT_NAME_BYTES];
 
-	if (!j->under_way)
+	if (!j->under_way && !making) {
+		atomic_store_explicit(&j->late, false, memory_order_relaxed);
 		return;
+	}
 	now = clock_now_ns();
-	if (now - j->write_ns < late || now - j->warned_ns < late)
+	since = j->under_way ? j->write_ns : j->spare_ns;
+	atomic_store_explicit(&j->late, now - since >= late, memory_order_relaxed);
+	if (now - since < late || now - j->warned_ns < late)
 		return;
 	j->warned_ns = now;
 	file_name(j, name, j->number);
-	log_warn("%s: a write at offset %" PRIu64 " has not ended for %.0f s", name,
-		j->write_offset, (double)(now - j->write_ns) / 1e9);
+	if (j->under_way)
+		log_warn("%s: a write at offset %" PRIu64 " has not ended for %.1f s", name,
+			j->write_offset, (double)(now - since) / 1e9);
+	else
+		log_warn("%s: the segment after it is not made for %.1f s", name,
+			(double)(now - since) / 1e9);
+}
+
+bool journal_is_late(const struct journal *j)
+{
+	return atomic_load_explicit(&j->late, memory_order_relaxed);
 }
 
 void journal_wait(struct journal *j, uint64_t timeout_us)

@@ -21,6 +21,7 @@ NAME = re.compile(r"(\d{8,})-(\d{5})-(\d{8,})\.journal")
 
 FS_IOC_SHUTDOWN = 0x8004587D
 SHUTDOWN_NOLOGFLUSH = 2
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 
 
 class Refused(Exception):
@@ -81,6 +82,11 @@ class Daemon:
             self.process.kill()
         self.process.wait()
         return self._ended()
+
+    def resident(self):
+        """Bytes of memory."""
+        with open("/proc/%d/statm" % self.process.pid) as f:
+            return int(f.read().split()[1]) * PAGE
 
     def wait(self, seconds=60):
         """The exit code of a server that ends by itself."""
@@ -211,6 +217,16 @@ class Mounted:
             fcntl.ioctl(fd, FS_IOC_SHUTDOWN, struct.pack("<I", SHUTDOWN_NOLOGFLUSH))
         except OSError as e:
             raise Mounted.Unavailable("shutdown of a file system: %s" % e.strerror) from None
+        finally:
+            os.close(fd)
+
+    def hang(self, on):
+        """Writes wait until it is off."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, FIFREEZE if on else FITHAW, 0)
+        except OSError as e:
+            raise Mounted.Unavailable("freezing a file system: %s" % e.strerror) from None
         finally:
             os.close(fd)
 

@@ -16,9 +16,9 @@ import time
 import traceback
 
 from datadir import (PAGE, SCHEMA_SHARD, Daemon, Mounted, Refused, blocks, contents, restore, segments, whole)
-from harness import BUILD, SMALL, Failure
+from harness import BUILD, SANITIZED, SMALL, Failure
 from ledger import Ledger, ran
-from wire import DONE, DURABLE, ERROR, SCHEMA, VISIBLE, frame, row
+from wire import DONE, DONE_BATCH, DURABLE, ERROR, SCHEMA, VISIBLE, frame, row
 
 SOAK = os.environ.get("LEFTFOLD_SOAK") == "1"
 SCENARIOS = []
@@ -694,6 +694,68 @@ def refused_when_full(m, data):
 def disk_full(rand):
     """53100 while there is no space; afterwards commands work again without a restart."""
     return disk_full_on(rand, "tmpfs", 8 << 20, 2 << 20) + ", " + disk_full_on(rand, "ext4", 16 << 20, 4 << 20)
+
+
+HUNG_COMMANDS = 12000  # of 1 KiB: more than the queues hold
+
+
+def load_while_hung(server, handle_of, received):
+    """Insert marks until all are answered: (frames' thread, the connection)."""
+    c = server.connect()
+    insert = handle_of(c)
+
+    def send():
+        for n in range(HUNG_COMMANDS):
+            c.send(c.execute(insert, row("qt", (n + 2, "x" * 1000)), ack=DURABLE, request=n + 1000))
+
+    def receive():
+        while len(received) < HUNG_COMMANDS:
+            a = c.receive()
+            if a.kind == ERROR:
+                received.append(a.state)
+            else:
+                received.extend([None] * (len(a.items) if a.kind == DONE_BATCH else 1))
+
+    threads = [threading.Thread(target=f, daemon=True) for f in (send, receive)]
+    for t in threads:
+        t.start()
+    return threads
+
+
+@scenario
+def disk_hangs(rand):
+    """INFO says so, reads go on, queues are bounded and then LF005; what was taken is there when it answers again."""
+    with own_file_system("ext4", 256 << 20) as m:
+        with Daemon(os.path.join(m.path, "data"), segment="64M") as server:
+            c = server.connect()
+            for text in MARKS.split(";"):
+                ran(c, text)
+            ran(c, "INSERT INTO mark VALUES (1, 'before')")
+            equal(c.info()["disks_late"], 0, "late")
+            before, received = server.resident(), []
+            m.hang(True)
+            try:
+                threads = load_while_hung(
+                    server, lambda c: c.prepare("INSERT INTO mark VALUES ($1, $2)").handle, received)
+                wait_for(lambda: c.info()["disks_late"] == 1, "INFO says that the disk hangs")
+                wait_for(lambda: "LF005" in received, "commands are refused")
+                equal(ran(c, "SELECT pad FROM mark WHERE n = 1").rows("t"), [["before"]], "a read")
+                grown = server.resident() - before
+                check(SANITIZED or grown < 64 << 20, "memory has grown by %d" % grown)
+            finally:
+                m.hang(False)
+            for t in threads:
+                t.join(60)
+            equal(len(received), HUNG_COMMANDS, "answers")
+            equal({s for s in received if s}, {"LF005"}, "errors")
+            wait_for(lambda: c.info()["disks_late"] == 0, "INFO says that it answers")
+            done = received.count(None)
+            equal(ran(c, "SELECT c FROM marks").rows("q"), [[done + 1]], "marks")
+            ran(c, "INSERT INTO mark VALUES (0, 'after')")
+            c.close()
+            server.stop()
+            check("has not ended for" in server.output and "answers again" in server.output, "log: " + server.output)
+            return "%d taken, %d refused" % (done, HUNG_COMMANDS - done)
 
 
 # --- power cuts ---
