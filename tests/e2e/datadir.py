@@ -174,14 +174,15 @@ class Mounted:
     class Unavailable(Exception):
         pass
 
-    def __init__(self, kind, size):
-        self.dir = tempfile.mkdtemp(prefix="leftfold-e2e-")
+    def __init__(self, kind, size, below=None):
+        """below: a directory for the image, instead of the usual one for temporary files."""
+        self.dir = tempfile.mkdtemp(prefix="leftfold-e2e-", dir=below)
         self.path = os.path.join(self.dir, "mnt")
         os.mkdir(self.path)
         if kind == "tmpfs":
             self.how = ["mount", "-t", "tmpfs", "-o", "size=%d" % size, "none", self.path]
         else:
-            image = os.path.join(self.dir, "image")
+            image = self.image = os.path.join(self.dir, "image")
             with open(image, "wb") as f:
                 f.truncate(size)
             self.how = ["mount", "-o", "loop", image, self.path]
@@ -219,6 +220,14 @@ class Mounted:
             raise Mounted.Unavailable("shutdown of a file system: %s" % e.strerror) from None
         finally:
             os.close(fd)
+
+    def grow(self, size):
+        """A tmpfs."""
+        self._run(["mount", "-o", "remount,size=%d" % size, self.path])
+
+    def repair(self):
+        """An ext4, not mounted."""
+        subprocess.run(["e2fsck", "-fy", self.image], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def hang(self, on):
         """Writes wait until it is off."""

@@ -618,9 +618,9 @@ def numbers(server):
     return {r[0] for part in a.more + [a] for r in part.rows("q")}
 
 
-def own_file_system(kind, bytes):
+def own_file_system(kind, bytes, below=None):
     try:
-        return Mounted(kind, bytes)
+        return Mounted(kind, bytes, below)
     except Mounted.Unavailable as e:
         raise Skipped("no file system of its own (%s)" % e) from None
 
@@ -859,6 +859,39 @@ def write_error(rand):
         m.mount()
         with Daemon(data) as server:
             check(marks(server) in (1, 2), "what was acknowledged")
+
+
+@scenario
+def thin_medium(rand):
+    """A medium that ends before its file system does: a write fails, the server ends with 4, acknowledged is there."""
+    with own_file_system("tmpfs", 40 << 20) as below, own_file_system("ext4", 512 << 20, below.path) as m:
+        data, ledger = os.path.join(m.path, "data"), Ledger(rand.random())
+        with Daemon(data, segment="1M", projectors=2) as server:
+            c = server.connect()
+            ledger.create(c)
+            c.close()
+            ledger.start(server.address, tolerated=("LF003", "58030", "57P01"))
+            ledger.ending = True
+            with open(os.path.join(m.path, "ballast"), "wb") as f:
+                try:
+                    for _ in range(64):
+                        f.write(rand.randbytes(1 << 20))
+                        f.flush()
+                        os.fsync(f.fileno())
+                except OSError:
+                    pass
+            equal(server.wait(120), 4, "exit code")
+            check("cannot be written" in server.output and ".journal" in server.output, "log: " + server.output)
+            ledger.finish()
+        below.grow(1 << 30)
+        m.unmount()
+        m.repair()
+        m.mount()
+        with Daemon(data) as server:
+            c = server.connect()
+            ledger.check(c, "after the medium had ended")
+            c.close()
+        return "%d commands acknowledged" % ledger.acknowledged
 
 
 def selected():
