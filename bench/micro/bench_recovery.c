@@ -151,6 +151,26 @@ static double latency(struct bench *b, uint64_t n, const _Atomic bool *stop)
 	return p99;
 }
 
+/* MiB of this process's memory that are resident, and those that rows and views take. */
+static double resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	if (f == NULL || fscanf(f, "%*u %lu", &pages) != 1)
+		micro_fail("/proc/self/statm cannot be read");
+	(void)fclose(f);
+	return (double)pages * 4096 / (1 << 20);
+}
+
+static double used(const struct bench *b)
+{
+	struct lf_stats stats;
+
+	lf_stats(b->engine, &stats);
+	return (double)stats.memory_used / (1 << 20);
+}
+
 static void *checkpoint(void *arg)
 {
 	struct bench *b = arg;
@@ -217,7 +237,7 @@ int main(int argc, char **argv)
 		{ "--rows", NULL, &rows } };
 	const char *directory = getenv("LEFTFOLD_BENCH_DIR");
 	struct bench b = { .o = lf_options_default() };
-	double alone, beside;
+	double alone, beside, before, before_used;
 	pthread_t thread;
 	struct error e;
 
@@ -241,13 +261,17 @@ int main(int argc, char **argv)
 	again(&b, "from_journal");
 	check(lf_prepare(&b.order, b.engine, ORDER, strlen(ORDER), NULL, 0, &e), &e);
 	alone = latency(&b, smoke ? 200 : 20000, NULL);
+	before = resident();
+	before_used = used(&b);
 	begin = clock_now_ns();
 	if (pthread_create(&thread, NULL, checkpoint, &b) != 0)
 		micro_fail("bench_recovery: cannot start a thread");
 	beside = latency(&b, 1000000, &b.done);
 	pthread_join(thread, NULL);
-	printf("recovery_checkpoint rows/s %.0f p99_us_without %.1f p99_us_during %.1f\n",
-		3 * (double)b.orders / micro_seconds(begin), alone, beside);
+	printf("recovery_checkpoint rows/s %.0f p99_us_without %.1f p99_us_during %.1f MiB_more %.0f "
+	       "MiB_more_of_rows %.0f\n",
+		3 * (double)b.orders / micro_seconds(begin), alone, beside, resident() - before,
+		used(&b) - before_used);
 	again(&b, "from_checkpoint");
 	close_engine(&b);
 	clean(b.path);

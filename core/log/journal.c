@@ -456,6 +456,14 @@ static unsigned char *entry_add(
 	return at + sizeof(entry);
 }
 
+/* The last n bytes of the buffer are whole. While they are in the cache, and the disk works on the write before. */
+static void checksum_add(struct journal *j, struct block_header *h, uint64_t n)
+{
+	const unsigned char *end = j->filling.data + SEGMENT_HEADER_BYTES + j->filling.used;
+
+	h->body_crc = crc32c(h->body_crc, end - n, n);
+}
+
 int journal_reserve(struct journal *j, uint64_t epoch, unsigned n, uint64_t bytes)
 {
 	if (n == 0 && epoch - j->last_epoch < JOURNAL_EPOCHS_SILENT)
@@ -470,6 +478,7 @@ void journal_add(struct journal *j, enum entry_kind kind, uint32_t relation, con
 	uint32_t n = row_size(row);
 
 	memcpy(entry_add(j, h, entry, n), row, n);
+	checksum_add(j, h, sizeof(entry) + n);
 }
 
 int journal_add_packed(struct journal *j, uint64_t epoch, const void *packed, uint32_t bytes,
@@ -487,6 +496,7 @@ int journal_add_packed(struct journal *j, uint64_t epoch, const void *packed, ui
 	memcpy(at, packed, bytes);
 	memset(at + bytes, 0, whole - bytes);
 	j->filling.used += whole;
+	checksum_add(j, h, whole);
 	h->flags = BLOCK_PACKED;
 	h->body_bytes = whole;
 	h->packed_bytes = bytes;
@@ -510,6 +520,7 @@ int journal_append_schema(
 	memset(at, 0, n);
 	memcpy(at, &t, sizeof(t));
 	memcpy(at + sizeof(t), text, len);
+	checksum_add(j, h, sizeof(entry) + n);
 	return 0;
 }
 
@@ -533,7 +544,7 @@ static void header_fill(const struct journal *j, unsigned char *at)
 	memcpy(at, &h, sizeof(h));
 }
 
-/* Checksums, and zeros up to a whole number of the disk's blocks. Returns the bytes of the write. */
+/* The headers' checksums, and zeros up to a whole number of the disk's blocks. Returns the bytes of the write. */
 static uint64_t blocks_finish(struct buffer *b, uint64_t write_offset, enum disk_mode mode)
 {
 	uint64_t end = SEGMENT_HEADER_BYTES + b->used,
@@ -547,7 +558,6 @@ static uint64_t blocks_finish(struct buffer *b, uint64_t write_offset, enum disk
 			h->flags |= BLOCK_LAST_OF_WRITE;
 		if (mode == DISK_WRITTEN)
 			h->flags |= BLOCK_WRITTEN;
-		h->body_crc = crc32c(0, h + 1, h->body_bytes);
 		h->crc = 0;
 		h->crc = crc32c(0, h, sizeof(*h));
 		at += sizeof(*h) + h->body_bytes;
