@@ -235,8 +235,16 @@ static void stages_set(struct lf_engine *engine)
 /* What a batch touches stays in the cache between operators. */
 enum { BUILD_ROWS = LIMIT_BATCH_COMMANDS };
 
-static bool reads(const struct relation *view, const struct relation *table)
+/* Whether the view reads the table; NULL: any view. */
+static bool reads(
+	const struct lf_engine *engine, const struct relation *view, const struct relation *table)
 {
+	if (view == NULL) {
+		for (const struct view_slot *v = engine->views; v != NULL; v = v->next)
+			if (reads(engine, v->view, table))
+				return true;
+		return false;
+	}
 	for (unsigned i = 0; i < view->select->nsources; i++)
 		if (view->select->sources[i] == table)
 			return true;
@@ -274,8 +282,7 @@ static void views_feed(
 		for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
 			const struct relation *table = catalog_at(engine->catalog, i);
 
-			if (table->kind == RELATION_TABLE &&
-				(only == NULL ? engine->views != NULL : reads(only, table)))
+			if (table->kind == RELATION_TABLE && reads(engine, only, table))
 				table_feed(set->projectors[s], s, table, only, epoch);
 		}
 		projector_build_stage(set->projectors[s], only, 0, epoch, true);

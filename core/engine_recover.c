@@ -483,11 +483,13 @@ static int recover(struct recovery *r, struct error *e)
 		return -1;
 	if (!engine->salvaging)
 		return 0;
+	if (engine_checkpoint_salvaged(engine, e) != 0 || set_aside(r, e) != 0)
+		return -1;
 	log_warn("salvage: %" PRIu64
 		 " parts dropped or missing; the files as they were end in \"" SALVAGED_SUFFIX
 		 "\" now",
 		r->dropped);
-	return engine_checkpoint_salvaged(engine, e) != 0 ? -1 : set_aside(r, e);
+	return 0;
 }
 
 int engine_recover(struct lf_engine *engine, struct error *e)
