@@ -259,7 +259,7 @@ static void table_feed(struct projector *p, unsigned shard, const struct relatio
 	const void *row;
 	unsigned n = 0;
 
-	table_sweep_begin(&sweep, parts->part[shard]->table, UINT64_MAX);
+	table_sweep_begin(&sweep, parts->part[shard]->table, (uint16_t)table->partition);
 	while ((row = table_sweep_next(&sweep)) != NULL) {
 		flow_push(projector_flow(p), table, NULL, row, only);
 		if (++n % BUILD_ROWS == 0)

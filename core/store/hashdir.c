@@ -260,35 +260,6 @@ void *hashdir_scan_next(struct hashdir_cursor *c)
 	}
 }
 
-static size_t segment_objects(const struct hashdir_segment *s, void **out)
-{
-	size_t n = 0;
-
-	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++)
-		for (unsigned i = 0; i < HASHDIR_SLOTS; i++) {
-			if ((s->buckets[b].tags >> (8 * i) & 0xff) == 0)
-				continue;
-			if (out != NULL)
-				out[n] = hashdir_object(s->buckets[b].slots[i]);
-			n++;
-		}
-	return n;
-}
-
-size_t hashdir_objects(const struct hashdir *d, void **out)
-{
-	const struct hashdir_top *top = d->top;
-	size_t n = 0;
-
-	for (uint64_t i = 0; i < UINT64_C(1) << top->depth;) {
-		const struct hashdir_segment *s = top->segments[i];
-
-		n += segment_objects(s, out == NULL ? NULL : out + n);
-		i += UINT64_C(1) << (top->depth - s->depth);
-	}
-	return n;
-}
-
 /* --- checking --- */
 
 static uint64_t segment_check(

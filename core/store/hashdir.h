@@ -208,9 +208,6 @@ struct hashdir_cursor {
 void hashdir_scan_begin(struct hashdir_cursor *c, const struct hashdir *d);
 void *hashdir_scan_next(struct hashdir_cursor *c);
 
-/* All objects, in no particular order, into out (NULL: only count them); by the writer. Returns their number. */
-size_t hashdir_objects(const struct hashdir *d, void **out);
-
 /* Invariants, for tests: by the writer. Returns the number of objects. */
 uint64_t hashdir_check(const struct hashdir *d);
 

@@ -380,9 +380,9 @@ const void *table_scan_next(struct table_cursor *c)
 	return NULL;
 }
 
-size_t table_places(const struct table *t, const struct version **out)
+const struct row_layout *table_layout(const struct table *t)
 {
-	return hashdir_objects(&t->places, (void **)out);
+	return t->o.layout;
 }
 
 struct heap *table_heap(const struct table *t)

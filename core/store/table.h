@@ -75,9 +75,7 @@ struct table_cursor {
 void table_scan_begin(struct table_cursor *c, const struct table *t, uint64_t v);
 const void *table_scan_next(struct table_cursor *c);
 
-/* The newest versions of all keys, dead ones included, in no particular order, into out (NULL: only count them); by the
- * writer. Returns their number. */
-size_t table_places(const struct table *t, const struct version **out);
+const struct row_layout *table_layout(const struct table *t);
 struct heap *table_heap(const struct table *t);
 
 /* Invariants, for tests: by the writer. */
