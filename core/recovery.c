@@ -61,8 +61,14 @@ static int group_check(
 	journal_reader_close(&reader);
 	if (status < 0)
 		return why->code == ERR_OUT_OF_MEMORY || reader.unreadable ? -1 : 0;
-	if (!reader.closed)
-		error_set(why, ERR_IO, 0, "it does not end in order");
+	if (!reader.closed) {
+		char name[SEGMENT_NAME_BYTES];
+
+		segment_file_name(name, &g->names[reader.used_at]);
+		error_set(why, ERR_IO, 0,
+			"%s: it does not end in order: behind offset %" PRIu64 " no block is whole",
+			name, reader.used_offset);
+	}
 	return reader.closed;
 }
 
@@ -74,8 +80,11 @@ static int checkpoint_check(
 	struct segment_header h;
 	int status;
 
-	if (schema->names->shard != SCHEMA_SHARD)
+	if (schema->names->shard != SCHEMA_SHARD) {
+		error_set(e, ERR_IO, 0, "checkpoint %" PRIu32 " was not finished",
+			schema->names->run);
 		return 0;
+	}
 	status = group_check(r, schema, epoch, e);
 	if (status > 0)
 		status = segment_header_read(r->engine->disk, schema->names, &h, e);
@@ -132,6 +141,8 @@ static int checkpoint_choose(struct recovery *r, struct error *e)
 			r->groups[begin - 1].names->run == r->groups[end - 1].names->run)
 			begin--;
 		status = checkpoint_check(r, begin, end, &epoch, e);
+		if (status == 0 && end == r->ngroups)
+			r->why = *e;
 		if (status < 0 && (!r->engine->salvaging || e->code == ERR_OUT_OF_MEMORY))
 			return -1;
 		for (unsigned i = begin; status > 0 && found == 0 && i < end; i++)
@@ -153,7 +164,8 @@ static int checkpoint_choose(struct recovery *r, struct error *e)
 static int journals_check(const struct recovery *r, struct error *e)
 {
 	if (r->base == 0 && r->ngroups > 0 && r->groups[0].names->kind == SEGMENT_CHECKPOINT)
-		return error_set(e, ERR_IO, 0, "no checkpoint is whole, and there is no journal");
+		return error_set(e, ERR_IO, 0,
+			"no checkpoint is whole, and there is no journal: %s", r->why.message);
 	for (unsigned i = 0; i < r->ngroups; i++) {
 		const struct segment_name *s = r->groups[i].names;
 		char name[SEGMENT_NAME_BYTES];
@@ -171,8 +183,8 @@ static int journals_check(const struct recovery *r, struct error *e)
 			continue;
 		segment_file_name(name, s);
 		return error_set(e, ERR_IO, 0,
-			"%s: what the journal had before it is missing, and no whole checkpoint has it",
-			name);
+			"%s: what the journal had before it is missing, and no whole checkpoint has it%s%s",
+			name, r->why.code != ERR_OK ? ": " : "", r->why.message);
 	}
 	return 0;
 }

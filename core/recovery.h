@@ -24,6 +24,7 @@ struct recovery {
 	uint64_t base; /* epoch of the checkpoint that is taken; 0: none */
 	uint64_t
 		schema_base; /* the same, but with salvage of one whose schema is whole while its rows need not be */
+	struct error why; /* the newest checkpoint is not whole; ERR_OK: it is, or there is none */
 	uint64_t dropped; /* with salvage: things that were, atomic */
 	bool same;        /* all that counts was written by as many shards as there are now */
 	struct relation **tables; /* by id */

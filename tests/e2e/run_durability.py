@@ -330,6 +330,29 @@ def flipped_byte_of_an_older_run(rand):
 
 
 @scenario
+def flipped_byte_of_a_checkpoint(rand):
+    """Of the newest: the one before has all. Of the only one, as in a backup: refused, or all of it is there."""
+    with directory() as d:
+        data = os.path.join(d, "data")
+        h = History(rand, data)
+        with Daemon(data) as server:
+            h.create(server)
+            for _ in range(2):
+                h.add(server, 2)
+                ran(server.connect(), "CHECKPOINT")
+            kept = h.n
+            h.add(server, 1)
+            server.stop()
+        files = contents(data)
+        newest = max(name for name in files if name.endswith(".checkpoint")).split("-")[0]
+        newest = {name for name in files if name.endswith(".checkpoint") and name.startswith(newest)}
+        said = flips(rand, data, files, lambda name, at: (h.n,), only=newest)
+        check(said.endswith(" 0 refused"), "with the one before: " + said)
+        alone = {name: text for name, text in files.items() if name in newest or name == "lock"}
+        return said + "; of the only one: " + flips(rand, data, alone, lambda name, at: (kept,), only=newest)
+
+
+@scenario
 def salvage(rand):
     """With --salvage a damaged block costs what was in it, and says so; later starts are ordinary ones."""
     with directory() as d:
