@@ -447,6 +447,17 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 	return 0;
 }
 
+/* Runs that ended before they had written anything have left nothing, and the next is the first again: that one may begin
+ * without what was before it. */
+static bool nothing_left(const struct recovery *r)
+{
+	bool left = r->base > 0 || r->engine->salvaging;
+
+	for (unsigned i = 0; i < r->ngroups; i++)
+		left |= r->groups[i].used && r->groups[i].end.used_offset > 0;
+	return !left;
+}
+
 static int recover(struct recovery *r, struct error *e)
 {
 	struct lf_engine *engine = r->engine;
@@ -479,6 +490,8 @@ static int recover(struct recovery *r, struct error *e)
 	for (unsigned i = 0; !engine->salvaging && i < r->ngroups; i++)
 		if (group_tidy(r, &r->groups[i], e) != 0)
 			return -1;
+	if (nothing_left(r))
+		r->last_run = 0;
 	if (run_begin(engine, r->last_run + 1, epoch_current(engine->set.epochs), e) != 0)
 		return -1;
 	if (!engine->salvaging)

@@ -195,6 +195,32 @@ static void test_many_segments(void **state)
 	free(sql);
 }
 
+/* The very first start was killed before it had written anything. */
+static void test_first_start_killed(void **state)
+{
+	static char zeros[LIMIT_SEGMENT_BYTES_MIN];
+	struct bed b;
+	char path[256];
+	int fd;
+
+	(void)state;
+	make_bed(&b, 2);
+	close_fixture(&b.f);
+	(void)files(&b, ".journal", remove_file);
+	snprintf(path, sizeof(path), "%s/00000001-65535-00000001.journal", b.path);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, zeros, sizeof(zeros)), sizeof(zeros));
+	close(fd);
+	open_bed(&b, 2);
+	fill(&b);
+	for (unsigned i = 0; i < 2; i++) {
+		again(&b, 2);
+		check(&b);
+	}
+	close_fixture(&b.f);
+	burn_bed(&b);
+}
+
 static void test_refusals(void **state)
 {
 	struct lf_options o = lf_options_default();
@@ -231,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_schema),
 		cmocka_unit_test(test_checkpoints),
 		cmocka_unit_test(test_many_segments),
+		cmocka_unit_test(test_first_start_killed),
 		cmocka_unit_test(test_refusals),
 	};
 
