@@ -89,8 +89,10 @@ void groups_free(struct flow *f, struct view_state *v)
 	v->dirty = NULL;
 }
 
-static struct group *group_find(
-	const struct view_state *v, uint64_t hash, const void *key, struct hashdir_probe *p)
+/* By a row of any layout that has the key in these columns. */
+static struct group *group_find(const struct view_state *v, uint64_t hash,
+	const struct row_layout *layout, const void *row, const uint16_t *cols,
+	struct hashdir_probe *p)
 {
 	const struct group_plan *plan = v->plan->group;
 	struct group *g;
@@ -98,8 +100,8 @@ static struct group *group_find(
 	*p = hashdir_probe(&v->groups, hash);
 	while ((g = hashdir_next(p)) != NULL &&
 		(g->hash != hash ||
-			!row_equal(&plan->key_layout, group_key(v, g), plan->sequence,
-				&plan->key_layout, key, plan->sequence, plan->nkeys)))
+			!row_equal(&plan->key_layout, group_key(v, g), plan->sequence, layout, row,
+				cols, plan->nkeys)))
 		;
 	return g;
 }
@@ -160,6 +162,12 @@ void group_input(struct flow *f, struct view_state *v, const void *row, int64_t 
 	const struct group_plan *plan = v->plan->group;
 	struct delta d = { .row = row, .key = NONE, .weight = weight };
 
+	if (plan->cols != NULL) {
+		d.hash = row_hash(plan->input, row, plan->cols, plan->nkeys);
+		hashdir_prefetch(&v->groups, d.hash);
+		batch_add(f, v, plan_input_group(v->plan), d);
+		return;
+	}
 	if (plan->nkeys > 0) {
 		d.key = flow_project(f, plan->keys, row, NULL);
 		if (d.key == NULL) {
@@ -241,17 +249,39 @@ static int aggregates_add(
 	return 0;
 }
 
+/* The group of a delta, made if there is none. NULL: the delta is dropped, or the view has failed. */
+static struct group *group_of(struct flow *f, struct view_state *v, const struct delta *d)
+{
+	const struct group_plan *plan = v->plan->group;
+	const void *key = d->key;
+	struct hashdir_probe p;
+	struct group *g;
+
+	if (plan->cols != NULL)
+		g = group_find(v, d->hash, plan->input, d->row, plan->cols, &p);
+	else
+		g = group_find(v, d->hash, &plan->key_layout, key, plan->sequence, &p);
+	if (g != NULL)
+		return g;
+	if (plan->cols != NULL) {
+		key = flow_project(f, plan->keys, d->row, NULL);
+		if (key == NULL) {
+			view_error(f, v, d->weight);
+			return NULL;
+		}
+	}
+	g = group_new(f, v, d->hash, key);
+	if (g == NULL)
+		view_no_memory(f, v);
+	return g;
+}
+
 static void group_delta(struct flow *f, struct view_state *v, const struct delta *d)
 {
-	struct hashdir_probe p;
-	struct group *g = group_find(v, d->hash, d->key, &p);
+	struct group *g = group_of(f, v, d);
 
 	if (g == NULL)
-		g = group_new(f, v, d->hash, d->key);
-	if (g == NULL) {
-		view_no_memory(f, v);
 		return;
-	}
 	/* Also when the row is dropped: a new group that stays empty goes at the end of the stage. */
 	group_dirty(v, g);
 	if (aggregates_add(f, v->plan->group, g, d) != 0) {
@@ -382,9 +412,10 @@ static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 
 static void group_end(struct flow *f, struct view_state *v, struct group *g)
 {
+	const struct group_plan *plan = v->plan->group;
 	struct hashdir_probe p;
 
-	if (group_find(v, g->hash, group_key(v, g), &p) == g)
+	if (group_find(v, g->hash, &plan->key_layout, group_key(v, g), plan->sequence, &p) == g)
 		hashdir_remove(&p);
 	group_free(f, v, g);
 }

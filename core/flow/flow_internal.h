@@ -69,6 +69,7 @@ struct group_plan {
 	const struct row_layout *input;
 	struct projection *keys; /* NULL: one group */
 	unsigned nkeys;
+	uint16_t *cols; /* the keys are these columns of the input; NULL: they are computed */
 	struct row_layout key_layout;
 	uint16_t *sequence;     /* 0, 1, 2 … nkeys-1 */
 	struct program *values; /* arguments of aggregates without a filter; NULL: there are none */
@@ -116,7 +117,7 @@ static inline unsigned plan_inputs(const struct view_plan *p)
 
 struct delta {
 	const void *row;
-	const void *key; /* of the group's input: the key's row */
+	const void *key; /* of the group's input: the key's row, when it is computed */
 	uint64_t hash;   /* of what the node looks up */
 	int64_t weight;
 };

@@ -549,6 +549,25 @@ static int group_values(struct building *b, struct group_plan *g)
 	return g->values == NULL ? -1 : 0;
 }
 
+/* See whether the keys are plain columns. */
+static int group_columns(struct building *b, struct group_plan *g)
+{
+	const struct expr *const *trees = (const struct expr *const *)b->s->group;
+	uint16_t *cols = arena_alloc(&b->p->arena, (g->nkeys + 1) * sizeof(*cols));
+	const struct program *keys;
+
+	if (cols == NULL)
+		return no_memory(b);
+	if (g->nkeys == 0)
+		return 0;
+	keys = compile_over(b, trees, g->nkeys, &b->left, b->layout, NULL, NULL);
+	if (keys == NULL)
+		return -1;
+	if (projection_columns(keys, g->nkeys, cols))
+		g->cols = cols;
+	return 0;
+}
+
 static int group_rows(struct building *b, struct group_plan *g)
 {
 	const struct select *s = b->s;
@@ -586,7 +605,7 @@ static int group_rows(struct building *b, struct group_plan *g)
 		if (g->keys == NULL)
 			return -1;
 	}
-	return 0;
+	return group_columns(b, g);
 }
 
 /* A route by one column of the view's own row. */
