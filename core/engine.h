@@ -53,8 +53,6 @@ struct lf_options {
 	struct disk
 		*disk; /* instead of a directory, for tests (core/log/disk.h); stays the caller's */
 	enum lf_durability durability;
-	unsigned
-		disk_late_ms; /* a write that takes longer: the disk hangs, and what a full queue refuses is told LF005 */
 	/* Where what is there is damaged: recover what is sound, with a line in the log for all that is dropped. What there
 	 * was is kept, under names that end in ".salvaged". */
 	bool salvage;

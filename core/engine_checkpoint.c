@@ -272,18 +272,6 @@ static void checkpoint_free(struct checkpoint *c)
 
 /* --- verifying, removing --- */
 
-static int removed(const struct disk *d, const struct segment_name *s, struct error *e)
-{
-	char name[SEGMENT_NAME_BYTES];
-	int status;
-
-	segment_file_name(name, s);
-	status = d->ops->remove(d->impl, name);
-	return status < 0 ? error_set(e, disk_error_code(status), 0, "%s: removing it: %s", name,
-				    strerror(-status))
-			  : 0;
-}
-
 static bool is_kept(const struct checkpoints *c, const struct segment_name *s)
 {
 	for (unsigned i = 0; i < CHECKPOINTS_KEPT; i++)
@@ -329,7 +317,7 @@ static int prune(struct lf_engine *engine, struct error *e)
 			: epoch > 0 ? is_covered(engine, &l, i, epoch, e)
 				    : 0;
 
-		status = useless > 0 ? removed(engine->disk, &l.at[i], e) : useless;
+		status = useless > 0 ? segment_remove(engine->disk, &l.at[i], e) : useless;
 	}
 	segment_list_free(&l);
 	return status;

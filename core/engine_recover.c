@@ -326,18 +326,6 @@ static int rows_restore(struct recovery *r, uint64_t *last_epoch, struct error *
 
 /* --- afterwards --- */
 
-static int segment_remove(const struct disk *d, const struct segment_name *s, struct error *e)
-{
-	char name[SEGMENT_NAME_BYTES];
-	int status;
-
-	segment_file_name(name, s);
-	status = d->ops->remove(d->impl, name);
-	return status < 0 ? error_set(e, disk_error_code(status), 0, "%s: removing it: %s", name,
-				    strerror(-status))
-			  : 0;
-}
-
 /* sync: put it on the medium even when nothing is to be cut off. */
 static int segment_cut(const struct disk *d, const struct segment_name *s, uint64_t bytes,
 	bool sync, struct error *e)
@@ -349,9 +337,7 @@ static int segment_cut(const struct disk *d, const struct segment_name *s, uint6
 		return 0;
 	segment_file_name(name, s);
 	status = d->ops->truncate(d->impl, name, bytes);
-	return status < 0 ? error_set(e, disk_error_code(status), 0, "%s: cutting it: %s", name,
-				    strerror(-status))
-			  : 0;
+	return status < 0 ? segment_failed(s, "cutting it", status, e) : 0;
 }
 
 /* Cut off what is not whole or not used. From the last segment backwards, so that a crash between leaves an end that can
@@ -402,8 +388,7 @@ static int set_aside(const struct recovery *r, struct error *e)
 		(void)snprintf(to, sizeof(to), "%s" SALVAGED_SUFFIX, name);
 		status = d->ops->rename(d->impl, name, to);
 		if (status < 0)
-			return error_set(e, disk_error_code(status), 0, "%s: renaming it: %s", name,
-				strerror(-status));
+			return segment_failed(&r->list.at[i], "renaming it", status, e);
 	}
 	return 0;
 }
@@ -435,7 +420,6 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 	o.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED : DISK_WRITTEN;
 	o.segment_bytes = engine->options.segment_bytes;
 	o.maker = engine->maker;
-	o.late_ms = engine->options.disk_late_ms;
 	for (unsigned s = 0; s < n; s++) {
 		o.shard = (uint16_t)s;
 		o.wake = projector_wake;

@@ -160,28 +160,38 @@ static int checkpoint_choose(struct recovery *r, struct error *e)
 	return found == 0 && r->engine->salvaging ? checkpoints_salvage(r, e) : 0;
 }
 
-/* A journal may lack its beginning only where the checkpoint has what it had. */
+/* Whether group i is a journal that lacks its beginning, and the checkpoint does not have what it had. 1; 0; -1: its
+ * header cannot be read. */
+static int beginning_missing(const struct recovery *r, unsigned i, struct error *e)
+{
+	const struct segment_name *s = r->groups[i].names;
+	struct segment_header h;
+	int status;
+
+	if (s->kind == SEGMENT_CHECKPOINT ||
+		(s->number == 1 && (i > 0 || s->run == 1 || r->base > 0)))
+		return 0;
+	status = segment_header_read(r->engine->disk, s, &h, e);
+	if (status < 0)
+		return -1;
+	/* Where there is no header, not even the beginning was on the medium: the reader sees whether it may. */
+	return r->base == 0 || (status > 0 && h.first_epoch > r->base);
+}
+
 static int journals_check(const struct recovery *r, struct error *e)
 {
 	if (r->base == 0 && r->ngroups > 0 && r->groups[0].names->kind == SEGMENT_CHECKPOINT)
 		return error_set(e, ERR_IO, 0,
 			"no checkpoint is whole, and there is no journal: %s", r->why.message);
 	for (unsigned i = 0; i < r->ngroups; i++) {
-		const struct segment_name *s = r->groups[i].names;
+		int missing = beginning_missing(r, i, e);
 		char name[SEGMENT_NAME_BYTES];
-		struct segment_header h;
-		int status;
 
-		if (s->kind == SEGMENT_CHECKPOINT ||
-			(s->number == 1 && (i > 0 || s->run == 1 || r->base > 0)))
-			continue;
-		status = segment_header_read(r->engine->disk, s, &h, e);
-		if (status < 0)
+		if (missing < 0)
 			return -1;
-		/* Where there is no header, not even the beginning was on the medium: the reader sees whether it may. */
-		if (r->base > 0 && (status == 0 || h.first_epoch <= r->base))
+		if (missing == 0)
 			continue;
-		segment_file_name(name, s);
+		segment_file_name(name, r->groups[i].names);
 		return error_set(e, ERR_IO, 0,
 			"%s: what the journal had before it is missing, and no whole checkpoint has it%s%s",
 			name, r->why.code != ERR_OK ? ": " : "", r->why.message);
@@ -204,24 +214,17 @@ static int shards_compare(struct recovery *r, struct error *e)
 	return 0;
 }
 
-/* The same, said only. */
+/* With salvage: said only. */
 static void journals_salvage(struct recovery *r)
 {
 	for (unsigned i = 0; i < r->ngroups; i++) {
-		struct group *g = &r->groups[i];
-		struct journal_reader reader;
-		struct segment_header h;
+		char name[SEGMENT_NAME_BYTES];
 		struct error ignored;
 
-		if (g->names->kind != SEGMENT_JOURNAL || g->names->number == 1)
+		if (beginning_missing(r, i, &ignored) <= 0)
 			continue;
-		if (r->base > 0 &&
-			(segment_header_read(r->engine->disk, g->names, &h, &ignored) <= 0 ||
-				h.first_epoch <= r->base))
-			continue;
-		journal_reader_open(&reader, r->engine->disk, g->names, g->n);
-		journal_reader_drop(
-			&reader, g->names, "missing: what the journal had before this segment");
+		segment_file_name(name, r->groups[i].names);
+		log_warn("salvage: %s: missing: what the journal had before this segment", name);
 		r->dropped++;
 	}
 }

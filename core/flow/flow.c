@@ -14,6 +14,7 @@
  * Budget per delta of a join: bucket and first entry of both sides, 4 misses, fetched ahead; of a group: 2
  * misses, fetched ahead, and nothing else until the stage ends, once a group and batch.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -330,15 +331,20 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 
 /* --- a stage --- */
 
-static void view_run(struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch)
+/* emit: hand out the groups that have changed. */
+static void view_run(
+	struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch, bool emit)
 {
 	const struct view_plan *p = v->plan;
 
 	for (unsigned i = 0; i < p->njoins && !v->stopped; i++)
 		if (p->joins[i].stage == stage)
 			join_run(f, v, i);
-	if (!v->stopped && p->group != NULL && p->group->stage == stage)
-		group_run(f, v);
+	if (!v->stopped && p->group != NULL && p->group->stage == stage) {
+		group_gather(f, v);
+		if (emit && !v->stopped)
+			(void)group_emit_some(f, v, UINT_MAX);
+	}
 	view_settle_errors(f, v);
 	if (!v->stopped && p->publish_stage == stage)
 		publish_run(f, v, epoch);
@@ -348,21 +354,6 @@ static void memory_reset(struct flow *f)
 {
 	arena_reset(&f->rows);
 	arena_reset(&f->scratch);
-}
-
-/* Everything but emitting groups. */
-static void view_gather(struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch)
-{
-	const struct view_plan *p = v->plan;
-
-	for (unsigned i = 0; i < p->njoins && !v->stopped; i++)
-		if (p->joins[i].stage == stage)
-			join_run(f, v, i);
-	if (!v->stopped && p->group != NULL && p->group->stage == stage)
-		group_gather(f, v);
-	view_settle_errors(f, v);
-	if (!v->stopped && p->publish_stage == stage)
-		publish_run(f, v, epoch);
 }
 
 static void view_emit(struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch)
@@ -383,7 +374,7 @@ void flow_build(
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
 		if (!v->stopped && (only == NULL || v->plan->view == only))
-			view_gather(f, v, stage, epoch);
+			view_run(f, v, stage, epoch, false);
 	memory_reset(f);
 	for (struct view_state *v = f->views; v != NULL && last; v = v->next)
 		if (!v->stopped && (only == NULL || v->plan->view == only))
@@ -394,6 +385,6 @@ void flow_run(struct flow *f, unsigned stage, uint64_t epoch)
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
 		if (!v->stopped)
-			view_run(f, v, stage, epoch);
+			view_run(f, v, stage, epoch, true);
 	memory_reset(f);
 }

@@ -2,7 +2,6 @@
  * flow_group.c: GROUP BY and aggregates. Deltas change the state of their group; at the end of the stage each
  * group that has changed gives its new output row in place of the one it gave last.
  */
-#include <limits.h>
 #include <string.h>
 
 #include "core/base/assert.h"
@@ -164,18 +163,15 @@ void group_input(struct flow *f, struct view_state *v, const void *row, int64_t 
 
 	if (plan->cols != NULL) {
 		d.hash = row_hash(plan->input, row, plan->cols, plan->nkeys);
-		hashdir_prefetch(&v->groups, d.hash);
-		batch_add(f, v, plan_input_group(v->plan), d);
-		return;
-	}
-	if (plan->nkeys > 0) {
-		d.key = flow_project(f, plan->keys, row, NULL);
+	} else {
+		if (plan->nkeys > 0)
+			d.key = flow_project(f, plan->keys, row, NULL);
 		if (d.key == NULL) {
 			view_error(f, v, weight);
 			return;
 		}
+		d.hash = row_hash(&plan->key_layout, d.key, plan->sequence, plan->nkeys);
 	}
-	d.hash = row_hash(&plan->key_layout, d.key, plan->sequence, plan->nkeys);
 	hashdir_prefetch(&v->groups, d.hash);
 	batch_add(f, v, plan_input_group(v->plan), d);
 }
@@ -447,11 +443,4 @@ bool group_emit_some(struct flow *f, struct view_state *v, unsigned max)
 			group_end(f, v, g);
 	}
 	return v->dirty != NULL && !v->stopped;
-}
-
-void group_run(struct flow *f, struct view_state *v)
-{
-	group_gather(f, v);
-	if (!v->stopped)
-		(void)group_emit_some(f, v, UINT_MAX);
 }

@@ -182,10 +182,9 @@ void join_input(
 	struct flow *f, struct view_state *v, uint32_t input, const void *row, int64_t weight);
 void join_run(struct flow *f, struct view_state *v, unsigned join);
 void group_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
-/* group_run() is gathering deltas into groups and then emitting the groups that changed. */
-void group_run(struct flow *f, struct view_state *v);
+/* A group's run has two halves: deltas into groups, then the groups that have changed are emitted. */
 void group_gather(struct flow *f, struct view_state *v);
-/* At most so many; true while others wait. */
+/* At most `max` of them; true while others wait. */
 bool group_emit_some(struct flow *f, struct view_state *v, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);

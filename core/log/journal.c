@@ -345,8 +345,6 @@ int journal_open(struct journal **out, const struct journal_options *o, struct e
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	ASSERT(o->segment_bytes % DISK_BLOCK == 0 && o->segment_bytes >= LIMIT_SEGMENT_BYTES_MIN);
 	j->o = *o;
-	if (j->o.late_ms == 0)
-		j->o.late_ms = DEFAULT_DISK_LATE_MS;
 	j->number = 1;
 	j->sequence = 1;
 	buffer_reset(&j->filling);
@@ -661,11 +659,11 @@ static void lateness_check(struct journal *j)
 {
 	bool making = atomic_load_explicit(&j->spare, memory_order_relaxed) == SPARE_WANTED &&
 		journal_state(j) == JOURNAL_BUSY;
-	uint64_t late = (uint64_t)j->o.late_ms * 1000000, now, since;
+	uint64_t late = (uint64_t)LIMIT_DISK_LATE_MS * 1000000, now, since;
 	char name[SEGMENT_NAME_BYTES];
 
 	if (!j->under_way && !making) {
-		atomic_store_explicit(&j->late, false, memory_order_relaxed);
+		lateness_end(j);
 		return;
 	}
 	now = clock_now_ns();

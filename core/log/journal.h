@@ -22,7 +22,6 @@ struct journal_options {
 	uint32_t run;
 	uint16_t shard, shards;
 	uint64_t segment_bytes; /* a multiple of DISK_BLOCK, at least LIMIT_SEGMENT_BYTES_MIN */
-	unsigned late_ms;       /* see journal_is_late(); 0: DEFAULT_DISK_LATE_MS */
 	struct segment_maker *maker; /* NULL: segments are made by who needs them */
 	void (*wake)(void *arg);     /* called by the maker when a segment is there; may be NULL */
 	void *arg;
@@ -68,7 +67,7 @@ bool journal_active(const struct journal *j);
 /* Sleep until a write may have ended, or journal_wake() by any thread. */
 void journal_wait(struct journal *j, uint64_t timeout_us);
 void journal_wake(struct journal *j);
-/* Something asked of the disk is not done after so long: it hangs. Noticed in journal_wait(); any thread may ask. */
+/* Something asked of the disk is not done after LIMIT_DISK_LATE_MS: it hangs. Noticed in journal_wait(); any thread may ask. */
 bool journal_is_late(const struct journal *j);
 /* Write all, waiting. -1: it has failed, or there is no space. */
 int journal_sync(struct journal *j);

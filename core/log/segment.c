@@ -58,6 +58,25 @@ bool segment_name_read(const char *text, struct segment_name *out)
 	return false;
 }
 
+int segment_failed(const struct segment_name *s, const char *what, int status, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	segment_file_name(name, s);
+	return error_set(
+		e, disk_error_code(status), 0, "%s: %s: %s", name, what, strerror(-status));
+}
+
+int segment_remove(const struct disk *d, const struct segment_name *s, struct error *e)
+{
+	char name[SEGMENT_NAME_BYTES];
+	int status;
+
+	segment_file_name(name, s);
+	status = d->ops->remove(d->impl, name);
+	return status < 0 ? segment_failed(s, "removing it", status, e) : 0;
+}
+
 /* --- the list --- */
 
 static void list_add(void *arg, const char *name, uint64_t bytes)
@@ -132,14 +151,6 @@ void journal_reader_close(struct journal_reader *r)
 	r->data = r->plain = NULL;
 }
 
-static int read_failed(const struct segment_name *s, int status, struct error *e)
-{
-	char name[SEGMENT_NAME_BYTES];
-
-	segment_file_name(name, s);
-	return error_set(e, disk_error_code(status), 0, "%s: reading: %s", name, strerror(-status));
-}
-
 static int damage(
 	const struct journal_reader *r, uint64_t offset, const char *what, struct error *e)
 {
@@ -155,7 +166,7 @@ static int damage(
 static int unreadable(struct journal_reader *r, int status, struct error *e)
 {
 	r->unreadable = true;
-	return read_failed(&r->names[r->at], status, e);
+	return segment_failed(&r->names[r->at], "reading", status, e);
 }
 
 /* What can be read of a file, block by block; zeros for the rest. */
@@ -229,11 +240,11 @@ int segment_header_read(const struct disk *d, const struct segment_name *s,
 	segment_file_name(name, s);
 	status = d->ops->open(d->impl, name, DISK_READ, &f);
 	if (status < 0)
-		return read_failed(s, status, e);
+		return segment_failed(s, "reading", status, e);
 	got = d->ops->read(d->impl, f, out, sizeof(*out), 0);
 	d->ops->close(d->impl, f);
 	if (got < 0)
-		return read_failed(s, (int)got, e);
+		return segment_failed(s, "reading", (int)got, e);
 	return got == (int64_t)sizeof(*out) && header_is_sound(out, s->kind);
 }
 
@@ -346,24 +357,6 @@ void journal_reader_drop(struct journal_reader *r, const struct segment_name *s,
 	log_warn("salvage: %s: %s", name, what);
 }
 
-/* Enter names[at], whatever its header is like. */
-static int salvage_enter(struct journal_reader *r, struct error *e)
-{
-	const struct segment_name *s = &r->names[r->at];
-	const struct segment_header *h;
-
-	if (segment_load(r, e) != 0)
-		return -1;
-	r->offset = 0;
-	h = (const void *)r->data;
-	if (r->bytes < SEGMENT_HEADER_BYTES || !header_is_sound(h, s->kind))
-		return 0;
-	if (h->version != JOURNAL_VERSION)
-		return version_differs(h, e);
-	r->offset = SEGMENT_HEADER_BYTES;
-	return 0;
-}
-
 /* Go to the next whole block that was not read yet in this segment, or to the segment's end. */
 static void salvage_seek(struct journal_reader *r)
 {
@@ -402,13 +395,16 @@ static int segment_enter(struct journal_reader *r, struct error *e)
 	if (segment_load(r, e) != 0)
 		return -1;
 	r->offset = 0;
-	if (r->bytes < SEGMENT_HEADER_BYTES)
-		return 0;
 	h = (const void *)r->data;
-	if (!header_is_sound(h, s->kind))
-		return 0;
+	/* With salvage its blocks are looked for all the same. */
+	if (r->bytes < SEGMENT_HEADER_BYTES || !header_is_sound(h, s->kind))
+		return r->salvage;
 	if (h->version != JOURNAL_VERSION)
 		return version_differs(h, e);
+	if (r->salvage) {
+		r->offset = SEGMENT_HEADER_BYTES;
+		return 1;
+	}
 	if (h->run != s->run || h->shard != s->shard || h->number != s->number)
 		return damage(r, 0, "the header is another segment's", e);
 	if (r->sequence != 0 && h->sequence != r->sequence) {
@@ -498,12 +494,8 @@ int journal_reader_next(struct journal_reader *r, struct block *out, struct erro
 		const struct block_header *h = NULL;
 		int status = 1;
 
-		if (!r->loaded && r->salvage) {
-			if (salvage_enter(r, e) != 0)
-				return -1;
-		} else if (!r->loaded) {
+		if (!r->loaded)
 			status = segment_enter(r, e);
-		}
 		if (status == 0 && !r->ended)
 			return tail(r, e);
 		if (status > 0)

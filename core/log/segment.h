@@ -29,6 +29,11 @@ void segment_file_name(char out[static SEGMENT_NAME_BYTES], const struct segment
 /* False: not a segment's name. */
 bool segment_name_read(const char *text, struct segment_name *out);
 
+/* What could not be done with a segment's file, and the system's reason (a negative errno). Returns -1. */
+int segment_failed(const struct segment_name *s, const char *what, int status, struct error *e);
+/* 58030, 53200. */
+int segment_remove(const struct disk *d, const struct segment_name *s, struct error *e);
+
 /* A directory's segments, by kind, run, shard and number. */
 struct segment_list {
 	struct segment_name *at;

@@ -93,16 +93,22 @@ static inline void burn_bed(struct bed *b)
 	assert_int_equal(rmdir(b->path), 0);
 }
 
-/* One bit, in the first block. */
-static inline void damage(const char *path)
+/* One bit. */
+static inline void flip_at(const char *path, off_t at)
 {
 	int fd = open(path, O_RDWR);
 	char byte = 0;
 
-	assert_true(fd >= 0 && pread(fd, &byte, 1, 4200) == 1);
+	assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
 	byte ^= 1;
-	assert_int_equal(pwrite(fd, &byte, 1, 4200), 1);
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
 	close(fd);
+}
+
+/* One bit, in the first block. */
+static inline void damage(const char *path)
+{
+	flip_at(path, 4200);
 }
 
 /* Of 64 KiB at most. */

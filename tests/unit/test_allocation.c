@@ -131,12 +131,20 @@ static void state_take(struct bed *b, struct state *s)
 		(void)rows_of(b, i, s->text[i]);
 }
 
-static bool same(const struct state *a, const struct state *b, unsigned from, unsigned to)
+static bool same(const struct state *a, const struct state *b)
 {
-	for (unsigned i = from; i < to; i++)
+	for (unsigned i = 0; i < QUERIES; i++)
 		if (strcmp(a->text[i], b->text[i]) != 0)
 			return false;
 	return true;
+}
+
+/* What fails for want of memory says so. */
+static void refusal_check(const struct bed *b, int status, const char *what, long n)
+{
+	if (status != 0 && b->f.error.code != ERR_OUT_OF_MEMORY)
+		fail_msg("%s, allocation %ld: %s %s", what, n, error_sqlstate(b->f.error.code),
+			b->f.error.message);
 }
 
 /* Make views anew that failed for want of memory. Returns how many. */
@@ -176,12 +184,10 @@ static long every_allocation(struct bed *b, const char *text, unsigned *mended)
 		left = 0;
 		if (status == 0 && !did_fail)
 			return n - 1;
-		if (status != 0 && b->f.error.code != ERR_OUT_OF_MEMORY)
-			fail_msg("%s, allocation %ld: %s %s", text, n,
-				error_sqlstate(b->f.error.code), b->f.error.message);
+		refusal_check(b, status, text, n);
 		*mended += views_mend(b);
 		state_take(b, &after);
-		if (status != 0 && !same(&before, &after, 0, QUERIES))
+		if (status != 0 && !same(&before, &after))
 			fail_msg("%s, allocation %ld: refused, and something has changed", text, n);
 		/* Done all the same. */
 		if (status == 0)
@@ -254,7 +260,7 @@ static void test_statements(void **state)
 		/* What was kept is what was answered. */
 		again(&b, 4 - projectors);
 		state_take(&b, &after);
-		assert_true(same(&before, &after, 0, QUERIES));
+		assert_true(same(&before, &after));
 		close_fixture(&b.f);
 		burn_bed(&b);
 	}
@@ -289,16 +295,13 @@ static void open_with_failures(void)
 		fail_at(n);
 		status = try_open(&b, 2);
 		left = 0;
-		if (status != 0) {
-			if (b.f.error.code != ERR_OUT_OF_MEMORY)
-				fail_msg("allocation %ld: %s %s", n, error_sqlstate(b.f.error.code),
-					b.f.error.message);
+		refusal_check(&b, status, "opening", n);
+		if (status != 0)
 			continue;
-		}
 		assert_int_equal(lf_port_open(&b.f.port, b.f.engine, NULL, NULL, &b.f.error), 0);
 		(void)views_mend(&b);
 		state_take(&b, &after);
-		assert_true(same(&before, &after, 0, QUERIES));
+		assert_true(same(&before, &after));
 		close_fixture(&b.f);
 		if (!did_fail)
 			break;
@@ -335,14 +338,12 @@ static void checkpoint_with_failures(void)
 		left = 0;
 		if (status == 0 && !did_fail)
 			break;
-		if (status != 0 && b.f.error.code != ERR_OUT_OF_MEMORY)
-			fail_msg("allocation %ld: %s %s", n, error_sqlstate(b.f.error.code),
-				b.f.error.message);
+		refusal_check(&b, status, "checkpoint", n);
 	}
 	print_message("%ld allocations failed in a checkpoint\n", n - 1);
 	again(&b, 3);
 	state_take(&b, &after);
-	assert_true(same(&before, &after, 0, QUERIES));
+	assert_true(same(&before, &after));
 	close_fixture(&b.f);
 	burn_bed(&b);
 }

@@ -69,17 +69,6 @@ static void salvage(struct bed *b, unsigned projectors)
 	b->salvage = false;
 }
 
-static void flip_at(const char *path, off_t at)
-{
-	int fd = open(path, O_RDWR);
-	char byte = 0;
-
-	assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
-	byte ^= 1;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	close(fd);
-}
-
 static void path_of(const struct bed *b, const char *name, char path[static 256])
 {
 	snprintf(path, 256, "%s/%s", b->path, name);
