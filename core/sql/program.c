@@ -313,70 +313,60 @@ static int node_column(struct builder *b, const struct expr *e, int32_t dst, boo
 	return 0;
 }
 
-/* NULL whatever the rows hold, as PostgreSQL's planner has it. */
-static bool always_null(const struct expr *e)
+static bool is_null(const struct builder *b, int32_t operand)
 {
-	if (e->kind == EXPR_CONST)
-		return value_is_null(&e->constant);
-	if (e->kind == EXPR_CAST)
-		return always_null(e->args[0]);
-	if (e->kind != EXPR_CALL || !e->fn->strict)
-		return false;
-	for (unsigned i = 0; i < e->nargs; i++)
-		if (always_null(e->args[i]))
-			return true;
-	return false;
+	return operand < 0 && value_is_null(&b->constants[~operand]);
 }
 
-static int node_null(struct builder *b, const struct expr *e, int32_t dst)
+/* Instead of the instructions from `start`. */
+static int load_null(struct builder *b, const struct expr *e, int32_t dst, uint32_t start)
 {
 	struct value null = { .flags = VALUE_NULL };
-	uint32_t start = b->n;
-	int32_t saved = b->next, o;
-	bool constant;
+	int32_t o;
 
-	/* Only for the errors of constants in the arguments. */
-	for (unsigned k = 0; k < e->nargs; k++)
-		if (evaluate(b, e->args[k], -1, &o, &constant) != 0)
-			return -1;
 	b->n = start;
-	b->next = saved;
 	if (constant_add(b, &null, (enum type_id)e->type.id, &o) != 0)
 		return -1;
 	return emit(b, insn_move, e, dst, o) == NULL ? -1 : 0;
 }
 
+/* A strict function with an argument that is known to be NULL is NULL: as with PostgreSQL's planner nothing
+ * but the constants of its other arguments is computed. */
 static int node_call(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
 	insn_fn fast = e->nargs == 2 ? insn_binary(e->fn) : NULL;
-	int32_t first = b->next;
+	int32_t first = b->next, operands[2];
+	uint32_t start = b->n;
+	bool null = false, all = true;
 	struct insn *i;
 
-	if (always_null(e))
-		return node_null(b, e, dst);
-
-	if (fast != NULL) {
-		int32_t x, y;
-
-		if (operand_of(b, e->args[0], &x, constant) != 0 ||
-			operand_of(b, e->args[1], &y, constant) != 0)
-			return -1;
-		i = emit(b, fast, e, dst, x);
-		if (i == NULL)
-			return -1;
-		i->b = y;
-		return 0;
-	}
-	for (unsigned k = 0; k < e->nargs; k++)
+	for (unsigned k = 0; fast == NULL && k < e->nargs; k++)
 		temporary(b);
-	for (unsigned k = 0; k < e->nargs; k++)
-		if (into(b, e->args[k], first + (int32_t)k, constant) != 0)
+	for (unsigned k = 0; k < e->nargs; k++) {
+		int32_t o, at = fast != NULL ? -1 : first + (int32_t)k;
+		bool c;
+
+		if (evaluate(b, e->args[k], at, &o, &c) != 0)
 			return -1;
-	i = emit(b, insn_call, e, dst, first);
+		all &= c;
+		null |= is_null(b, o);
+		if (fast != NULL)
+			operands[k] = o;
+		else if (o != at && emit(b, insn_move, e->args[k], at, o) == NULL)
+			return -1;
+	}
+	if (null && e->fn->strict)
+		return load_null(b, e, dst, start);
+	*constant = all;
+	i = emit(b, fast != NULL ? fast : insn_call, e, dst, fast != NULL ? operands[0] : first);
 	if (i == NULL)
 		return -1;
-	i->b = e->nargs;
-	i->fn = e->fn;
+	if (fast != NULL) {
+		i->b = operands[1];
+	} else {
+		i->b = e->nargs;
+		i->fn = e->fn;
+	}
 	return 0;
 }
 
@@ -386,8 +376,6 @@ static int node_cast(struct builder *b, const struct expr *e, int32_t dst, bool 
 	struct insn *i;
 	int32_t o;
 
-	if (always_null(e))
-		return node_null(b, e, dst);
 	if (operand_of(b, e->args[0], &o, constant) != 0)
 		return -1;
 	i = emit(b, fast != NULL ? fast : insn_cast, e, dst, o);
@@ -588,7 +576,7 @@ static int node_in(struct builder *b, const struct expr *e, int32_t dst, bool *c
 {
 	bool *is_item = arena_zalloc(&b->temporary, e->nargs);
 	const struct in_set *set;
-	uint32_t end = NO_JUMP;
+	uint32_t start = b->n, end = NO_JUMP;
 	struct insn *i;
 	int32_t x;
 
@@ -615,6 +603,11 @@ static int node_in(struct builder *b, const struct expr *e, int32_t dst, bool *c
 			return -1;
 		i->b = o;
 		jump_chain(b, i, &end);
+	}
+	/* A list of comparisons with NULL. */
+	if (is_null(b, x)) {
+		*constant = true;
+		return load_null(b, e, dst, start);
 	}
 	jumps_land(b, end);
 	if (e->negated && emit(b, insn_not, e, dst, dst) == NULL)

@@ -403,3 +403,19 @@ CREATE MATERIALIZED VIEW g AS SELECT id FROM f WHERE id IN (SELECT id FROM f);
 CREATE MATERIALIZED VIEW g AS SELECT id, rank() OVER (ORDER BY n) FROM f;
 DROP MATERIALIZED VIEW fv;
 DROP TABLE f;
+
+-- A strict function with a NULL that the planner knows is NULL: its other arguments are not computed.
+CREATE TABLE sem_nulls (id integer PRIMARY KEY, n integer NOT NULL, t text NOT NULL);
+INSERT INTO sem_nulls VALUES (1, 0, 'a');
+SELECT 1 / n + NULL, 1 / n + nullif(1, 1), nullif('a', 'a') || t || 1 / n FROM sem_nulls WHERE id = 1;
+SELECT 1 / n + CASE WHEN true THEN NULL::int ELSE n END FROM sem_nulls WHERE id = 1;
+SELECT (1 / n > 0) = ((t || NULL) BETWEEN 'a' AND 'b') FROM sem_nulls WHERE id = 1;
+SELECT (1 / n > 0) = (NOT (t || NULL) = 'a'), substring(t FROM n FOR n - 1) > coalesce(NULL, NULL::text) FROM sem_nulls WHERE id = 1;
+SELECT (1 / n > 0) = (NULL IN (n, id)) FROM sem_nulls WHERE id = 1;
+SELECT (1 / n > 0) = ((t || NULL) = 'a' OR false) FROM sem_nulls WHERE id = 1;
+SELECT replace(t, nullif('', ''), (1 / n)::text), lpad(t, 1 / n, NULL) FROM sem_nulls WHERE id = 1;
+SELECT n / 0 + NULL FROM sem_nulls WHERE id = 1;
+SELECT 1 / 0 + NULL FROM sem_nulls WHERE id = 1;
+SELECT NULL + 1 / 0 FROM sem_nulls WHERE id = 1;
+SELECT 1 / n + least(NULL, n) FROM sem_nulls WHERE id = 1;
+SELECT 1 / n > 0 AND NULL FROM sem_nulls WHERE id = 1;
