@@ -1,8 +1,5 @@
 /*
- * engine.c: opening and closing an engine, its projector threads, prepared statements.
- *
- * A projector thread is a loop over projector_step() which parks when a step did nothing. Before it
- * sleeps it says so (park_prepare) and looks again, so that work which arrived in between is not missed.
+ * engine.c: opening and closing an engine, prepared statements.
  */
 #include "core/engine_internal.h"
 
@@ -16,10 +13,8 @@
 #include "core/base/log.h"
 
 enum {
-	PARK_US = 100000, /* a parked projector looks after reclamation so often */
 	JOURNAL_WAIT_US = 1000,
 	REPLY_RING_BYTES_MIN = 2 * RING_BYTES_MIN,
-	PARK_RECLAIM_US = 1000, /* … while something waits to be freed */
 	POSTGRES_EPOCH_S = 946684800
 };
 
@@ -100,70 +95,6 @@ static void on_visible(void *arg, uint64_t v)
 	}
 }
 
-/* --- projector threads --- */
-
-static void *projector_thread(void *arg)
-{
-	struct engine_thread *t = arg;
-	struct lf_engine *engine = t->engine;
-	struct projector *p = engine->set.projectors[t->shard];
-	struct parker *parker = projector_parker(p);
-
-	while (!atomic_load_explicit(&engine->stopping, memory_order_acquire)) {
-		bool stop = atomic_load_explicit(&engine->set.pause, memory_order_acquire) ==
-			PAUSE_STOP;
-
-		atomic_store_explicit(&t->paused, stop, memory_order_release);
-		if (projector_step(p))
-			continue;
-		park_prepare(parker);
-		if (atomic_load(&engine->stopping) || (!stop && projector_has_work(p)) ||
-			stop != (atomic_load(&engine->set.pause) == PAUSE_STOP)) {
-			park_cancel(parker);
-			continue;
-		}
-		/* While stopped, the shard belongs to the schema's thread: not even a look at it. */
-		projector_sleep(p,
-			!stop && retire_bytes(projector_retire(p)) > 0 ? PARK_RECLAIM_US : PARK_US);
-	}
-	return NULL;
-}
-
-static int threads_start(struct lf_engine *engine, struct error *e)
-{
-	unsigned n = engine->options.projectors;
-
-	for (unsigned s = 0; s < n; s++) {
-		struct engine_thread *t = &engine->threads[s];
-		char name[24];
-
-		t->engine = engine;
-		t->shard = s;
-		if (pthread_create(&t->thread, NULL, projector_thread, t) != 0)
-			return error_set(
-				e, ERR_OUT_OF_MEMORY, 0, "could not create a projector thread");
-		t->started = true;
-		(void)snprintf(name, sizeof(name), "projector-%u", s % 1000);
-		(void)pthread_setname_np(t->thread, name);
-	}
-	return engine_checkpoints_start(engine, e) != 0 ? -1 : engine_ddl_start(engine, e);
-}
-
-static void threads_stop(struct lf_engine *engine)
-{
-	engine_checkpoints_stop(engine);
-	engine_ddl_stop(engine);
-	atomic_store(&engine->stopping, true);
-	for (unsigned s = 0; s < engine->options.projectors; s++) {
-		struct engine_thread *t = &engine->threads[s];
-
-		if (!t->started)
-			continue;
-		park_wake(projector_parker(engine->set.projectors[s]));
-		pthread_join(t->thread, NULL);
-	}
-}
-
 /* --- open and close --- */
 
 static int set_open(struct lf_engine *engine, struct error *e)
@@ -225,7 +156,7 @@ static int engine_open(
 		return -1;
 	}
 	if (set_open(engine, e) != 0 || engine_recover(engine, e) != 0 ||
-		(!o->stepped && threads_start(engine, e) != 0)) {
+		(!o->stepped && engine_threads_start(engine, e) != 0)) {
 		lf_engine_close(engine);
 		return -1;
 	}
@@ -267,7 +198,7 @@ void lf_engine_close(struct lf_engine *engine)
 	for (unsigned i = 0; i < LIMIT_PORTS; i++)
 		ASSERT(engine->ports[i] == NULL);
 	if (engine->threads != NULL && !engine->options.stepped)
-		threads_stop(engine);
+		engine_threads_stop(engine);
 	engine_journals_close(engine, engine->opened);
 	for (unsigned s = 0; set->projectors != NULL && s < set->shards; s++)
 		projector_free(set->projectors[s]);

@@ -18,7 +18,8 @@
  *     lf_read_end(port);
  *
  * Two ways to run it: with threads (one a projector, parked when idle), or stepped (`stepped` = true):
- * then nothing runs by itself and the caller drives lf_step(), which makes every run repeatable.
+ * then nothing runs by itself and the caller drives lf_step(), which makes every run repeatable. With threads, a port may
+ * adopt shards: its thread does their projectors' work, too.
  */
 #ifndef LF_CORE_ENGINE_H
 #define LF_CORE_ENGINE_H
@@ -147,12 +148,21 @@ void lf_want_epoch(struct lf_port *port, uint64_t epoch);
 
 /* --- sleeping --- */
 
-/* For ports with a wake function: say that it is about to sleep. False: there is something to poll
- * (or the wanted epoch is visible): do not sleep. After waking call lf_port_awake(). */
-bool lf_port_sleep(struct lf_port *port);
+/* For ports with a wake function: say that it is about to sleep, for *timeout_us at most, which may become less. False:
+ * there is something to poll (or the wanted epoch is visible): do not sleep. After waking call lf_port_awake(). */
+bool lf_port_sleep(struct lf_port *port, uint64_t *timeout_us);
 void lf_port_awake(struct lf_port *port);
 /* For ports without: sleep until there may be something to poll, at most timeout_us. */
 void lf_port_wait(struct lf_port *port, uint64_t timeout_us);
+
+/* --- one thread for a port and shards, where there are more threads than processors --- */
+
+/* From now on lf_poll() of this port steps the shard's projector and lf_port_sleep() is for both; the projector's own
+ * thread rests. Finished writes add to event_fd, which must end the sleep as the port's wake function does. 55000: the
+ * shard is adopted already; 58030. */
+int lf_port_adopt(struct lf_port *port, unsigned shard, int event_fd, struct error *e);
+/* Give all of them back to their threads; before lf_port_close(), by the thread that polled. */
+void lf_port_let_go(struct lf_port *port);
 
 /* --- stepped mode --- */
 

@@ -33,7 +33,7 @@ static bool drained(struct lf_engine *engine)
 	return epochs_idle(engine->set.epochs);
 }
 
-static void nap(void)
+void engine_nap(void)
 {
 	struct timespec t = { 0, DRAIN_POLL_NS };
 
@@ -61,14 +61,14 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 				projector_step(set->projectors[s]);
 		} else {
 			wake_all(engine);
-			nap();
+			engine_nap();
 		}
 	}
 	atomic_store(&set->pause, PAUSE_STOP);
 	for (unsigned s = 0; !engine->options.stepped && s < set->shards; s++)
-		while (!atomic_load_explicit(&engine->threads[s].paused, memory_order_acquire)) {
+		while (!atomic_load(&engine->threads[s].paused)) {
 			park_wake(projector_parker(set->projectors[s]));
-			nap();
+			engine_nap();
 		}
 	/* A batch may have begun before its projector saw the drain. */
 	if (drained(engine))

@@ -5,6 +5,7 @@
 #define LF_CORE_ENGINE_INTERNAL_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "core/engine.h"
@@ -17,7 +18,10 @@ struct engine_thread {
 	unsigned shard;
 	pthread_t thread;
 	bool started;
-	_Atomic bool paused;
+	_Atomic bool paused;  /* by whoever steps the shard: it has seen PAUSE_STOP */
+	_Atomic bool adopted; /* a port steps it, or waits to */
+	_Atomic bool resting; /* the thread has stopped doing so */
+	sem_t back;           /* posted when it may again */
 };
 
 /* A schema change on its way to the DDL thread, and back as a reply. */
@@ -124,9 +128,10 @@ struct lf_port {
 	bool pinned;
 	uint64_t pin;
 	uint64_t submitted, answered;
-	uint64_t dirty;  /* bit s: lane s has something unpublished */
-	int64_t now_us;  /* the clock, as of the last poll or the beginning of a read */
-	uint64_t spread; /* chooses shards for tables partitioned by row id */
+	uint64_t adopted; /* bit s: steps shard s */
+	uint64_t dirty;   /* bit s: lane s has something unpublished */
+	int64_t now_us;   /* the clock, as of the last poll or the beginning of a read */
+	uint64_t spread;  /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;
 	size_t outside; /* bytes of the requests' memory */
@@ -142,6 +147,17 @@ struct lf_port {
 };
 
 int64_t engine_now_us(const struct lf_engine *engine);
+/* Some microseconds, while another thread does something. */
+void engine_nap(void);
+
+int engine_threads_start(struct lf_engine *engine, struct error *e);
+void engine_threads_stop(struct lf_engine *engine);
+/* Shards that a port has adopted: step them; between park_prepare() and sleeping, whether they have nothing to do; after
+ * that. */
+void port_step_adopted(struct lf_port *port);
+bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us);
+void port_adopted_awake(struct lf_port *port);
+
 int engine_ddl_start(struct lf_engine *engine, struct error *e);
 void engine_ddl_stop(struct lf_engine *engine);
 /* Queue a schema change (or CHECKPOINT); takes a copy of the text. */

@@ -186,6 +186,7 @@ void lf_port_close(struct lf_port *port)
 {
 	struct lf_engine *engine = port->engine;
 
+	ASSERT(port->adopted == 0);
 	lf_flush(port);
 	while (!lf_port_idle(port)) {
 		lf_poll(port, reply_drop, NULL);
@@ -713,6 +714,11 @@ unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 	unsigned n = 0;
 
 	port->now_us = engine_now_us(engine);
+	if (port->adopted != 0) {
+		lf_flush(port);
+		port_step_adopted(port);
+		visible = epoch_visible(engine->set.epochs);
+	}
 	for (unsigned s = 0; s < engine->set.shards; s++) {
 		struct lane *lane = &port->lanes[s];
 
@@ -831,23 +837,24 @@ static bool port_has_work(struct lf_port *port)
 	return false;
 }
 
-bool lf_port_sleep(struct lf_port *port)
+bool lf_port_sleep(struct lf_port *port, uint64_t *timeout_us)
 {
 	park_prepare(&port->parker);
-	if (port_has_work(port)) {
-		park_cancel(&port->parker);
-		return false;
-	}
-	return true;
+	if (port_adopted_idle(port, timeout_us) && !port_has_work(port))
+		return true;
+	lf_port_awake(port);
+	return false;
 }
 
 void lf_port_awake(struct lf_port *port)
 {
 	park_cancel(&port->parker);
+	port_adopted_awake(port);
 }
 
 void lf_port_wait(struct lf_port *port, uint64_t timeout_us)
 {
+	ASSERT(port->adopted == 0);
 	park_prepare(&port->parker);
 	if (port_has_work(port)) {
 		park_cancel(&port->parker);

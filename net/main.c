@@ -46,6 +46,7 @@ struct settings {
 	const char *listen;
 	const char *schema;
 	const char *durability;
+	const char *threads;
 	const char *port_file;
 	struct lf_options engine;
 	struct server_options server;
@@ -70,7 +71,9 @@ static const char USAGE[] =
 	"  --listen ADDR:PORT     default 127.0.0.1:5466; port 0 lets the kernel choose\n"
 	"  --port-file FILE       written with \"ADDR:PORT\" when the server is ready\n"
 	"  --reactors R           threads that serve connections (default 1)\n"
-	"  --projectors P         shards, each with a thread of its own (default 1)\n"
+	"  --projectors P         shards (default 1)\n"
+	"  --threads HOW          dedicated: each projector has a thread of its own; shared: reactors do their work;\n"
+	"                         auto (default): shared where there are fewer processors than reactors and projectors\n"
 	"  --memory-limit SIZE    for rows, indexes and views, e.g. 512M or 8G (default: none)\n"
 	"  --prefault SIZE        memory taken from the system at start, so that growing up to it waits for no\n"
 	"                         page fault; it is kept until the end (default 0)\n"
@@ -104,6 +107,7 @@ enum {
 	FLAG_PORT_FILE,
 	FLAG_REACTORS,
 	FLAG_PROJECTORS,
+	FLAG_THREADS,
 	FLAG_MEMORY,
 	FLAG_PREFAULT,
 	FLAG_CONNECTIONS,
@@ -131,6 +135,7 @@ static const struct option FLAGS[] = {
 	{ "port-file", required_argument, NULL, FLAG_PORT_FILE },
 	{ "reactors", required_argument, NULL, FLAG_REACTORS },
 	{ "projectors", required_argument, NULL, FLAG_PROJECTORS },
+	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-limit", required_argument, NULL, FLAG_MEMORY },
 	{ "prefault", required_argument, NULL, FLAG_PREFAULT },
 	{ "max-connections", required_argument, NULL, FLAG_CONNECTIONS },
@@ -217,6 +222,7 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 		s->engine.projectors = (unsigned)parse_number(
 			"projectors", value, 1, LIMIT_PROJECTORS);
 		break;
+	case FLAG_THREADS: s->threads = value; break;
 	case FLAG_PREFAULT:
 		s->engine.prefault = parse_size("prefault", value, 0, UINT64_MAX >> 1);
 		break;
@@ -281,6 +287,24 @@ static void durability_set(struct settings *s)
 	}
 }
 
+static bool too_few_processors(unsigned threads)
+{
+	cpu_set_t allowed;
+
+	return sched_getaffinity(0, sizeof(allowed), &allowed) == 0 &&
+		threads > (unsigned)CPU_COUNT(&allowed);
+}
+
+static void threads_set(struct settings *s)
+{
+	if (s->threads == NULL || strcmp(s->threads, "auto") == 0)
+		s->server.shared = too_few_processors(s->server.reactors + s->engine.projectors);
+	else if (strcmp(s->threads, "shared") == 0)
+		s->server.shared = true;
+	else if (strcmp(s->threads, "dedicated") != 0)
+		usage_error("threads", s->threads, "auto, shared or dedicated");
+}
+
 static void settings_parse(struct settings *s, int argc, char **argv)
 {
 	int flag;
@@ -303,6 +327,7 @@ static void settings_parse(struct settings *s, int argc, char **argv)
 		exit(EXIT_USAGE);
 	}
 	durability_set(s);
+	threads_set(s);
 	s->engine.ports_max = s->server.reactors + 2;
 }
 
@@ -511,10 +536,8 @@ static int port_file_write(const char *path, const char *address)
 static void scheduling_set(unsigned threads)
 {
 	struct sched_param param = { 0 };
-	cpu_set_t allowed;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0 &&
-		threads > (unsigned)CPU_COUNT(&allowed))
+	if (too_few_processors(threads))
 		(void)sched_setscheduler(0, SCHED_BATCH, &param);
 }
 
@@ -601,9 +624,10 @@ static int serve(struct server *server, const struct settings *s, sigset_t *sign
 	if (status == 0 && s->port_file != NULL)
 		status = port_file_write(s->port_file, address);
 	if (status == 0) {
-		printf("leftfoldd " LF_VERSION " listening on %s, %u reactor%s, %u projector%s\n",
+		printf("leftfoldd " LF_VERSION " listening on %s, %u reactor%s, %u projector%s%s\n",
 			address, n, n == 1 ? "" : "s", s->engine.projectors,
-			s->engine.projectors == 1 ? "" : "s");
+			s->engine.projectors == 1 ? "" : "s",
+			s->server.shared ? ", shared threads" : "");
 		fflush(stdout);
 		(void)sigwait(signals, &got);
 		log_info("stopping");

@@ -31,6 +31,7 @@ enum {
 	STEP_RETIRE_MAX = 4096, /* objects freed a step */
 	STEP_PARTS = 4,         /* parts that a batch looks after … */
 	STEP_PART_MAX = 32, /* … with so many steps of each at most: more than a batch can kill */
+	LET_GO_WAIT_US = 1000,
 	POSTGRES_EPOCH_S = 946684800
 };
 
@@ -894,6 +895,30 @@ void projector_sleep(struct projector *p, uint64_t timeout_us)
 	}
 	journal_wait(p->journal, timeout_us);
 	park_cancel(&p->parker);
+}
+
+void projector_let_go(struct projector *p)
+{
+	while (p->journal != NULL && journal_writing(p->journal)) {
+		journal_wait(p->journal, LET_GO_WAIT_US);
+		(void)journal_work(p);
+	}
+}
+
+int projector_lead(struct projector *p, struct parker *leader, int event_fd)
+{
+	int status = p->journal == NULL ? 0 : journal_notify(p->journal, event_fd);
+
+	if (status >= 0)
+		parker_follow(&p->parker, leader);
+	return status < 0 ? status : 0;
+}
+
+void projector_awake(struct projector *p)
+{
+	park_cancel(&p->parker);
+	if (p->journal != NULL)
+		journal_look_late(p->journal);
 }
 
 struct parker *projector_parker(struct projector *p)

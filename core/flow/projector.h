@@ -128,6 +128,14 @@ bool projector_has_work(struct projector *p);
 void projector_wake(void *projector);
 /* Sleep between park_prepare() and now; ends as park_wait(). */
 void projector_sleep(struct projector *p, uint64_t timeout_us);
+/* What another thread needs to step it from now on: no write of the journal is under way. By the thread that has
+ * stepped it, before it stops doing so. */
+void projector_let_go(struct projector *p);
+/* Steps come from a thread that sleeps as `leader` and is told of finished writes by the eventfd; NULL and -1: from
+ * one that uses projector_sleep(). 0, or a negative errno and nothing is changed. */
+int projector_lead(struct projector *p, struct parker *leader, int event_fd);
+/* After such a thread has slept. */
+void projector_awake(struct projector *p);
 /* From now on changes are journaled; before threads. The journal stays its opener's. */
 void projector_set_journal(struct projector *p, struct journal *j);
 

@@ -369,6 +369,14 @@ static void queue_wake(void *impl, struct disk_queue *q)
 	(void)!write(q->event, &one, sizeof(one));
 }
 
+static int queue_notify(void *impl, struct disk_queue *q, int event_fd)
+{
+	(void)impl;
+	ASSERT(!q->busy);
+	return event_fd < 0 ? io_uring_unregister_eventfd(&q->ring)
+			    : io_uring_register_eventfd(&q->ring, event_fd);
+}
+
 static void queue_free(void *impl, struct disk_queue *q)
 {
 	if (q == NULL)
@@ -403,6 +411,7 @@ static const struct disk_ops OPS = {
 	.completed = queue_completed,
 	.wait = queue_wait,
 	.wake = queue_wake,
+	.notify = queue_notify,
 };
 
 /* --- opening --- */

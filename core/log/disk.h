@@ -50,6 +50,9 @@ struct disk_ops {
 	/* Sleep until a write may have completed or wake() was called; timeout_us at most. wake: any thread. */
 	void (*wait)(void *disk, struct disk_queue *q, uint64_t timeout_us);
 	void (*wake)(void *disk, struct disk_queue *q);
+	/* Completions add to this eventfd as well, for a thread that sleeps elsewhere; -1: no more. No write may
+	 * be under way. A disk that is not for threads may leave it out. */
+	int (*notify)(void *disk, struct disk_queue *q, int event_fd);
 };
 
 struct disk {

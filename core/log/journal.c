@@ -655,7 +655,7 @@ bool journal_active(const struct journal *j)
 }
 
 /* A disk that hangs: nothing can be done, but said. */
-static void lateness_check(struct journal *j)
+void journal_look_late(struct journal *j)
 {
 	bool making = atomic_load_explicit(&j->spare, memory_order_relaxed) == SPARE_WANTED &&
 		journal_state(j) == JOURNAL_BUSY;
@@ -689,12 +689,23 @@ bool journal_is_late(const struct journal *j)
 void journal_wait(struct journal *j, uint64_t timeout_us)
 {
 	j->o.disk->ops->wait(j->o.disk->impl, j->queue, timeout_us);
-	lateness_check(j);
+	journal_look_late(j);
 }
 
 void journal_wake(struct journal *j)
 {
 	j->o.disk->ops->wake(j->o.disk->impl, j->queue);
+}
+
+int journal_notify(struct journal *j, int event_fd)
+{
+	ASSERT(!j->under_way);
+	return j->o.disk->ops->notify(j->o.disk->impl, j->queue, event_fd);
+}
+
+bool journal_writing(const struct journal *j)
+{
+	return j->under_way;
 }
 
 int journal_sync(struct journal *j)

@@ -63,11 +63,18 @@ bool journal_step(struct journal *j);
 uint64_t journal_oldest(const struct journal *j);
 /* Whether a write is under way or waits to be. */
 bool journal_active(const struct journal *j);
+/* Whether the disk has one: it is the thread's that began it, which must not end before. */
+bool journal_writing(const struct journal *j);
 
 /* Sleep until a write may have ended, or journal_wake() by any thread. */
 void journal_wait(struct journal *j, uint64_t timeout_us);
 void journal_wake(struct journal *j);
-/* Something asked of the disk is not done after LIMIT_DISK_LATE_MS: it hangs. Noticed in journal_wait(); any thread may ask. */
+/* Instead: this eventfd tells that a write may have ended, and the thread sleeps elsewhere; -1: no more. With no
+ * write under way. 0 or a negative errno. */
+int journal_notify(struct journal *j, int event_fd);
+/* Something asked of the disk is not done after LIMIT_DISK_LATE_MS: it hangs. Noticed in journal_wait() and
+ * journal_look_late(); any thread may ask. */
+void journal_look_late(struct journal *j);
 bool journal_is_late(const struct journal *j);
 /* Write all, waiting. -1: it has failed, or there is no space. */
 int journal_sync(struct journal *j);

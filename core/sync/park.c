@@ -22,7 +22,14 @@ void parker_init(struct parker *p, void (*wake)(void *), void *arg)
 {
 	p->wake = wake;
 	p->arg = arg;
+	atomic_store(&p->leader, NULL);
 	atomic_store(&p->state, RUNNING);
+}
+
+void parker_follow(struct parker *p, struct parker *leader)
+{
+	/* The swap of park_prepare() makes it known: a waker that sees PARKED sees it. */
+	atomic_store_explicit(&p->leader, leader, memory_order_release);
 }
 
 void park_prepare(struct parker *p)
@@ -50,6 +57,7 @@ void park_wait(struct parker *p, uint64_t timeout_us)
 void park_wake(struct parker *p)
 {
 	uint32_t parked = PARKED;
+	struct parker *leader;
 
 	/* Orders (c) before (d). */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -58,6 +66,9 @@ void park_wake(struct parker *p)
 	if (!atomic_compare_exchange_strong_explicit(
 		    &p->state, &parked, RUNNING, memory_order_acq_rel, memory_order_relaxed))
 		return;
+	leader = atomic_load_explicit(&p->leader, memory_order_acquire);
+	if (leader != NULL)
+		p = leader;
 	if (p->wake != NULL)
 		p->wake(p->arg);
 	else

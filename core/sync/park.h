@@ -8,7 +8,8 @@
  *
  * The argument is at the head of park.c. A thread that sleeps in another way than on the futex (a reactor
  * in io_uring_enter) gives a wake function; it then sleeps its own way between park_prepare() and
- * park_cancel().
+ * park_cancel(). A thread that sleeps for two (a reactor that steps a projector) has one parker follow the
+ * other: whoever wakes the first wakes it as the second.
  */
 #ifndef LF_SYNC_PARK_H
 #define LF_SYNC_PARK_H
@@ -20,6 +21,7 @@ struct parker {
 	_Alignas(64) _Atomic uint32_t state;
 	void (*wake)(void *); /* NULL: futex */
 	void *arg;
+	_Atomic(struct parker *) leader;
 };
 
 void parker_init(struct parker *p, void (*wake)(void *), void *arg);
@@ -29,6 +31,9 @@ void park_prepare(struct parker *p);
 void park_cancel(struct parker *p);
 /* Sleep until woken, timeout_us at most; may return early for no reason. Ends as park_cancel() does. */
 void park_wait(struct parker *p, uint64_t timeout_us);
+
+/* From now on p's sleeper sleeps as `leader` does; NULL: as itself again. By the sleeper. */
+void parker_follow(struct parker *p, struct parker *leader);
 
 /* By anyone, after publishing what the sleeper looks for. A system call only when it sleeps. */
 void park_wake(struct parker *p);

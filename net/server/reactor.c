@@ -3,7 +3,8 @@
  *
  * Happy path of a round: take completions (new connections, bytes received, bytes sent), let sessions use
  * the bytes, hand the engine's replies to their sessions, publish the commands submitted, start sends;
- * then enter the kernel once, to submit and to wait.
+ * then enter the kernel once, to submit and to wait. Where threads are shared, the engine's part (lf_poll()) includes
+ * the projectors' work, so that the commands of a round are answered in it.
  *
  * Memory belongs to the kernel until its completion: a provided buffer is given back only after the
  * session has used (or copied) its bytes; `sent` is not touched while a send is under way; a
@@ -585,12 +586,13 @@ static void stop_begin(struct reactor *r)
 /* Wait for work: one entry into the kernel, which also submits. */
 static void enter(struct reactor *r, uint64_t timeout_us)
 {
-	struct __kernel_timespec t = { .tv_sec = (int64_t)(timeout_us / 1000000),
-		.tv_nsec = (long long)(timeout_us % 1000000) * 1000 };
 	struct io_uring_cqe *cqe;
 	int res;
 
-	if (!r->again && lf_port_sleep(r->host.port)) {
+	if (!r->again && lf_port_sleep(r->host.port, &timeout_us)) {
+		struct __kernel_timespec t = { .tv_sec = (int64_t)(timeout_us / 1000000),
+			.tv_nsec = (long long)(timeout_us % 1000000) * 1000 };
+
 		res = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, &t, NULL);
 		lf_port_awake(r->host.port);
 	} else {
@@ -600,6 +602,17 @@ static void enter(struct reactor *r, uint64_t timeout_us)
 		log_error("io_uring_enter: %s", strerror(-res));
 		abort();
 	}
+}
+
+/* Take over this reactor's part of the shards. One that cannot be had keeps its own thread. */
+static void adopt_shards(struct reactor *r)
+{
+	const struct server_options *o = &r->server->options;
+	struct error e;
+
+	for (unsigned s = r->number; o->shared && s < o->shards; s += o->reactors)
+		if (lf_port_adopt(r->host.port, s, r->wake_fd, &e) != 0)
+			log_warn("projector %u keeps a thread of its own: %s", s, e.message);
 }
 
 void reactor_run(struct reactor *r)
@@ -614,6 +627,7 @@ void reactor_run(struct reactor *r)
 		log_error("io_uring_enable_rings: %s", strerror(-res));
 		abort();
 	}
+	adopt_shards(r);
 	arm_wake(r);
 	if (r->number == 0)
 		arm_accept(r);
@@ -640,6 +654,7 @@ void reactor_run(struct reactor *r)
 		lf_flush(r->host.port);
 		enter(r, timeout);
 	}
+	lf_port_let_go(r->host.port);
 }
 
 void reactor_wake(void *reactor)

@@ -9,6 +9,7 @@
 #define LF_NET_SERVER_REACTOR_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "core/engine.h"
 
@@ -16,6 +17,7 @@
 struct server_options {
 	unsigned reactors;
 	unsigned shards;          /* of the engine: told to clients */
+	bool shared;              /* reactors step the projectors, in turn one each */
 	unsigned connections_max; /* 53300 beyond */
 	uint32_t frame_max;       /* 08P01 beyond */
 	uint64_t output_max;      /* bytes waiting for one client before it is not read any more */

@@ -1,6 +1,7 @@
 """What the end-to-end tests share: a throw-away PostgreSQL, the server under test, its client."""
 
 import glob
+import itertools
 import os
 import pwd
 import shutil
@@ -87,6 +88,11 @@ class Postgres:
             shutil.rmtree(self.dir, ignore_errors=True)
 
 
+# Servers get the two ways of dividing work among threads in turn, whatever this machine's number of processors.
+THREADS = itertools.repeat(os.environ["LEFTFOLD_THREADS"]) if "LEFTFOLD_THREADS" in os.environ else \
+    itertools.cycle(["shared", "dedicated"])
+
+
 class Server:
     """leftfoldd on a free port of the loopback interface."""
 
@@ -95,7 +101,7 @@ class Server:
         port_file = os.path.join(self.dir, "port")
         args = [os.path.join(BUILD, "leftfoldd"), "--listen", "127.0.0.1:0", "--port-file",
                 port_file, "--data", os.path.join(self.dir, "data"), "--reactors", str(reactors),
-                "--projectors", str(projectors), "--segment-size", "1M",
+                "--projectors", str(projectors), "--threads", next(THREADS), "--segment-size", "1M",
                 "--slow-timeout", "600"] + list(extra)
         if schema:
             args += ["--schema", schema]

@@ -111,7 +111,8 @@ def wrong_flags():
                   ["--memory-limit", "99999999999999999999"], ["--memory-limit", "9999999999T"],
                   ["--max-connections", "0"], ["--max-frame", "10"], ["--max-output", ""],
                   ["--max-statements", "4097"], ["--max-requests", "0"], ["--idle-timeout", "-5"],
-                  ["--slow-timeout", "x"], ["--hello-timeout", " "], ["--log-level", "loud"]):
+                  ["--slow-timeout", "x"], ["--hello-timeout", " "], ["--log-level", "loud"],
+                  ["--threads", "both"]):
         done = once(*flags, status=2)
         equal(done.stdout, "", "standard output of " + " ".join(flags))
         check(flags[0].lstrip("-") in done.stderr, "the message names %s: %s" % (flags[0], done.stderr))
@@ -137,7 +138,7 @@ def addresses_refused():
 
 @test
 def banner_and_port_file():
-    with Running("--reactors", "2", "--projectors", "3") as s:
+    with Running("--reactors", "2", "--projectors", "3", "--threads", "dedicated") as s:
         check(re.fullmatch(r"127\.0\.0\.1:[1-9]\d*\n", s.text), "port file: %r" % s.text)
         equal(os.listdir(s.dir), ["port"], "files beside the port file")
         equal(Connection(s.address).run("SELECT 1").kind in (ROWS, ERROR), True, "an answer")
@@ -145,6 +146,26 @@ def banner_and_port_file():
         equal(s.wait(), 0, "exit code")
         check(re.fullmatch(r"leftfoldd [\d.]+ listening on %s, 2 reactors, 3 projectors\n" %
                            re.escape(s.address), s.out), "banner: %r" % s.out)
+
+
+@test
+def threads_by_processors():
+    """Projectors have threads of their own only where there are processors for them, or when that is asked for."""
+    def one_processor():
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+    for flags, preexec, shared in (([], one_processor, True), (["--threads", "auto"], one_processor, True),
+                                   (["--threads", "dedicated"], one_processor, False),
+                                   (["--threads", "shared"], None, True),
+                                   (["--projectors", "64"], None, os.cpu_count() < 65)):
+        with Running(*flags, preexec=preexec) as s:
+            c = Connection(s.address)
+            equal(c.run("CREATE TABLE t (id int PRIMARY KEY, n int)").kind, DONE, "a table")
+            equal(c.run("INSERT INTO t VALUES (1, 2), (2, 3)").kind, DONE, "rows")
+            equal(c.run("CREATE MATERIALIZED VIEW v AS SELECT sum(n) AS n, count(*) AS c FROM t").kind, DONE, "a view")
+            equal(c.run("SELECT n, c FROM v").kind, ROWS, "an answer")
+            s.process.terminate()
+            equal(s.wait(), 0, "exit code")
+            equal("shared threads" in s.out, shared, "%s: %r" % (flags, s.out))
 
 
 @test

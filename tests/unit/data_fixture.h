@@ -17,6 +17,7 @@ struct bed {
 	char path[64];
 	uint64_t segment_bytes;
 	bool salvage;
+	bool threads; /* instead of steps */
 };
 
 static inline int try_open(struct bed *b, unsigned projectors)
@@ -24,7 +25,7 @@ static inline int try_open(struct bed *b, unsigned projectors)
 	struct lf_options o = lf_options_default();
 
 	o.projectors = projectors;
-	o.stepped = true;
+	o.stepped = !b->threads;
 	o.data = b->path;
 	o.segment_bytes = b->segment_bytes;
 	o.salvage = b->salvage;
@@ -47,7 +48,7 @@ static inline void again(struct bed *b, unsigned projectors)
 static inline void make_bed_of(struct bed *b, unsigned projectors, uint64_t segment_bytes)
 {
 	b->segment_bytes = segment_bytes;
-	b->salvage = false;
+	b->salvage = b->threads = false;
 	strcpy(b->path, "/tmp/leftfold-recovery-XXXXXX");
 	assert_non_null(mkdtemp(b->path));
 	open_bed(b, projectors);
