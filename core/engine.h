@@ -158,9 +158,11 @@ void lf_port_wait(struct lf_port *port, uint64_t timeout_us);
 /* --- one thread for a port and shards, where there are more threads than processors --- */
 
 /* From now on lf_poll() of this port steps the shard's projector and lf_port_sleep() is for both; the projector's own
- * thread rests. Finished writes add to event_fd, which must end the sleep as the port's wake function does. 55000: the
- * shard is adopted already; 58030. */
-int lf_port_adopt(struct lf_port *port, unsigned shard, int event_fd, struct error *e);
+ * thread rests. 55000: the shard is adopted already; 58030. */
+int lf_port_adopt(struct lf_port *port, unsigned shard, struct error *e);
+/* An eventfd that others add to when an adopted shard has work: watch it while sleeping, besides what the port's wake
+ * function does. It is the engine's and stays open until it is closed. -1: nothing was adopted yet. */
+int lf_port_event(const struct lf_port *port);
 /* Give all of them back to their threads; before lf_port_close(), by the thread that polled. */
 void lf_port_let_go(struct lf_port *port);
 

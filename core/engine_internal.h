@@ -128,10 +128,12 @@ struct lf_port {
 	bool pinned;
 	uint64_t pin;
 	uint64_t submitted, answered;
-	uint64_t adopted; /* bit s: steps shard s */
-	uint64_t dirty;   /* bit s: lane s has something unpublished */
-	int64_t now_us;   /* the clock, as of the last poll or the beginning of a read */
-	uint64_t spread;  /* chooses shards for tables partitioned by row id */
+	uint64_t adopted;     /* bit s: steps shard s */
+	int event;            /* eventfd, see lf_port_event(); -1: none yet */
+	struct parker leader; /* of the adopted shards' parkers */
+	uint64_t dirty;       /* bit s: lane s has something unpublished */
+	int64_t now_us;       /* the clock, as of the last poll or the beginning of a read */
+	uint64_t spread;      /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;
 	size_t outside; /* bytes of the requests' memory */

@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/assert.h"
 #include "core/base/hash.h"
@@ -36,6 +37,8 @@ void port_free(struct lf_port *port)
 		lane_close(&port->lanes[s]);
 	arena_free(&port->scratch);
 	arena_free(&port->query_scratch);
+	if (port->event >= 0)
+		close(port->event);
 	pthread_mutex_destroy(&port->side_lock);
 	free(port->requests);
 	free(port);
@@ -98,6 +101,7 @@ static struct lf_port *port_new(struct lf_engine *engine, struct error *e)
 	memset(port, 0, size);
 	port->engine = engine;
 	port->free_request = REQUEST_NONE;
+	port->event = -1;
 	port->side.tail = &port->side.head;
 	pthread_mutex_init(&port->side_lock, NULL);
 	arena_init(&port->scratch, NULL);

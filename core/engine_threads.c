@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/base/assert.h"
 
@@ -143,20 +145,41 @@ static void give_back(struct engine_thread *t)
 	(void)sem_post(&t->back);
 }
 
-int lf_port_adopt(struct lf_port *port, unsigned shard, int event_fd, struct error *e)
+/* Those who wake us may be about to write into it for a moment after we have let go: it is the engine's. */
+static void event_add(void *arg)
+{
+	const struct lf_port *port = arg;
+	uint64_t one = 1;
+
+	/* EAGAIN: the counter is full, so it is readable. */
+	(void)!write(port->event, &one, sizeof(one));
+}
+
+int lf_port_event(const struct lf_port *port)
+{
+	return port->event;
+}
+
+int lf_port_adopt(struct lf_port *port, unsigned shard, struct error *e)
 {
 	struct lf_engine *engine = port->engine;
 	struct engine_thread *t = &engine->threads[shard];
 	int status;
 
 	ASSERT(!engine->options.stepped && shard < engine->set.shards);
+	if (port->event < 0) {
+		port->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (port->event < 0)
+			return error_set(e, ERR_IO, 0, "eventfd: %s", strerror(errno));
+		parker_init(&port->leader, event_add, port);
+	}
 	if (atomic_exchange(&t->adopted, true))
 		return error_set(e, ERR_OBJECT_STATE, 0, "shard %u is adopted already", shard);
 	while (!atomic_load(&t->resting)) {
 		park_wake(projector_parker(projector_of(t)));
 		engine_nap();
 	}
-	status = projector_lead(projector_of(t), &port->parker, event_fd);
+	status = projector_lead(projector_of(t), &port->leader, port->event);
 	if (status < 0) {
 		give_back(t);
 		return error_set(e, ERR_IO, 0, "io_uring_register: %s", strerror(-status));

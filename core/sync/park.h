@@ -8,8 +8,9 @@
  *
  * The argument is at the head of park.c. A thread that sleeps in another way than on the futex (a reactor
  * in io_uring_enter) gives a wake function; it then sleeps its own way between park_prepare() and
- * park_cancel(). A thread that sleeps for two (a reactor that steps a projector) has one parker follow the
- * other: whoever wakes the first wakes it as the second.
+ * park_cancel(). A thread that sleeps for another (a reactor that steps a projector) has that one's parker follow one of
+ * its own, whose wake function is called instead. One who wakes may do so a moment after the following has ended: the
+ * leader and what its function needs must live as long as there are such.
  */
 #ifndef LF_SYNC_PARK_H
 #define LF_SYNC_PARK_H
@@ -32,7 +33,7 @@ void park_cancel(struct parker *p);
 /* Sleep until woken, timeout_us at most; may return early for no reason. Ends as park_cancel() does. */
 void park_wait(struct parker *p, uint64_t timeout_us);
 
-/* From now on p's sleeper sleeps as `leader` does; NULL: as itself again. By the sleeper. */
+/* From now on p is woken as `leader` is; NULL: as itself again. By the sleeper. */
 void parker_follow(struct parker *p, struct parker *leader);
 
 /* By anyone, after publishing what the sleeper looks for. A system call only when it sleeps. */

@@ -23,6 +23,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -50,7 +51,7 @@ enum {
 };
 
 /* The low bits of user data; connections are aligned to 64. */
-enum operation { OP_ACCEPT, OP_WAKE, OP_RECEIVE, OP_SEND, OP_CANCEL, OP_MASK = 7 };
+enum operation { OP_ACCEPT, OP_WAKE, OP_SHARDS, OP_RECEIVE, OP_SEND, OP_CANCEL, OP_MASK = 7 };
 
 /* Connections dealt out to a reactor by reactor 0. */
 struct handover {
@@ -115,6 +116,15 @@ static void arm_wake(struct reactor *r)
 
 	io_uring_prep_read(sqe, r->wake_fd, &r->wake_value, sizeof(r->wake_value), 0);
 	sqe_tag(sqe, NULL, OP_WAKE);
+}
+
+/* Without reading it: every write to an eventfd is an event. */
+static void arm_shards(struct reactor *r)
+{
+	struct io_uring_sqe *sqe = sqe_get(r);
+
+	io_uring_prep_poll_multishot(sqe, lf_port_event(r->host.port), POLLIN);
+	sqe_tag(sqe, NULL, OP_SHARDS);
 }
 
 static void arm_receive(struct reactor *r, struct connection *c)
@@ -485,6 +495,10 @@ static void on_completion(struct reactor *r, const struct io_uring_cqe *cqe)
 	switch ((enum operation)(cqe->user_data & OP_MASK)) {
 	case OP_ACCEPT: on_accept(r, cqe->res, cqe->flags); break;
 	case OP_WAKE: arm_wake(r); break;
+	case OP_SHARDS:
+		if (!(cqe->flags & IORING_CQE_F_MORE))
+			arm_shards(r);
+		break;
 	case OP_RECEIVE: on_receive(r, c, cqe->res, cqe->flags); break;
 	case OP_SEND: on_send(c, cqe->res); break;
 	case OP_CANCEL:
@@ -611,8 +625,10 @@ static void adopt_shards(struct reactor *r)
 	struct error e;
 
 	for (unsigned s = r->number; o->shared && s < o->shards; s += o->reactors)
-		if (lf_port_adopt(r->host.port, s, r->wake_fd, &e) != 0)
+		if (lf_port_adopt(r->host.port, s, &e) != 0)
 			log_warn("projector %u keeps a thread of its own: %s", s, e.message);
+	if (lf_port_event(r->host.port) >= 0)
+		arm_shards(r);
 }
 
 void reactor_run(struct reactor *r)

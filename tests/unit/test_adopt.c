@@ -53,14 +53,16 @@ static void on_reply(void *arg, const struct lf_reply *reply)
 
 static void driver_sleep(struct driver *d)
 {
-	struct pollfd p = { .fd = d->event, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = d->event, .events = POLLIN },
+		{ .fd = lf_port_event(d->port), .events = POLLIN } };
 	uint64_t timeout_us = 1000000, n;
 
 	if (!lf_port_sleep(d->port, &timeout_us))
 		return;
-	(void)poll(&p, 1, (int)(timeout_us / 1000 + 1));
-	if (p.revents != 0 && read(d->event, &n, sizeof(n)) < 0)
-		abort();
+	(void)poll(p, 2, (int)(timeout_us / 1000 + 1));
+	for (unsigned i = 0; i < 2; i++)
+		if (p[i].revents != 0 && read(p[i].fd, &n, sizeof(n)) < 0)
+			abort();
 	lf_port_awake(d->port);
 }
 
@@ -86,8 +88,7 @@ static void *drive(void *arg)
 	struct error e;
 
 	for (unsigned shard = 0; shard < SHARDS; shard++)
-		if ((d->adopted >> shard & 1) != 0 &&
-			lf_port_adopt(d->port, shard, d->event, &e) != 0)
+		if ((d->adopted >> shard & 1) != 0 && lf_port_adopt(d->port, shard, &e) != 0)
 			abort();
 	if (lf_prepare(&s, d->engine, TEXT, strlen(TEXT), NULL, 0, &e) != 0)
 		abort();
@@ -191,11 +192,11 @@ static void test_adopted_twice(void **state)
 	assert_int_equal(lf_engine_open(&f.engine, &o, &f.error), 0);
 	assert_int_equal(lf_port_open(&f.port, f.engine, wake, &d, &f.error), 0);
 	assert_int_equal(lf_port_open(&other, f.engine, wake, &d, &f.error), 0);
-	assert_int_equal(lf_port_adopt(f.port, 0, d.event, &f.error), 0);
-	assert_int_equal(lf_port_adopt(other, 0, d.event, &f.error), -1);
+	assert_int_equal(lf_port_adopt(f.port, 0, &f.error), 0);
+	assert_int_equal(lf_port_adopt(other, 0, &f.error), -1);
 	assert_string_equal(error_sqlstate(f.error.code), "55000");
 	lf_port_let_go(f.port);
-	assert_int_equal(lf_port_adopt(other, 0, d.event, &f.error), 0);
+	assert_int_equal(lf_port_adopt(other, 0, &f.error), 0);
 	lf_port_let_go(other);
 	lf_port_close(other);
 	close(d.event);
