@@ -122,8 +122,9 @@ def all_of_it():
                      "--smoke"])
         with open(os.path.join(directory, "results.json")) as f:
             result = json.load(f)
-        equal(sorted(result["loopback"]), ["kv", "kv, one at a time", "order", "order, disk",
-                                           "order, disk, one at a time", "order, one at a time", "order, os", "vote"],
+        equal(sorted(result["loopback"]), ["kv", "kv, one at a time", "order", "order, dedicated threads", "order, disk",
+                                           "order, disk, one at a time", "order, disk, shared threads, one at a time",
+                                           "order, one at a time", "order, os", "vote", "vote, dedicated threads"],
               "workloads")
         equal(sorted(result["micro"]), ["bench_epoch", "bench_growth", "bench_journal", "bench_prepare",
                                         "bench_projection", "bench_recovery", "bench_ring", "bench_table"],
