@@ -408,6 +408,9 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 	engine->journals = calloc(n, sizeof(struct journal *));
 	if (engine->journals == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	/* Not before: one that is refused stays as it is. */
+	if (engine->disk == &engine->own_disk)
+		disk_tidy(engine->disk);
 	if (!engine->options.stepped && segment_maker_open(&engine->maker, e) != 0)
 		return -1;
 	if (journal_open(&engine->schema_journal, &o, e) != 0)

@@ -510,8 +510,12 @@ int disk_open(struct disk *d, const char *path, struct error *e)
 		disk_close(d);
 		return -1;
 	}
-	(void)directory_list(dir, remove_temporary, dir);
 	return 0;
+}
+
+void disk_tidy(struct disk *d)
+{
+	(void)directory_list(d->impl, remove_temporary, d->impl);
 }
 
 void disk_close(struct disk *d)

@@ -64,8 +64,10 @@ struct disk {
 enum error_code disk_error_code(int status);
 
 /* The directory `path`, made if missing (with its parent synced), locked against other processes until disk_close().
- * Names of temporary files left behind are removed. 58030; 55000: another process has it. */
+ * 58030; 55000: another process has it. */
 int disk_open(struct disk *d, const char *path, struct error *e);
+/* Remove the files that were being made when an earlier process ended. */
+void disk_tidy(struct disk *d);
 /* For reading only: no lock, nothing changed; queues and create() are not to be used. */
 int disk_open_readonly(struct disk *d, const char *path, struct error *e);
 void disk_close(struct disk *d);

@@ -154,6 +154,11 @@ def contents(data):
     return out
 
 
+def differing(a, b):
+    """Names of the files that are not the same in both."""
+    return sorted(name for name in set(a) | set(b) if a.get(name) != b.get(name))
+
+
 def restore(data, files):
     """The directory with exactly these files."""
     os.makedirs(data, exist_ok=True)

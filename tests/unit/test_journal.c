@@ -253,6 +253,9 @@ static void test_disk(void **state)
 	assert_int_equal(b.disk.ops->create(b.disk.impl, "c.new", 4096, DISK_WRITTEN), 0);
 	disk_close(&b.disk);
 	assert_int_equal(disk_open(&b.disk, b.path, &b.error), 0);
+	assert_int_equal(b.disk.ops->open(b.disk.impl, "c.new", DISK_READ, &f), 0);
+	b.disk.ops->close(b.disk.impl, f);
+	disk_tidy(&b.disk);
 	assert_int_equal(b.disk.ops->open(b.disk.impl, "c.new", DISK_READ, &f), -ENOENT);
 	bed_burn(&b);
 }

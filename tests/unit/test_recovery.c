@@ -226,7 +226,9 @@ static void test_refusals(void **state)
 	struct lf_options o = lf_options_default();
 	struct lf_engine *other;
 	struct error e;
+	char made[128];
 	struct bed b;
+	int fd;
 
 	(void)state;
 	make_bed(&b, 1);
@@ -239,11 +241,18 @@ static void test_refusals(void **state)
 	assert_string_equal(error_sqlstate(e.code), "22023");
 	close_fixture(&b.f);
 	(void)files(&b, "00000001-00000-00000001.journal", damage);
+	/* As if it had been killed while it made a segment. */
+	(void)snprintf(made, sizeof(made), "%s/00000001-00000-00000009.journal.new", b.path);
+	fd = open(made, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
 	assert_int_equal(try_open(&b, 1), -1);
+	assert_int_equal(files(&b, ".journal.new", NULL), 1);
 	assert_string_equal(error_sqlstate(b.f.error.code), "58030");
 	assert_non_null(strstr(b.f.error.message, "00000001-00000-00000001.journal"));
 	(void)files(&b, "00000001-00000-00000001.journal", damage); /* and back */
 	open_bed(&b, 1);
+	assert_int_equal(files(&b, ".journal.new", NULL), 0);
 	check(&b);
 	close_fixture(&b.f);
 	burn_bed(&b);
