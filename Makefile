@@ -76,7 +76,7 @@ E2E := \
 	tests/e2e/run_bench.py \
 	tests/e2e/run_demo.py \
 	tests/e2e/run_semantics.py
-E2E_BUILT := $(BUILD)/leftfold-demo $(filter $(BUILD)/%,$(E2E))
+E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
 
@@ -91,10 +91,10 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long soak bench lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long soak bench bench-peers lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
-all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|debug|asan|tsan)
+all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(BUILD)/bench-peers client micro ## build everything (VARIANT=release|debug|asan|tsan)
 
 lib: $(BUILD)/libcore.a
 
@@ -174,6 +174,10 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -luring -lzstd -lm
 
 $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libleftfold.a
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
+
+$(BUILD)/bench-peers: $(call object,$(wildcard bench/peers/*.c) bench/load/histogram.c bench/load/random.c bench/load/server.c)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
 
@@ -272,6 +276,10 @@ test-all: ## the tests in release, address+undefined and thread
 
 bench: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro ## all benchmarks: bench/RESULTS.md, bench/results.json
 	$(Q)bench/run --build $(abspath $(BUILD))
+
+bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers ## beside Redis, memcached, Tarantool and PostgreSQL: bench/PEERS.md
+	$(Q)tools/setup.sh peers
+	$(Q)bench/peers/run --build $(abspath $(BUILD))
 
 consistency-long: setup $(BUILD)/tests/property/test_consistency ## 10 million reads under transfers
 	$(Q)$(BUILD)/tests/property/test_consistency --reads 10000000

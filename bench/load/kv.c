@@ -7,7 +7,7 @@
 
 #include "bench/load/workload.h"
 
-enum { VALUE_BYTES = 32, LOAD_BATCH = 256 };
+enum { LOAD_BATCH = 256 };
 
 static const char *const DROP[] = { "DROP TABLE IF EXISTS bench_kv", NULL };
 static const char *const SCHEMA[] = {
@@ -30,30 +30,15 @@ static void *kv_open(uint64_t rows, double skew, uint64_t seed)
 	return s;
 }
 
-/* The value of a key: the nibbles of its hashes as letters. */
-static void value_of(uint64_t key, char out[VALUE_BYTES])
-{
-	struct random r = { key };
-
-	for (unsigned i = 0; i < VALUE_BYTES; i += 16) {
-		uint64_t x = random_next(&r);
-		uint64_t low = (x & UINT64_C(0x0f0f0f0f0f0f0f0f)) + UINT64_C(0x4141414141414141);
-		uint64_t high = (x >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f)) +
-			UINT64_C(0x6161616161616161);
-
-		memcpy(out + i, &low, 8);
-		memcpy(out + i + 8, &high, 8);
-	}
-}
-
 static bool value_is(const struct lf_result *r, size_t row, unsigned column, uint64_t key)
 {
-	char expected[VALUE_BYTES];
+	char expected[KEY_VALUE_BYTES];
 	size_t len;
 	const void *found = lf_result_bytes(r, row, column, &len);
 
-	value_of(key, expected);
-	return found != NULL && len == VALUE_BYTES && memcmp(found, expected, VALUE_BYTES) == 0;
+	key_value(key, expected);
+	return found != NULL && len == KEY_VALUE_BYTES &&
+		memcmp(found, expected, KEY_VALUE_BYTES) == 0;
 }
 
 static void note_failure(void *arg, const struct lf_client_batch *b)
@@ -69,16 +54,16 @@ static int load_rows(const struct kv *s, struct lf_client *c, struct lf_statemen
 {
 	struct lf_client_call how = { .ack = LF_ACK_DURABLE };
 	struct lf_client_error failure = { .sqlstate = "" };
-	char value[VALUE_BYTES];
+	char value[KEY_VALUE_BYTES];
 
 	for (uint64_t id = 0; id < s->rows && failure.sqlstate[0] == '\0';) {
 		int status = lf_client_batch_begin(
 			c, insert, &how, NULL, note_failure, &failure, e);
 
 		for (unsigned i = 0; status == 0 && i < LOAD_BATCH && id < s->rows; i++) {
-			value_of(id, value);
+			key_value(id, value);
 			lf_params_set_int(p, 0, (int64_t)id);
-			lf_params_set_text(p, 1, value, VALUE_BYTES);
+			lf_params_set_text(p, 1, value, KEY_VALUE_BYTES);
 			status = lf_client_batch_add(c, p, e);
 			id += status == 0;
 		}

@@ -7,6 +7,7 @@
 #include "bench/load/random.h"
 
 #include <math.h>
+#include <string.h>
 
 /* A prime above 2^40, to spread ranks over the keys. */
 #define SPREAD UINT64_C(1099511627791)
@@ -60,4 +61,19 @@ uint64_t keys_next(struct keys *k)
 	if (k->skew == 0)
 		return random_below(&k->random, k->n);
 	return (uint64_t)((unsigned __int128)rank_next(k) * SPREAD % k->n);
+}
+
+void key_value(uint64_t key, char out[static KEY_VALUE_BYTES])
+{
+	struct random r = { key };
+
+	for (unsigned i = 0; i < KEY_VALUE_BYTES; i += 16) {
+		uint64_t x = random_next(&r);
+		uint64_t low = (x & UINT64_C(0x0f0f0f0f0f0f0f0f)) + UINT64_C(0x4141414141414141);
+		uint64_t high = (x >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f)) +
+			UINT64_C(0x6161616161616161);
+
+		memcpy(out + i, &low, 8);
+		memcpy(out + i + 8, &high, 8);
+	}
 }

@@ -26,6 +26,10 @@ static inline uint64_t random_below(struct random *r, uint64_t n)
 	return (uint64_t)(((unsigned __int128)random_next(r) * n) >> 64);
 }
 
+enum { KEY_VALUE_BYTES = 32 };
+/* The value of a key, for tables of keys and values: the nibbles of its hashes as letters. */
+void key_value(uint64_t key, char out[static KEY_VALUE_BYTES]);
+
 struct keys {
 	struct random random;
 	uint64_t n;

@@ -116,6 +116,22 @@ def errors_are_counted():
 
 
 @test
+def beside_others():
+    """bench/peers/run with the one of them that the tests need anyway; the others are `make bench-peers`'s to install."""
+    with tempfile.TemporaryDirectory() as out:
+        harness.run([os.path.join(harness.ROOT, "bench", "peers", "run"), "--smoke", "--build", harness.BUILD, "--out", out, "--only",
+                     "PostgreSQL"], timeout=300)
+        with open(os.path.join(out, "peers.json")) as f:
+            cases = json.load(f)["cases"]
+        equal(sorted(cases), ["kv", "order", "order on disk", "vote"], "groups")
+        for runs in cases.values():
+            for r in list(runs.values())[0]:
+                check(r["operations"] > 0 and r["errors"] == 0 and r["wrong"] == 0, "a run: %r" % r)
+        with open(os.path.join(out, "PEERS.md")) as f:
+            check("PostgreSQL, triggers" in f.read(), "a table")
+
+
+@test
 def all_of_it():
     with tempfile.TemporaryDirectory() as directory:
         harness.run([os.path.join(harness.ROOT, "bench", "run"), "--build", harness.BUILD, "--out", directory,
