@@ -85,6 +85,7 @@ static const char USAGE[] =
 	"  --idle-timeout S       close connections that are silent for S seconds (default 0: never)\n"
 	"  --slow-timeout S       close connections that take no bytes for S seconds (default 30)\n"
 	"  --hello-timeout S      close connections that say no hello for S seconds (default 10)\n"
+	"  --echo                 give execute frames back as they are, for benchmarks of the network\n"
 	"  --log-level LEVEL      error, warn, info (default) or debug\n"
 	"  --help, --version\n"
 	"\n"
@@ -118,6 +119,7 @@ enum {
 	FLAG_IDLE,
 	FLAG_SLOW,
 	FLAG_HELLO,
+	FLAG_ECHO,
 	FLAG_LOG,
 	FLAG_HELP,
 	FLAG_VERSION
@@ -146,6 +148,7 @@ static const struct option FLAGS[] = {
 	{ "idle-timeout", required_argument, NULL, FLAG_IDLE },
 	{ "slow-timeout", required_argument, NULL, FLAG_SLOW },
 	{ "hello-timeout", required_argument, NULL, FLAG_HELLO },
+	{ "echo", no_argument, NULL, FLAG_ECHO },
 	{ "log-level", required_argument, NULL, FLAG_LOG },
 	{ "help", no_argument, NULL, FLAG_HELP },
 	{ "version", no_argument, NULL, FLAG_VERSION },
@@ -256,6 +259,7 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_HELLO:
 		s->server.hello_s = (unsigned)parse_number("hello-timeout", value, 0, 1000000);
 		break;
+	case FLAG_ECHO: s->server.echo = true; break;
 	case FLAG_LOG: {
 		int level = log_level_parse(value);
 

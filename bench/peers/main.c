@@ -24,13 +24,13 @@
 
 enum { EVENTS_MAX = 256, TICK_MS = 20, READ_BYTES = 1 << 18, STALL_S = 60 };
 
-static const struct peer *const PEERS[] = { &PEER_REDIS, &PEER_MEMCACHED, &PEER_TARANTOOL,
-	&PEER_POSTGRES, NULL };
+static const struct peer *const PEERS[] = { &PEER_LEFTFOLD, &PEER_REDIS, &PEER_MEMCACHED,
+	&PEER_TARANTOOL, &PEER_POSTGRES, NULL };
 
 static const char USAGE[] =
 	"Usage: bench-peers PEER FORM ADDRESS:PORT CONNECTIONS DEPTH SECONDS WARM-UP ROWS SEED PID ARGUMENT\n"
 	"\n"
-	"PEER: redis, memcached, tarantool or postgres; FORM: what it does (kv-load: fill ROWS rows, then end). PID: whose\n"
+	"PEER: leftfold (--echo), redis, memcached, tarantool or postgres; FORM: what it does (kv-load: fill ROWS rows, then end). PID: whose\n"
 	"processor time is counted (0: none); ARGUMENT: see the peer's file. Called by bench/peers/run.\n";
 
 struct pending {

@@ -57,6 +57,6 @@ struct peer {
 	const struct peer_form *forms; /* ends with an empty name */
 };
 
-extern const struct peer PEER_REDIS, PEER_MEMCACHED, PEER_TARANTOOL, PEER_POSTGRES;
+extern const struct peer PEER_LEFTFOLD, PEER_REDIS, PEER_MEMCACHED, PEER_TARANTOOL, PEER_POSTGRES;
 
 #endif

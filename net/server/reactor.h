@@ -17,6 +17,7 @@
 struct server_options {
 	unsigned reactors;
 	unsigned shards;          /* of the engine: told to clients */
+	bool echo;                /* EXECUTE frames are given back as they are: for benchmarks */
 	bool shared;              /* reactors step the projectors, in turn one each */
 	unsigned connections_max; /* 53300 beyond */
 	uint32_t frame_max;       /* 08P01 beyond */

@@ -85,6 +85,15 @@ static void on_info(struct session *s, uint64_t request)
 		memcpy(p, info.text, info.n);
 }
 
+static bool on_echo(struct session *s, const struct wire_header *h, struct wire_reader *r)
+{
+	unsigned char *p = session_frame(s, WIRE_EXECUTE, 0, h->request, h->length);
+
+	if (p != NULL)
+		wire_get(r, p, h->length);
+	return true;
+}
+
 /* One whole frame. True: done with it. */
 static bool on_frame(struct session *s, const struct wire_header *h, struct wire_reader *r)
 {
@@ -98,7 +107,10 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_HELLO: on_hello(s, h->request, r); return true;
 	case WIRE_PREPARE: session_on_prepare(s, h->request, r); return true;
 	case WIRE_CLOSE: session_on_close(s, h->request, r); return true;
-	case WIRE_EXECUTE: return session_on_execute(s, h->request, r, false);
+	case WIRE_EXECUTE:
+		if (s->host->server->options.echo)
+			return on_echo(s, h, r);
+		return session_on_execute(s, h->request, r, false);
 	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h->request, r, true);
 	case WIRE_QUERY: return session_on_query(s, h->request, r);
 	case WIRE_READ: return session_on_read(s, h->request, r);

@@ -119,8 +119,13 @@ def errors_are_counted():
 def beside_others():
     """bench/peers/run with the one of them that the tests need anyway; the others are `make bench-peers`'s to install."""
     with tempfile.TemporaryDirectory() as out:
-        harness.run([os.path.join(harness.ROOT, "bench", "peers", "run"), "--smoke", "--build", harness.BUILD, "--out", out, "--only",
-                     "PostgreSQL"], timeout=300)
+        def run(word):
+            harness.run([os.path.join(harness.ROOT, "bench", "peers", "run"), "--smoke", "--build", harness.BUILD, "--out", out,
+                         "--only", word], timeout=300)
+        run("echo")
+        with open(os.path.join(out, "PEERS.md")) as f:
+            check("leftfoldd --echo" in f.read(), "a table of the network alone")
+        run("PostgreSQL")
         with open(os.path.join(out, "peers.json")) as f:
             cases = json.load(f)["cases"]
         equal(sorted(cases), ["kv", "order", "order on disk", "vote"], "groups")
