@@ -91,7 +91,7 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long soak bench bench-peers lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(BUILD)/bench-peers client micro ## build everything (VARIANT=release|debug|asan|tsan)
@@ -210,6 +210,11 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)
 
+$(BUILD)/bench/instructions: $(call object,bench/instructions/instructions.c) $(BUILD)/libsession.a $(BUILD)/libcore.a
+	$(Q)mkdir -p $(@D)
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)
+
 install: $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client ## into PREFIX (/usr/local), below DESTDIR
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
 	$(Q)install $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(DESTDIR)$(PREFIX)/bin
@@ -261,9 +266,13 @@ e2e: all $(E2E_BUILT) ## the end-to-end tests
 # So many take some seconds.
 SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,10)
 
-test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) ## set-up, build, the tests of this variant
+# Counts of instructions are known for the release build only.
+COUNTED := $(if $(filter release,$(VARIANT)),$(BUILD)/bench/instructions)
+
+test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) $(COUNTED) ## set-up, build, the tests of this variant
 	$(Q)tests/run $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" \
-		$(patsubst %,"$(SIM) --seeds 40 --plant %",early nodirsync twice) $(UNIT) $(FUZZ) $(MICRO:%="% --smoke")
+		$(patsubst %,"$(SIM) --seeds 40 --plant %",early nodirsync twice) $(UNIT) $(FUZZ) $(MICRO:%="% --smoke") \
+		$(COUNTED:%="bench/instructions/check --build $(abspath $(BUILD))")
 
 property-long: ## 10,000 random commands against the oracle, address+undefined
 	$(Q)$(MAKE) VARIANT=asan build/asan/tests/property/test_views
@@ -276,6 +285,9 @@ test-all: ## the tests in release, address+undefined and thread
 
 bench: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro ## all benchmarks: bench/RESULTS.md, bench/results.json
 	$(Q)bench/run --build $(abspath $(BUILD))
+
+instructions: setup $(BUILD)/bench/instructions ## the server's instructions for an operation, beside those known
+	$(Q)bench/instructions/check --build $(abspath $(BUILD))
 
 bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers ## beside Redis, memcached, Tarantool and PostgreSQL: bench/PEERS.md
 	$(Q)tools/setup.sh peers

@@ -8,7 +8,7 @@ for group in "$@"; do
 	case $group in
 	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libzstd-dev libedit-dev" ;;
 	demo) packages="$packages libsqlite3-dev" ;;
-	test) packages="$packages libcmocka-dev libsqlite3-dev postgresql-15 python3 g++ pkg-config" ;;
+	test) packages="$packages libcmocka-dev libsqlite3-dev postgresql-15 python3 g++ pkg-config valgrind" ;;
 	peers) packages="$packages redis-server memcached tarantool postgresql-15 gnuplot-nox python3" ;;
 	fuzz) packages="$packages clang libclang-rt-14-dev" ;;
 	lint) packages="$packages clang-format clang-tidy cppcheck python3 shellcheck" ;;
