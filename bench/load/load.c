@@ -24,6 +24,7 @@ enum { EVENTS_MAX = 256, TICK_MS = 20, STALL_SECONDS = 60, WINDOW = 8, OWN_DESCR
 
 struct frame {
 	struct connection *connection;
+	const struct operation *op;
 	uint64_t start; /* ns */
 	uint64_t first; /* its first request */
 	uint32_t n;
@@ -33,8 +34,10 @@ struct frame {
 struct connection {
 	struct load *load;
 	struct lf_client *client;
-	struct lf_statement *statement;
-	struct lf_params *params;
+	struct prepared {
+		struct lf_statement *statement;
+		struct lf_params *params;
+	} main, read; /* read: only with --reads */
 	struct frame *frames, **idle;
 	uint64_t *notes;
 	unsigned nidle;
@@ -51,6 +54,7 @@ struct load {
 	struct load_result *result;
 	struct connection *connections;
 	unsigned frames; /* a connection */
+	struct random random;
 	int epoll;
 
 	enum phase phase;
@@ -109,7 +113,9 @@ static void frame_done(struct frame *f, uint64_t epoch)
 		l->result->epoch = epoch;
 	if (l->phase == PHASE_MEASURE) {
 		l->result->operations += f->n;
-		histogram_record(l->result->latency, l->now - f->start, f->n);
+		histogram_record(
+			f->op == &l->w->read ? l->result->read_latency : l->result->latency,
+			l->now - f->start, f->n);
 	}
 	c->idle[c->nidle++] = f;
 }
@@ -121,10 +127,10 @@ static void check_answer(struct frame *f, uint64_t request, const struct lf_resu
 
 	if (e != NULL)
 		note_error(l, e, 1);
-	else if (l->w->check != NULL)
-		l->result->wrong += !l->w->check(l->state, f->notes[request - f->first], r);
+	else if (f->op->check != NULL)
+		l->result->wrong += !f->op->check(l->state, f->notes[request - f->first], r);
 	else if (l->o->ack != LF_ACK_ACCEPTED)
-		l->result->wrong += lf_result_count(r) != l->w->changes;
+		l->result->wrong += lf_result_count(r) != f->op->changes;
 }
 
 static void on_single(void *arg, uint64_t request, const struct lf_result *r)
@@ -146,11 +152,11 @@ static void on_batch(void *arg, const struct lf_client_batch *b)
 	struct frame *f = arg;
 	struct load *l = f->connection->load;
 
-	if (l->w->check == NULL) {
+	if (f->op->check == NULL) {
 		if (b->failed > 0 && b->error != NULL)
 			note_error(l, b->error, b->failed);
 		else if (l->o->ack != LF_ACK_ACCEPTED)
-			l->result->wrong += b->count != (uint64_t)l->w->changes * b->n;
+			l->result->wrong += b->count != (uint64_t)f->op->changes * b->n;
 	}
 	frame_done(f, b->epoch);
 }
@@ -168,18 +174,22 @@ static int frame_send(struct connection *c, struct frame *f, unsigned n, struct 
 {
 	struct load *l = c->load;
 	struct lf_client_call how = { .ack = l->o->ack };
+	bool read = l->o->reads > 0 &&
+		(double)(random_next(&l->random) >> 11) * 0x1p-53 * 100 < l->o->reads;
+	const struct prepared *p = read ? &c->read : &c->main;
 	int status;
 
+	f->op = read ? &l->w->read : &l->w->main;
 	if (l->o->batch == 1) {
-		f->notes[0] = l->w->fill(l->state, c->params);
+		f->notes[0] = f->op->fill(l->state, p->params);
 		status = lf_client_send(
-			c->client, c->statement, c->params, &how, on_single, f, NULL, e);
+			c->client, p->statement, p->params, &how, on_single, f, NULL, e);
 	} else {
-		status = lf_client_batch_begin(c->client, c->statement, &how,
-			l->w->check != NULL ? on_query_of_batch : NULL, on_batch, f, e);
+		status = lf_client_batch_begin(c->client, p->statement, &how,
+			f->op->check != NULL ? on_query_of_batch : NULL, on_batch, f, e);
 		for (unsigned i = 0; status == 0 && i < n; i++) {
-			f->notes[i] = l->w->fill(l->state, c->params);
-			status = lf_client_batch_add(c->client, c->params, e);
+			f->notes[i] = f->op->fill(l->state, p->params);
+			status = lf_client_batch_add(c->client, p->params, e);
 		}
 		if (status == 0)
 			status = lf_client_batch_end(c->client, &f->first, e);
@@ -230,6 +240,15 @@ static int connection_fill(struct connection *c, struct lf_client_error *e)
 
 /* --- connections --- */
 
+static int prepare(struct prepared *p, struct lf_client *client, const struct operation *op,
+	struct lf_client_error *e)
+{
+	if (lf_client_prepare(&p->statement, client, op->text, SIZE_MAX, NULL, 0, e) != 0)
+		return -1;
+	p->params = lf_params_new(p->statement);
+	return p->params != NULL ? 0 : fail(e, "53200", "out of memory");
+}
+
 static int connection_open(
 	struct connection *c, struct load *l, const char *address, struct lf_client_error *e)
 {
@@ -243,14 +262,14 @@ static int connection_open(
 	o.inflight_max = WINDOW * (l->o->depth < 64 ? 64 : l->o->depth);
 	o.output_max = SIZE_MAX / 4;
 	if (lf_client_open(&c->client, &o, e) != 0 ||
-		lf_client_prepare(&c->statement, c->client, l->w->text, SIZE_MAX, NULL, 0, e) != 0)
+		prepare(&c->main, c->client, &l->w->main, e) != 0 ||
+		(l->o->reads > 0 && prepare(&c->read, c->client, &l->w->read, e) != 0))
 		return -1;
 	lf_client_on_error(c->client, on_late_error, l);
-	c->params = lf_params_new(c->statement);
 	c->frames = calloc(l->frames, sizeof(*c->frames));
 	c->idle = calloc(l->frames, sizeof(*c->idle));
 	c->notes = calloc((size_t)l->frames * l->o->batch, sizeof(*c->notes));
-	if (c->params == NULL || c->frames == NULL || c->idle == NULL || c->notes == NULL)
+	if (c->frames == NULL || c->idle == NULL || c->notes == NULL)
 		return fail(e, "53200", "out of memory");
 	for (unsigned i = 0; i < l->frames; i++) {
 		struct frame *f = &c->frames[l->frames - 1 - i];
@@ -266,7 +285,8 @@ static int connection_open(
 
 static void connection_close(struct connection *c)
 {
-	lf_params_free(c->params);
+	lf_params_free(c->main.params);
+	lf_params_free(c->read.params);
 	lf_client_close(c->client);
 	free(c->frames);
 	free(c->idle);
@@ -390,10 +410,12 @@ int load_run(struct load_result *out, const struct options *o, const char *addre
 		.sending = true };
 	int status = 0;
 
-	*out = (struct load_result){ .latency = histogram_new() };
+	*out = (struct load_result){ .latency = histogram_new(), .read_latency = histogram_new() };
+	l.random.state = o->seed + 1;
 	descriptors_allow(o->connections);
 	l.connections = calloc(o->connections, sizeof(*l.connections));
-	if (out->latency == NULL || l.connections == NULL || l.epoll < 0)
+	if (out->latency == NULL || out->read_latency == NULL || l.connections == NULL ||
+		l.epoll < 0)
 		status = fail(e, "53200", "out of memory or descriptors");
 	for (unsigned i = 0; status == 0 && i < o->connections; i++)
 		status = connection_open(&l.connections[i], &l, address, e);

@@ -13,6 +13,7 @@ struct load_result {
 	uint64_t operations; /* answered */
 	double seconds;
 	struct histogram *latency; /* ns from sending to the answer; of batches, the frame's last */
+	struct histogram *read_latency; /* the same, of the reads that --reads mixes in */
 	uint64_t errors; /* answers with an error, and accepted commands refused afterwards */
 	uint64_t wrong;  /* answers that are not what they should be */
 	struct lf_client_error error; /* the first */
@@ -23,7 +24,7 @@ struct load_result {
 
 /* Run the workload's statement against `address`, whose process is server_pid (0: unknown). `state` is the
  * workload's. 0; or -1 with *e when the load could not be kept up: no connection, a connection lost, no answers any
- * more. out->latency is the caller's in both cases. */
+ * more. The histograms are the caller's in both cases. */
 int load_run(struct load_result *out, const struct options *o, const char *address,
 	pid_t server_pid, void *state, struct lf_client_error *e);
 

@@ -71,6 +71,7 @@ static int load_and_report(const struct options *o, struct lf_client *c, const c
 			report_text(stdout, o, &r, checked, equal);
 	}
 	histogram_free(r.latency);
+	histogram_free(r.read_latency);
 	return status;
 }
 

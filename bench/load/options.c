@@ -45,6 +45,7 @@ static const char USAGE[] =
 	"  --seconds S            measured (default 10)\n"
 	"  --requests N           measure so many executions instead\n"
 	"  --warm-up S            run before measuring (default 2; 0 with --requests)\n"
+	"  --reads PERCENT        so many of the executions read what the others change (vote: an article's count)\n"
 	"  --rows N               size of the workload (above)\n"
 	"  --uniform              all keys alike (default)\n"
 	"  --zipf S               keys by Zipf's law with exponent S, e.g. 0.99\n"
@@ -71,6 +72,7 @@ enum {
 	FLAG_SECONDS,
 	FLAG_REQUESTS,
 	FLAG_WARM_UP,
+	FLAG_READS,
 	FLAG_ROWS,
 	FLAG_UNIFORM,
 	FLAG_ZIPF,
@@ -95,6 +97,7 @@ static const struct option FLAGS[] = {
 	{ "seconds", required_argument, NULL, FLAG_SECONDS },
 	{ "requests", required_argument, NULL, FLAG_REQUESTS },
 	{ "warm-up", required_argument, NULL, FLAG_WARM_UP },
+	{ "reads", required_argument, NULL, FLAG_READS },
 	{ "rows", required_argument, NULL, FLAG_ROWS },
 	{ "uniform", no_argument, NULL, FLAG_UNIFORM },
 	{ "zipf", required_argument, NULL, FLAG_ZIPF },
@@ -194,6 +197,7 @@ static void parse_flag(struct options *o, int flag, const char *value)
 		o->requests = parse_number("requests", value, 1, UINT64_C(1000000000000));
 		break;
 	case FLAG_WARM_UP: o->warm_up = parse_decimal("warm-up", value, 0, 1e6); break;
+	case FLAG_READS: o->reads = parse_decimal("reads", value, 0, 100); break;
 	case FLAG_ROWS: o->rows = parse_number("rows", value, 1, UINT64_C(1000000000)); break;
 	case FLAG_UNIFORM: o->skew = 0; break;
 	case FLAG_ZIPF: o->skew = parse_decimal("zipf", value, 0, 20); break;
@@ -234,6 +238,11 @@ void options_parse(struct options *o, int argc, char **argv)
 			o->workload = WORKLOADS[i];
 	if (o->workload == NULL) {
 		fprintf(stderr, "leftfold-bench: there is no workload \"%s\"\n", argv[optind]);
+		exit(EXIT_USAGE);
+	}
+	if (o->reads > 0 && o->workload->read.text == NULL) {
+		fprintf(stderr, "leftfold-bench: --reads: the workload %s has none to mix in\n",
+			o->workload->name);
 		exit(EXIT_USAGE);
 	}
 	if (o->batch > o->depth) {

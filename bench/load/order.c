@@ -101,11 +101,11 @@ const struct workload WORKLOAD_ORDER = {
 	.rows = 10000,
 	.drop = DROP,
 	.schema = SCHEMA,
-	.text = "INSERT INTO bench_order VALUES ($1, $2, $3);"
-		"INSERT INTO bench_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
-	.changes = 1 + ITEMS,
+	.main = { .text = "INSERT INTO bench_order VALUES ($1, $2, $3);"
+			  "INSERT INTO bench_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
+		.changes = 1 + ITEMS,
+		.fill = order_fill },
 	.open = order_open,
 	.close = free,
-	.fill = order_fill,
 	.verify = order_verify,
 };

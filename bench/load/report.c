@@ -48,6 +48,19 @@ static void text_duration(FILE *out, double ns)
 		fprintf(out, "%8.2f ms", ns / 1e6);
 }
 
+static void text_latency(FILE *out, const char *what, const struct histogram *h)
+{
+	fprintf(out, "%-8s ", what);
+	for (unsigned i = 0; i < NPERCENTILES; i++) {
+		fprintf(out, "%s", PERCENTILES[i].name);
+		text_duration(out, (double)histogram_percentile(h, PERCENTILES[i].percent));
+		fputs("  ", out);
+	}
+	fputs("max", out);
+	text_duration(out, (double)histogram_max(h));
+	fputc('\n', out);
+}
+
 static void text_cpu(
 	FILE *out, const char *whose, const struct cpu_usage *u, const struct load_result *r)
 {
@@ -65,25 +78,20 @@ void report_text(FILE *out, const struct options *o, const struct load_result *r
 
 	fprintf(out, "%s: %u connections, depth %u, batch %u, ", o->workload->name, o->connections,
 		o->depth, o->batch);
-	if (o->workload->check == NULL)
+	if (o->workload->main.check == NULL)
 		fprintf(out, "ack %s, ", ack_name(o->ack));
 	fprintf(out, "%s %s, ", grouped(o->rows, buf), o->workload->rows_are);
+	if (o->reads > 0)
+		fprintf(out, "%g%% reads, ", o->reads);
 	if (o->skew > 0)
 		fprintf(out, "Zipf %g\n", o->skew);
 	else
 		fputs("uniform\n", out);
 	fprintf(out, "%s operations/s", grouped((uint64_t)per_second(r), buf));
 	fprintf(out, " (%s in %.2f s)\n", grouped(r->operations, buf), r->seconds);
-	fputs("latency  ", out);
-	for (unsigned i = 0; i < NPERCENTILES; i++) {
-		fprintf(out, "%s", PERCENTILES[i].name);
-		text_duration(
-			out, (double)histogram_percentile(r->latency, PERCENTILES[i].percent));
-		fputs("  ", out);
-	}
-	fputs("max", out);
-	text_duration(out, (double)histogram_max(r->latency));
-	fputc('\n', out);
+	text_latency(out, "latency", r->latency);
+	if (o->reads > 0)
+		text_latency(out, "of reads", r->read_latency);
 	if (r->server_known) {
 		text_cpu(out, "server", &r->server, r);
 		for (unsigned i = 0; i < r->server.nthreads; i++) {
@@ -120,6 +128,16 @@ static void json_string(FILE *out, const char *key, const char *text)
 	fputc('"', out);
 }
 
+static void json_latency(FILE *out, const char *key, const struct histogram *h)
+{
+	fprintf(out, ",\"%s\":{", key);
+	for (unsigned i = 0; i < NPERCENTILES; i++)
+		fprintf(out, "\"%s\":%.3f,", PERCENTILES[i].key,
+			(double)histogram_percentile(h, PERCENTILES[i].percent) / 1e3);
+	fprintf(out, "\"mean\":%.3f,\"max\":%.3f}", histogram_mean(h) / 1e3,
+		(double)histogram_max(h) / 1e3);
+}
+
 static void json_cpu(
 	FILE *out, const char *whose, const struct cpu_usage *u, const struct load_result *r)
 {
@@ -134,7 +152,7 @@ void report_json(FILE *out, const struct options *o, const struct load_result *r
 	fputc('{', out);
 	json_string(out, "workload", o->workload->name);
 	fputc(',', out);
-	json_string(out, "ack", o->workload->check == NULL ? ack_name(o->ack) : "");
+	json_string(out, "ack", o->workload->main.check == NULL ? ack_name(o->ack) : "");
 	fprintf(out,
 		",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"rows\":%llu,\"zipf\":%g,\"seed\":%llu",
 		o->connections, o->depth, o->batch, (unsigned long long)o->rows, o->skew,
@@ -147,12 +165,11 @@ void report_json(FILE *out, const struct options *o, const struct load_result *r
 	json_string(out, "error_sqlstate", r->error.sqlstate);
 	fputc(',', out);
 	json_string(out, "error", r->error.message);
-	fputs(",\"latency_us\":{", out);
-	for (unsigned i = 0; i < NPERCENTILES; i++)
-		fprintf(out, "\"%s\":%.3f,", PERCENTILES[i].key,
-			(double)histogram_percentile(r->latency, PERCENTILES[i].percent) / 1e3);
-	fprintf(out, "\"mean\":%.3f,\"max\":%.3f}", histogram_mean(r->latency) / 1e3,
-		(double)histogram_max(r->latency) / 1e3);
+	json_latency(out, "latency_us", r->latency);
+	if (o->reads > 0) {
+		fprintf(out, ",\"reads\":%g", o->reads);
+		json_latency(out, "read_latency_us", r->read_latency);
+	}
 	json_cpu(out, "client", &r->client, r);
 	if (r->server_known) {
 		json_cpu(out, "server", &r->server, r);

@@ -1,6 +1,6 @@
 /*
- * vote.c: votes for articles, counted by a view: one row and one view row a command (the write side of the
- * benchmark of the Noria paper, Gjengset et al., OSDI 2018).
+ * vote.c: votes for articles, counted by a view: one row and one view row a command; with --reads also the counts of
+ * articles (the benchmark of the Noria paper, Gjengset et al., OSDI 2018, without its articles' titles).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,16 +19,31 @@ static const char *const SCHEMA[] = {
 struct vote {
 	struct keys articles;
 	uint64_t sent;
-	uint64_t sum; /* of the articles voted for */
+	uint64_t sum;    /* of the articles voted for */
+	uint32_t *votes; /* sent, by article */
 };
 
 static void *vote_open(uint64_t rows, double skew, uint64_t seed)
 {
 	struct vote *s = calloc(1, sizeof(*s));
 
-	if (s != NULL)
-		keys_init(&s->articles, rows, skew, seed);
+	if (s == NULL)
+		return NULL;
+	keys_init(&s->articles, rows, skew, seed);
+	s->votes = calloc(rows, sizeof(*s->votes));
+	if (s->votes == NULL) {
+		free(s);
+		return NULL;
+	}
 	return s;
+}
+
+static void vote_close(void *state)
+{
+	struct vote *s = state;
+
+	free(s->votes);
+	free(s);
 }
 
 static uint64_t vote_fill(void *state, struct lf_params *p)
@@ -39,7 +54,29 @@ static uint64_t vote_fill(void *state, struct lf_params *p)
 	lf_params_set_int(p, 0, (int64_t)article);
 	lf_params_set_int(p, 1, (int64_t)s->sent++);
 	s->sum += article;
+	s->votes[article]++;
 	return 0;
+}
+
+static uint64_t read_fill(void *state, struct lf_params *p)
+{
+	struct vote *s = state;
+	uint64_t article = keys_next(&s->articles);
+
+	lf_params_set_int(p, 0, (int64_t)article);
+	return article;
+}
+
+/* No more votes than were sent. */
+static bool read_check(void *state, uint64_t article, const struct lf_result *r)
+{
+	const struct vote *s = state;
+	int64_t votes = 0;
+
+	if (lf_result_count(r) > 0)
+		votes = lf_result_int(r, 0, 0);
+	return lf_result_count(r) <= 1 && (lf_result_count(r) == 0) == (votes == 0) &&
+		votes <= (int64_t)s->votes[article];
 }
 
 static int vote_verify(void *state, struct lf_client *c, uint64_t at_least, char *said, size_t cap,
@@ -63,10 +100,13 @@ const struct workload WORKLOAD_VOTE = {
 	.rows = 100000,
 	.drop = DROP,
 	.schema = SCHEMA,
-	.text = "INSERT INTO bench_vote VALUES ($1, $2)",
-	.changes = 1,
+	.main = { .text = "INSERT INTO bench_vote VALUES ($1, $2)",
+		.changes = 1,
+		.fill = vote_fill },
+	.read = { .text = "SELECT votes FROM bench_article_votes WHERE article = $1",
+		.fill = read_fill,
+		.check = read_check },
 	.open = vote_open,
-	.close = free,
-	.fill = vote_fill,
+	.close = vote_close,
 	.verify = vote_verify,
 };

@@ -1,8 +1,8 @@
 /*
- * workload.h: what a workload is to the load generator: its schema, one statement, how its parameters are made,
+ * workload.h: what a workload is to the load generator: its schema, what it executes, how parameters are made,
  * and how the outcome is checked. A workload is one file with one `struct workload`, listed in main.c.
  *
- * The driver runs `drop` and `schema`, calls open() and load(), prepares `text` on every connection, calls
+ * The driver runs `drop` and `schema`, calls open() and load(), prepares the operations on every connection, calls
  * fill() for every execution, and verify() when all were answered without an error.
  */
 #ifndef LF_BENCH_WORKLOAD_H
@@ -11,24 +11,30 @@
 #include "bench/load/random.h"
 #include "net/client/leftfold.h"
 
+/* A statement that is executed again and again. */
+struct operation {
+	const char *text;
+	unsigned changes; /* rows that an execution changes; 0: it is a query */
+	/* Set all parameters of the next execution. Returns a note of it for check(). */
+	uint64_t (*fill)(void *state, struct lf_params *p);
+	/* Whether a query's answer is right; NULL for commands. */
+	bool (*check)(void *state, uint64_t note, const struct lf_result *r);
+};
+
 struct workload {
 	const char *name;
 	const char *summary;                     /* one line, for --help */
 	const char *rows_are;                    /* what --rows counts */
 	uint64_t rows;                           /* its default */
 	const char *const *drop, *const *schema; /* statements, NULL-terminated */
-	const char *text;                        /* the statement measured */
-	unsigned changes; /* rows that an execution changes; 0: it is a query */
+	struct operation main;
+	struct operation read; /* what --reads mixes in; text NULL: it has none */
 
 	/* NULL when out of memory. */
 	void *(*open)(uint64_t rows, double skew, uint64_t seed);
 	void (*close)(void *state);
 	/* Fill the tables beforehand; may be NULL. 0, or -1 with *e. */
 	int (*load)(void *state, struct lf_client *c, struct lf_client_error *e);
-	/* Set all parameters of the next execution. Returns a note of it for check(). */
-	uint64_t (*fill)(void *state, struct lf_params *p);
-	/* Whether a query's answer is right; NULL for commands. */
-	bool (*check)(void *state, uint64_t note, const struct lf_result *r);
 	/* Compare what is in the server with what was sent, at epoch `at_least` or later. 0 with what was
 	 * found equal in `said`; 1 when it differs, likewise; -1 with *e. */
 	int (*verify)(void *state, struct lf_client *c, uint64_t at_least, char *said, size_t cap,

@@ -55,7 +55,7 @@ def help_and_version():
 def wrong_flags():
     for flags in ([], ["nothing"], ["kv", "vote"], ["--depth", "0", "kv"], ["--batch", "2", "--depth", "1", "kv"],
                   ["--ack", "maybe", "vote"], ["--seconds", "0", "kv"], ["--zipf", "x", "kv"],
-                  ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"]):
+                  ["--reads", "101", "vote"], ["--reads", "5", "order"], ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"]):
         done = bench(*flags, status=2)
         check(done.stderr != "" and done.stdout == "", "a message on standard error: " + " ".join(flags))
 
@@ -80,6 +80,17 @@ def each_workload():
             latency = r["latency_us"]
             check(0 < latency["p50"] <= latency["p99"] <= latency["p99_99"] <= latency["max"], "latencies rise")
             check(any(t["name"] == "projector-1" for t in r["server_threads"]), "threads are told apart")
+
+
+@test
+def reads_mixed_in():
+    for more in ([], ["--batch", "8"], ["--ack", "accepted"]):
+        r = json.loads(bench("--server", SERVER, "--server-flags", "--projectors 2", "--requests", "8000", "--rows", "50",
+                             "--connections", "5", "--depth", "16", "--reads", "80", "--json", *more, "vote").stdout)
+        equal((r["operations"], r["errors"], r["wrong"], r["equal"], r["reads"]), (8000, 0, 0, True, 80), "reads and votes")
+        votes = int(re.search(r"of (\d+) sent", r["checked"]).group(1))
+        check(1000 < votes < 2200, "%d votes of 8000 executions" % votes)
+        check(r["read_latency_us"]["p50"] > 0 and r["latency_us"]["p50"] > 0, "two latencies")
 
 
 @test
@@ -145,7 +156,8 @@ def all_of_it():
             result = json.load(f)
         equal(sorted(result["loopback"]), ["kv", "kv, one at a time", "order", "order, dedicated threads", "order, disk",
                                            "order, disk, one at a time", "order, disk, shared threads, one at a time",
-                                           "order, one at a time", "order, os", "vote", "vote, dedicated threads"],
+                                           "order, one at a time", "order, os", "vote", "vote, 95% reads",
+                                           "vote, 99% reads, Zipf 0.99", "vote, dedicated threads"],
               "workloads")
         equal(sorted(result["micro"]), ["bench_epoch", "bench_growth", "bench_journal", "bench_prepare",
                                         "bench_projection", "bench_recovery", "bench_ring", "bench_table"],
