@@ -186,6 +186,6 @@ int main(int argc, char **argv)
 		run(&bed, &LOAD_KV, ROWS);
 	run(&bed, w, strtoull(argv[2], NULL, 10));
 	bed_close(&bed);
-	lf_engine_close(bed.host.engine);
+	/* The engine is not closed: what it takes to free all rows is not part of an operation. */
 	return 0;
 }

@@ -4,11 +4,14 @@
  * many answers. Nothing is allocated after the start: every frame that can be under way has its `struct
  * frame`, and parameters are set in the connection's one row.
  *
+ * With --rate requests are sent at fixed intervals, whether or not earlier ones were answered.
+ *
  * The clock is read once when a round's first answer is handled and once before its requests are
  * written, so a latency includes the time in which this thread had not looked at the socket yet.
  */
 #include "bench/load/load.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +65,11 @@ struct load {
 	uint64_t begin, until; /* of the phase */
 	uint64_t inflight;     /* executions of all connections */
 	uint64_t to_send;      /* still; with --requests */
-	uint64_t answered;     /* ever */
-	uint64_t now;          /* of this round's answers; 0: not read yet */
+	double interval;       /* ns between requests; 0: a closed loop */
+	double next_due;       /* when the next request is to be sent */
+	unsigned next_connection;
+	uint64_t answered; /* ever */
+	uint64_t now;      /* of this round's answers; 0: not read yet */
 	uint64_t progress_at, progress_answered, last_answer;
 	struct cpu_usage server_before, client_before;
 };
@@ -213,14 +219,14 @@ static int watch(struct connection *c, bool blocked, struct lf_client_error *e)
 
 /* Send what may be sent, and write it. The sizes of the client's queues are chosen so that sending never would
  * block (connection_open()): a parameter row that was filled has been counted by its workload. */
-static int connection_fill(struct connection *c, struct lf_client_error *e)
+static int connection_send(
+	struct connection *c, uint64_t start, unsigned most, struct lf_client_error *e)
 {
 	struct load *l = c->load;
 	bool limited = l->o->requests > 0 && l->phase == PHASE_MEASURE;
-	uint64_t start = now_ns();
 	int status;
 
-	while (l->sending && c->nidle > 0 && (!limited || l->to_send > 0)) {
+	while (l->sending && c->nidle > 0 && (!limited || l->to_send > 0) && most-- > 0) {
 		struct frame *f = c->idle[c->nidle - 1];
 		unsigned n = l->o->batch;
 
@@ -236,6 +242,35 @@ static int connection_fill(struct connection *c, struct lf_client_error *e)
 	}
 	status = lf_client_flush(c->client, e);
 	return status < 0 ? -1 : watch(c, status == LF_WOULD_BLOCK, e);
+}
+
+static int connection_fill(struct connection *c, struct lf_client_error *e)
+{
+	return c->load->interval > 0 ? connection_send(c, 0, 0, e)
+				     : connection_send(c, now_ns(), UINT_MAX, e);
+}
+
+/* Send what is due, a frame to each connection in turn; what finds no connection with a free place goes as soon as there
+ * is one, and its latency counts from when it was due. */
+static int send_due(struct load *l, struct lf_client_error *e)
+{
+	double now = (double)now_ns();
+	unsigned busy = 0;
+
+	while (l->sending && l->next_due <= now && busy < l->o->connections) {
+		struct connection *c = &l->connections[l->next_connection];
+
+		l->next_connection = (l->next_connection + 1) % l->o->connections;
+		if (c->nidle == 0) {
+			busy++;
+			continue;
+		}
+		busy = 0;
+		if (connection_send(c, (uint64_t)l->next_due, 1, e) != 0)
+			return -1;
+		l->next_due += l->interval;
+	}
+	return 0;
 }
 
 /* --- connections --- */
@@ -297,6 +332,7 @@ static void connection_close(struct connection *c)
 
 static int fill_all(struct load *l, struct lf_client_error *e)
 {
+	l->next_due = (double)now_ns();
 	for (unsigned i = 0; i < l->o->connections; i++)
 		if (connection_fill(&l->connections[i], e) != 0)
 			return -1;
@@ -322,6 +358,8 @@ static void measure_end(struct load *l, uint64_t now)
 
 	l->phase = PHASE_DRAIN;
 	l->sending = false;
+	if (l->interval > 0 && l->o->requests == 0 && (double)now > l->next_due)
+		r->unsent = (uint64_t)(((double)now - l->next_due) / l->interval) * l->o->batch;
 	r->seconds = (double)(now - l->begin) / 1e9;
 	r->server_known = r->server_known && cpu_usage_read(&r->server, l->server_pid);
 	if (r->server_known)
@@ -366,7 +404,8 @@ static void progress(struct load *l, uint64_t now)
 static int load_step(struct load *l, struct lf_client_error *e)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int n = epoll_wait(l->epoll, events, EVENTS_MAX, TICK_MS);
+	/* An open loop does not sleep: it would be late. */
+	int n = epoll_wait(l->epoll, events, EVENTS_MAX, l->interval > 0 ? 0 : TICK_MS);
 	uint64_t now = now_ns(), answered = l->answered;
 
 	if (phase_step(l, now, e) != 0)
@@ -378,6 +417,8 @@ static int load_step(struct load *l, struct lf_client_error *e)
 		if (lf_client_poll(c->client, 0, e) < 0 || connection_fill(c, e) != 0)
 			return -1;
 	}
+	if (l->interval > 0 && send_due(l, e) != 0)
+		return -1;
 	if (l->answered != answered || l->inflight == 0)
 		l->last_answer = now;
 	else if (now - l->last_answer > STALL_SECONDS * NS_PER_S)
@@ -412,6 +453,7 @@ int load_run(struct load_result *out, const struct options *o, const char *addre
 
 	*out = (struct load_result){ .latency = histogram_new(), .read_latency = histogram_new() };
 	l.random.state = o->seed + 1;
+	l.interval = o->rate > 0 ? 1e9 / o->rate * o->batch : 0;
 	descriptors_allow(o->connections);
 	l.connections = calloc(o->connections, sizeof(*l.connections));
 	if (out->latency == NULL || out->read_latency == NULL || l.connections == NULL ||

@@ -1,5 +1,6 @@
 /*
- * load.h: the closed loop: many connections of one thread, each with so many executions under way.
+ * load.h: the loop: many connections of one thread, each with so many executions under way (a closed loop), or so many a
+ * second over all of them (an open one).
  */
 #ifndef LF_BENCH_LOAD_H
 #define LF_BENCH_LOAD_H
@@ -14,6 +15,7 @@ struct load_result {
 	double seconds;
 	struct histogram *latency; /* ns from sending to the answer; of batches, the frame's last */
 	struct histogram *read_latency; /* the same, of the reads that --reads mixes in */
+	uint64_t unsent; /* of an open loop: due, but every connection was full at the end */
 	uint64_t errors; /* answers with an error, and accepted commands refused afterwards */
 	uint64_t wrong;  /* answers that are not what they should be */
 	struct lf_client_error error; /* the first */

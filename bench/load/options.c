@@ -37,7 +37,7 @@ static const char USAGE[] =
 	"  --pin[=S,C]            server on processor S only, client on C (default: the first two);\n"
 	"                         with --connect only the client is pinned\n"
 	"\n"
-	"Load (a closed loop: every answer makes room for the next request):\n"
+	"Load (a closed loop, unless --rate is given: every answer makes room for the next request):\n"
 	"  --connections N        default 50\n"
 	"  --depth N              executions in flight on each connection (default 64)\n"
 	"  --batch N              executions of one frame (default 1); the latency of each is its frame's\n"
@@ -45,6 +45,8 @@ static const char USAGE[] =
 	"  --seconds S            measured (default 10)\n"
 	"  --requests N           measure so many executions instead\n"
 	"  --warm-up S            run before measuring (default 2; 0 with --requests)\n"
+	"  --rate N               an open loop: N executions a second, sent when they are due, on a free place of any connection;\n"
+	"                         latencies count from when they were due\n"
 	"  --reads PERCENT        so many of the executions read what the others change (vote: an article's count)\n"
 	"  --rows N               size of the workload (above)\n"
 	"  --uniform              all keys alike (default)\n"
@@ -72,6 +74,7 @@ enum {
 	FLAG_SECONDS,
 	FLAG_REQUESTS,
 	FLAG_WARM_UP,
+	FLAG_RATE,
 	FLAG_READS,
 	FLAG_ROWS,
 	FLAG_UNIFORM,
@@ -97,6 +100,7 @@ static const struct option FLAGS[] = {
 	{ "seconds", required_argument, NULL, FLAG_SECONDS },
 	{ "requests", required_argument, NULL, FLAG_REQUESTS },
 	{ "warm-up", required_argument, NULL, FLAG_WARM_UP },
+	{ "rate", required_argument, NULL, FLAG_RATE },
 	{ "reads", required_argument, NULL, FLAG_READS },
 	{ "rows", required_argument, NULL, FLAG_ROWS },
 	{ "uniform", no_argument, NULL, FLAG_UNIFORM },
@@ -197,6 +201,7 @@ static void parse_flag(struct options *o, int flag, const char *value)
 		o->requests = parse_number("requests", value, 1, UINT64_C(1000000000000));
 		break;
 	case FLAG_WARM_UP: o->warm_up = parse_decimal("warm-up", value, 0, 1e6); break;
+	case FLAG_RATE: o->rate = parse_decimal("rate", value, 1, 1e9); break;
 	case FLAG_READS: o->reads = parse_decimal("reads", value, 0, 100); break;
 	case FLAG_ROWS: o->rows = parse_number("rows", value, 1, UINT64_C(1000000000)); break;
 	case FLAG_UNIFORM: o->skew = 0; break;

@@ -22,6 +22,7 @@ struct options {
 	unsigned connections, depth, batch;
 	enum lf_client_ack ack;
 	double seconds, warm_up;
+	double rate;       /* executions a second, sent when due; 0: a closed loop */
 	double reads;      /* percent of the executions that are the workload's read */
 	uint64_t requests; /* measured; 0: as many as `seconds` allow */
 	uint64_t rows, seed;

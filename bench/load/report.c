@@ -87,6 +87,12 @@ void report_text(FILE *out, const struct options *o, const struct load_result *r
 		fprintf(out, "Zipf %g\n", o->skew);
 	else
 		fputs("uniform\n", out);
+	if (o->rate > 0) {
+		fprintf(out, "%s asked for a second", grouped((uint64_t)o->rate, buf));
+		fprintf(out, "%s%s%s\n", r->unsent > 0 ? ", " : "",
+			r->unsent > 0 ? grouped(r->unsent, buf) : "",
+			r->unsent > 0 ? " were due at the end and not sent" : "");
+	}
 	fprintf(out, "%s operations/s", grouped((uint64_t)per_second(r), buf));
 	fprintf(out, " (%s in %.2f s)\n", grouped(r->operations, buf), r->seconds);
 	text_latency(out, "latency", r->latency);
@@ -166,6 +172,9 @@ void report_json(FILE *out, const struct options *o, const struct load_result *r
 	fputc(',', out);
 	json_string(out, "error", r->error.message);
 	json_latency(out, "latency_us", r->latency);
+	if (o->rate > 0)
+		fprintf(out, ",\"rate\":%g,\"unsent\":%llu", o->rate,
+			(unsigned long long)r->unsent);
 	if (o->reads > 0) {
 		fprintf(out, ",\"reads\":%g", o->reads);
 		json_latency(out, "read_latency_us", r->read_latency);

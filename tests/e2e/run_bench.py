@@ -55,7 +55,7 @@ def help_and_version():
 def wrong_flags():
     for flags in ([], ["nothing"], ["kv", "vote"], ["--depth", "0", "kv"], ["--batch", "2", "--depth", "1", "kv"],
                   ["--ack", "maybe", "vote"], ["--seconds", "0", "kv"], ["--zipf", "x", "kv"],
-                  ["--reads", "101", "vote"], ["--reads", "5", "order"], ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"]):
+                  ["--rate", "0", "kv"], ["--reads", "101", "vote"], ["--reads", "5", "order"], ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"]):
         done = bench(*flags, status=2)
         check(done.stderr != "" and done.stdout == "", "a message on standard error: " + " ".join(flags))
 
@@ -91,6 +91,18 @@ def reads_mixed_in():
         votes = int(re.search(r"of (\d+) sent", r["checked"]).group(1))
         check(1000 < votes < 2200, "%d votes of 8000 executions" % votes)
         check(r["read_latency_us"]["p50"] > 0 and r["latency_us"]["p50"] > 0, "two latencies")
+
+
+@test
+def open_loop():
+    """So many are sent, be they answered or not; what could not be sent is told."""
+    flags = ["--server", SERVER, "--connections", "4", "--depth", "8", "--json", "--warm-up", "0"]
+    r = json.loads(bench(*flags, "--rate", "3000", "--requests", "1500", "vote").stdout)
+    equal((r["operations"], r["errors"], r["wrong"], r["equal"], r["rate"]), (1500, 0, 0, True, 3000), "votes")
+    check(r["seconds"] >= 0.49, "1500 of 3000 a second took %g s" % r["seconds"])
+    r = json.loads(bench(*flags, "--rate", "1e9", "--seconds", "0.3", "vote").stdout)
+    equal((r["errors"], r["wrong"], r["equal"]), (0, 0, True), "more than any server can do")
+    check(r["unsent"] > 0 and r["latency_us"]["max"] > 100000, "what is due waits: %r" % r)
 
 
 @test
