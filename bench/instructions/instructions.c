@@ -101,7 +101,8 @@ static void frame(struct buffer *b, enum wire_type type, uint64_t request, const
 		die("out of memory");
 	memcpy(p, &h, sizeof(h));
 	memcpy(p + sizeof(h), head, nhead);
-	memcpy(p + sizeof(h) + nhead, body, nbody);
+	if (nbody > 0)
+		memcpy(p + sizeof(h) + nhead, body, nbody);
 	b->used += sizeof(h) + h.length;
 }
 

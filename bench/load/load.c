@@ -457,8 +457,10 @@ int load_run(struct load_result *out, const struct options *o, const char *addre
 	descriptors_allow(o->connections);
 	l.connections = calloc(o->connections, sizeof(*l.connections));
 	if (out->latency == NULL || out->read_latency == NULL || l.connections == NULL ||
-		l.epoll < 0)
-		status = fail(e, "53200", "out of memory or descriptors");
+		l.epoll < 0) {
+		(void)fail(e, "53200", "out of memory or descriptors");
+		status = -1;
+	}
 	for (unsigned i = 0; status == 0 && i < o->connections; i++)
 		status = connection_open(&l.connections[i], &l, address, e);
 	l.begin = l.progress_at = l.last_answer = now_ns();
