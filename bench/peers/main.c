@@ -301,6 +301,14 @@ static void connection_open(
 		die("fcntl");
 }
 
+static void connection_close(struct connection *c)
+{
+	(void)close(c->fd);
+	free(c->in);
+	free(c->out.p);
+	free(c->pending);
+}
+
 /* Until `until` (0: until all is loaded), or, when not sending, until all is answered. */
 static void turn(struct load *l, struct connection *connections, unsigned n, uint64_t until)
 {
@@ -414,6 +422,11 @@ int main(int argc, char **argv)
 	if (known)
 		cpu_print("server", &before, &after, l.operations);
 	printf("}\n");
+	for (i = 0; i < n; i++)
+		connection_close(&connections[i]);
+	free(connections);
+	histogram_free(l.latency);
+	(void)close(l.epoll);
 	if (l.errors > 0 || l.wrong > 0) {
 		fprintf(stderr, "bench-peers: %llu errors (%s), %llu wrong answers\n",
 			(unsigned long long)l.errors, l.said, (unsigned long long)l.wrong);
