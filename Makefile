@@ -94,7 +94,7 @@ CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfo
 	test-all consistency-long property-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
-all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(BUILD)/bench-peers client micro ## build everything (VARIANT=release|debug|asan|tsan)
+all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|debug|asan|tsan)
 
 lib: $(BUILD)/libcore.a
 

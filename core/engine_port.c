@@ -713,16 +713,15 @@ void port_ddl_done(struct lf_port *port, struct ddl_job *job)
 unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 {
 	struct lf_engine *engine = port->engine;
-	uint64_t visible = epoch_visible(engine->set.epochs);
-	uint64_t want = 0, read;
+	uint64_t visible, want = 0, read;
 	unsigned n = 0;
 
 	port->now_us = engine_now_us(engine);
 	if (port->adopted != 0) {
 		lf_flush(port);
 		port_step_adopted(port);
-		visible = epoch_visible(engine->set.epochs);
 	}
+	visible = epoch_visible(engine->set.epochs);
 	for (unsigned s = 0; s < engine->set.shards; s++) {
 		struct lane *lane = &port->lanes[s];
 

@@ -89,9 +89,10 @@ void report_text(FILE *out, const struct options *o, const struct load_result *r
 		fputs("uniform\n", out);
 	if (o->rate > 0) {
 		fprintf(out, "%s asked for a second", grouped((uint64_t)o->rate, buf));
-		fprintf(out, "%s%s%s\n", r->unsent > 0 ? ", " : "",
-			r->unsent > 0 ? grouped(r->unsent, buf) : "",
-			r->unsent > 0 ? " were due at the end and not sent" : "");
+		if (r->unsent > 0)
+			fprintf(out, ", %s were due at the end and not sent",
+				grouped(r->unsent, buf));
+		fputc('\n', out);
 	}
 	fprintf(out, "%s operations/s", grouped((uint64_t)per_second(r), buf));
 	fprintf(out, " (%s in %.2f s)\n", grouped(r->operations, buf), r->seconds);

@@ -123,13 +123,15 @@ void bytes_u8(struct bytes *b, unsigned v)
 
 void bytes_be32(struct bytes *b, uint32_t v)
 {
-	unsigned char *p = bytes_room(b, 4);
-
-	p[0] = (unsigned char)(v >> 24);
-	p[1] = (unsigned char)(v >> 16);
-	p[2] = (unsigned char)(v >> 8);
-	p[3] = (unsigned char)v;
+	(void)bytes_room(b, 4);
 	b->n += 4;
+	bytes_set_be32(b, b->n - 4, v);
+}
+
+void bytes_set_be32(struct bytes *b, size_t at, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		b->p[at + i] = (unsigned char)(v >> (24 - 8 * i));
 }
 
 /* --- requests --- */
@@ -291,7 +293,8 @@ static void connection_open(
 		die("cannot connect");
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->greeting = l->peer->greeting;
-	c->opening = l->peer->open(&c->out, l->form, argument);
+	if (l->peer->open != NULL)
+		c->opening = l->peer->open(&c->out, l->form, argument);
 	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &e) != 0)
 		die("epoll_ctl");
 	if (send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL) != (ssize_t)c->out.n)

@@ -5,15 +5,6 @@
 
 #include "bench/peers/peer.h"
 
-static unsigned memcached_open(
-	struct bytes *out, const struct peer_form *form, const char *argument)
-{
-	(void)out;
-	(void)form;
-	(void)argument;
-	return 0;
-}
-
 static void get(struct bytes *out, const struct work *w, uint32_t id)
 {
 	(void)id;
@@ -68,5 +59,5 @@ static const struct peer_form FORMS[] = {
 };
 
 const struct peer PEER_MEMCACHED = {
-	.name = "memcached", .open = memcached_open, .answer = memcached_answer, .forms = FORMS
+	.name = "memcached", .answer = memcached_answer, .forms = FORMS
 };

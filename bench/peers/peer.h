@@ -31,6 +31,8 @@ void bytes_add(struct bytes *b, const void *p, size_t n);
 void bytes_print(struct bytes *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void bytes_u8(struct bytes *b, unsigned v);
 void bytes_be32(struct bytes *b, uint32_t v);
+/* Over what is at `at`: a length that was not known before. */
+void bytes_set_be32(struct bytes *b, size_t at, uint32_t v);
 
 struct answer {
 	bool failed;      /* the server says so; `text` is what it said */
@@ -48,7 +50,7 @@ struct peer_form {
 
 struct peer {
 	const char *name;
-	/* Bytes that begin a connection; returns the answers to wait for. `argument` is --argument. */
+	/* Bytes that begin a connection; returns the answers to wait for. NULL: there are none. */
 	unsigned (*open)(struct bytes *out, const struct peer_form *form, const char *argument);
 	/* Bytes that the server sends first of all. */
 	size_t greeting;

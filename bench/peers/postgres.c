@@ -1,6 +1,6 @@
 /*
  * postgres.c: the frontend/backend protocol 3 (PostgreSQL's manual, chapter 55), without a password. One prepared
- * statement; each request is Bind, Execute and Sync, a transaction of its own. --argument: "user database".
+ * statement; each request is Bind, Execute and Sync, a transaction of its own. ARGUMENT: "user database".
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,10 +17,7 @@ static size_t begin(struct bytes *b, char type)
 
 static void end(struct bytes *b, size_t at)
 {
-	uint32_t n = (uint32_t)(b->n - at);
-
-	for (unsigned i = 0; i < 4; i++)
-		b->p[at + i] = (unsigned char)(n >> (24 - 8 * i));
+	bytes_set_be32(b, at, (uint32_t)(b->n - at));
 }
 
 static void put_text(struct bytes *b, const char *text)

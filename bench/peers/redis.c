@@ -7,14 +7,6 @@
 
 #include "bench/peers/peer.h"
 
-static unsigned redis_open(struct bytes *out, const struct peer_form *form, const char *argument)
-{
-	(void)out;
-	(void)form;
-	(void)argument;
-	return 0;
-}
-
 static void get(struct bytes *out, const struct work *w, uint32_t id)
 {
 	(void)id;
@@ -35,14 +27,15 @@ static void vote(struct bytes *out, const struct work *w, uint32_t id)
 		(unsigned long long)w->key);
 }
 
-/* SCRIPT LOAD gives a script's hash, which the caller has made beforehand: --argument. */
+/* SCRIPT LOAD gives a script's hash, which the caller has made beforehand: ARGUMENT. */
 static char script[41];
 
-static unsigned lua_open(struct bytes *out, const struct peer_form *form, const char *argument)
+static unsigned redis_open(struct bytes *out, const struct peer_form *form, const char *argument)
 {
+	(void)out;
 	if (strcmp(form->name, "order-lua") == 0)
 		(void)strncpy(script, argument, sizeof(script) - 1);
-	return redis_open(out, form, argument);
+	return 0;
 }
 
 static void order_lua(struct bytes *out, const struct work *w, uint32_t id)
@@ -149,5 +142,5 @@ static const struct peer_form FORMS[] = {
 };
 
 const struct peer PEER_REDIS = {
-	.name = "redis", .open = lua_open, .answer = redis_answer, .forms = FORMS
+	.name = "redis", .open = redis_open, .answer = redis_answer, .forms = FORMS
 };

@@ -25,15 +25,6 @@ enum {
 	GREETING = 128
 };
 
-static unsigned tarantool_open(
-	struct bytes *out, const struct peer_form *form, const char *argument)
-{
-	(void)out;
-	(void)form;
-	(void)argument;
-	return 0;
-}
-
 static void put_map(struct bytes *b, unsigned n)
 {
 	bytes_u8(b, 0x80 | n);
@@ -82,10 +73,7 @@ static size_t begin(struct bytes *b, unsigned type, uint32_t sync)
 
 static void end(struct bytes *b, size_t at)
 {
-	uint32_t n = (uint32_t)(b->n - at - 5);
-
-	for (unsigned i = 0; i < 4; i++)
-		b->p[at + 1 + i] = (unsigned char)(n >> (24 - 8 * i));
+	bytes_set_be32(b, at + 1, (uint32_t)(b->n - at - 5));
 }
 
 static void get(struct bytes *out, const struct work *w, uint32_t id)
@@ -217,8 +205,6 @@ static const struct peer_form FORMS[] = {
 	{ .name = NULL },
 };
 
-const struct peer PEER_TARANTOOL = { .name = "tarantool",
-	.open = tarantool_open,
-	.greeting = GREETING,
-	.answer = tarantool_answer,
-	.forms = FORMS };
+const struct peer PEER_TARANTOOL = {
+	.name = "tarantool", .greeting = GREETING, .answer = tarantool_answer, .forms = FORMS
+};

@@ -358,16 +358,18 @@ static int node_call(struct builder *b, const struct expr *e, int32_t dst, bool 
 	if (null && e->fn->strict)
 		return load_null(b, e, dst, start);
 	*constant = all;
-	i = emit(b, fast != NULL ? fast : insn_call, e, dst, fast != NULL ? operands[0] : first);
-	if (i == NULL)
-		return -1;
 	if (fast != NULL) {
-		i->b = operands[1];
+		i = emit(b, fast, e, dst, operands[0]);
+		if (i != NULL)
+			i->b = operands[1];
 	} else {
-		i->b = e->nargs;
-		i->fn = e->fn;
+		i = emit(b, insn_call, e, dst, first);
+		if (i != NULL) {
+			i->b = e->nargs;
+			i->fn = e->fn;
+		}
 	}
-	return 0;
+	return i == NULL ? -1 : 0;
 }
 
 static int node_cast(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
