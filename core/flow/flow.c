@@ -138,6 +138,7 @@ int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	v->plan = p;
 	v->target = target;
+	publish_open(v);
 	if (state_new(f, v) != 0) {
 		state_free(f, v);
 		heap_free(f->heap, v, sizeof(*v));

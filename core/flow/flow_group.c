@@ -355,38 +355,103 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 	return row;
 }
 
-/* Keep `row` as the group's output. 0, or -1 out of memory. */
-static int output_keep(struct flow *f, const struct view_state *v, struct group *g, const void *row)
+/* Room for an output of `size` bytes; what is there is lost when there is not enough. 0, or -1 out of memory. */
+static int output_reserve(struct flow *f, const struct view_state *v, struct group *g, uint32_t size)
 {
-	uint32_t size = row_size(row);
+	void *larger;
 
-	if (size > g->output_cap) {
-		void *larger = heap_alloc(f->heap, size);
-
-		if (larger == NULL)
-			return -1;
-		if (g->output != group_room(v, g))
-			heap_free(f->heap, g->output, g->output_cap);
-		g->output = larger;
-		g->output_cap = size;
-	}
-	memcpy(g->output, row, size);
+	if (size <= g->output_cap)
+		return 0;
+	larger = heap_alloc(f->heap, size);
+	if (larger == NULL)
+		return -1;
+	if (g->output != group_room(v, g))
+		heap_free(f->heap, g->output, g->output_cap);
+	g->output = larger;
+	g->output_cap = size;
 	return 0;
+}
+
+/* The keys and aggregates as the view's row, where the output is kept. 0, or -1: the view has failed. */
+static int output_encode(struct flow *f, struct view_state *v, struct group *g)
+{
+	const struct group_plan *plan = v->plan->group;
+	const struct row_layout *l = &v->plan->view->layout;
+	struct value stack[32], *values = stack;
+
+	if (l->ncols > sizeof(stack) / sizeof(stack[0]))
+		values = arena_alloc(&f->rows, l->ncols * sizeof(*values));
+	for (unsigned c = 0; values != NULL && c < l->ncols; c++) {
+		unsigned i = plan->columns[c];
+
+		if (i < plan->nkeys) {
+			row_get(&plan->key_layout, group_key(v, g), i, &values[c]);
+		} else if (aggregate_result(f, &plan->aggregates[i - plan->nkeys],
+				   group_state(plan, g, i - plan->nkeys), &values[c]) != 0) {
+			view_fail(f, v);
+			return -1;
+		}
+	}
+	if (values == NULL || output_reserve(f, v, g, row_encoded_size(l, values)) != 0) {
+		view_no_memory(f, v);
+		return -1;
+	}
+	row_encode(l, values, g->output);
+	return 0;
+}
+
+/* Bring the output, which is a row of this group, up to date. 0, or -1: the view has failed. */
+static int output_change(struct flow *f, struct view_state *v, struct group *g)
+{
+	const struct group_plan *plan = v->plan->group;
+
+	if (!plan->in_place)
+		return output_encode(f, v, g);
+	for (unsigned i = 0; i < plan->nchanging; i++) {
+		const struct group_output *o = &plan->changing[i];
+		struct value value;
+
+		if (aggregate_result(f, &plan->aggregates[o->aggregate],
+			    group_state(plan, g, o->aggregate), &value) != 0) {
+			view_fail(f, v);
+			return -1;
+		}
+		row_set(&v->plan->view->layout, g->output, o->column, &value);
+	}
+	return 0;
+}
+
+/* Make the output what the group gives now. 1; 0: it gives none; -1: the view has failed. */
+static int output_renew(struct flow *f, struct view_state *v, struct group *g)
+{
+	const struct group_plan *plan = v->plan->group;
+	const void *row;
+
+	if (plan->columns != NULL) {
+		if (g->weight == 0 && plan->nkeys > 0)
+			return 0;
+		return (g->published ? output_change(f, v, g) : output_encode(f, v, g)) == 0 ? 1 : -1;
+	}
+	row = group_output(f, v, g);
+	if (row == NULL)
+		return v->stopped ? -1 : 0;
+	if (output_reserve(f, v, g, row_size(row)) != 0) {
+		view_no_memory(f, v);
+		return -1;
+	}
+	memcpy(g->output, row, row_size(row));
+	return 1;
 }
 
 static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 {
 	const struct edge *edge = &v->plan->group->edge;
-	const void *row = group_output(f, v, g);
 	void *old = NULL;
+	int given;
 
-	if (v->stopped)
-		return;
 	if (g->published) {
 		uint32_t size = row_size(g->output);
 
-		if (row != NULL && row_size(row) == size && memcmp(g->output, row, size) == 0)
-			return;
 		/* The publisher reads it at the end of the stage. */
 		old = arena_alloc(&f->rows, size);
 		if (old == NULL) {
@@ -395,15 +460,22 @@ static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 		}
 		memcpy(old, g->output, size);
 	}
-	if (row != NULL && output_keep(f, v, g, row) != 0) {
-		view_no_memory(f, v);
+	given = output_renew(f, v, g);
+	if (given < 0)
+		return;
+	if (old != NULL && given > 0 && row_size(old) == row_size(g->output) &&
+		memcmp(old, g->output, row_size(old)) == 0)
+		return;
+	g->published = given > 0;
+	if (v->paired) {
+		if (old != NULL || given > 0)
+			publish_pair(f, v, g->hash, old, given > 0 ? g->output : NULL);
 		return;
 	}
-	g->published = row != NULL;
 	if (old != NULL)
 		edge_follow(f, v, edge, old, -1);
-	if (row != NULL && !v->stopped)
-		edge_follow(f, v, edge, row, 1);
+	if (given > 0 && !v->stopped)
+		edge_follow(f, v, edge, g->output, 1);
 }
 
 static void group_end(struct flow *f, struct view_state *v, struct group *g)

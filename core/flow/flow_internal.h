@@ -64,6 +64,11 @@ struct aggregate_plan {
 	uint32_t state;           /* offset of its state in a group */
 };
 
+/* A column of the view that is an aggregate as it is. */
+struct group_output {
+	uint16_t column, aggregate;
+};
+
 struct group_plan {
 	unsigned stage;
 	const struct row_layout *input;
@@ -82,6 +87,14 @@ struct group_plan {
 	struct row_layout row; /* keys, then aggregates */
 	struct program *having;
 	struct projection *outputs;
+	/* Without HAVING, when the view's columns are keys and aggregates as they are: by column of the view, its number
+	 * in `row`. Else NULL. */
+	uint16_t *columns;
+	/* … and those that are aggregates; of fixed width, so that the row given last can be changed where it is: else
+	 * in_place is false. */
+	struct group_output *changing;
+	unsigned nchanging;
+	bool in_place;
 	struct edge edge;
 };
 
@@ -117,7 +130,9 @@ static inline unsigned plan_inputs(const struct view_plan *p)
 
 struct delta {
 	const void *row;
-	const void *key; /* of the group's input: the key's row, when it is computed */
+	/* Of the group's input: the key's row, when it is computed. Of the publisher's, when the view is paired: the row
+	 * that `row` replaces; either may be NULL. */
+	const void *key;
 	uint64_t hash;   /* of what the node looks up */
 	int64_t weight;
 };
@@ -133,6 +148,10 @@ struct view_state {
 	struct view_state *next;
 	const struct view_plan *plan;
 	struct part *target;
+	/* The groups' keys are the view's lookup key: each group has one row in it, and hands it to the publisher
+	 * together with the one it replaces. */
+	bool paired;
+	bool same_hash; /* … and hashes alike */
 	bool stopped;
 	struct batch *inputs;    /* plan_inputs() of them */
 	struct multimap **sides; /* 2 a join */
@@ -187,6 +206,10 @@ void group_gather(struct flow *f, struct view_state *v);
 /* At most `max` of them; true while others wait. */
 bool group_emit_some(struct flow *f, struct view_state *v, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
+/* Of a paired view: `row` (NULL: none) takes the place of `old` (NULL: of none). hash: the group's. */
+void publish_pair(struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row);
+/* Whether a view is paired with this target. */
+void publish_open(struct view_state *v);
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);
 
 /* 0 or -1 out of memory. */

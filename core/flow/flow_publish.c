@@ -9,6 +9,11 @@
 #include "core/base/hash.h"
 #include "core/flow/flow_internal.h"
 
+static int no_memory(struct flow *f)
+{
+	return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+}
+
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight)
 {
 	const struct part *target = v->target;
@@ -21,6 +26,45 @@ void publish_input(struct flow *f, struct view_state *v, const void *row, int64_
 		d.hash = row_hash(&v->plan->view->layout, row, target->key, target->nkey);
 		table_prefetch(target->table, d.hash);
 	}
+	batch_add(f, v, plan_input_publish(v->plan), d);
+}
+
+/* The number of a column of the view among the group's keys; -1: it is none. */
+static int key_number(const struct group_plan *g, unsigned column)
+{
+	return g->columns[column] < g->nkeys ? g->columns[column] : -1;
+}
+
+void publish_open(struct view_state *v)
+{
+	const struct group_plan *g = v->plan->group;
+	const struct part *t = v->target;
+	bool in_order = true;
+	unsigned found = 0;
+
+	v->paired = v->same_hash = false;
+	if (g == NULL || g->columns == NULL || t->counted || g->edge.kind != EDGE_DIRECT)
+		return;
+	for (unsigned k = 0; k < g->nkeys; k++)
+		for (unsigned i = 0; i < t->nkey; i++)
+			if (key_number(g, t->key[i]) == (int)k) {
+				in_order &= i == k;
+				found++;
+				break;
+			}
+	/* With more columns the key would be no key of the groups, only of their rows. */
+	v->paired = found == g->nkeys && t->nkey == g->nkeys;
+	v->same_hash = v->paired && in_order;
+}
+
+void publish_pair(struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row)
+{
+	const struct part *t = v->target;
+	struct delta d = { .row = row, .key = old, .hash = hash };
+
+	if (!v->same_hash)
+		d.hash = row_hash(&v->plan->view->layout, row != NULL ? row : old, t->key, t->nkey);
+	table_prefetch(t->table, d.hash);
 	batch_add(f, v, plan_input_publish(v->plan), d);
 }
 
@@ -49,8 +93,8 @@ static unsigned net_add(struct delta *list, unsigned from, unsigned n, const str
 	return n + 1;
 }
 
-/* Net a batch: deltas of one hash stand together afterwards, in stage memory. NULL: the view has failed. */
-static struct delta *net(struct flow *f, struct view_state *v, const struct batch *b, unsigned *out)
+/* Net a batch: deltas of one hash stand together afterwards, in stage memory. NULL: f->error. */
+static struct delta *net(struct flow *f, const struct batch *b, unsigned *out)
 {
 	uint32_t cap = 4, *heads, *next;
 	struct delta *list;
@@ -63,7 +107,7 @@ static struct delta *net(struct flow *f, struct view_state *v, const struct batc
 	next = arena_zalloc(&f->rows, 2 * b->n * sizeof(*next));
 	list = arena_alloc(&f->rows, b->n * sizeof(*list));
 	if (heads == NULL || next == NULL || list == NULL) {
-		view_no_memory(f, v);
+		(void)no_memory(f);
 		return NULL;
 	}
 	for (unsigned i = 0; i < b->n; i++) {
@@ -96,11 +140,6 @@ static struct delta *net(struct flow *f, struct view_state *v, const struct batc
 }
 
 /* --- writing --- */
-
-static int no_memory(struct flow *f)
-{
-	return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
-}
 
 static const void *published(const struct view_state *v, const struct delta *d)
 {
@@ -218,19 +257,32 @@ static int publish_keyed(
 	return status;
 }
 
-void publish_run(struct flow *f, struct view_state *v, uint64_t epoch)
+/* A batch of a paired view: nothing to be netted, no key occurs twice. */
+static int run_pairs(struct flow *f, struct view_state *v, const struct batch *b, uint64_t epoch)
 {
-	struct batch *b = &v->inputs[plan_input_publish(v->plan)];
+	struct part *t = v->target;
+	int status = 0;
+
+	for (unsigned i = 0; status == 0 && i < b->n; i++) {
+		const struct delta *d = &b->list[i];
+
+		if (i + FETCH_AHEAD < b->n)
+			table_prefetch_version(t->table, b->list[i + FETCH_AHEAD].hash);
+		status = d->row != NULL ? part_put(t, d->hash, epoch, d->key, d->row)
+					: part_delete(t, d->hash, epoch, d->key);
+	}
+	return status == 0 ? 0 : no_memory(f);
+}
+
+static int run_netted(struct flow *f, struct view_state *v, const struct batch *b, uint64_t epoch)
+{
 	struct delta *list;
 	unsigned n, end;
 	int status = 0;
 
-	if (b->n == 0)
-		return;
-	list = net(f, v, b, &n);
+	list = net(f, b, &n);
 	if (list == NULL)
-		return;
-	b->n = 0;
+		return -1;
 	for (unsigned i = 0; status == 0 && i < n; i = end) {
 		for (end = i + 1; end < n && list[end].hash == list[i].hash; end++)
 			;
@@ -242,6 +294,19 @@ void publish_run(struct flow *f, struct view_state *v, uint64_t epoch)
 			for (unsigned k = i; status == 0 && k < end; k++)
 				status = publish_counted(f, v, &list[k], epoch);
 	}
+	return status;
+}
+
+void publish_run(struct flow *f, struct view_state *v, uint64_t epoch)
+{
+	struct batch *b = &v->inputs[plan_input_publish(v->plan)];
+	int status;
+
+	if (b->n == 0)
+		return;
+	status = v->paired ? run_pairs(f, v, b, epoch) : run_netted(f, v, b, epoch);
 	if (status != 0)
 		view_fail(f, v);
+	else
+		b->n = 0;
 }

@@ -498,6 +498,11 @@ static int filtered_aggregate(
 	return out->argument == NULL ? -1 : 0;
 }
 
+static bool is_bytes(struct type t)
+{
+	return t.id >= TYPE_TEXT && t.id <= TYPE_BYTEA;
+}
+
 /* How a group's memory is laid out. */
 static void group_memory(const struct building *b, struct group_plan *g)
 {
@@ -515,7 +520,7 @@ static void group_memory(const struct building *b, struct group_plan *g)
 		g->states_bytes += (size + 7) & ~UINT32_C(7);
 	}
 	for (unsigned c = 0; c < l->ncols; c++)
-		if (l->types[c].id >= TYPE_TEXT && l->types[c].id <= TYPE_BYTEA)
+		if (is_bytes(l->types[c]))
 			output += GROUP_TEXT_ROOM;
 	g->output_bytes = (output + 7) & ~UINT32_C(7);
 }
@@ -568,6 +573,35 @@ static int group_columns(struct building *b, struct group_plan *g)
 	return 0;
 }
 
+/* See whether the output row is keys and aggregates as they are. */
+static int group_outputs(struct building *b, struct group_plan *g, const struct expr *const *outputs)
+{
+	const struct row_layout *l = &b->p->view->layout;
+	uint16_t *columns = arena_alloc(&b->p->arena, (l->ncols + 1u) * sizeof(*columns));
+	const struct program *p = compile(b, outputs, l->ncols, &g->row, NULL);
+	bool plain;
+
+	g->changing = arena_alloc(&b->p->arena, (l->ncols + 1u) * sizeof(*g->changing));
+	if (columns == NULL || g->changing == NULL)
+		return no_memory(b);
+	if (p == NULL)
+		return -1;
+	plain = g->having == NULL && projection_columns(p, l->ncols, columns);
+	for (unsigned c = 0; plain && c < l->ncols; c++)
+		plain = g->row.types[columns[c]].id == l->types[c].id;
+	if (!plain)
+		return 0;
+	g->columns = columns;
+	g->in_place = true;
+	for (unsigned c = 0; c < l->ncols; c++)
+		if (columns[c] >= g->nkeys) {
+			g->changing[g->nchanging++] = (struct group_output){ (uint16_t)c,
+				(uint16_t)(columns[c] - g->nkeys) };
+			g->in_place &= !is_bytes(l->types[c]);
+		}
+	return 0;
+}
+
 static int group_rows(struct building *b, struct group_plan *g)
 {
 	const struct select *s = b->s;
@@ -605,7 +639,7 @@ static int group_rows(struct building *b, struct group_plan *g)
 		if (g->keys == NULL)
 			return -1;
 	}
-	return group_columns(b, g);
+	return group_outputs(b, g, outputs) != 0 ? -1 : group_columns(b, g);
 }
 
 /* A route by one column of the view's own row. */

@@ -143,6 +143,48 @@ uint32_t row_encoded_size(const struct row_layout *l, const struct value *values
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+/* Of a type of fixed width, not NULL. */
+static void slot_put(enum type_id t, char *slot, const struct value *v)
+{
+	switch (t) {
+	case TYPE_BOOL: *slot = v->i != 0; break;
+	case TYPE_NUMERIC:
+		memcpy(slot, &v->n, sizeof(v->n));
+		slot[16] = (char)v->scale;
+		if (v->flags & VALUE_NAN) {
+			memset(slot, 0, 16);
+			slot[16] = (char)NUMERIC_SLOT_NAN;
+		}
+		break;
+	case TYPE_INT4:
+	case TYPE_DATE:
+	case TYPE_FLOAT4: memcpy(slot, v, 4); break;
+	case TYPE_INT8:
+	case TYPE_FLOAT8:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ: memcpy(slot, v, 8); break;
+	default:
+		/* Little-endian: the low bytes of the union are the narrower number. */
+		memcpy(slot, v, row_slot_width(t));
+		break;
+	}
+}
+
+void row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v)
+{
+	enum type_id t = (enum type_id)l->types[col].id;
+	char *bits = (char *)row + NULLS_AT + col / 8, *slot = (char *)row + l->offsets[col];
+
+	DEBUG_ASSERT(!type_is_bytes(t));
+	if (value_is_null(v)) {
+		*bits |= (char)(1 << (col % 8));
+		memset(slot, 0, row_slot_width(t));
+		return;
+	}
+	*bits &= (char)~(1 << (col % 8));
+	slot_put(t, slot, v);
+}
+
 uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out)
 {
 	char *row = out;
@@ -158,15 +200,6 @@ uint32_t row_encode(const struct row_layout *l, const struct value *values, void
 			continue;
 		}
 		switch ((enum type_id)l->types[c].id) {
-		case TYPE_BOOL: *slot = v->i != 0; break;
-		case TYPE_NUMERIC:
-			memcpy(slot, &v->n, sizeof(v->n));
-			slot[16] = (char)v->scale;
-			if (v->flags & VALUE_NAN) {
-				memset(slot, 0, 16);
-				slot[16] = (char)NUMERIC_SLOT_NAN;
-			}
-			break;
 		case TYPE_TEXT:
 		case TYPE_VARCHAR:
 		case TYPE_BPCHAR:
@@ -177,10 +210,7 @@ uint32_t row_encode(const struct row_layout *l, const struct value *values, void
 				memcpy(row + tail, v->s.p, v->s.len);
 			tail += v->s.len;
 			break;
-		default:
-			/* Little-endian: the low bytes of the union are the narrower number. */
-			memcpy(slot, v, row_slot_width(l->types[c].id));
-			break;
+		default: slot_put((enum type_id)l->types[c].id, slot, v); break;
 		}
 	}
 	size = (tail + 7) & ~(uint32_t)7;
