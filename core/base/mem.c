@@ -90,10 +90,10 @@ struct heap {
 #else
 	enum heap_kind kind;
 	unsigned arena, tcache;
-	int flags;              /* for mallocx and friends */
-	struct extents extents; /* of a shard's */
+	int flags;                  /* for mallocx and friends */
+	struct extents extents;     /* of a shard's */
 	struct magazine *magazines; /* MAGAZINE_CLASSES; NULL: none */
-	size_t batch_mib[2];        /* jemalloc's way to many blocks at once; SIZE_MAX: it has none */
+	size_t batch_mib[2]; /* jemalloc's way to many blocks at once; SIZE_MAX: it has none */
 #endif
 	struct heap_budget unlimited; /* the budget of a heap made without one */
 };
@@ -269,7 +269,8 @@ static __attribute__((noinline)) void magazine_fill(struct heap *h, struct magaz
 	struct batch_packet packet = { m->blocks, MAGAZINE_BLOCKS / 2, size, h->flags };
 	size_t filled = 0, len = sizeof(filled);
 
-	if (h->batch_mib[0] == SIZE_MAX || mallctlbymib(h->batch_mib, 2, &filled, &len, &packet, sizeof(packet)) != 0)
+	if (h->batch_mib[0] == SIZE_MAX ||
+		mallctlbymib(h->batch_mib, 2, &filled, &len, &packet, sizeof(packet)) != 0)
 		filled = 0;
 	if (filled == 0 && (m->blocks[0] = mallocx(size, h->flags)) != NULL)
 		filled = 1;
@@ -277,7 +278,8 @@ static __attribute__((noinline)) void magazine_fill(struct heap *h, struct magaz
 }
 
 /* The older half back to jemalloc. */
-static __attribute__((noinline)) void magazine_drain(struct heap *h, struct magazine *m, size_t size)
+static __attribute__((noinline)) void magazine_drain(
+	struct heap *h, struct magazine *m, size_t size)
 {
 	enum { HALF = MAGAZINE_BLOCKS / 2 };
 

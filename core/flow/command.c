@@ -16,8 +16,11 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/sql/cast.h"
+#include "core/sql/numeric.h"
+#include "core/sql/projection.h"
 
 enum {
 	HEAD_ROOM = KIB(256), /* what a growing command must leave, at least … */
@@ -25,10 +28,33 @@ enum {
 	ROWID_SHARD_BITS = 48
 };
 
+/* A column of a key that is to be inserted: a parameter, or a constant with this hash. */
+struct key_part {
+	int parameter; /* -1: none */
+	uint64_t hash;
+};
+
+/* A column that is given by a parameter, but must fit a type with a modifier. */
+struct fit {
+	uint16_t column;
+	struct type type;
+};
+
+/* A row that is parameters and constants as they are, if its columns fit; `row` NULL: it is more than that. */
+struct direct {
+	struct projection *row;
+	unsigned nfits;
+	struct fit *fits;
+};
+
 struct compiled {
 	struct program **rows;       /* INSERT: a row's values */
+	struct direct *direct;       /* INSERT: a row without computing it */
 	struct program **partitions; /* INSERT: a row's partition value; others: [0] */
-	struct program **keys;       /* INSERT: a row's key values; NULL: the key is made here */
+	struct key_part *
+		*keys; /* INSERT: of a row, to fetch it ahead; NULL: not known without computing */
+	uint8_t *not_null; /* bits that the NULL bits of a row may not have */
+	bool one_route;    /* BLOCK: all of it goes by the same parameter */
 	struct program *checks, *set, *where, *key, *returning;
 	struct row_layout key_layout; /* of the key columns, when they are evaluated */
 	bool key_from_params;         /* every key column is a parameter: key_params */
@@ -106,47 +132,94 @@ static struct program *compile(struct compile *c, const struct expr *const *tree
 	return program_compile(trees, n, c->layouts, &c->s->arena, c->e);
 }
 
-static int compile_insert(struct compile *c, struct compiled *k)
+/* The key of row i, as far as it is known without computing. */
+static int compile_insert_key(struct compile *c, struct compiled *k, unsigned i)
 {
-	struct statement *s = c->s;
-	const struct relation *r = s->relation;
-	unsigned n = s->insert.nrows;
+	const struct relation *r = c->s->relation;
+	struct key_part *parts = arena_alloc(&c->s->arena, r->nkey * sizeof(*parts));
 
-	k->rows = arena_zalloc(&s->arena, n * sizeof(struct program *));
-	k->partitions = arena_zalloc(&s->arena, n * sizeof(struct program *));
-	if (k->rows == NULL || k->partitions == NULL)
+	if (parts == NULL)
 		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
-	for (unsigned i = 0; i < n; i++) {
-		const struct expr *const *row = (const struct expr *const *)s->insert.values +
-			(size_t)i * r->ncols;
+	for (unsigned n = 0; n < r->nkey; n++) {
+		const struct value *constant = program_constant(k->rows[i], r->key[n]);
+		unsigned source, column;
 
-		k->rows[i] = compile(c, row, r->ncols);
-		k->partitions[i] = compile(c, row + r->partition, 1);
-		if (k->rows[i] == NULL || k->partitions[i] == NULL)
-			return -1;
+		if (constant != NULL)
+			parts[n] = (struct key_part){ -1, value_hash(constant) };
+		else if (program_column(k->rows[i], r->key[n], &source, &column) == 0)
+			parts[n] = (struct key_part){ (int)column, 0 };
+		else
+			return 0;
 	}
+	k->keys[i] = parts;
 	return 0;
 }
 
-/* The keys alone, for fetching ahead. */
-static int compile_insert_keys(struct compile *c, struct compiled *k)
+/* The parameter itself when the tree is one with a modifier applied. */
+static const struct expr *without_modifier(const struct expr *e)
+{
+	const struct expr *arg = e->kind == EXPR_CAST ? e->args[0] : NULL;
+
+	if (arg == NULL || arg->kind != EXPR_COLUMN || arg->type.id != e->type.id ||
+		(e->type.id != TYPE_NUMERIC && e->type.id != TYPE_VARCHAR))
+		return e;
+	return arg;
+}
+
+static int compile_direct(struct compile *c, struct direct *d, const struct expr *const *row)
+{
+	const struct row_layout *l = &c->s->relation->layout;
+	struct arena *a = &c->s->arena;
+	const struct expr **trees = arena_alloc(a, l->ncols * sizeof(*trees));
+
+	d->fits = arena_alloc(a, l->ncols * sizeof(*d->fits));
+	if (trees == NULL || d->fits == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < l->ncols; i++) {
+		trees[i] = without_modifier(row[i]);
+		if (trees[i] != row[i])
+			d->fits[d->nfits++] = (struct fit){ (uint16_t)i, row[i]->type };
+	}
+	d->row = projection_compile(trees, c->layouts, l, a, c->e);
+	if (d->row == NULL)
+		return -1;
+	if (!projection_copies(d->row))
+		d->row = NULL;
+	return 0;
+}
+
+static int compile_insert_row(struct compile *c, struct compiled *k, unsigned i)
 {
 	struct statement *s = c->s;
 	const struct relation *r = s->relation;
-	const struct expr *trees[LIMIT_KEY_COLUMNS];
+	const struct expr *const *row = (const struct expr *const *)s->insert.values +
+		(size_t)i * r->ncols;
 
-	if (r->columns[r->partition].hidden)
+	k->rows[i] = compile(c, row, r->ncols);
+	k->partitions[i] = compile(c, row + r->partition, 1);
+	if (k->rows[i] == NULL || k->partitions[i] == NULL)
+		return -1;
+	if (r->columns[r->ncols - 1].hidden)
 		return 0;
-	k->keys = arena_zalloc(&s->arena, s->insert.nrows * sizeof(struct program *));
-	if (k->keys == NULL)
+	if (compile_direct(c, &k->direct[i], row) != 0)
+		return -1;
+	return compile_insert_key(c, k, i);
+}
+
+static int compile_insert(struct compile *c, struct compiled *k)
+{
+	struct arena *a = &c->s->arena;
+	unsigned n = c->s->insert.nrows;
+
+	k->rows = arena_zalloc(a, n * sizeof(*k->rows));
+	k->direct = arena_zalloc(a, n * sizeof(*k->direct));
+	k->partitions = arena_zalloc(a, n * sizeof(*k->partitions));
+	k->keys = arena_zalloc(a, n * sizeof(*k->keys));
+	if (k->rows == NULL || k->direct == NULL || k->partitions == NULL || k->keys == NULL)
 		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
-	for (unsigned i = 0; i < s->insert.nrows; i++) {
-		for (unsigned n = 0; n < r->nkey; n++)
-			trees[n] = s->insert.values[(size_t)i * r->ncols + r->key[n]];
-		k->keys[i] = compile(c, trees, r->nkey);
-		if (k->keys[i] == NULL)
+	for (unsigned i = 0; i < n; i++)
+		if (compile_insert_row(c, k, i) != 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -230,6 +303,52 @@ static int compile_returning(struct compile *c, struct compiled *k)
 	return k->returning == NULL ? -1 : 0;
 }
 
+static int compile_not_null(struct compile *c, struct compiled *k)
+{
+	const struct relation *r = c->s->relation;
+
+	k->not_null = arena_zalloc(&c->s->arena, (r->ncols + 7u) / 8);
+	if (k->not_null == NULL)
+		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < r->ncols; i++)
+		if (r->columns[i].not_null)
+			k->not_null[i / 8] |= (uint8_t)(1 << (i % 8));
+	return 0;
+}
+
+/* The parameter by which the statement goes, all of its rows; -1: it is not as simple as that. */
+static int route_parameter(const struct statement *s)
+{
+	const struct compiled *k = s->compiled;
+	unsigned n = s->kind == STATEMENT_INSERT ? s->insert.nrows : 1;
+	int found = -1;
+
+	if (s->kind == STATEMENT_TRUNCATE || s->relation->columns[s->relation->partition].hidden)
+		return -1;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned source, column;
+
+		if (k->partitions[i] == NULL ||
+			program_column(k->partitions[i], 0, &source, &column) != 0 ||
+			source != EXPR_PARAMS || (i > 0 && (int)column != found))
+			return -1;
+		found = (int)column;
+	}
+	return found;
+}
+
+static int compile_block(struct statement *s, struct compiled *k, struct error *e)
+{
+	k->one_route = true;
+	for (unsigned i = 0; i < s->block.n; i++) {
+		if (command_compile(s->block.items[i], e) != 0)
+			return -1;
+		k->one_route &= route_parameter(s->block.items[i]) >= 0 &&
+			route_parameter(s->block.items[i]) == route_parameter(s->block.items[0]);
+	}
+	return 0;
+}
+
 int command_compile(struct statement *s, struct error *e)
 {
 	struct compile c = { .s = s, .e = e };
@@ -238,22 +357,16 @@ int command_compile(struct statement *s, struct error *e)
 
 	if (s->kind == STATEMENT_TRUNCATE)
 		return 0;
-	if (s->kind == STATEMENT_BLOCK) {
-		for (unsigned i = 0; i < s->block.n; i++)
-			if (command_compile(s->block.items[i], e) != 0)
-				return -1;
-		return 0;
-	}
 	k = arena_zalloc(&s->arena, sizeof(*k));
 	if (k == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	s->compiled = k;
+	if (s->kind == STATEMENT_BLOCK)
+		return compile_block(s, k, e);
 	c.layouts[0] = c.layouts[1] = &s->relation->layout;
 	c.layouts[EXPR_PARAMS] = &s->param_layout;
 	if (s->kind == STATEMENT_INSERT) {
 		status = compile_insert(&c, k);
-		if (status == 0)
-			status = compile_insert_keys(&c, k);
 		if (status == 0)
 			status = compile_set(&c, k, s->insert.set, s->insert.nset);
 		if (status == 0)
@@ -271,6 +384,8 @@ int command_compile(struct statement *s, struct error *e)
 			status = compile_one(&c, &k->where, s->change.where);
 	}
 	if (status == 0)
+		status = compile_not_null(&c, k);
+	if (status == 0)
 		status = compile_checks(&c, k);
 	return status == 0 ? compile_returning(&c, k) : status;
 }
@@ -284,10 +399,15 @@ static int partition_hash(const struct statement *s, const struct program *p, co
 	unsigned source, column;
 	struct value v;
 
-	if (program_column(p, 0, &source, &column) == 0)
+	if (program_column(p, 0, &source, &column) == 0) {
+		if (!row_is_null(params, column)) {
+			*hash = row_column_hash(&s->param_layout, params, column);
+			return 0;
+		}
 		row_get(&s->param_layout, params, column, &v);
-	else if (program_run(p, rows, &v, env) != 0)
+	} else if (program_run(p, rows, &v, env) != 0) {
 		return -1;
+	}
 	if (value_is_null(&v) && s->kind == STATEMENT_INSERT) {
 		const struct relation *r = s->relation;
 
@@ -324,6 +444,8 @@ int command_route(const struct statement *s, const void *params, unsigned row, u
 
 	if (s->kind != STATEMENT_BLOCK)
 		return route_one(s, params, row, spread, env, hash, e);
+	if (((const struct compiled *)s->compiled)->one_route)
+		return route_one(s->block.items[0], params, 0, spread, env, hash, e);
 	for (unsigned i = 0; i < s->block.n; i++) {
 		const struct statement *item = s->block.items[i];
 		unsigned n = item->kind == STATEMENT_INSERT ? item->insert.nrows : 1;
@@ -344,6 +466,22 @@ int command_route(const struct statement *s, const void *params, unsigned row, u
 /* --- fetching ahead --- */
 
 enum { FETCH_ROWS_MAX = 8 /* of one statement */ };
+
+static void prefetch_insert(const struct statement *s, const struct key_part *key,
+	const void *params, struct command_env *env)
+{
+	const struct parts *parts = s->relation->user;
+	uint64_t hash = 0;
+
+	for (unsigned i = 0; i < s->relation->nkey; i++) {
+		uint64_t h = key[i].parameter < 0
+			? key[i].hash
+			: row_column_hash(&s->param_layout, params, (unsigned)key[i].parameter);
+
+		hash = i == 0 ? h : hash_combine(hash, h);
+	}
+	table_prefetch(parts->part[env->shard]->table, hash);
+}
 
 static void prefetch_key(const struct statement *s, const struct program *key, const void *params,
 	struct command_env *env)
@@ -374,8 +512,9 @@ static void prefetch_statement(const struct statement *s, const void *params,
 			prefetch_key(s, k->key, params, env);
 		return;
 	}
-	for (unsigned i = 0; k->keys != NULL && i < n; i++)
-		prefetch_key(s, k->keys[rows->first + i], params, env);
+	for (unsigned i = 0; i < n; i++)
+		if (k->keys[rows->first + i] != NULL)
+			prefetch_insert(s, k->keys[rows->first + i], params, env);
 }
 
 void command_prefetch(const struct statement *s, const void *params, const struct row_range *rows,
@@ -457,16 +596,29 @@ static void describe(const struct relation *r, const void *row, const uint16_t *
 	}
 }
 
-static int check_row(struct execution *x, const struct value *v, const void *row)
+static int check_nulls(struct execution *x, const void *row)
+{
+	const struct relation *r = x->s->relation;
+	const uint8_t *bits = row_nulls(row);
+	uint8_t any = 0;
+
+	for (unsigned i = 0; i < (r->ncols + 7u) / 8; i++)
+		any |= bits[i] & x->k->not_null[i];
+	for (unsigned c = 0; any != 0 && c < r->ncols; c++)
+		if (r->columns[c].not_null && row_is_null(row, c))
+			return error_set(x->e, ERR_NOT_NULL, 0,
+				"null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+				r->columns[c].name, r->name);
+	return 0;
+}
+
+static int check_row(struct execution *x, const void *row)
 {
 	const struct relation *r = x->s->relation;
 	struct value verdicts[LIMIT_COLUMNS];
 
-	for (unsigned c = 0; c < r->ncols; c++)
-		if (r->columns[c].not_null && value_is_null(&v[c]))
-			return error_set(x->e, ERR_NOT_NULL, 0,
-				"null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-				r->columns[c].name, r->name);
+	if (check_nulls(x, row) != 0)
+		return -1;
 	if (x->k->checks == NULL)
 		return 0;
 	if (r->nchecks > LIMIT_COLUMNS)
@@ -589,6 +741,16 @@ static const void *encode(struct execution *x, const struct value *v)
 	return row;
 }
 
+/* Write and note a row whose key has no version yet. */
+static int write_new(struct execution *x, uint64_t hash, const void *row)
+{
+	if (log_reserve(x->env->log, x->e) != 0)
+		return -1;
+	if (part_insert(x->part, hash, x->env->epoch, row) != 0)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	return log_add(x, x->part, NULL, row);
+}
+
 /* Write and note a change. hash: of the key. old: a copy. */
 static int write_row(struct execution *x, uint64_t hash, const void *old, const void *row)
 {
@@ -626,7 +788,7 @@ static int update_row(struct execution *x, const struct assignment *set, unsigne
 	for (unsigned i = 0; i < nset; i++)
 		v[set[i].column] = given[i];
 	row = encode(x, v);
-	if (row == NULL || check_row(x, v, row) != 0)
+	if (row == NULL || check_row(x, row) != 0)
 		return -1;
 	unique = unique_check(x->part, row, old, &other);
 	if (unique != NULL)
@@ -685,31 +847,76 @@ static struct value rowid_next(const struct command_env *env)
 	return v;
 }
 
+/* Whether applying the modifier would leave the value as it is. No is also the answer where it takes more to know. */
+static bool fits(const struct row_layout *l, const void *row, const struct fit *fit)
+{
+	struct value v;
+
+	row_get(l, row, fit->column, &v);
+	if (value_is_null(&v))
+		return true;
+	if (fit->type.id == TYPE_VARCHAR)
+		return v.s.len <= fit->type.a;
+	return v.flags == 0 && v.scale == fit->type.b && fit->type.a <= NUMERIC_DIGITS &&
+		v.n < (int128)numeric_pow10[fit->type.a] &&
+		v.n > -(int128)numeric_pow10[fit->type.a];
+}
+
+/* In the log's memory. NULL: it does not fit, or there is no memory; which of both the other way will tell. */
+static const void *direct_row(struct execution *x, const struct direct *d)
+{
+	const void *rows[EXPR_SOURCES];
+	const void *row;
+
+	rows[EXPR_PARAMS] = x->params;
+	row = projection_run(d->row, rows, &x->env->log->arena, &x->program);
+	if (row == NULL || row_size(row) > LIMIT_ROW_BYTES)
+		return NULL;
+	for (unsigned i = 0; i < d->nfits; i++)
+		if (!fits(&x->part->layout, row, &d->fits[i]))
+			return NULL;
+	return row;
+}
+
+/* Row i of an INSERT, in the log's memory; NULL: an error. */
+static const void *new_row(struct execution *x, unsigned i)
+{
+	const struct relation *r = x->s->relation;
+	const void *row = x->k->direct[i].row != NULL ? direct_row(x, &x->k->direct[i]) : NULL;
+	struct value *v;
+
+	if (row != NULL)
+		return row;
+	v = arena_alloc(x->env->scratch, r->ncols * sizeof(*v));
+	if (v == NULL) {
+		error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	if (evaluate(x, x->k->rows[i], NULL, NULL, v) != 0)
+		return NULL;
+	if (r->columns[r->ncols - 1].hidden)
+		v[r->ncols - 1] = rowid_next(x->env);
+	return encode(x, v);
+}
+
 static int insert_row(struct execution *x, unsigned i)
 {
 	const struct relation *r = x->s->relation;
-	struct value *v = arena_alloc(x->env->scratch, r->ncols * sizeof(*v));
-	const void *row, *other;
+	const struct version *there;
+	const void *row = new_row(x, i), *other;
 	const struct index_def *unique;
 	uint64_t hash;
 
-	if (v == NULL)
-		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
-	if (evaluate(x, x->k->rows[i], NULL, NULL, v) != 0)
-		return -1;
-	if (r->columns[r->ncols - 1].hidden)
-		v[r->ncols - 1] = rowid_next(x->env);
-	row = encode(x, v);
-	if (row == NULL || check_row(x, v, row) != 0)
+	if (row == NULL || check_row(x, row) != 0)
 		return -1;
 	hash = part_key_hash(x->part, row);
-	other = part_find(x->part, hash, &x->part->layout, row, x->part->key);
-	if (other != NULL)
-		return conflict(x, r->indexes[0], other, row);
+	there = table_find(x->part->table, hash, &x->part->layout, row, x->part->key);
+	if (there != NULL && !(there->flags & VERSION_DEAD))
+		return conflict(x, r->indexes[0], there->row, row);
 	unique = unique_check(x->part, row, NULL, &other);
 	if (unique != NULL)
 		return conflict(x, unique, other, row);
-	if (write_row(x, hash, NULL, row) != 0)
+	if ((there != NULL ? write_row(x, hash, NULL, row) : write_new(x, hash, row)) != 0)
 		return -1;
 	return returning(x, row) != 0 ? -1 : 1;
 }

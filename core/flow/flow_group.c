@@ -356,7 +356,8 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 }
 
 /* Room for an output of `size` bytes; what is there is lost when there is not enough. 0, or -1 out of memory. */
-static int output_reserve(struct flow *f, const struct view_state *v, struct group *g, uint32_t size)
+static int output_reserve(
+	struct flow *f, const struct view_state *v, struct group *g, uint32_t size)
 {
 	void *larger;
 
@@ -430,7 +431,8 @@ static int output_renew(struct flow *f, struct view_state *v, struct group *g)
 	if (plan->columns != NULL) {
 		if (g->weight == 0 && plan->nkeys > 0)
 			return 0;
-		return (g->published ? output_change(f, v, g) : output_encode(f, v, g)) == 0 ? 1 : -1;
+		return (g->published ? output_change(f, v, g) : output_encode(f, v, g)) == 0 ? 1
+											     : -1;
 	}
 	row = group_output(f, v, g);
 	if (row == NULL)

@@ -133,7 +133,7 @@ struct delta {
 	/* Of the group's input: the key's row, when it is computed. Of the publisher's, when the view is paired: the row
 	 * that `row` replaces; either may be NULL. */
 	const void *key;
-	uint64_t hash;   /* of what the node looks up */
+	uint64_t hash; /* of what the node looks up */
 	int64_t weight;
 };
 
@@ -207,7 +207,8 @@ void group_gather(struct flow *f, struct view_state *v);
 bool group_emit_some(struct flow *f, struct view_state *v, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
 /* Of a paired view: `row` (NULL: none) takes the place of `old` (NULL: of none). hash: the group's. */
-void publish_pair(struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row);
+void publish_pair(
+	struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row);
 /* Whether a view is paired with this target. */
 void publish_open(struct view_state *v);
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);

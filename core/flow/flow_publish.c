@@ -57,7 +57,8 @@ void publish_open(struct view_state *v)
 	v->same_hash = v->paired && in_order;
 }
 
-void publish_pair(struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row)
+void publish_pair(
+	struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row)
 {
 	const struct part *t = v->target;
 	struct delta d = { .row = row, .key = old, .hash = hash };

@@ -167,6 +167,16 @@ int part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, con
 	return 0;
 }
 
+int part_insert(struct part *p, uint64_t hash, uint64_t epoch, const void *row)
+{
+	if (indexes_insert(p, NULL, row, epoch) != 0)
+		return -1;
+	if (table_insert(p->table, hash, epoch, row) == 0)
+		return 0;
+	indexes_remove(p, NULL, row, NULL, epoch);
+	return -1;
+}
+
 int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old)
 {
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next)

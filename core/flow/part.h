@@ -51,6 +51,8 @@ uint64_t part_key_hash(const struct part *p, const void *row);
  * part_key_hash(row). 0, or -1 with nothing changed when out of memory; undoing a change of the same
  * epoch cannot fail. */
 int part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row);
+/* The same for a key that has no version at all, as table_insert(). */
+int part_insert(struct part *p, uint64_t hash, uint64_t epoch, const void *row);
 int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old);
 /* Newest row of the key given as columns of any row, dead ones as NULL (for the owner). */
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,

@@ -739,12 +739,18 @@ static void rowid_note(struct projector *p, const struct part *part, const void 
 static int restore_one(struct projector *p, const struct restored *r, struct error *e)
 {
 	struct part *part = r->part;
-	const void *old = part_find(part, r->hash, &part->layout, r->row, part->key);
+	const struct version *there = table_find(
+		part->table, r->hash, &part->layout, r->row, part->key);
+	const void *old = there == NULL || (there->flags & VERSION_DEAD) ? NULL : there->row;
 	int status;
 
 	rowid_note(p, part, r->row);
 	if (r->dead && old == NULL)
 		return 0;
+	if (there == NULL)
+		return part_insert(part, r->hash, p->epoch, r->row) == 0
+			? 0
+			: error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (old != NULL) {
 		/* The row in the table may be changed in place: see part_put(). */
 		void *copy = arena_alloc(&p->scratch, row_size(old));

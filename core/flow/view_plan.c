@@ -574,7 +574,8 @@ static int group_columns(struct building *b, struct group_plan *g)
 }
 
 /* See whether the output row is keys and aggregates as they are. */
-static int group_outputs(struct building *b, struct group_plan *g, const struct expr *const *outputs)
+static int group_outputs(
+	struct building *b, struct group_plan *g, const struct expr *const *outputs)
 {
 	const struct row_layout *l = &b->p->view->layout;
 	uint16_t *columns = arena_alloc(&b->p->arena, (l->ncols + 1u) * sizeof(*columns));

@@ -92,5 +92,7 @@ int program_run(const struct program *p, const void *const *rows, struct value *
 int program_test(const struct program *p, const void *const *rows, struct program_env *env);
 /* Fast cases: when tree i of the program is a plain column, its source and column; else -1. */
 int program_column(const struct program *p, unsigned i, unsigned *source, unsigned *column);
+/* … when it is a constant, its value; else NULL. */
+const struct value *program_constant(const struct program *p, unsigned i);
 
 #endif

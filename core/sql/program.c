@@ -86,6 +86,11 @@ int program_column(const struct program *p, unsigned i, unsigned *source, unsign
 	return 0;
 }
 
+const struct value *program_constant(const struct program *p, unsigned i)
+{
+	return p->operands[i] < 0 ? &p->constants[~p->operands[i]] : NULL;
+}
+
 /* --- building blocks --- */
 
 static int no_memory(struct builder *b)
@@ -644,7 +649,7 @@ static int node(struct builder *b, const struct expr *e, int32_t dst, bool *cons
 /* --- programs --- */
 
 static struct program *program_finish(
-	struct builder *b, const struct expr *const *trees, unsigned n)
+	struct builder *b, const struct expr *const *trees, unsigned n, const int32_t *operands)
 {
 	struct program *p = arena_zalloc(b->arena, sizeof(*p));
 	struct insn *code = arena_alloc(b->arena, (b->n + 1) * sizeof(*code));
@@ -666,6 +671,7 @@ static struct program *program_finish(
 	p->code = code;
 	p->constants = constants;
 	p->columns = columns;
+	p->operands = operands;
 	return p;
 }
 
@@ -675,19 +681,23 @@ struct program *program_compile(const struct expr *const *trees, unsigned n,
 	static const struct expr nothing;
 	struct builder b = { .arena = a, .error = e, .layouts = layouts };
 	struct program *p = NULL;
+	int32_t *operands = arena_alloc(a, (n + 1) * sizeof(*operands));
 
+	if (operands == NULL) {
+		no_memory(&b);
+		return NULL;
+	}
 	arena_init(&b.temporary, a->heap);
 	for (unsigned i = 0; i < n; i++) {
 		bool constant = true;
-		int32_t o;
 
 		b.next = 0;
-		if (operand_of(&b, trees[i], &o, &constant) != 0 ||
-			emit(&b, insn_out, trees[i], (int32_t)i, o) == NULL)
+		if (operand_of(&b, trees[i], &operands[i], &constant) != 0 ||
+			emit(&b, insn_out, trees[i], (int32_t)i, operands[i]) == NULL)
 			goto out;
 	}
 	if (emit(&b, insn_end, &nothing, 0, 0) != NULL)
-		p = program_finish(&b, trees, n);
+		p = program_finish(&b, trees, n, operands);
 out:
 	arena_free(&b.temporary);
 	return p;

@@ -60,6 +60,7 @@ struct program {
 	const struct insn *code;
 	const struct value *constants;
 	const struct expr **columns; /* by tree: not NULL when it is a plain column */
+	const int32_t *operands;     /* by tree */
 };
 
 static inline const struct value *operand(const struct machine *m, int32_t o)

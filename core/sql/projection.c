@@ -1,18 +1,21 @@
 /*
  * projection.c: see projection.h.
  *
- * Copying: the fixed part of the new row is put together from runs of bytes, one run where columns stand side
- * by side in both rows; then NULL bits, if the sources have any at all; then the tails of variable-length
- * columns one after the other, in column order, as the row format wants them.
+ * Copying: the fixed part of the new row begins as a template, which has the constants, and is put together from runs
+ * of bytes, one run where columns stand side by side in both rows; then NULL bits, if the sources have any at all; then
+ * the tails of variable-length columns one after the other, in column order, as the row format wants them.
  *
- * Budget: a run is one memcpy of known small size; a row of fixed columns without NULLs costs its runs and
- * the clearing of its NULL bytes.
+ * Budget: a run is a few moves; a row of fixed columns without NULLs costs its runs, its template and one store for
+ * what pads it.
  */
 #include "core/sql/projection.h"
 
 #include <string.h>
 
-enum { NULLS_AT = 4, SOURCES = 2 /* of an operator: left and right */ };
+enum {
+	NULLS_AT = 4,
+	SOURCES = 3 /* of an operator: left and right; of a command: its parameters */
+};
 
 struct run {
 	uint32_t from, to, n; /* offsets in the rows, bytes */
@@ -23,7 +26,14 @@ struct copied {
 	uint32_t slot; /* offset in the source row */
 	uint16_t from; /* column */
 	uint8_t source;
-	bool bytes; /* of variable length */
+	bool bytes;    /* of variable length */
+	bool constant; /* in the template: none of the above */
+};
+
+/* A source that is read, and the bytes of its NULL bits. */
+struct source {
+	uint8_t source;
+	uint16_t nulls;
 };
 
 struct projection {
@@ -32,9 +42,13 @@ struct projection {
 	struct copied *copied;   /* by column */
 	unsigned nruns;
 	struct run *runs;
-	unsigned nbytes;         /* columns of variable length */
-	uint16_t nulls[SOURCES]; /* bytes of NULL bits of each source that is read */
-	bool same;               /* the row of source 0 as it is */
+	unsigned nbytes; /* columns of variable length */
+	unsigned nsources;
+	struct source sources[SOURCES];
+	char *template;     /* a row of the constants, without tails */
+	uint32_t templated; /* its bytes that matter: all before the slots, with constants all */
+	uint32_t size;      /* of a row without tails */
+	bool same;          /* the row of source 0 as it is */
 };
 
 static bool is_bytes(enum type_id t)
@@ -48,11 +62,33 @@ static bool is_copy(const struct program *p, unsigned i, const struct row_layout
 {
 	unsigned source, column;
 
-	if (program_column(p, i, &source, &column) != 0 || source >= SOURCES ||
-		layouts[source] == NULL || layouts[source]->types[column].id != to->types[i].id)
+	const struct value *constant = program_constant(p, i);
+
+	if (constant != NULL) {
+		*out = (struct copied){ .constant = true };
+		return value_is_null(constant) ||
+			(constant->type == to->types[i].id &&
+				!is_bytes((enum type_id)constant->type));
+	}
+	if (program_column(p, i, &source, &column) != 0 || layouts[source] == NULL ||
+		layouts[source]->types[column].id != to->types[i].id)
 		return false;
 	*out = (struct copied){ layouts[source]->offsets[column], (uint16_t)column, (uint8_t)source,
-		is_bytes((enum type_id)to->types[i].id) };
+		is_bytes((enum type_id)to->types[i].id), false };
+	return true;
+}
+
+/* Note that a source is read; false when there are too many. */
+static bool add_source(struct projection *p, unsigned source, const struct row_layout *l)
+{
+	unsigned i = 0;
+
+	while (i < p->nsources && p->sources[i].source != source)
+		i++;
+	if (i == SOURCES)
+		return false;
+	p->sources[i] = (struct source){ (uint8_t)source, (uint16_t)((l->ncols + 7) / 8) };
+	p->nsources += i == p->nsources;
 	return true;
 }
 
@@ -74,18 +110,24 @@ static void add_run(struct projection *p, unsigned column)
 static bool plan_copies(struct projection *p, const struct row_layout *const *layouts)
 {
 	for (unsigned i = 0; i < p->to->ncols; i++) {
-		const struct row_layout *from;
+		const struct copied *c = &p->copied[i];
 
 		if (!is_copy(p->program, i, layouts, p->to, &p->copied[i]))
 			return false;
-		from = layouts[p->copied[i].source];
-		p->nulls[p->copied[i].source] = (uint16_t)((from->ncols + 7) / 8);
-		p->nbytes += p->copied[i].bytes;
+		if (c->constant) {
+			row_set(p->to, p->template, i, program_constant(p->program, i));
+			p->templated = p->to->fixed;
+			continue;
+		}
+		if (!add_source(p, c->source, layouts[c->source]))
+			return false;
+		p->nbytes += c->bytes;
 		add_run(p, i);
 	}
 	p->same = p->to->ncols > 0 && layouts[0] != NULL && layouts[0]->ncols == p->to->ncols;
 	for (unsigned i = 0; i < p->to->ncols; i++)
-		p->same &= p->copied[i].source == 0 && p->copied[i].from == i;
+		p->same &= !p->copied[i].constant && p->copied[i].source == 0 &&
+			p->copied[i].from == i;
 	return true;
 }
 
@@ -99,11 +141,15 @@ struct projection *projection_compile(const struct expr *const *trees,
 		p->to = to;
 		p->copied = arena_zalloc(a, (to->ncols + 1u) * sizeof(*p->copied));
 		p->runs = arena_zalloc(a, (to->ncols + 1u) * sizeof(*p->runs));
+		p->size = (to->fixed + 7) & ~UINT32_C(7);
+		p->template = arena_zalloc(a, p->size);
+		p->templated = to->slots;
 	}
-	if (p == NULL || p->copied == NULL || p->runs == NULL) {
+	if (p == NULL || p->copied == NULL || p->runs == NULL || p->template == NULL) {
 		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 		return NULL;
 	}
+	memcpy(p->template, &p->size, sizeof(p->size));
 	p->program = program_compile(trees, to->ncols, layouts, a, e);
 	if (p->program == NULL)
 		return NULL;
@@ -141,9 +187,12 @@ static bool any_null(const struct projection *p, const void *const *rows)
 {
 	uint8_t any = 0;
 
-	for (unsigned s = 0; s < SOURCES; s++)
-		for (unsigned i = 0; i < p->nulls[s]; i++)
-			any |= ((const uint8_t *)rows[s])[NULLS_AT + i];
+	for (unsigned s = 0; s < p->nsources; s++) {
+		const uint8_t *bits = (const uint8_t *)rows[p->sources[s].source] + NULLS_AT;
+
+		for (unsigned i = 0; i < p->sources[s].nulls; i++)
+			any |= bits[i];
+	}
 	return any != 0;
 }
 
@@ -164,7 +213,9 @@ static uint64_t copied_size(const struct projection *p, const void *const *rows)
 {
 	uint64_t n = p->to->fixed;
 
-	for (unsigned i = 0; p->nbytes > 0 && i < p->to->ncols; i++) {
+	if (p->nbytes == 0)
+		return p->size;
+	for (unsigned i = 0; i < p->to->ncols; i++) {
 		const char *at;
 		uint32_t len;
 
@@ -179,8 +230,27 @@ static uint64_t copied_size(const struct projection *p, const void *const *rows)
 static void copy_nulls(const struct projection *p, const void *const *rows, char *row)
 {
 	for (unsigned i = 0; i < p->to->ncols; i++)
-		if (row_is_null(rows[p->copied[i].source], p->copied[i].from))
+		if (!p->copied[i].constant &&
+			row_is_null(rows[p->copied[i].source], p->copied[i].from))
 			row[NULLS_AT + i / 8] |= (char)(1 << (i % 8));
+}
+
+/* memcpy of a few bytes without a call: by two moves that may overlap. */
+static void run_copy(char *to, const char *from, uint32_t n)
+{
+	if (n == 8)
+		memcpy(to, from, 8);
+	else if (n == 4)
+		memcpy(to, from, 4);
+	else if (n < 8 || n > 32) {
+		memcpy(to, from, n);
+	} else if (n <= 16) {
+		memcpy(to, from, 8);
+		memcpy(to + n - 8, from + n - 8, 8);
+	} else {
+		memcpy(to, from, 16);
+		memcpy(to + n - 16, from + n - 16, 16);
+	}
 }
 
 /* Returns where the tails end. */
@@ -207,24 +277,35 @@ static const void *run_copies(const struct projection *p, const void *const *row
 	struct arena *out, struct program_env *env)
 {
 	uint64_t size = copied_size(p, rows);
-	uint32_t size32 = (uint32_t)size, tail = p->to->fixed;
+	uint32_t size32 = (uint32_t)size, tail;
 	char *row = size > UINT32_MAX ? NULL : arena_alloc(out, size);
 
 	if (row == NULL)
 		return no_memory(env);
-	memset(row, 0, p->to->slots);
-	memcpy(row, &size32, sizeof(size32));
+	/* What pads it, when nothing is there of variable length. */
+	memset(row + size - 8, 0, 8);
+	if (p->templated <= 8)
+		memcpy(row, p->template, 8);
+	else
+		memcpy(row, p->template, p->templated);
 	for (unsigned i = 0; i < p->nruns; i++) {
 		const struct run *r = &p->runs[i];
 
-		memcpy(row + r->to, (const char *)rows[r->source] + r->from, r->n);
+		run_copy(row + r->to, (const char *)rows[r->source] + r->from, r->n);
 	}
 	if (any_null(p, rows))
 		copy_nulls(p, rows, row);
-	if (p->nbytes > 0)
-		tail = copy_tails(p, rows, row);
+	if (p->nbytes == 0)
+		return row;
+	memcpy(row, &size32, sizeof(size32));
+	tail = copy_tails(p, rows, row);
 	memset(row + tail, 0, size - tail);
 	return row;
+}
+
+bool projection_copies(const struct projection *p)
+{
+	return p->program == NULL;
 }
 
 const void *projection_run(const struct projection *p, const void *const *rows, struct arena *out,

@@ -91,6 +91,12 @@ static uint64_t slot_hash(const struct hashdir *d, uint64_t slot, uint64_t depth
 	return depth < HASH_BITS_IN_SLOT ? slot : d->hash_of(d->arg, hashdir_object(slot));
 }
 
+/* One bit a slot in use. */
+static uint64_t taken_slots(uint64_t tags)
+{
+	return hashdir_matches(tags, 0) ^ UINT64_C(0x0080808080808080);
+}
+
 static void split_fill(
 	const struct hashdir *d, const struct hashdir_segment *s, struct hashdir_segment *half[2])
 {
@@ -101,13 +107,13 @@ static void split_fill(
 		half[k]->depth = s->depth + 1;
 	}
 	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++)
-		for (unsigned i = 0; i < HASHDIR_SLOTS; i++) {
+		for (uint64_t taken = taken_slots(s->buckets[b].tags); taken != 0;
+			taken &= taken - 1) {
 			const struct hashdir_bucket *from = &s->buckets[b];
+			unsigned i = (unsigned)__builtin_ctzll(taken) / 8;
 			uint64_t tag = from->tags >> (8 * i) & 0xff;
 			struct hashdir_segment *to;
 
-			if (tag == 0)
-				continue;
 			to = half[(slot_hash(d, from->slots[i], s->depth) & bit) != 0];
 			to->buckets[b].slots[i] = from->slots[i];
 			to->buckets[b].tags |= tag << (8 * i) | (from->tags & HASHDIR_GUEST(i));

@@ -63,6 +63,11 @@ static inline uint32_t row_size(const void *row)
 	memcpy(&n, row, 4);
 	return n;
 }
+/* The NULL bits, (ncols+7)/8 bytes. */
+static inline const uint8_t *row_nulls(const void *row)
+{
+	return (const uint8_t *)row + 4;
+}
 static inline bool row_is_null(const void *row, unsigned col)
 {
 	return ((const uint8_t *)row)[4 + col / 8] >> (col % 8) & 1;
@@ -85,6 +90,7 @@ int row_validate(const struct row_layout *l, const void *row, size_t len, struct
 
 /* Hash of the given columns, combined from value_hash; independent of layout. */
 uint64_t row_hash(const struct row_layout *l, const void *row, const uint16_t *cols, unsigned n);
+uint64_t row_column_hash(const struct row_layout *l, const void *row, unsigned col);
 uint64_t values_hash(const struct value *values, unsigned n);
 /* Whether the columns are equal, NULL equal to NULL (grouping semantics). */
 bool row_equal(const struct row_layout *la, const void *a, const uint16_t *ca,

@@ -236,7 +236,7 @@ static void rows_add(struct table *t, int64_t n)
 	__atomic_store_n(&t->rows, t->rows + (uint64_t)n, __ATOMIC_RELAXED);
 }
 
-static int put_new(struct table *t, uint64_t hash, uint64_t epoch, const void *row)
+int table_insert(struct table *t, uint64_t hash, uint64_t epoch, const void *row)
 {
 	struct version *v = version_new(t, epoch, row, 0);
 
@@ -257,7 +257,7 @@ int table_put(struct table *t, uint64_t hash, uint64_t epoch, const void *row)
 	bool dead;
 
 	if (head == NULL)
-		return put_new(t, hash, epoch, row);
+		return table_insert(t, hash, epoch, row);
 	dead = head->flags & VERSION_DEAD;
 	if (head->epoch == epoch && head->cap >= row_size(row)) {
 		memcpy(head->row, row, row_size(row));

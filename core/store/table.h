@@ -43,6 +43,8 @@ void table_prefetch_version(const struct table *t, uint64_t hash);
  * out of memory. Infallible when the newest version is of the same epoch and at least as large, which
  * holds for every row that was there before a change of this epoch: so undo cannot fail. */
 int table_put(struct table *t, uint64_t hash, uint64_t epoch, const void *row);
+/* The same for a key that has no version, not even a dead one: table_find() has just said so. */
+int table_insert(struct table *t, uint64_t hash, uint64_t epoch, const void *row);
 /* Make the key of `row` dead as of `epoch`; nothing when it is not there. As table_put() otherwise. */
 int table_delete(struct table *t, uint64_t hash, uint64_t epoch, const void *row);
 /* Bounded housekeeping, between epoch_enter() (which gave `epoch`) and epoch_leave(): take out keys
