@@ -45,6 +45,7 @@ struct lf_options {
 	uint32_t ring_bytes;   /* of one command ring; a power of two */
 	uint32_t reply_ring_bytes;
 	uint32_t batch_max; /* commands a projector takes from one ring into one batch */
+	unsigned spin_us;   /* a projector's thread without work looks for it so long before it sleeps */
 	bool stepped;
 	uint64_t rows_max;    /* rows that a sort or a grouping in a query may hold */
 	int64_t fixed_now_us; /* stepped mode: what now() gives; 0: the clock */
@@ -151,6 +152,8 @@ void lf_want_epoch(struct lf_port *port, uint64_t epoch);
 /* For ports with a wake function: say that it is about to sleep, for *timeout_us at most, which may become less. False:
  * there is something to poll (or the wanted epoch is visible): do not sleep. After waking call lf_port_awake(). */
 bool lf_port_sleep(struct lf_port *port, uint64_t *timeout_us);
+/* The same question without going to sleep: for a thread that would rather look again and again for a moment. */
+bool lf_port_has_work(struct lf_port *port);
 void lf_port_awake(struct lf_port *port);
 /* For ports without: sleep until there may be something to poll, at most timeout_us. */
 void lf_port_wait(struct lf_port *port, uint64_t timeout_us);

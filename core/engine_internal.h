@@ -158,6 +158,7 @@ void engine_threads_stop(struct lf_engine *engine);
  * that. */
 void port_step_adopted(struct lf_port *port);
 bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us);
+bool port_adopted_has_work(struct lf_port *port);
 void port_adopted_awake(struct lf_port *port);
 
 int engine_ddl_start(struct lf_engine *engine, struct error *e);

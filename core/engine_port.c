@@ -849,6 +849,11 @@ bool lf_port_sleep(struct lf_port *port, uint64_t *timeout_us)
 	return false;
 }
 
+bool lf_port_has_work(struct lf_port *port)
+{
+	return port_adopted_has_work(port) || port_has_work(port);
+}
+
 void lf_port_awake(struct lf_port *port)
 {
 	park_cancel(&port->parker);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/base/assert.h"
+#include "core/base/clock.h"
 
 enum {
 	PARK_US = 100000,       /* a parked projector looks after reclamation so often */
@@ -75,6 +76,23 @@ static void thread_rest(struct engine_thread *t)
 	atomic_store(&t->resting, false);
 }
 
+/* Look for work for a moment before sleeping for it. True: there was some, and it is done. */
+static bool shard_spin(struct engine_thread *t)
+{
+	unsigned spin_us = t->engine->options.spin_us;
+	uint64_t end = spin_us == 0 ? 0 : clock_now_us() + spin_us;
+
+	if (spin_us == 0)
+		return false;
+	do {
+		if (shard_step(t))
+			return true;
+		__builtin_ia32_pause();
+	} while (clock_now_us() < end && !atomic_load(&t->engine->stopping) &&
+		!atomic_load(&t->adopted));
+	return false;
+}
+
 static void *projector_thread(void *arg)
 {
 	struct engine_thread *t = arg;
@@ -88,7 +106,7 @@ static void *projector_thread(void *arg)
 			thread_rest(t);
 			continue;
 		}
-		if (shard_step(t))
+		if (shard_step(t) || shard_spin(t))
 			continue;
 		park_prepare(parker);
 		if (atomic_load(&t->engine->stopping) || atomic_load(&t->adopted) ||
@@ -223,6 +241,16 @@ bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us)
 		idle = shard_idle(t, timeout_us);
 	}
 	return idle;
+}
+
+bool port_adopted_has_work(struct lf_port *port)
+{
+	uint64_t timeout_us = UINT64_MAX;
+	bool idle = true;
+
+	for (uint64_t left = port->adopted; idle && left != 0; left &= left - 1)
+		idle = shard_idle(&port->engine->threads[__builtin_ctzll(left)], &timeout_us);
+	return !idle;
 }
 
 void port_adopted_awake(struct lf_port *port)

@@ -40,6 +40,7 @@
 #include "net/server/connection.h"
 
 enum {
+	SPIN_LOOKS = 16, /* between two looks at the clock */
 	RING_ENTRIES = 1024,
 	RING_COMPLETIONS = 8192,
 	BUFFER_GROUP = 1,
@@ -597,12 +598,37 @@ static void stop_begin(struct reactor *r)
 	}
 }
 
+/* Whether the kernel has something for us, told or yet to be told by entering it. */
+static bool ring_has_work(struct reactor *r)
+{
+	return io_uring_cq_ready(&r->ring) > 0 ||
+		(__atomic_load_n(r->ring.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN) != 0;
+}
+
+/* Look for work without sleeping, since to be woken takes longer than most of it. False: there was none for spin_us. */
+static bool spin(struct reactor *r)
+{
+	uint64_t end = clock_now_us() + r->server->options.spin_us;
+
+	(void)io_uring_submit_and_get_events(&r->ring);
+	do {
+		for (unsigned i = 0; i < SPIN_LOOKS; i++) {
+			if (ring_has_work(r) || lf_port_has_work(r->host.port))
+				return true;
+			__builtin_ia32_pause();
+		}
+	} while (clock_now_us() < end);
+	return false;
+}
+
 /* Wait for work: one entry into the kernel, which also submits. */
 static void enter(struct reactor *r, uint64_t timeout_us)
 {
 	struct io_uring_cqe *cqe;
 	int res;
 
+	if (!r->again && r->server->options.spin_us > 0 && spin(r))
+		r->again = true;
 	if (!r->again && lf_port_sleep(r->host.port, &timeout_us)) {
 		struct __kernel_timespec t = { .tv_sec = (int64_t)(timeout_us / 1000000),
 			.tv_nsec = (long long)(timeout_us % 1000000) * 1000 };
@@ -688,7 +714,7 @@ static int ring_open(struct reactor *r, struct error *e)
 {
 	struct io_uring_params p = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+			IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
 		.cq_entries = RING_COMPLETIONS,
 	};
 	struct io_uring_buf_reg reg = { .ring_entries = DEFAULT_RECV_BUFFERS,

@@ -19,6 +19,7 @@ struct server_options {
 	unsigned shards;          /* of the engine: told to clients */
 	bool echo;                /* EXECUTE frames are given back as they are: for benchmarks */
 	bool shared;              /* reactors step the projectors, in turn one each */
+	unsigned spin_us;         /* a reactor without work looks for it so long before it sleeps */
 	unsigned connections_max; /* 53300 beyond */
 	uint32_t frame_max;       /* 08P01 beyond */
 	uint64_t output_max;      /* bytes waiting for one client before it is not read any more */
