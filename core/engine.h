@@ -45,7 +45,8 @@ struct lf_options {
 	uint32_t ring_bytes;   /* of one command ring; a power of two */
 	uint32_t reply_ring_bytes;
 	uint32_t batch_max; /* commands a projector takes from one ring into one batch */
-	unsigned spin_us;   /* a projector's thread without work looks for it so long before it sleeps */
+	unsigned
+		spin_us; /* a projector's thread without work looks for it so long before it sleeps */
 	bool stepped;
 	uint64_t rows_max;    /* rows that a sort or a grouping in a query may hold */
 	int64_t fixed_now_us; /* stepped mode: what now() gives; 0: the clock */

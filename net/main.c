@@ -315,8 +315,10 @@ static void threads_set(struct settings *s)
 	else if (strcmp(s->threads, "dedicated") != 0)
 		usage_error("threads", s->threads, "auto, shared or dedicated");
 	if (s->engine.spin_us > 0 &&
-		too_few_processors(s->server.reactors + (s->server.shared ? 0 : s->engine.projectors))) {
-		log_warn("--spin is ignored: there are fewer processors than threads that would spin");
+		too_few_processors(
+			s->server.reactors + (s->server.shared ? 0 : s->engine.projectors))) {
+		log_warn(
+			"--spin is ignored: there are fewer processors than threads that would spin");
 		s->engine.spin_us = 0;
 	}
 	s->server.spin_us = s->engine.spin_us;

@@ -615,14 +615,16 @@ static int check_nulls(struct execution *x, const void *row)
 static int check_row(struct execution *x, const void *row)
 {
 	const struct relation *r = x->s->relation;
-	struct value verdicts[LIMIT_COLUMNS];
+	struct value stack[8], *verdicts = stack;
 
 	if (check_nulls(x, row) != 0)
 		return -1;
 	if (x->k->checks == NULL)
 		return 0;
-	if (r->nchecks > LIMIT_COLUMNS)
-		return error_set(x->e, ERR_LIMIT, 0, "too many CHECK constraints");
+	if (r->nchecks > sizeof(stack) / sizeof(stack[0]))
+		verdicts = arena_alloc(x->env->scratch, r->nchecks * sizeof(*verdicts));
+	if (verdicts == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (evaluate(x, x->k->checks, row, NULL, verdicts) != 0)
 		return -1;
 	for (unsigned i = 0; i < r->nchecks; i++)

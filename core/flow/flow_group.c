@@ -401,13 +401,13 @@ static int output_encode(struct flow *f, struct view_state *v, struct group *g)
 	return 0;
 }
 
-/* Bring the output, which is a row of this group, up to date. 0, or -1: the view has failed. */
+/* Bring the output, which is a row of this group, up to date where it is. 1; 0: it is the same; -1: the view has
+ * failed. */
 static int output_change(struct flow *f, struct view_state *v, struct group *g)
 {
 	const struct group_plan *plan = v->plan->group;
+	int changed = 0;
 
-	if (!plan->in_place)
-		return output_encode(f, v, g);
 	for (unsigned i = 0; i < plan->nchanging; i++) {
 		const struct group_output *o = &plan->changing[i];
 		struct value value;
@@ -417,9 +417,9 @@ static int output_change(struct flow *f, struct view_state *v, struct group *g)
 			view_fail(f, v);
 			return -1;
 		}
-		row_set(&v->plan->view->layout, g->output, o->column, &value);
+		changed |= row_set(&v->plan->view->layout, g->output, o->column, &value);
 	}
-	return 0;
+	return changed;
 }
 
 /* Make the output what the group gives now. 1; 0: it gives none; -1: the view has failed. */
@@ -431,8 +431,7 @@ static int output_renew(struct flow *f, struct view_state *v, struct group *g)
 	if (plan->columns != NULL) {
 		if (g->weight == 0 && plan->nkeys > 0)
 			return 0;
-		return (g->published ? output_change(f, v, g) : output_encode(f, v, g)) == 0 ? 1
-											     : -1;
+		return output_encode(f, v, g) == 0 ? 1 : -1;
 	}
 	row = group_output(f, v, g);
 	if (row == NULL)
@@ -445,22 +444,43 @@ static int output_renew(struct flow *f, struct view_state *v, struct group *g)
 	return 1;
 }
 
+/* The output as it is, for the publisher to read at the end of the stage; NULL: the view has failed. */
+static void *output_copy(struct flow *f, struct view_state *v, const struct group *g)
+{
+	void *copy = arena_alloc(&f->rows, row_size(g->output));
+
+	if (copy == NULL)
+		view_no_memory(f, v);
+	else
+		memcpy(copy, g->output, row_size(g->output));
+	return copy;
+}
+
+/* The usual case: a group that has its row in the view still has it, with other sums. */
+static void group_emit_changed(struct flow *f, struct view_state *v, struct group *g)
+{
+	/* Without an index nobody looks at what the row was. */
+	void *old = v->target->indexes == NULL ? g->output : output_copy(f, v, g);
+
+	if (old != NULL && output_change(f, v, g) > 0)
+		publish_pair(f, v, g->hash, old, g->output);
+}
+
 static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 {
-	const struct edge *edge = &v->plan->group->edge;
+	const struct group_plan *plan = v->plan->group;
+	const struct edge *edge = &plan->edge;
 	void *old = NULL;
 	int given;
 
+	if (g->published && v->paired && plan->in_place && (g->weight != 0 || plan->nkeys == 0)) {
+		group_emit_changed(f, v, g);
+		return;
+	}
 	if (g->published) {
-		uint32_t size = row_size(g->output);
-
-		/* The publisher reads it at the end of the stage. */
-		old = arena_alloc(&f->rows, size);
-		if (old == NULL) {
-			view_no_memory(f, v);
+		old = output_copy(f, v, g);
+		if (old == NULL)
 			return;
-		}
-		memcpy(old, g->output, size);
 	}
 	given = output_renew(f, v, g);
 	if (given < 0)

@@ -206,7 +206,8 @@ void group_gather(struct flow *f, struct view_state *v);
 /* At most `max` of them; true while others wait. */
 bool group_emit_some(struct flow *f, struct view_state *v, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
-/* Of a paired view: `row` (NULL: none) takes the place of `old` (NULL: of none). hash: the group's. */
+/* Of a paired view: `row` (NULL: none) takes the place of `old` (NULL: of none; its bytes are looked at only when the
+ * target has indexes). hash: the group's. */
 void publish_pair(
 	struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row);
 /* Whether a view is paired with this target. */

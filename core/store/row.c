@@ -8,7 +8,7 @@
 #include "core/base/limits.h"
 #include "core/base/utf8.h"
 
-enum { NUMERIC_SLOT_NAN = 255, NULLS_AT = 4 };
+enum { NUMERIC_SLOT_NAN = 255, NULLS_AT = 4, ROW_SLOT_MAX = 17 };
 
 _Static_assert(ROW_COLS_MAX == LIMIT_COLUMNS && ROW_SIZE_MAX == LIMIT_ROW_BYTES, "one limit");
 _Static_assert(sizeof(int128) == 16, "a numeric's slot is its coefficient and a byte");
@@ -170,19 +170,23 @@ static void slot_put(enum type_id t, char *slot, const struct value *v)
 	}
 }
 
-void row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v)
+bool row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v)
 {
 	enum type_id t = (enum type_id)l->types[col].id;
+	uint32_t width = row_slot_width(t);
 	char *bits = (char *)row + NULLS_AT + col / 8, *slot = (char *)row + l->offsets[col];
+	char bit = (char)(1 << (col % 8)), was = (char)(*bits & bit), new[ROW_SLOT_MAX] = { 0 };
 
-	DEBUG_ASSERT(!type_is_bytes(t));
-	if (value_is_null(v)) {
-		*bits |= (char)(1 << (col % 8));
-		memset(slot, 0, row_slot_width(t));
-		return;
-	}
-	*bits &= (char)~(1 << (col % 8));
-	slot_put(t, slot, v);
+	DEBUG_ASSERT(!type_is_bytes(t) && width <= sizeof(new));
+	*bits = (char)(*bits & ~bit);
+	if (value_is_null(v))
+		*bits |= bit;
+	else
+		slot_put(t, new, v);
+	if ((*bits & bit) == was && row_slot_equal(slot, new, width))
+		return false;
+	memcpy(slot, new, width);
+	return true;
 }
 
 uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out)

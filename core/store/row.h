@@ -81,8 +81,8 @@ uint32_t row_encoded_size(const struct row_layout *l, const struct value *values
 /* Write the row into out (row_encoded_size bytes). Returns its size. */
 uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out);
 
-/* Write one column of a row that is there: of fixed width, or NULL in both. */
-void row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v);
+/* Write one column of a row that is there: of fixed width. Whether its bytes are others now. */
+bool row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v);
 
 /* Check that `len` untrusted bytes are a well-formed row of the layout: size, offsets and lengths
  * inside, zero padding, value ranges, UTF-8 of text, modifiers. 0, or -1 with 22P03 (22021: not UTF-8; 22008: no date). */

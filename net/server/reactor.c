@@ -714,7 +714,8 @@ static int ring_open(struct reactor *r, struct error *e)
 {
 	struct io_uring_params p = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
+			IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
+			IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
 		.cq_entries = RING_COMPLETIONS,
 	};
 	struct io_uring_buf_reg reg = { .ring_entries = DEFAULT_RECV_BUFFERS,
