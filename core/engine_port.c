@@ -19,6 +19,7 @@
 #include "core/base/assert.h"
 #include "core/base/hash.h"
 #include "core/base/limits.h"
+#include "core/base/probe.h"
 
 /* --- open and close --- */
 
@@ -781,9 +782,13 @@ int lf_query(struct lf_port *port, const struct statement *s, const void *params
 	int (*sink)(void *arg, const void *row, uint32_t size), void *arg, struct error *e)
 {
 	struct query_env env = port_query_env(port);
+	int status;
 
 	ASSERT(port->pinned);
-	return query_run(s, params, &env, sink, arg, e);
+	PROBE3(query_begin, port->number, env.epoch, 1);
+	status = query_run(s, params, &env, sink, arg, e);
+	PROBE3(query_end, port->number, env.epoch, 1);
+	return status;
 }
 
 void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
@@ -793,7 +798,9 @@ void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
 	struct query_env env = port_query_env(port);
 
 	ASSERT(port->pinned);
+	PROBE3(query_begin, port->number, env.epoch, n);
 	query_run_batch(s, n, params, &env, sink, done, arg);
+	PROBE3(query_end, port->number, env.epoch, n);
 }
 
 void lf_want_epoch(struct lf_port *port, uint64_t epoch)

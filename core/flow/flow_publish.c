@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/hash.h"
+#include "core/base/probe.h"
 #include "core/flow/flow_internal.h"
 
 static int no_memory(struct flow *f)
@@ -272,19 +273,20 @@ static int run_pairs(struct flow *f, struct view_state *v, const struct batch *b
 		status = d->row != NULL ? part_put(t, d->hash, epoch, d->key, d->row)
 					: part_delete(t, d->hash, epoch, d->key);
 	}
+	PROBE3(view_publish, f->shard, v->plan->view->id, b->n);
 	return status == 0 ? 0 : no_memory(f);
 }
 
 static int run_netted(struct flow *f, struct view_state *v, const struct batch *b, uint64_t epoch)
 {
 	struct delta *list;
-	unsigned n, end;
+	unsigned n, end, rows = 0;
 	int status = 0;
 
 	list = net(f, b, &n);
 	if (list == NULL)
 		return -1;
-	for (unsigned i = 0; status == 0 && i < n; i = end) {
+	for (unsigned i = 0; status == 0 && i < n; i = end, rows++) {
 		for (end = i + 1; end < n && list[end].hash == list[i].hash; end++)
 			;
 		if (i + FETCH_AHEAD < n && !v->target->counted)
@@ -295,6 +297,7 @@ static int run_netted(struct flow *f, struct view_state *v, const struct batch *
 			for (unsigned k = i; status == 0 && k < end; k++)
 				status = publish_counted(f, v, &list[k], epoch);
 	}
+	PROBE3(view_publish, f->shard, v->plan->view->id, rows);
 	return status;
 }
 

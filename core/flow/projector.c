@@ -24,6 +24,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/clock.h"
+#include "core/base/probe.h"
 #include "core/sync/retire.h"
 
 enum {
@@ -154,6 +155,7 @@ static void stage_run(struct projector *p, unsigned stage, uint64_t epoch)
 	struct exchange_chunk **link = &p->inbox[stage];
 	struct exchange_chunk *used = NULL;
 
+	PROBE3(stage_begin, p->shard, epoch, stage);
 	p->stage = stage;
 	p->epoch = epoch;
 	while (*link != NULL) {
@@ -177,6 +179,7 @@ static void stage_run(struct projector *p, unsigned stage, uint64_t epoch)
 		used = next;
 	}
 	exchange_flush(p);
+	PROBE3(stage_end, p->shard, epoch, stage);
 }
 
 static void wake_others(struct projector *p)
@@ -520,6 +523,7 @@ static void batch_journal(struct projector *p)
 /* Give the batch's changes to the views. */
 static void batch_project(struct projector *p)
 {
+	PROBE3(stage_begin, p->shard, p->epoch, 0);
 	p->stage = 0;
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
@@ -529,6 +533,7 @@ static void batch_project(struct projector *p)
 	flow_run(p->flow, 0, p->epoch);
 	change_log_reset(&p->log);
 	exchange_flush(p);
+	PROBE3(stage_end, p->shard, p->epoch, 0);
 }
 
 static int64_t now_us(const struct projector_set *set)
@@ -611,6 +616,7 @@ static bool batch_run(struct projector *p)
 		return false;
 	p->first_lane = (p->first_lane + 1) % nlanes;
 	p->epoch = epoch_enter(set->epochs, p->shard);
+	PROBE2(batch_begin, p->shard, p->epoch);
 	env = (struct command_env){
 		.heap = p->heap,
 		.shard = p->shard,
@@ -624,7 +630,9 @@ static bool batch_run(struct projector *p)
 	};
 	for (unsigned i = 0; i < nserved; i++)
 		n += lane_run(p, served[i], &env);
+	PROBE3(batch_drained, p->shard, p->epoch, n);
 	batch_journal(p);
+	PROBE3(journal_added, p->shard, p->epoch, p->log.n);
 	batch_project(p);
 	parts_step(p);
 	epoch_leave(set->epochs, p->shard);
@@ -633,6 +641,7 @@ static bool batch_run(struct projector *p)
 		if (ring_publish(served[i]->replies))
 			park_wake(served[i]->port);
 	wake_others(p);
+	PROBE3(batch_end, p->shard, p->epoch, n);
 	count(&p->stats.batches);
 	return n > 0;
 }

@@ -21,6 +21,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/probe.h"
 #include "core/log/segment.h"
 #include "core/store/row.h"
 
@@ -587,6 +588,7 @@ static bool write_begin(struct journal *j)
 	j->writing = *b;
 	j->filling = swap;
 	j->under_way = true;
+	PROBE3(journal_write, j->o.shard, j->o.kind, whole);
 	status = d->ops->write(d->impl, j->queue, j->file, from, whole, j->offset);
 	if (status < 0) {
 		j->under_way = false;
@@ -611,6 +613,7 @@ bool journal_step(struct journal *j)
 		if (d->ops->completed(d->impl, j->queue, &result) == 0)
 			return false;
 		j->under_way = false;
+		PROBE3(journal_written, j->o.shard, j->o.kind, j->offset - j->write_offset);
 		lateness_end(j);
 		did = true;
 		if (result < 0) {

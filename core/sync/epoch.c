@@ -48,6 +48,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/limits.h"
+#include "core/base/probe.h"
 
 #define NONE UINT64_MAX
 
@@ -141,6 +142,7 @@ uint64_t epoch_enter(struct epochs *ep, unsigned shard)
 		e = again;
 	}
 	raise_to(&ep->used, e);
+	PROBE2(epoch_enter, shard, e);
 	return e;
 }
 
@@ -205,8 +207,9 @@ static void current_move(struct epochs *ep)
 
 	if (get(&ep->used) < e || e - get(&ep->visible) > LIMIT_EPOCHS_IN_FLIGHT)
 		return;
-	(void)atomic_compare_exchange_strong_explicit(
-		&ep->current.value, &e, e + 1, memory_order_seq_cst, memory_order_relaxed);
+	if (atomic_compare_exchange_strong_explicit(
+		    &ep->current.value, &e, e + 1, memory_order_seq_cst, memory_order_relaxed))
+		PROBE1(epoch_seal, e);
 }
 
 bool epoch_advance(struct epochs *ep)
@@ -221,6 +224,7 @@ bool epoch_advance(struct epochs *ep)
 		if (!raise_to(&ep->visible, v))
 			return rose;
 		rose = true;
+		PROBE1(epoch_visible, v);
 		if (ep->hook != NULL)
 			ep->hook(ep->hook_arg, v);
 	}
