@@ -339,6 +339,21 @@ static int fill_all(struct load *l, struct lf_client_error *e)
 	return 0;
 }
 
+/* To a perf record that waits at a FIFO (its command `enable` or `disable`), if one does. */
+static int perf_tell(const struct options *o, const char *command, struct lf_client_error *e)
+{
+	FILE *f;
+	bool told;
+
+	if (o->perf_control == NULL)
+		return 0;
+	f = fopen(o->perf_control, "we");
+	told = f != NULL && fputs(command, f) >= 0;
+	if (f != NULL)
+		told &= fclose(f) == 0;
+	return told ? 0 : fail(e, "58030", "--perf-control: %s: %m", o->perf_control);
+}
+
 static int measure_begin(struct load *l, uint64_t now, struct lf_client_error *e)
 {
 	l->phase = PHASE_MEASURE;
@@ -349,10 +364,12 @@ static int measure_begin(struct load *l, uint64_t now, struct lf_client_error *e
 	l->result->server_known = l->server_pid > 0 &&
 		cpu_usage_read(&l->server_before, l->server_pid);
 	(void)cpu_usage_read(&l->client_before, getpid());
+	if (perf_tell(l->o, "enable\n", e) != 0)
+		return -1;
 	return fill_all(l, e);
 }
 
-static void measure_end(struct load *l, uint64_t now)
+static int measure_end(struct load *l, uint64_t now, struct lf_client_error *e)
 {
 	struct load_result *r = l->result;
 
@@ -366,6 +383,7 @@ static void measure_end(struct load *l, uint64_t now)
 		cpu_usage_since(&r->server, &l->server_before);
 	if (cpu_usage_read(&r->client, getpid()))
 		cpu_usage_since(&r->client, &l->client_before);
+	return perf_tell(l->o, "disable\n", e);
 }
 
 static int phase_step(struct load *l, uint64_t now, struct lf_client_error *e)
@@ -379,7 +397,7 @@ static int phase_step(struct load *l, uint64_t now, struct lf_client_error *e)
 			return measure_begin(l, now, e);
 	} else if (l->phase == PHASE_MEASURE) {
 		if (counted ? l->to_send == 0 && l->inflight == 0 : now >= l->until)
-			measure_end(l, now);
+			return measure_end(l, now, e);
 	}
 	return 0;
 }

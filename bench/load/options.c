@@ -54,6 +54,8 @@ static const char USAGE[] =
 	"  --seed N               of all that is random (default 1)\n"
 	"\n"
 	"Output:\n"
+	"  --perf-control FIFO    have perf record, started with --delay=-1 --control fifo:FIFO, record what is measured and\n"
+	"                         nothing else\n"
 	"  --json                 one JSON object instead of text\n"
 	"  --quiet                no progress line\n"
 	"  --keep                 leave the tables in the server\n"
@@ -80,6 +82,7 @@ enum {
 	FLAG_UNIFORM,
 	FLAG_ZIPF,
 	FLAG_SEED,
+	FLAG_PERF_CONTROL,
 	FLAG_JSON,
 	FLAG_QUIET,
 	FLAG_KEEP,
@@ -106,6 +109,7 @@ static const struct option FLAGS[] = {
 	{ "uniform", no_argument, NULL, FLAG_UNIFORM },
 	{ "zipf", required_argument, NULL, FLAG_ZIPF },
 	{ "seed", required_argument, NULL, FLAG_SEED },
+	{ "perf-control", required_argument, NULL, FLAG_PERF_CONTROL },
 	{ "json", no_argument, NULL, FLAG_JSON },
 	{ "quiet", no_argument, NULL, FLAG_QUIET },
 	{ "keep", no_argument, NULL, FLAG_KEEP },
@@ -207,6 +211,7 @@ static void parse_flag(struct options *o, int flag, const char *value)
 	case FLAG_UNIFORM: o->skew = 0; break;
 	case FLAG_ZIPF: o->skew = parse_decimal("zipf", value, 0, 20); break;
 	case FLAG_SEED: o->seed = parse_number("seed", value, 0, UINT64_MAX); break;
+	case FLAG_PERF_CONTROL: o->perf_control = value; break;
 	case FLAG_JSON: o->json = true; break;
 	case FLAG_QUIET: o->quiet = true; break;
 	case FLAG_KEEP: o->keep = true; break;

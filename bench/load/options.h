@@ -27,6 +27,7 @@ struct options {
 	uint64_t requests; /* measured; 0: as many as `seconds` allow */
 	uint64_t rows, seed;
 	double skew;
+	const char *perf_control; /* the FIFO of perf record --control; NULL: none */
 	bool json, quiet, keep;
 };
 
