@@ -308,6 +308,10 @@ void lf_stats(struct lf_engine *engine, struct lf_stats *out)
 		projector_stats(engine->set.projectors[s], &stats);
 		out->commands += stats.commands;
 		out->refused += stats.refused;
+		out->batches += stats.batches;
+		out->view_rows += stats.view_rows;
+		if (engine->journals != NULL)
+			out->journal_bytes += journal_written(engine->journals[s]);
 	}
 	out->epoch = epoch_current(engine->set.epochs);
 	out->visible = epoch_visible(engine->set.epochs);

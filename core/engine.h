@@ -202,6 +202,9 @@ int lf_checkpoint(struct lf_engine *engine, struct error *e);
 
 struct lf_stats {
 	uint64_t commands, refused, epoch, visible;
+	uint64_t batches;       /* that the commands were executed in */
+	uint64_t view_rows;     /* rows of views that changed */
+	uint64_t journal_bytes; /* written since the start */
 	uint64_t memory_used, memory_limit;
 	uint64_t disks_late; /* shards whose journal waits for a disk that hangs */
 	uint64_t rows;       /* live rows of all tables and views */

@@ -17,7 +17,7 @@
  *   journal_added  shard, epoch, changes   copied into the journal's buffer, if there is one
  *   stage_begin    shard, epoch, stage     the views' operators of this stage; later stages are outside of batches
  *   view_publish   shard, view, rows       so many of the view's rows have been changed in its table
- *   stage_end      shard, epoch, stage
+ *   stage_end      shard, epoch, stage     they are through; what other shards need is sent
  *   batch_end      shard, epoch, commands  the epoch is left, the replies published
  *
  * Epochs, by whichever thread does it:
@@ -33,7 +33,7 @@
  * Reads:
  *
  *   query_begin    reactor, epoch, executions  of one statement, at the epoch that is pinned
- *   query_end      reactor, epoch, executions
+ *   query_end      reactor, epoch, executions  all are answered
  */
 #ifndef LF_BASE_PROBE_H
 #define LF_BASE_PROBE_H

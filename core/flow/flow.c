@@ -389,3 +389,8 @@ void flow_run(struct flow *f, unsigned stage, uint64_t epoch)
 			view_run(f, v, stage, epoch, true);
 	memory_reset(f);
 }
+
+uint64_t flow_published(const struct flow *f)
+{
+	return __atomic_load_n(&f->published, __ATOMIC_RELAXED);
+}

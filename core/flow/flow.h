@@ -64,6 +64,8 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 /* Process everything pushed or received for `stage`, emit changed groups, publish at `epoch`. Stage 0
  * may run several times in one epoch, later stages run once an epoch. */
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch);
+/* Rows of views that have changed so far, each stage for itself; by any thread. */
+uint64_t flow_published(const struct flow *f);
 /* The same for views that are being built, the only ones that anything was pushed to or received for (`only`: as there);
  * groups are emitted when it is `last`, however many there are. */
 void flow_build(

@@ -169,6 +169,7 @@ struct flow {
 	struct arena rows;    /* rows made in a stage */
 	struct arena scratch; /* of programs */
 	struct error error;
+	uint64_t published; /* see flow_published() */
 };
 
 /* How many deltas ahead of the one being processed objects are fetched. */

@@ -259,6 +259,13 @@ static int publish_keyed(
 	return status;
 }
 
+/* Once a batch. */
+static void rows_changed(struct flow *f, const struct view_state *v, unsigned n)
+{
+	PROBE3(view_publish, f->shard, v->plan->view->id, n);
+	__atomic_store_n(&f->published, f->published + n, __ATOMIC_RELAXED);
+}
+
 /* A batch of a paired view: nothing to be netted, no key occurs twice. */
 static int run_pairs(struct flow *f, struct view_state *v, const struct batch *b, uint64_t epoch)
 {
@@ -273,7 +280,7 @@ static int run_pairs(struct flow *f, struct view_state *v, const struct batch *b
 		status = d->row != NULL ? part_put(t, d->hash, epoch, d->key, d->row)
 					: part_delete(t, d->hash, epoch, d->key);
 	}
-	PROBE3(view_publish, f->shard, v->plan->view->id, b->n);
+	rows_changed(f, v, b->n);
 	return status == 0 ? 0 : no_memory(f);
 }
 
@@ -297,7 +304,7 @@ static int run_netted(struct flow *f, struct view_state *v, const struct batch *
 			for (unsigned k = i; status == 0 && k < end; k++)
 				status = publish_counted(f, v, &list[k], epoch);
 	}
-	PROBE3(view_publish, f->shard, v->plan->view->id, rows);
+	rows_changed(f, v, rows);
 	return status;
 }
 

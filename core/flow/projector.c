@@ -961,6 +961,7 @@ void projector_stats(const struct projector *p, struct projector_stats *out)
 	out->commands = __atomic_load_n(&p->stats.commands, __ATOMIC_RELAXED);
 	out->refused = __atomic_load_n(&p->stats.refused, __ATOMIC_RELAXED);
 	out->batches = __atomic_load_n(&p->stats.batches, __ATOMIC_RELAXED);
+	out->view_rows = flow_published(p->flow);
 }
 
 void projector_attach(struct projector *p, unsigned port, struct lane *lane)

@@ -113,6 +113,7 @@ void projector_set_unwritable(struct projector_set *set, const struct error *why
 
 struct projector_stats {
 	uint64_t commands, refused, batches;
+	uint64_t view_rows; /* see flow_published() */
 };
 
 int projector_new(

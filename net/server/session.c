@@ -77,6 +77,9 @@ static void on_info(struct session *s, uint64_t request)
 	info_line(&info, "memory_used", stats.memory_used);
 	info_line(&info, "memory_limit", stats.memory_limit);
 	info_line(&info, "disks_late", stats.disks_late);
+	info_line(&info, "batches", stats.batches);
+	info_line(&info, "view_rows", stats.view_rows);
+	info_line(&info, "journal_bytes", stats.journal_bytes);
 	info_line(&info, "connections", atomic_load(&s->host->server->connections));
 	info_line(&info, "statements", atomic_load(&s->host->server->statements));
 	info_line(&info, "accepted_refused", atomic_load(&s->host->server->accepted_refused));

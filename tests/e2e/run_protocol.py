@@ -384,6 +384,23 @@ def accepted_and_refused(server):
 
 
 @test()
+def counters(server):
+    """Commands are executed in batches, and change rows of views; all is written."""
+    c = table(server)
+    before = c.info()
+    for sql in ["CREATE MATERIALIZED VIEW sums AS SELECT id, sum(n) AS n FROM t GROUP BY id"] + [
+            "INSERT INTO t VALUES (%d, 1)" % i for i in range(3)]:
+        equal(c.run(sql).kind, DONE, sql)
+    # A batch is counted when its answers are on their way.
+    wait_for(lambda: c.info()["batches"] > before["batches"], "batches are counted")
+    after = c.info()
+    equal(after["commands"] - before["commands"], 3, "commands")
+    check(after["batches"] - before["batches"] <= 3, "batches: %r" % after)
+    equal(after["view_rows"] - before["view_rows"], 3, "rows of the view")
+    check(after["journal_bytes"] > before["journal_bytes"], "bytes of the journal: %r" % after)
+
+
+@test()
 def at_least_epoch(server):
     c = table(server)
     other = Connection(server.address)
