@@ -62,7 +62,7 @@ PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard t
 SIM := $(BUILD)/tests/sim/sim
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
-# Scripts that run against the binaries of this variant; long ones first.
+# Scripts that run against the binaries of this variant; long ones first. Of a sanitizer's build no profile says anything.
 E2E := \
 	tests/e2e/run_chinook.py \
 	tests/e2e/run_packages.py \
@@ -75,7 +75,8 @@ E2E := \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_bench.py \
 	tests/e2e/run_demo.py \
-	tests/e2e/run_semantics.py
+	tests/e2e/run_semantics.py \
+	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
 E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
@@ -317,7 +318,7 @@ lint: setup-lint ## floors, format, shellcheck, cppcheck, clang-tidy
 	$(Q)tools/check-floors
 	$(Q)clang-format --dry-run --Werror $(SOURCES) $(HEADERS)
 	$(Q)shellcheck --exclude=SC2013,SC2044 .ci/run tools/check-floors tools/compile-commands tools/setup.sh
-	$(Q)python3 -m py_compile tests/run tests/e2e/*.py
+	$(Q)python3 -m py_compile tests/run tests/e2e/*.py tools/profile tools/profiling/*.py
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -U__clang_analyzer__ \
 		--enable=warning,portability --suppress=missingIncludeSystem \
 		--suppress=normalCheckLevelMaxBranches -j $(shell nproc) core net
