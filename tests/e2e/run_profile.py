@@ -119,10 +119,10 @@ def probes():
 
 
 def perf_records():
-    """None, or why not."""
+    """None when it may record the kernel, or why not."""
     with tempfile.TemporaryDirectory() as directory:
         try:
-            done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-o", os.path.join(directory, "data"), "true"],
+            done = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock:k", "-o", os.path.join(directory, "data"), "true"],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         except OSError as e:
             return str(e)

@@ -15,7 +15,7 @@ Frame = collections.namedtuple("Frame", "name where")
 # What perf record calls the events (tools/profile).
 RUN, SWITCH = "run", "switch"
 FIELDS = "comm,tid,time,event,period,ip,sym,dso"
-SAMPLE = re.compile(r"(\S.*?) +(\d+) +(\d+\.\d+): +(\d+) +(%s|%s): *$" % (RUN, SWITCH))
+SAMPLE = re.compile(r"(\S.*?) +(\d+) +(\d+\.\d+): +(\d+) +(%s|%s)(?::u)?: *$" % (RUN, SWITCH))
 TURN = re.compile(r"(\S.*?) +(\d+) +(\d+\.\d+): PERF_RECORD_SWITCH (IN|OUT *(preempt)?) *$")
 ADDRESS = re.compile(r"\s+([0-9a-f]+) (.*) \((.*)\)$")
 PREEMPTED = Frame("(waits for a processor)", KERNEL)
@@ -28,6 +28,10 @@ class Recording:
         self.running = collections.Counter()  # by (thread, stack)
         self.blocked = collections.Counter()  # by (thread, stack): it slept
         self.waiting = collections.Counter()  # by (thread, stack): it could have run
+
+    def has_kernel(self):
+        """Without the right to record the kernel perf records the rest (and calls its events run:u, switch:u)."""
+        return any(frame.where == KERNEL for _, stack in self.running for frame in stack)
 
     def threads(self):
         """(name, running, blocked, waiting) of those that did something, the busiest first."""
