@@ -283,9 +283,10 @@ static __attribute__((noinline)) void magazine_drain(
 {
 	enum { HALF = MAGAZINE_BLOCKS / 2 };
 
-	for (unsigned i = 0; i < HALF; i++)
+	for (unsigned i = 0; i < HALF; i++) {
 		sdallocx(m->blocks[i], size, h->flags);
-	memcpy(m->blocks, m->blocks + HALF, HALF * sizeof(*m->blocks));
+		m->blocks[i] = m->blocks[HALF + i];
+	}
 	m->n = HALF;
 }
 

@@ -60,9 +60,8 @@ static bool is_bytes(enum type_id t)
 static bool is_copy(const struct program *p, unsigned i, const struct row_layout *const *layouts,
 	const struct row_layout *to, struct copied *out)
 {
-	unsigned source, column;
-
 	const struct value *constant = program_constant(p, i);
+	unsigned source, column;
 
 	if (constant != NULL) {
 		*out = (struct copied){ .constant = true };
@@ -85,7 +84,7 @@ static bool add_source(struct projection *p, unsigned source, const struct row_l
 
 	while (i < p->nsources && p->sources[i].source != source)
 		i++;
-	if (i == SOURCES)
+	if (l == NULL || i == SOURCES)
 		return false;
 	p->sources[i] = (struct source){ (uint8_t)source, (uint16_t)((l->ncols + 7) / 8) };
 	p->nsources += i == p->nsources;

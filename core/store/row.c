@@ -177,7 +177,7 @@ bool row_set(const struct row_layout *l, void *row, unsigned col, const struct v
 	char *bits = (char *)row + NULLS_AT + col / 8, *slot = (char *)row + l->offsets[col];
 	char bit = (char)(1 << (col % 8)), was = (char)(*bits & bit), new[ROW_SLOT_MAX] = { 0 };
 
-	DEBUG_ASSERT(!type_is_bytes(t) && width <= sizeof(new));
+	DEBUG_ASSERT((!type_is_bytes(t) || value_is_null(v)) && width <= sizeof(new));
 	*bits = (char)(*bits & ~bit);
 	if (value_is_null(v))
 		*bits |= bit;

@@ -81,7 +81,7 @@ uint32_t row_encoded_size(const struct row_layout *l, const struct value *values
 /* Write the row into out (row_encoded_size bytes). Returns its size. */
 uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out);
 
-/* Write one column of a row that is there: of fixed width. Whether its bytes are others now. */
+/* Write one column of a row that is there: of fixed width, or v is NULL. Whether its bytes are others now. */
 bool row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v);
 
 /* Check that `len` untrusted bytes are a well-formed row of the layout: size, offsets and lengths
