@@ -174,6 +174,9 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -luring -lzstd -lm
 
+# Generator and queries of TPC-H.
+TPCH := $(call object,bench/tpch/tpch.c bench/tpch/words.c bench/tpch/sql.c)
+
 $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
@@ -181,6 +184,10 @@ $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libl
 $(BUILD)/bench-peers: $(call object,$(wildcard bench/peers/*.c) bench/load/histogram.c bench/load/random.c bench/load/server.c)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
+
+$(BUILD)/tpch-rows: $(call object,$(wildcard bench/tpch/*.c))
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@
 
 $(BUILD)/leftfold-demo: $(call object,$(wildcard tools/demo/*.c)) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
@@ -191,6 +198,8 @@ $(BUILD)/tests/unit/test_demo_rows: $(call object,tools/demo/rows.c tools/demo/p
 $(BUILD)/tests/unit/test_histogram: $(call object,bench/load/histogram.c bench/load/random.c)
 
 $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
+
+$(BUILD)/tests/unit/test_tpch: $(TPCH)
 
 # The program's allocations are the test's, which has them fail.
 comma := ,
