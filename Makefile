@@ -201,6 +201,9 @@ $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
 
 $(BUILD)/tests/unit/test_tpch: $(TPCH)
 
+$(BUILD)/bench/micro/bench_tpch: $(TPCH)
+$(BUILD)/bench/micro/bench_tpch: private LIBS += -lsqlite3
+
 # The program's allocations are the test's, which has them fail.
 comma := ,
 $(BUILD)/tests/unit/test_allocation: private LINK += $(patsubst %,-Wl$(comma)--wrap=%,\
