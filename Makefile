@@ -74,10 +74,11 @@ E2E := \
 	tests/e2e/run_server.py \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_bench.py \
+	tests/e2e/run_tpch.py \
 	tests/e2e/run_demo.py \
 	tests/e2e/run_semantics.py \
 	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
-E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(filter $(BUILD)/%,$(E2E))
+E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
 
