@@ -178,7 +178,7 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c
 # Generator and queries of TPC-H.
 TPCH := $(call object,bench/tpch/tpch.c bench/tpch/words.c bench/tpch/sql.c)
 
-$(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(BUILD)/libleftfold.a
+$(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(TPCH) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
 

@@ -13,7 +13,8 @@
 #define DEPTH_MAX 65536
 #define BATCH_MAX 65535
 
-static const struct workload *const WORKLOADS[] = { &WORKLOAD_KV, &WORKLOAD_VOTE, &WORKLOAD_ORDER };
+static const struct workload *const WORKLOADS[] = { &WORKLOAD_KV, &WORKLOAD_VOTE, &WORKLOAD_ORDER,
+	&WORKLOAD_TPCH };
 enum { NWORKLOADS = sizeof(WORKLOADS) / sizeof(WORKLOADS[0]) };
 
 static const char *const ACKS[] = {

@@ -41,7 +41,7 @@ struct workload {
 		struct lf_client_error *e);
 };
 
-extern const struct workload WORKLOAD_KV, WORKLOAD_VOTE, WORKLOAD_ORDER;
+extern const struct workload WORKLOAD_KV, WORKLOAD_VOTE, WORKLOAD_ORDER, WORKLOAD_TPCH;
 
 /* What verify() waits for `at_least` at most. */
 enum { VERIFY_TIMEOUT_MS = 30000 };

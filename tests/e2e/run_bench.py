@@ -46,7 +46,7 @@ def help_and_version():
     check(len(flags) > 15, "flags are found in the source")
     for flag in flags:
         check("--" + flag in text, "--help tells of --" + flag)
-    for workload in ("kv", "vote", "order"):
+    for workload in ("kv", "vote", "order", "tpch"):
         check("\n  %s " % workload in text, "--help tells of " + workload)
     check(re.fullmatch(r"leftfold-bench \d+\.\d+\.\d+\n", bench("--version").stdout), "--version")
 
@@ -70,7 +70,7 @@ def no_server():
 @test
 def each_workload():
     for workload, ack in (("kv", ""), ("vote", "accepted"), ("vote", "visible"), ("order", "durable"),
-                          ("order", "visible")):
+                          ("order", "visible"), ("tpch", "durable")):
         for more in ([], ["--batch", "8", "--zipf", "0.99"]):
             flags = ["--server", SERVER, "--server-flags", "--projectors 2", "--requests", "3001", "--rows", "500",
                      "--connections", "5", "--depth", "16", "--json"] + more
@@ -168,11 +168,11 @@ def all_of_it():
             result = json.load(f)
         equal(sorted(result["loopback"]), ["kv", "kv, one at a time", "order", "order, dedicated threads", "order, disk",
                                            "order, disk, one at a time", "order, disk, shared threads, one at a time",
-                                           "order, one at a time", "order, os", "vote", "vote, 95% reads",
+                                           "order, one at a time", "order, os", "tpch", "vote", "vote, 95% reads",
                                            "vote, 99% reads, Zipf 0.99", "vote, dedicated threads"],
               "workloads")
         equal(sorted(result["micro"]), ["bench_epoch", "bench_growth", "bench_journal", "bench_prepare",
-                                        "bench_projection", "bench_recovery", "bench_ring", "bench_table"],
+                                        "bench_projection", "bench_recovery", "bench_ring", "bench_table", "bench_tpch"],
               "micro-benchmarks")
         with open(os.path.join(directory, "RESULTS.md")) as f:
             text = f.read()
