@@ -7,7 +7,8 @@
 enum {
 	HALF = 1 << (HISTOGRAM_BITS - 1),
 	/* 2 * HALF values of their own, then HALF for each of the powers left. */
-	BUCKETS = HALF * (64 - HISTOGRAM_BITS + 2)
+	BUCKETS = HALF * (64 - HISTOGRAM_BITS + 2),
+	TICKS = 5
 };
 
 struct histogram {
@@ -64,6 +65,16 @@ void histogram_record(struct histogram *h, uint64_t value, uint64_t n)
 		h->max = value;
 }
 
+void histogram_add(struct histogram *h, const struct histogram *from)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		h->buckets[i] += from->buckets[i];
+	h->count += from->count;
+	h->sum += from->sum;
+	if (from->max > h->max)
+		h->max = from->max;
+}
+
 uint64_t histogram_count(const struct histogram *h)
 {
 	return h->count;
@@ -90,4 +101,64 @@ uint64_t histogram_percentile(const struct histogram *h, double percent)
 			return bucket_top(i) < h->max ? bucket_top(i) : h->max;
 	}
 	return h->max;
+}
+
+/* The highest value that a bucket of this histogram can hold. */
+static uint64_t bucket_most(const struct histogram *h, unsigned bucket)
+{
+	return bucket_top(bucket) < h->max ? bucket_top(bucket) : h->max;
+}
+
+/* Of the values that stand for their buckets. */
+static double deviation(const struct histogram *h)
+{
+	double mean = histogram_mean(h), squares = 0;
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		double off = (double)bucket_most(h, i) - mean;
+
+		squares += h->buckets[i] > 0 ? off * off * (double)h->buckets[i] : 0;
+	}
+	return h->count == 0 ? 0 : sqrt(squares / (double)h->count);
+}
+
+/* From one percentile of the distribution to the next: a fifth of the way to where half as much is left. */
+static double level_after(double level)
+{
+	return level + 100 / (TICKS * exp2(floor(log2(100 / (100 - level))) + 1));
+}
+
+static void write_levels(const struct histogram *h, FILE *out, double unit)
+{
+	uint64_t seen = 0;
+	double level = 0;
+
+	for (unsigned i = 0; i < BUCKETS && seen < h->count; i++) {
+		double value = (double)bucket_most(h, i) / unit;
+
+		if (h->buckets[i] == 0)
+			continue;
+		seen += h->buckets[i];
+		while (seen < h->count && 100 * (double)seen / (double)h->count >= level) {
+			fprintf(out, "%12.3f %14.12f %10llu %14.2f\n", value, level / 100,
+				(unsigned long long)seen, 100 / (100 - level));
+			level = level_after(level);
+		}
+		if (seen == h->count)
+			fprintf(out, "%12.3f %14.12f %10llu\n", value, 1.0,
+				(unsigned long long)seen);
+	}
+}
+
+void histogram_write(const struct histogram *h, FILE *out, double unit)
+{
+	fprintf(out, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount",
+		"1/(1-Percentile)");
+	write_levels(h, out, unit);
+	fprintf(out, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", histogram_mean(h) / unit,
+		deviation(h) / unit);
+	fprintf(out, "#[Max     = %12.3f, Total count    = %12llu]\n", (double)h->max / unit,
+		(unsigned long long)h->count);
+	fprintf(out, "#[Buckets = %12d, SubBuckets     = %12d]\n", 64 - HISTOGRAM_BITS + 1,
+		2 * HALF);
 }

@@ -9,6 +9,7 @@
 #define LF_BENCH_HISTOGRAM_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 enum { HISTOGRAM_BITS = 8 };
 
@@ -21,6 +22,8 @@ void histogram_reset(struct histogram *h);
 
 /* Count `value` n times. */
 void histogram_record(struct histogram *h, uint64_t value, uint64_t n);
+/* Count in `h` what `from` has counted. */
+void histogram_add(struct histogram *h, const struct histogram *from);
 
 uint64_t histogram_count(const struct histogram *h);
 /* 0 when empty. The largest is exact. */
@@ -29,5 +32,8 @@ double histogram_mean(const struct histogram *h);
 /* The value that `percent` (0…100) of all recorded do not exceed: the highest that its bucket stands for, but
  * never more than the largest recorded. 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *h, double percent);
+/* The percentile distribution as HdrHistogram's outputPercentileDistribution() writes it with five ticks for each
+ * halving of what is left, for its plotter: values divided by `unit`, to three digits. */
+void histogram_write(const struct histogram *h, FILE *out, double unit);
 
 #endif

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/load/histogram.h"
 #include "bench/load/random.h"
@@ -76,6 +77,68 @@ static void test_extremes(void **state)
 	histogram_free(h);
 }
 
+static void test_added(void **state)
+{
+	struct histogram *a = histogram_new(), *b = histogram_new();
+
+	(void)state;
+	histogram_record(a, 10, 3);
+	histogram_record(b, 1000, 1);
+	histogram_add(a, b);
+	assert_int_equal(histogram_count(a), 4);
+	assert_int_equal(histogram_max(a), 1000);
+	assert_int_equal(histogram_percentile(a, 75), 10);
+	assert_true(histogram_mean(a) > 257.4 && histogram_mean(a) < 257.6);
+	histogram_free(a);
+	histogram_free(b);
+}
+
+static char *distribution(const struct histogram *h, double unit)
+{
+	char *text;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	histogram_write(h, f, unit);
+	fclose(f);
+	return text;
+}
+
+/* The levels are those of HdrHistogram with five ticks for a half. */
+static void test_distribution(void **state)
+{
+	static const char EXPECTED[] = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n"
+				       "       0.010 0.000000000000          1           1.00\n"
+				       "       0.010 0.100000000000          1           1.11\n"
+				       "       0.010 0.200000000000          1           1.25\n"
+				       "       0.020 0.300000000000          2           1.43\n"
+				       "       0.020 0.400000000000          2           1.67\n"
+				       "       0.020 0.500000000000          2           2.00\n"
+				       "       0.030 0.550000000000          3           2.22\n"
+				       "       0.030 0.600000000000          3           2.50\n"
+				       "       0.030 0.650000000000          3           2.86\n"
+				       "       0.030 0.700000000000          3           3.33\n"
+				       "       0.030 0.750000000000          3           4.00\n"
+				       "       0.040 1.000000000000          4\n"
+				       "#[Mean    =        0.025, StdDeviation   =        0.011]\n"
+				       "#[Max     =        0.040, Total count    =            4]\n"
+				       "#[Buckets =           57, SubBuckets     =          256]\n";
+	struct histogram *h = histogram_new();
+	char *text;
+
+	(void)state;
+	for (uint64_t v = 10; v <= 40; v += 10)
+		histogram_record(h, v, 1);
+	text = distribution(h, 1e3);
+	assert_string_equal(text, EXPECTED);
+	free(text);
+	histogram_reset(h);
+	text = distribution(h, 1e3);
+	assert_non_null(strstr(text, "Total count    =            0]"));
+	free(text);
+	histogram_free(h);
+}
+
 /* The frequency of each rank is that of the law, within five standard deviations. */
 static void test_zipf(void **state)
 {
@@ -126,6 +189,8 @@ int main(void)
 		cmocka_unit_test(test_small_values_are_exact),
 		cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_extremes),
+		cmocka_unit_test(test_added),
+		cmocka_unit_test(test_distribution),
 		cmocka_unit_test(test_zipf),
 		cmocka_unit_test(test_uniform),
 	};
