@@ -192,7 +192,7 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c
 # Generator and queries of TPC-H.
 TPCH := $(call object,bench/tpch/tpch.c bench/tpch/words.c bench/tpch/sql.c)
 
-$(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c)) $(TPCH) $(BUILD)/libleftfold.a
+$(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c) core/sql/split.c) $(TPCH) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
 
@@ -208,9 +208,11 @@ $(BUILD)/leftfold-demo: $(call object,$(wildcard tools/demo/*.c)) $(BUILD)/lible
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lsqlite3 -lm
 
-$(BUILD)/tests/unit/test_demo_rows: $(call object,tools/demo/rows.c tools/demo/print.c)
-
-$(BUILD)/tests/unit/test_histogram: $(call object,bench/load/histogram.c bench/load/random.c)
+# What a test is of where that is in no library; it stands before the libraries, of which it may need something.
+test_demo_rows_tests := tools/demo/rows.c tools/demo/print.c
+test_histogram_tests := bench/load/histogram.c bench/load/random.c
+test_generator_tests := bench/load/generator.c bench/load/random.c
+test_custom_tests := bench/load/custom.c bench/load/generator.c bench/load/random.c
 
 $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
 
@@ -227,7 +229,7 @@ $(BUILD)/tests/unit/test_allocation: private LINK += $(patsubst %,-Wl$(comma)--w
 # A test's helpers: tests/property/views_*.c belong to tests/property/test_views.c.
 .SECONDEXPANSION:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \
-		$$(call object,$$(wildcard $$(subst /test_,/,tests/$$*)_*.c)) $(BUILD)/libsession.a \
+		$$(call object,$$(wildcard $$(subst /test_,/,tests/$$*)_*.c) $$($$(*F)_tests)) $(BUILD)/libsession.a \
 		$(BUILD)/libleftfold.a $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')

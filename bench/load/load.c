@@ -27,20 +27,24 @@ enum { EVENTS_MAX = 256, TICK_MS = 20, STALL_SECONDS = 60, WINDOW = 8, OWN_DESCR
 
 struct frame {
 	struct connection *connection;
-	const struct operation *op;
+	unsigned op;    /* its index in the workload's list */
+	bool query;     /* what the server says of it */
 	uint64_t start; /* ns */
 	uint64_t first; /* its first request */
 	uint32_t n;
 	uint64_t *notes; /* of the workload, one an execution */
 };
 
+struct prepared {
+	struct lf_statement *statement;
+	struct lf_params *params;
+	bool query;
+};
+
 struct connection {
 	struct load *load;
 	struct lf_client *client;
-	struct prepared {
-		struct lf_statement *statement;
-		struct lf_params *params;
-	} main, read; /* read: only with --reads */
+	struct prepared *prepared; /* one an operation */
 	struct frame *frames, **idle;
 	uint64_t *notes;
 	unsigned nidle;
@@ -58,6 +62,7 @@ struct load {
 	struct connection *connections;
 	unsigned frames; /* a connection */
 	struct random random;
+	double *upto; /* of each operation: its weight and those of all before it */
 	int epoll;
 
 	enum phase phase;
@@ -119,24 +124,30 @@ static void frame_done(struct frame *f, uint64_t epoch)
 		l->result->epoch = epoch;
 	if (l->phase == PHASE_MEASURE) {
 		l->result->operations += f->n;
-		histogram_record(
-			f->op == &l->w->read ? l->result->read_latency : l->result->latency,
-			l->now - f->start, f->n);
+		histogram_record(l->result->latency[f->op], l->now - f->start, f->n);
 	}
 	c->idle[c->nidle++] = f;
+}
+
+/* Whether n executions of a command changed as many rows as they should; what is merely accepted does not tell. */
+static bool changes_are(const struct load *l, const struct operation *op, uint64_t rows, uint64_t n)
+{
+	return l->o->ack == LF_ACK_ACCEPTED || op->changes == CHANGES_ANY ||
+		rows == op->changes * n;
 }
 
 static void check_answer(struct frame *f, uint64_t request, const struct lf_result *r)
 {
 	struct load *l = f->connection->load;
+	const struct operation *op = &l->w->operations[f->op];
 	const struct lf_client_error *e = lf_result_error(r);
 
 	if (e != NULL)
 		note_error(l, e, 1);
-	else if (f->op->check != NULL)
-		l->result->wrong += !f->op->check(l->state, f->notes[request - f->first], r);
-	else if (l->o->ack != LF_ACK_ACCEPTED)
-		l->result->wrong += lf_result_count(r) != f->op->changes;
+	else if (!f->query)
+		l->result->wrong += !changes_are(l, op, lf_result_count(r), 1);
+	else if (op->check != NULL)
+		l->result->wrong += !op->check(l->state, f->notes[request - f->first], r);
 }
 
 static void on_single(void *arg, uint64_t request, const struct lf_result *r)
@@ -158,11 +169,12 @@ static void on_batch(void *arg, const struct lf_client_batch *b)
 	struct frame *f = arg;
 	struct load *l = f->connection->load;
 
-	if (f->op->check == NULL) {
+	if (!f->query) {
 		if (b->failed > 0 && b->error != NULL)
 			note_error(l, b->error, b->failed);
-		else if (l->o->ack != LF_ACK_ACCEPTED)
-			l->result->wrong += b->count != (uint64_t)f->op->changes * b->n;
+		else
+			l->result->wrong += !changes_are(
+				l, &l->w->operations[f->op], b->count, b->n);
 	}
 	frame_done(f, b->epoch);
 }
@@ -175,26 +187,41 @@ static void on_late_error(void *arg, uint64_t request, const struct lf_client_er
 
 /* --- sending --- */
 
+static unsigned draw_operation(struct load *l)
+{
+	unsigned last = l->w->noperations - 1, op = 0;
+	double x;
+
+	/* The one that is always drawn costs nothing. */
+	if (last == 0)
+		return 0;
+	x = (double)(random_next(&l->random) >> 11) * 0x1p-53 * l->upto[last];
+	while (op < last && x >= l->upto[op])
+		op++;
+	return op;
+}
+
 /* 0, LF_WOULD_BLOCK: nothing was sent; -1. */
 static int frame_send(struct connection *c, struct frame *f, unsigned n, struct lf_client_error *e)
 {
 	struct load *l = c->load;
 	struct lf_client_call how = { .ack = l->o->ack };
-	bool read = l->o->reads > 0 &&
-		(double)(random_next(&l->random) >> 11) * 0x1p-53 * 100 < l->o->reads;
-	const struct prepared *p = read ? &c->read : &c->main;
+	unsigned index = draw_operation(l);
+	const struct operation *op = &l->w->operations[index];
+	const struct prepared *p = &c->prepared[index];
 	int status;
 
-	f->op = read ? &l->w->read : &l->w->main;
+	f->op = index;
+	f->query = p->query;
 	if (l->o->batch == 1) {
-		f->notes[0] = f->op->fill(l->state, p->params);
+		f->notes[0] = op->fill(l->state, index, p->params);
 		status = lf_client_send(
 			c->client, p->statement, p->params, &how, on_single, f, NULL, e);
 	} else {
 		status = lf_client_batch_begin(c->client, p->statement, &how,
-			f->op->check != NULL ? on_query_of_batch : NULL, on_batch, f, e);
+			p->query ? on_query_of_batch : NULL, on_batch, f, e);
 		for (unsigned i = 0; status == 0 && i < n; i++) {
-			f->notes[i] = f->op->fill(l->state, p->params);
+			f->notes[i] = op->fill(l->state, index, p->params);
 			status = lf_client_batch_add(c->client, p->params, e);
 		}
 		if (status == 0)
@@ -280,6 +307,7 @@ static int prepare(struct prepared *p, struct lf_client *client, const struct op
 {
 	if (lf_client_prepare(&p->statement, client, op->text, SIZE_MAX, NULL, 0, e) != 0)
 		return -1;
+	p->query = lf_statement_kind(p->statement) == LF_STATEMENT_QUERY;
 	p->params = lf_params_new(p->statement);
 	return p->params != NULL ? 0 : fail(e, "53200", "out of memory");
 }
@@ -296,16 +324,18 @@ static int connection_open(
 	 * under way; small, to stay in the cache. */
 	o.inflight_max = WINDOW * (l->o->depth < 64 ? 64 : l->o->depth);
 	o.output_max = SIZE_MAX / 4;
-	if (lf_client_open(&c->client, &o, e) != 0 ||
-		prepare(&c->main, c->client, &l->w->main, e) != 0 ||
-		(l->o->reads > 0 && prepare(&c->read, c->client, &l->w->read, e) != 0))
+	if (lf_client_open(&c->client, &o, e) != 0)
 		return -1;
 	lf_client_on_error(c->client, on_late_error, l);
+	c->prepared = calloc(l->w->noperations, sizeof(*c->prepared));
 	c->frames = calloc(l->frames, sizeof(*c->frames));
 	c->idle = calloc(l->frames, sizeof(*c->idle));
 	c->notes = calloc((size_t)l->frames * l->o->batch, sizeof(*c->notes));
-	if (c->frames == NULL || c->idle == NULL || c->notes == NULL)
+	if (c->prepared == NULL || c->frames == NULL || c->idle == NULL || c->notes == NULL)
 		return fail(e, "53200", "out of memory");
+	for (unsigned i = 0; i < l->w->noperations; i++)
+		if (prepare(&c->prepared[i], c->client, &l->w->operations[i], e) != 0)
+			return -1;
 	for (unsigned i = 0; i < l->frames; i++) {
 		struct frame *f = &c->frames[l->frames - 1 - i];
 
@@ -320,9 +350,10 @@ static int connection_open(
 
 static void connection_close(struct connection *c)
 {
-	lf_params_free(c->main.params);
-	lf_params_free(c->read.params);
+	for (unsigned i = 0; c->prepared != NULL && i < c->load->w->noperations; i++)
+		lf_params_free(c->prepared[i].params);
 	lf_client_close(c->client);
+	free(c->prepared);
 	free(c->frames);
 	free(c->idle);
 	free(c->notes);
@@ -456,6 +487,49 @@ static void descriptors_allow(unsigned connections)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What --reads mixes in has its percentage, the others share the rest by their weights. */
+static void weigh(struct load *l)
+{
+	const struct workload *w = l->w;
+	double all = 0, upto = 0;
+
+	for (unsigned i = 0; i < w->noperations; i++)
+		all += w->operations[i].mixed_in ? 0 : w->operations[i].weight;
+	for (unsigned i = 0; i < w->noperations; i++) {
+		const struct operation *op = &w->operations[i];
+
+		upto += op->mixed_in ? l->o->reads : op->weight / all * (100 - l->o->reads);
+		l->upto[i] = upto;
+	}
+}
+
+static int result_init(struct load_result *out, unsigned noperations)
+{
+	*out = (struct load_result){ .latency = calloc(noperations, sizeof(*out->latency)),
+		.all_latency = histogram_new() };
+	for (unsigned i = 0; out->latency != NULL && i < noperations; i++) {
+		out->latency[i] = histogram_new();
+		if (out->latency[i] == NULL)
+			return -1;
+	}
+	return out->latency != NULL && out->all_latency != NULL ? 0 : -1;
+}
+
+static void result_sum(struct load_result *out, const struct workload *w)
+{
+	for (unsigned i = 0; i < w->noperations; i++)
+		if (!w->operations[i].mixed_in)
+			histogram_add(out->all_latency, out->latency[i]);
+}
+
+void load_result_free(struct load_result *r, unsigned noperations)
+{
+	for (unsigned i = 0; r->latency != NULL && i < noperations; i++)
+		histogram_free(r->latency[i]);
+	free(r->latency);
+	histogram_free(r->all_latency);
+}
+
 int load_run(struct load_result *out, const struct options *o, const char *address,
 	pid_t server_pid, void *state, struct lf_client_error *e)
 {
@@ -469,16 +543,16 @@ int load_run(struct load_result *out, const struct options *o, const char *addre
 		.sending = true };
 	int status = 0;
 
-	*out = (struct load_result){ .latency = histogram_new(), .read_latency = histogram_new() };
 	l.random.state = o->seed + 1;
 	l.interval = o->rate > 0 ? 1e9 / o->rate * o->batch : 0;
 	descriptors_allow(o->connections);
 	l.connections = calloc(o->connections, sizeof(*l.connections));
-	if (out->latency == NULL || out->read_latency == NULL || l.connections == NULL ||
-		l.epoll < 0) {
-		(void)fail(e, "53200", "out of memory or descriptors");
-		status = -1;
-	}
+	l.upto = calloc(l.w->noperations, sizeof(*l.upto));
+	if (result_init(out, l.w->noperations) != 0 || l.connections == NULL || l.upto == NULL ||
+		l.epoll < 0)
+		status = fail(e, "53200", "out of memory or descriptors");
+	else
+		weigh(&l);
 	for (unsigned i = 0; status == 0 && i < o->connections; i++)
 		status = connection_open(&l.connections[i], &l, address, e);
 	l.begin = l.progress_at = l.last_answer = now_ns();
@@ -487,11 +561,14 @@ int load_run(struct load_result *out, const struct options *o, const char *addre
 		status = fill_all(&l, e);
 	while (status == 0 && (l.phase != PHASE_DRAIN || l.inflight > 0))
 		status = load_step(&l, e);
+	if (status == 0)
+		result_sum(out, l.w);
 	if (!o->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
 	for (unsigned i = 0; l.connections != NULL && i < o->connections; i++)
 		connection_close(&l.connections[i]);
 	free(l.connections);
+	free(l.upto);
 	if (l.epoll >= 0)
 		close(l.epoll);
 	return status;

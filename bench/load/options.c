@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/load/custom.h"
 #include "bench/load/server.h"
 
 #define CONNECTIONS_MAX 65535
@@ -14,7 +15,7 @@
 #define BATCH_MAX 65535
 
 static const struct workload *const WORKLOADS[] = { &WORKLOAD_KV, &WORKLOAD_VOTE, &WORKLOAD_ORDER,
-	&WORKLOAD_TPCH };
+	&WORKLOAD_TPCH, &WORKLOAD_CUSTOM };
 enum { NWORKLOADS = sizeof(WORKLOADS) / sizeof(WORKLOADS[0]) };
 
 static const char *const ACKS[] = {
@@ -50,6 +51,7 @@ static const char USAGE[] =
 	"                         latencies count from when they were due\n"
 	"  --reads PERCENT        so many of the executions read what the others change (vote: an article's count)\n"
 	"  --rows N               size of the workload (above)\n"
+	"  --file FILE            custom: what it executes (below)\n"
 	"  --uniform              all keys alike (default)\n"
 	"  --zipf S               keys by Zipf's law with exponent S, e.g. 0.99\n"
 	"  --seed N               of all that is random (default 1)\n"
@@ -58,11 +60,21 @@ static const char USAGE[] =
 	"  --perf-control FIFO    have perf record, started with --delay=-1 --control fifo:FIFO, record what is measured and\n"
 	"                         nothing else\n"
 	"  --json                 one JSON object instead of text\n"
+	"  --hgrm PREFIX          also PREFIX.hgrm: the percentiles in ms for HdrHistogram's plotter, and PREFIX.NAME.hgrm of\n"
+	"                         each of several statements\n"
 	"  --quiet                no progress line\n"
 	"  --keep                 leave the tables in the server\n"
 	"  --help, --version\n"
 	"\n"
-	"Exit codes: 0 well; 1 an error, a wrong answer or a wrong result at the end; 2 wrong flags.\n";
+	"The file of a custom workload has sections, whose lines begin with a blank (bench/load/custom.md):\n"
+	"  drop, schema           statements that are executed first; those of drop also at the end\n"
+	"  load NAME TIMES        a statement that is executed so often, then a line \"$1 = GENERATOR\" for each parameter\n"
+	"  transaction NAME WEIGHT  likewise, one of those that are measured\n"
+	"  verify                 queries that are true at the end; {NAME} is how often NAME was executed\n"
+	"Generators: sequence(START), uniform(MIN, MAX), zipf(N, S), numeric(MIN, MAX, SCALE), text(LENGTH),\n"
+	"  constant(TEXT), choice(TEXT|TEXT), now, uuid\n"
+	"\n"
+	"Exit codes: 0 well; 1 an error, a wrong answer or a wrong result at the end; 2 wrong flags or file.\n";
 
 enum {
 	FLAG_CONNECT = 256,
@@ -84,6 +96,8 @@ enum {
 	FLAG_ZIPF,
 	FLAG_SEED,
 	FLAG_PERF_CONTROL,
+	FLAG_FILE,
+	FLAG_HGRM,
 	FLAG_JSON,
 	FLAG_QUIET,
 	FLAG_KEEP,
@@ -111,6 +125,8 @@ static const struct option FLAGS[] = {
 	{ "zipf", required_argument, NULL, FLAG_ZIPF },
 	{ "seed", required_argument, NULL, FLAG_SEED },
 	{ "perf-control", required_argument, NULL, FLAG_PERF_CONTROL },
+	{ "file", required_argument, NULL, FLAG_FILE },
+	{ "hgrm", required_argument, NULL, FLAG_HGRM },
 	{ "json", no_argument, NULL, FLAG_JSON },
 	{ "quiet", no_argument, NULL, FLAG_QUIET },
 	{ "keep", no_argument, NULL, FLAG_KEEP },
@@ -128,10 +144,12 @@ static void usage_error(const char *flag, const char *value, const char *expecte
 static void help(void)
 {
 	fputs(USAGE_HEAD, stdout);
-	for (unsigned i = 0; i < NWORKLOADS; i++)
-		printf("  %-6s %s\n         --rows: %s (default %llu)\n", WORKLOADS[i]->name,
-			WORKLOADS[i]->summary, WORKLOADS[i]->rows_are,
-			(unsigned long long)WORKLOADS[i]->rows);
+	for (unsigned i = 0; i < NWORKLOADS; i++) {
+		printf("  %-6s %s\n", WORKLOADS[i]->name, WORKLOADS[i]->summary);
+		if (WORKLOADS[i]->rows_are != NULL)
+			printf("         --rows: %s (default %llu)\n", WORKLOADS[i]->rows_are,
+				(unsigned long long)WORKLOADS[i]->rows);
+	}
 	fputs(USAGE, stdout);
 }
 
@@ -213,6 +231,8 @@ static void parse_flag(struct options *o, int flag, const char *value)
 	case FLAG_ZIPF: o->skew = parse_decimal("zipf", value, 0, 20); break;
 	case FLAG_SEED: o->seed = parse_number("seed", value, 0, UINT64_MAX); break;
 	case FLAG_PERF_CONTROL: o->perf_control = value; break;
+	case FLAG_FILE: o->file = value; break;
+	case FLAG_HGRM: o->hgrm = value; break;
 	case FLAG_JSON: o->json = true; break;
 	case FLAG_QUIET: o->quiet = true; break;
 	case FLAG_KEEP: o->keep = true; break;
@@ -220,6 +240,43 @@ static void parse_flag(struct options *o, int flag, const char *value)
 	case FLAG_VERSION: printf("leftfold-bench %s\n", lf_client_version()); exit(0);
 	default: fputs("Try 'leftfold-bench --help'.\n", stderr); exit(EXIT_USAGE);
 	}
+}
+
+static void refuse(const char *message, const char *what) __attribute__((noreturn));
+static void refuse(const char *message, const char *what)
+{
+	fprintf(stderr, "leftfold-bench: %s%s\nTry 'leftfold-bench --help'.\n", message, what);
+	exit(EXIT_USAGE);
+}
+
+static bool has_reads(const struct workload *w)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < w->noperations; i++)
+		any |= w->operations[i].mixed_in;
+	return any;
+}
+
+static void choose_workload(struct options *o, const char *name)
+{
+	for (unsigned i = 0; i < NWORKLOADS; i++)
+		if (strcmp(name, WORKLOADS[i]->name) == 0)
+			o->workload = WORKLOADS[i];
+	if (o->workload == NULL)
+		refuse("there is no workload ", name);
+	if ((o->workload == &WORKLOAD_CUSTOM) != (o->file != NULL))
+		refuse("--file is for the workload custom, which needs it", "");
+	if (o->reads > 0 && !has_reads(o->workload))
+		refuse("--reads: nothing to mix into the workload ", name);
+	if (o->file == NULL)
+		return;
+	if (o->rows > 0 || o->skew > 0)
+		refuse("--rows and --zipf: a custom workload's file says what it needs", "");
+	o->custom = custom_workload(o->file);
+	if (o->custom == NULL)
+		exit(EXIT_USAGE);
+	o->workload = o->custom;
 }
 
 void options_parse(struct options *o, int argc, char **argv)
@@ -239,31 +296,20 @@ void options_parse(struct options *o, int argc, char **argv)
 		.seed = 1 };
 	while ((flag = getopt_long(argc, argv, "", FLAGS, NULL)) != -1)
 		parse_flag(o, flag, optarg);
-	if (optind + 1 != argc) {
-		fputs("leftfold-bench: one workload is expected\nTry 'leftfold-bench --help'.\n",
-			stderr);
-		exit(EXIT_USAGE);
-	}
-	for (unsigned i = 0; i < NWORKLOADS; i++)
-		if (strcmp(argv[optind], WORKLOADS[i]->name) == 0)
-			o->workload = WORKLOADS[i];
-	if (o->workload == NULL) {
-		fprintf(stderr, "leftfold-bench: there is no workload \"%s\"\n", argv[optind]);
-		exit(EXIT_USAGE);
-	}
-	if (o->reads > 0 && o->workload->read.text == NULL) {
-		fprintf(stderr, "leftfold-bench: --reads: the workload %s has none to mix in\n",
-			o->workload->name);
-		exit(EXIT_USAGE);
-	}
-	if (o->batch > o->depth) {
-		fputs("leftfold-bench: --batch must not be larger than --depth\n", stderr);
-		exit(EXIT_USAGE);
-	}
+	if (optind + 1 != argc)
+		refuse("one workload is expected", "");
+	if (o->batch > o->depth)
+		refuse("--batch must not be larger than --depth", "");
+	choose_workload(o, argv[optind]);
 	if (o->rows == 0)
 		o->rows = o->workload->rows;
 	if (o->warm_up < 0)
 		o->warm_up = o->requests > 0 ? 0 : 2;
+}
+
+void options_free(struct options *o)
+{
+	custom_workload_free(o->custom);
 }
 
 const char *ack_name(enum lf_client_ack ack)

@@ -14,6 +14,8 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
 	const struct workload *workload;
+	const char *file;           /* of the custom workload; else NULL */
+	struct workload *custom;    /* made of it */
 	const char *connect;        /* address of a running server */
 	const char *server;         /* program to start instead; NULL: none */
 	const char *server_flags;   /* "" by default */
@@ -28,11 +30,14 @@ struct options {
 	uint64_t rows, seed;
 	double skew;
 	const char *perf_control; /* the FIFO of perf record --control; NULL: none */
+	const char *hgrm; /* prefix of the files for percentile distributions; NULL: none */
 	bool json, quiet, keep;
 };
 
-/* Exits 2 with a message for what is wrong, 0 for --help and --version. */
+/* Exits 2 with a message for what is wrong, also in the custom workload's file; 0 for --help and --version. */
 void options_parse(struct options *o, int argc, char **argv);
+/* What they allocated. */
+void options_free(struct options *o);
 const char *ack_name(enum lf_client_ack ack);
 
 #endif

@@ -38,10 +38,11 @@ struct order {
 	uint64_t cents; /* of all orders */
 };
 
-static void *order_open(uint64_t rows, double skew, uint64_t seed)
+static void *order_open(const struct workload *w, uint64_t rows, double skew, uint64_t seed)
 {
 	struct order *s = calloc(1, sizeof(*s));
 
+	(void)w;
 	if (s == NULL)
 		return NULL;
 	keys_init(&s->customers, rows, skew, seed);
@@ -49,11 +50,12 @@ static void *order_open(uint64_t rows, double skew, uint64_t seed)
 	return s;
 }
 
-static uint64_t order_fill(void *state, struct lf_params *p)
+static uint64_t order_fill(void *state, unsigned op, struct lf_params *p)
 {
 	struct order *s = state;
 	uint64_t customer = keys_next(&s->customers), r = random_next(&s->random);
 
+	(void)op;
 	lf_params_set_int(p, 0, (int64_t)s->sent++);
 	lf_params_set_int(p, 1, (int64_t)customer);
 	lf_params_set_date(p, 2, (int32_t)(r % DAYS));
@@ -94,6 +96,13 @@ static int order_verify(void *state, struct lf_client *c, uint64_t at_least, cha
 		(uint64_t)customers[1] != s->customer_sum || (uint64_t)days != s->sent;
 }
 
+static const struct operation OPERATIONS[] = { { .name = "order",
+	.text = "INSERT INTO bench_order VALUES ($1, $2, $3);"
+		"INSERT INTO bench_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
+	.weight = 1,
+	.changes = 1 + ITEMS,
+	.fill = order_fill } };
+
 const struct workload WORKLOAD_ORDER = {
 	.name = "order",
 	.summary = "an order with two items in one command: three rows, three views",
@@ -101,10 +110,8 @@ const struct workload WORKLOAD_ORDER = {
 	.rows = 10000,
 	.drop = DROP,
 	.schema = SCHEMA,
-	.main = { .text = "INSERT INTO bench_order VALUES ($1, $2, $3);"
-			  "INSERT INTO bench_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
-		.changes = 1 + ITEMS,
-		.fill = order_fill },
+	.operations = OPERATIONS,
+	.noperations = 1,
 	.open = order_open,
 	.close = free,
 	.verify = order_verify,

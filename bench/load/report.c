@@ -1,6 +1,9 @@
 #include "bench/load/report.h"
 
+#include <limits.h>
 #include <string.h>
+
+#define NS_PER_MS 1e6
 
 static const struct {
 	const char *name, *key;
@@ -23,6 +26,31 @@ static double per_second(const struct load_result *r)
 static double per_million(const struct load_result *r, double seconds)
 {
 	return r->operations > 0 ? seconds * 1e6 / (double)r->operations : 0;
+}
+
+static bool has_commands(const struct workload *w)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < w->noperations; i++)
+		any |= w->operations[i].changes > 0;
+	return any;
+}
+
+/* Whether the operations are told apart: several that share the load by their weights. */
+static bool has_shares(const struct workload *w)
+{
+	return w->noperations > 1 && !w->operations[1].mixed_in;
+}
+
+/* With --reads: of the reads. */
+static const struct histogram *read_latency(const struct options *o, const struct load_result *r)
+{
+	unsigned i = 0;
+
+	while (!o->workload->operations[i].mixed_in)
+		i++;
+	return r->latency[i];
 }
 
 /* With thousands separated. */
@@ -71,15 +99,10 @@ static void text_cpu(
 		r->seconds > 0 ? 100 * (u->user + u->system) / r->seconds : 0);
 }
 
-void report_text(FILE *out, const struct options *o, const struct load_result *r,
-	const char *checked, bool equal)
+static void text_keys(FILE *out, const struct options *o)
 {
 	char buf[32];
 
-	fprintf(out, "%s: %u connections, depth %u, batch %u, ", o->workload->name, o->connections,
-		o->depth, o->batch);
-	if (o->workload->main.check == NULL)
-		fprintf(out, "ack %s, ", ack_name(o->ack));
 	fprintf(out, "%s %s, ", grouped(o->rows, buf), o->workload->rows_are);
 	if (o->reads > 0)
 		fprintf(out, "%g%% reads, ", o->reads);
@@ -87,6 +110,35 @@ void report_text(FILE *out, const struct options *o, const struct load_result *r
 		fprintf(out, "Zipf %g\n", o->skew);
 	else
 		fputs("uniform\n", out);
+}
+
+static void text_operations(FILE *out, const struct options *o, const struct load_result *r)
+{
+	const struct workload *w = o->workload;
+	char buf[32];
+
+	for (unsigned i = 0; i < w->noperations && has_shares(w); i++) {
+		fprintf(out, "  %s, weight %g: %s\n  ", w->operations[i].name,
+			w->operations[i].weight, grouped(histogram_count(r->latency[i]), buf));
+		text_latency(out, "latency", r->latency[i]);
+	}
+	if (o->reads > 0)
+		text_latency(out, "of reads", read_latency(o, r));
+}
+
+void report_text(FILE *out, const struct options *o, const struct load_result *r,
+	const char *checked, bool equal)
+{
+	char buf[32];
+
+	fprintf(out, "%s: %u connections, depth %u, batch %u, ", o->workload->name, o->connections,
+		o->depth, o->batch);
+	if (has_commands(o->workload))
+		fprintf(out, "ack %s, ", ack_name(o->ack));
+	if (o->file != NULL)
+		fprintf(out, "%s\n", o->file);
+	else
+		text_keys(out, o);
 	if (o->rate > 0) {
 		fprintf(out, "%s asked for a second", grouped((uint64_t)o->rate, buf));
 		if (r->unsent > 0)
@@ -96,9 +148,8 @@ void report_text(FILE *out, const struct options *o, const struct load_result *r
 	}
 	fprintf(out, "%s operations/s", grouped((uint64_t)per_second(r), buf));
 	fprintf(out, " (%s in %.2f s)\n", grouped(r->operations, buf), r->seconds);
-	text_latency(out, "latency", r->latency);
-	if (o->reads > 0)
-		text_latency(out, "of reads", r->read_latency);
+	text_latency(out, "latency", r->all_latency);
+	text_operations(out, o, r);
 	if (r->server_known) {
 		text_cpu(out, "server", &r->server, r);
 		for (unsigned i = 0; i < r->server.nthreads; i++) {
@@ -145,6 +196,22 @@ static void json_latency(FILE *out, const char *key, const struct histogram *h)
 		(double)histogram_max(h) / 1e3);
 }
 
+static void json_operations(FILE *out, const struct workload *w, const struct load_result *r)
+{
+	if (!has_shares(w))
+		return;
+	fputs(",\"transactions\":[", out);
+	for (unsigned i = 0; i < w->noperations; i++) {
+		fputs(i == 0 ? "{" : ",{", out);
+		json_string(out, "name", w->operations[i].name);
+		fprintf(out, ",\"weight\":%g,\"operations\":%llu", w->operations[i].weight,
+			(unsigned long long)histogram_count(r->latency[i]));
+		json_latency(out, "latency_us", r->latency[i]);
+		fputc('}', out);
+	}
+	fputc(']', out);
+}
+
 static void json_cpu(
 	FILE *out, const char *whose, const struct cpu_usage *u, const struct load_result *r)
 {
@@ -159,7 +226,11 @@ void report_json(FILE *out, const struct options *o, const struct load_result *r
 	fputc('{', out);
 	json_string(out, "workload", o->workload->name);
 	fputc(',', out);
-	json_string(out, "ack", o->workload->main.check == NULL ? ack_name(o->ack) : "");
+	json_string(out, "ack", has_commands(o->workload) ? ack_name(o->ack) : "");
+	if (o->file != NULL) {
+		fputc(',', out);
+		json_string(out, "file", o->file);
+	}
 	fprintf(out,
 		",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"rows\":%llu,\"zipf\":%g,\"seed\":%llu",
 		o->connections, o->depth, o->batch, (unsigned long long)o->rows, o->skew,
@@ -172,13 +243,14 @@ void report_json(FILE *out, const struct options *o, const struct load_result *r
 	json_string(out, "error_sqlstate", r->error.sqlstate);
 	fputc(',', out);
 	json_string(out, "error", r->error.message);
-	json_latency(out, "latency_us", r->latency);
+	json_latency(out, "latency_us", r->all_latency);
+	json_operations(out, o->workload, r);
 	if (o->rate > 0)
 		fprintf(out, ",\"rate\":%g,\"unsent\":%llu", o->rate,
 			(unsigned long long)r->unsent);
 	if (o->reads > 0) {
 		fprintf(out, ",\"reads\":%g", o->reads);
-		json_latency(out, "read_latency_us", r->read_latency);
+		json_latency(out, "read_latency_us", read_latency(o, r));
 	}
 	json_cpu(out, "client", &r->client, r);
 	if (r->server_known) {
@@ -195,4 +267,32 @@ void report_json(FILE *out, const struct options *o, const struct load_result *r
 	fputc(',', out);
 	json_string(out, "checked", checked);
 	fprintf(out, ",\"equal\":%s}\n", equal ? "true" : "false");
+}
+
+static int hgrm_write(const char *prefix, const char *name, const struct histogram *h)
+{
+	char path[PATH_MAX];
+	int n = snprintf(
+		path, sizeof(path), "%s%s%s.hgrm", prefix, name[0] != '\0' ? "." : "", name);
+	FILE *f = n < PATH_MAX ? fopen(path, "we") : NULL;
+	bool failed = f == NULL;
+
+	if (f != NULL) {
+		histogram_write(h, f, NS_PER_MS);
+		failed = ferror(f) != 0;
+		failed |= fclose(f) != 0;
+	}
+	if (failed)
+		fprintf(stderr, "leftfold-bench: %s: cannot be written\n", path);
+	return failed ? -1 : 0;
+}
+
+int report_hgrm(const char *prefix, const struct workload *w, const struct load_result *r)
+{
+	int status = hgrm_write(prefix, "", r->all_latency);
+
+	for (unsigned i = 0; status == 0 && i < w->noperations && w->noperations > 1; i++)
+		if (histogram_count(r->latency[i]) > 0)
+			status = hgrm_write(prefix, w->operations[i].name, r->latency[i]);
+	return status;
 }

@@ -42,10 +42,11 @@ struct tpch_load {
 	bool *building; /* by customer, from 1 */
 };
 
-static void *tpch_open(uint64_t rows, double skew, uint64_t seed)
+static void *tpch_open(const struct workload *w, uint64_t rows, double skew, uint64_t seed)
 {
 	struct tpch_load *s = calloc(1, sizeof(*s));
 
+	(void)w;
 	(void)skew;
 	if (s == NULL)
 		return NULL;
@@ -153,13 +154,14 @@ static int64_t add_line(struct sums *sums, const struct tpch_field *l)
 }
 
 /* Parameters: the order's columns; of each line those that are neither the order's key nor the line's number. */
-static uint64_t tpch_fill(void *state, struct lf_params *p)
+static uint64_t tpch_fill(void *state, unsigned op, struct lf_params *p)
 {
 	struct tpch_load *s = state;
 	struct tpch_row order, line[TPCH_LINES_MAX];
 	int64_t revenue = 0;
 	unsigned at = 0;
 
+	(void)op;
 	tpch_order(&s->t, s->sent++, LINES, &order, line);
 	for (unsigned i = 0; i < order.n; i++)
 		set_field(p, at++, TPCH_FORM[TPCH_ORDERS].kinds[i], &order.fields[i]);
@@ -202,6 +204,17 @@ static int tpch_verify(void *state, struct lf_client *c, uint64_t at_least, char
 	return memcmp(&found, &s->sums, sizeof(found)) != 0;
 }
 
+static const struct operation OPERATIONS[] = { { .name = "order",
+	.text = "INSERT INTO bench_tpch_orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);"
+			  "INSERT INTO bench_tpch_lineitem VALUES"
+			  " ($1, $10, $11, 1, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23),"
+			  " ($1, $24, $25, 2, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37),"
+			  " ($1, $38, $39, 3, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51),"
+			  " ($1, $52, $53, 4, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65)",
+	.weight = 1,
+	.changes = 1 + LINES,
+	.fill = tpch_fill } };
+
 const struct workload WORKLOAD_TPCH = {
 	.name = "tpch",
 	.summary = "a TPC-H order with four lineitems in one command: five rows, three views",
@@ -209,14 +222,8 @@ const struct workload WORKLOAD_TPCH = {
 	.rows = 15000,
 	.drop = DROP,
 	.schema = SCHEMA,
-	.main = { .text = "INSERT INTO bench_tpch_orders VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);"
-			  "INSERT INTO bench_tpch_lineitem VALUES"
-			  " ($1, $10, $11, 1, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23),"
-			  " ($1, $24, $25, 2, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37),"
-			  " ($1, $38, $39, 3, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51),"
-			  " ($1, $52, $53, 4, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64, $65)",
-		.changes = 1 + LINES,
-		.fill = tpch_fill },
+	.operations = OPERATIONS,
+	.noperations = 1,
 	.open = tpch_open,
 	.close = tpch_close,
 	.load = tpch_load,

@@ -23,10 +23,11 @@ struct vote {
 	uint32_t *votes; /* sent, by article */
 };
 
-static void *vote_open(uint64_t rows, double skew, uint64_t seed)
+static void *vote_open(const struct workload *w, uint64_t rows, double skew, uint64_t seed)
 {
 	struct vote *s = calloc(1, sizeof(*s));
 
+	(void)w;
 	if (s == NULL)
 		return NULL;
 	keys_init(&s->articles, rows, skew, seed);
@@ -46,11 +47,12 @@ static void vote_close(void *state)
 	free(s);
 }
 
-static uint64_t vote_fill(void *state, struct lf_params *p)
+static uint64_t vote_fill(void *state, unsigned op, struct lf_params *p)
 {
 	struct vote *s = state;
 	uint64_t article = keys_next(&s->articles);
 
+	(void)op;
 	lf_params_set_int(p, 0, (int64_t)article);
 	lf_params_set_int(p, 1, (int64_t)s->sent++);
 	s->sum += article;
@@ -58,11 +60,12 @@ static uint64_t vote_fill(void *state, struct lf_params *p)
 	return 0;
 }
 
-static uint64_t read_fill(void *state, struct lf_params *p)
+static uint64_t read_fill(void *state, unsigned op, struct lf_params *p)
 {
 	struct vote *s = state;
 	uint64_t article = keys_next(&s->articles);
 
+	(void)op;
 	lf_params_set_int(p, 0, (int64_t)article);
 	return article;
 }
@@ -93,6 +96,19 @@ static int vote_verify(void *state, struct lf_client *c, uint64_t at_least, char
 	return (uint64_t)n[0] != s->sent || (uint64_t)n[1] != s->sum;
 }
 
+static const struct operation OPERATIONS[] = {
+	{ .name = "vote",
+		.text = "INSERT INTO bench_vote VALUES ($1, $2)",
+		.weight = 1,
+		.changes = 1,
+		.fill = vote_fill },
+	{ .name = "read",
+		.text = "SELECT votes FROM bench_article_votes WHERE article = $1",
+		.mixed_in = true,
+		.fill = read_fill,
+		.check = read_check },
+};
+
 const struct workload WORKLOAD_VOTE = {
 	.name = "vote",
 	.summary = "votes for articles, counted by a view: one row, one view",
@@ -100,12 +116,8 @@ const struct workload WORKLOAD_VOTE = {
 	.rows = 100000,
 	.drop = DROP,
 	.schema = SCHEMA,
-	.main = { .text = "INSERT INTO bench_vote VALUES ($1, $2)",
-		.changes = 1,
-		.fill = vote_fill },
-	.read = { .text = "SELECT votes FROM bench_article_votes WHERE article = $1",
-		.fill = read_fill,
-		.check = read_check },
+	.operations = OPERATIONS,
+	.noperations = 2,
 	.open = vote_open,
 	.close = vote_close,
 	.verify = vote_verify,

@@ -13,6 +13,7 @@ import harness
 
 BENCH = os.path.join(harness.BUILD, "leftfold-bench")
 SERVER = os.path.join(harness.BUILD, "leftfoldd")
+BANK = os.path.join(harness.ROOT, "bench", "load", "bank.bench")
 TESTS = []
 
 
@@ -46,7 +47,7 @@ def help_and_version():
     check(len(flags) > 15, "flags are found in the source")
     for flag in flags:
         check("--" + flag in text, "--help tells of --" + flag)
-    for workload in ("kv", "vote", "order", "tpch"):
+    for workload in ("kv", "vote", "order", "tpch", "custom"):
         check("\n  %s " % workload in text, "--help tells of " + workload)
     check(re.fullmatch(r"leftfold-bench \d+\.\d+\.\d+\n", bench("--version").stdout), "--version")
 
@@ -55,7 +56,10 @@ def help_and_version():
 def wrong_flags():
     for flags in ([], ["nothing"], ["kv", "vote"], ["--depth", "0", "kv"], ["--batch", "2", "--depth", "1", "kv"],
                   ["--ack", "maybe", "vote"], ["--seconds", "0", "kv"], ["--zipf", "x", "kv"],
-                  ["--rate", "0", "kv"], ["--reads", "101", "vote"], ["--reads", "5", "order"], ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"]):
+                  ["--rate", "0", "kv"], ["--reads", "101", "vote"], ["--reads", "5", "order"], ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"],
+                  ["custom"], ["--file", BANK, "kv"], ["--file", BANK, "--rows", "5", "custom"],
+                  ["--file", BANK, "--reads", "5", "custom"], ["--file", "/nonexistent", "custom"],
+                  ["--file", "/", "custom"], ["--file", "/dev/null", "custom"], ["--file", BENCH, "custom"]):
         done = bench(*flags, status=2)
         check(done.stderr != "" and done.stdout == "", "a message on standard error: " + " ".join(flags))
 
@@ -91,6 +95,114 @@ def reads_mixed_in():
         votes = int(re.search(r"of (\d+) sent", r["checked"]).group(1))
         check(1000 < votes < 2200, "%d votes of 8000 executions" % votes)
         check(r["read_latency_us"]["p50"] > 0 and r["latency_us"]["p50"] > 0, "two latencies")
+
+
+def custom(text, *flags, status=0):
+    """Of a file with this text; every file name in what is printed is FILE."""
+    with tempfile.NamedTemporaryFile("w", suffix=".bench") as f:
+        f.write(text)
+        f.flush()
+        done = bench("--server", SERVER, "--server-flags", "--projectors 2", "--requests", "500", "--connections", "3",
+                     "--depth", "16", *flags, "custom", "--file", f.name, status=status)
+        return done.stdout.replace(f.name, "FILE"), done.stderr.replace(f.name, "FILE")
+
+
+@test
+def custom_workload():
+    for more in ([], ["--batch", "8"], ["--ack", "accepted"], ["--rate", "20000"]):
+        r = json.loads(bench("--server", SERVER, "--server-flags", "--projectors 2", "--requests", "5000", "--connections", "5",
+                             "--depth", "16", "--json", *more, "custom", "--file", BANK).stdout)
+        equal((r["operations"], r["errors"], r["wrong"], r["equal"]), (5000, 0, 0, True), "transfers and queries")
+        equal(r["checked"], "3 queries are true", "verified")
+        shares = {t["name"]: t["operations"] for t in r["transactions"]}
+        equal(sum(shares.values()), 5000, "each is of one transaction")
+        for name, weight in ("transfer", 5), ("balance", 15), ("branch", 1):
+            check(0.6 < shares[name] / (5000 * weight / 21) < 1.5, "%s: %d of 5000" % (name, shares[name]))
+        check(all(t["latency_us"]["p50"] > 0 for t in r["transactions"]), "latencies of each")
+
+
+@test
+def custom_generators():
+    """Every generator for the types it is for, as the server keeps them."""
+    out, _ = custom("""
+schema
+  CREATE TABLE g (id bigint PRIMARY KEY, i2 smallint, i4 int, f8 float8, n numeric(10,2), t text, v varchar(10), c char(3),
+      b bytea, d date, ts timestamp, tz timestamptz, u uuid, ut text, o bool);
+transaction insert
+  INSERT INTO g VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+  $1 = sequence(1000)
+  $2 = uniform(-3, 3)
+  $3 = zipf(100, 1.2)
+  $4 = numeric(-1, 1, 3)
+  $5 = numeric(0, 10, 2)
+  $6 = text(20)
+  $7 = uniform(100, 999)
+  $8 = constant(ab)
+  $9 = text(5)
+  $10 = now
+  $11 = uniform(0, 1000000)
+  $12 = now
+  $13 = uuid
+  $14 = uuid
+  $15 = choice(true|false)
+verify
+  SELECT count(*) = {insert} AND min(id) = 1000 AND max(id) = 999 + {insert} FROM g;
+  SELECT min(i2) = -3 AND max(i2) = 3 AND min(i4) >= 0 AND max(i4) < 100 FROM g;
+  SELECT min(f8) >= -1 AND max(f8) <= 1 AND min(n) >= 0 AND max(n) <= 10 FROM g;
+  SELECT count(*) = 0 FROM g WHERE length(t) <> 20 OR length(v) <> 3 OR c <> 'ab' OR length(ut) <> 36;
+  SELECT count(*) = 0 FROM g WHERE d < '2020-01-01' OR tz < '2020-01-01' OR ts > '2000-01-01 00:00:01';
+  SELECT count(*) > 0 FROM g WHERE o;
+  SELECT count(*) > 0 FROM g WHERE NOT o;
+""", "--json")
+    equal(json.loads(out)["checked"], "7 queries are true", "what is in the table")
+
+
+@test
+def custom_wrong():
+    """In the file: its line, exit code 2; at the end: what is there instead, exit code 1."""
+    table = "schema\n  CREATE TABLE t (id bigint PRIMARY KEY, s text, d date)\n"
+    for text, said in (
+            ("schema\n  CREATE TABLE t (id int)\nnonsense\n", 'FILE:3: "nonsense" is none of'),
+            (table + "transaction a 1\n  INSERT INTO t VALUES ($1)\n  $1 = nothing", 'FILE:5: there is no generator "nothing"'),
+            (table + "transaction a 1\n  INSERT INTO u VALUES ($1)\n  $1 = sequence", 'FILE:3: "a": 42P01: '),
+            (table + "transaction a 1\n  INSERT INTO t VALUES ($1, $2, $3)\n  $1 = sequence\n",
+             'FILE:3: "a" has 3 parameters and 1 generators'),
+            (table + "transaction a 1\n  INSERT INTO t VALUES ($1, $2, $3)\n  $1 = sequence\n  $2 = now\n  $3 = now\n",
+             "FILE:6: $2 is text, for which now has no values"),
+            (table + "transaction a 1\n  DROP TABLE t\n", 'FILE:3: "a" is not a command or a query'),
+            (table + "load a 1\n  SELECT 1\ntransaction b 1\n  SELECT 1\n", 'FILE:3: "a" is not a command'),
+            ("transaction a 1\n  SELECT 1\nverify\n  SELECT {b} = 1\n", "FILE:4: {b} is no load or transaction")):
+        out, err = custom(text, status=2)
+        check(out == "" and err.startswith(said), "%r instead of %r" % (err, said))
+    _, err = custom("schema\n  CREATE TABLE\ntransaction a 1\n  SELECT 1\n", status=1)
+    check("42601" in err, "the server's error: " + err)
+    insert = table + "transaction a 1\n  INSERT INTO t VALUES ($1, 'x', NULL)\n  $1 = %s\n"
+    out, _ = custom(insert % "sequence" + "verify\n  SELECT true;\n  SELECT count(*) + 1 = {a} FROM t;\n", status=1)
+    check('WRONG: FILE:8: 1 rows, the first: "f"' in out, out)
+    out, _ = custom(insert % "constant(1)", "--json", status=1)
+    r = json.loads(out)
+    equal((r["errors"], r["error_sqlstate"], r["equal"]), (499, "23505", False), "the same key again and again")
+
+
+@test
+def percentile_distributions():
+    """What HdrHistogram's plotter reads."""
+    with tempfile.TemporaryDirectory() as directory:
+        def distribution(name):
+            with open(os.path.join(directory, name)) as f:
+                lines = f.read().split("\n")
+            equal(lines[0].split(), ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"], "head of " + name)
+            rows = [[float(word) for word in line.split()] for line in lines[2:] if line and line[0] == " "]
+            check(rows == sorted(rows) and rows[-1][1] == 1 and rows[0][0] > 0, "rising to the last: %r" % rows)
+            check(lines[-4].startswith("#[Mean    =") and "Total count    = %12d]" % rows[-1][2] in lines[-3], "foot of " + name)
+            return rows[-1]
+        r = json.loads(bench("--server", SERVER, "--requests", "3000", "--rows", "50", "--reads", "50", "--json", "--hgrm",
+                             os.path.join(directory, "x"), "vote").stdout)
+        equal(sorted(os.listdir(directory)), ["x.hgrm", "x.read.hgrm", "x.vote.hgrm"], "files")
+        equal(distribution("x.vote.hgrm"), distribution("x.hgrm"), "without the reads")
+        equal(distribution("x.vote.hgrm")[2] + distribution("x.read.hgrm")[2], 3000, "all of them")
+        check(abs(distribution("x.hgrm")[0] - r["latency_us"]["max"] / 1000) < 0.001, "milliseconds")
+        bench("--server", SERVER, "--requests", "100", "--hgrm", "/nonexistent/x", "order", status=1)
 
 
 @test
