@@ -214,6 +214,8 @@ test_histogram_tests := bench/load/histogram.c bench/load/random.c
 test_generator_tests := bench/load/generator.c bench/load/random.c
 test_custom_tests := bench/load/custom.c bench/load/generator.c bench/load/random.c
 
+$(BUILD)/bench/micro/bench_core: $(call object,bench/load/server.c)
+
 $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
 
 $(BUILD)/tests/unit/test_tpch: $(TPCH)
@@ -319,7 +321,7 @@ bench: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro ## all benchmarks:
 instructions: setup $(BUILD)/bench/instructions ## the server's instructions for an operation, beside those known
 	$(Q)bench/instructions/check --build $(abspath $(BUILD))
 
-bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers ## beside Redis, memcached, Tarantool and PostgreSQL: bench/PEERS.md
+bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers $(BUILD)/bench/micro/bench_core ## beside Redis, memcached, Tarantool and PostgreSQL: bench/PEERS.md
 	$(Q)tools/setup.sh peers
 	$(Q)bench/peers/run --build $(abspath $(BUILD))
 
@@ -347,7 +349,7 @@ lint: setup-lint ## floors, format, shellcheck, cppcheck, clang-tidy
 	$(Q)tools/check-floors
 	$(Q)clang-format --dry-run --Werror $(SOURCES) $(HEADERS)
 	$(Q)shellcheck --exclude=SC2013,SC2044 .ci/run bench/train tools/check-floors tools/compile-commands tools/setup.sh
-	$(Q)python3 -m py_compile tests/run tests/e2e/*.py tools/profile tools/profiling/*.py
+	$(Q)python3 -m py_compile tests/run tests/e2e/*.py tools/profile tools/profiling/*.py bench/*.py
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -U__clang_analyzer__ \
 		--enable=warning,portability --suppress=missingIncludeSystem \
 		--suppress=normalCheckLevelMaxBranches -j $(shell nproc) core net

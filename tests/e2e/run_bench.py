@@ -268,7 +268,9 @@ def beside_others():
             for r in list(runs.values())[0]:
                 check(r["operations"] > 0 and r["errors"] == 0 and r["wrong"] == 0, "a run: %r" % r)
         with open(os.path.join(out, "PEERS.md")) as f:
-            check("PostgreSQL, triggers" in f.read(), "a table")
+            text = f.read()
+        for part in ("PostgreSQL, triggers", "core speed", "core-to-core" if len(os.sched_getaffinity(0)) > 1 else "one processor"):
+            check(part in text, "PEERS.md holds " + part)
 
 
 @test
@@ -288,7 +290,8 @@ def all_of_it():
               "micro-benchmarks")
         with open(os.path.join(directory, "RESULTS.md")) as f:
             text = f.read()
-        for part in ("## Over loopback", "| order |", "What bounds each", "## In process", "leftfold-bench --server"):
+        check(result["core"]["core_0_loop"][0] > 0, "the speed of a processor")
+        for part in ("core speed", "## Over loopback", "| order |", "What bounds each", "## In process", "leftfold-bench --server"):
             check(part in text, "RESULTS.md holds " + part)
 
 
