@@ -125,7 +125,8 @@ micro: $(MICRO)
 
 $(BUILD)/flags: used = $(CC) $(FLAGS) $(LTO) $(LINK) $(LIBS)
 build/lint/flags: used = $(CC) $(BASE)
-$(BUILD)/flags build/lint/flags: FORCE
+$(BUILD)/ck: used = $(CK)
+$(BUILD)/flags $(BUILD)/ck build/lint/flags: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(used)' | cmp -s - $@ || echo '$(used)' > $@
 FORCE:
@@ -213,6 +214,11 @@ test_demo_rows_tests := tools/demo/rows.c tools/demo/print.c
 test_histogram_tests := bench/load/histogram.c bench/load/random.c
 test_generator_tests := bench/load/generator.c bench/load/random.c
 test_custom_tests := bench/load/custom.c bench/load/generator.c bench/load/random.c
+
+# Concurrency Kit, to compare with, where it is installed.
+CK := $(if $(wildcard /usr/include/ck_ht.h),-lck)
+$(BUILD)/bench/micro/bench_table: private LIBS += $(CK)
+$(call object,bench/micro/bench_ring.c bench/micro/bench_table.c): $(BUILD)/ck
 
 $(BUILD)/bench/micro/bench_core: $(call object,bench/load/server.c)
 
@@ -315,7 +321,9 @@ test-all: ## the tests in release, address+undefined and thread
 	$(Q)$(MAKE) VARIANT=asan test
 	$(Q)$(MAKE) VARIANT=tsan test
 
-bench: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro ## all benchmarks: bench/RESULTS.md, bench/results.json
+bench: setup ## all benchmarks: bench/RESULTS.md, bench/results.json
+	$(Q)tools/setup.sh bench
+	$(Q)$(MAKE) $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro
 	$(Q)bench/run --build $(abspath $(BUILD))
 
 instructions: setup $(BUILD)/bench/instructions ## the server's instructions for an operation, beside those known
