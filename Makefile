@@ -220,6 +220,9 @@ CK := $(if $(wildcard /usr/include/ck_ht.h),-lck)
 $(BUILD)/bench/micro/bench_table: private LIBS += $(CK)
 $(call object,bench/micro/bench_ring.c bench/micro/bench_table.c): $(BUILD)/ck
 
+# The session and the client's library, which need what stands behind them.
+bench_wire_libraries := $(BUILD)/libsession.a $(BUILD)/libleftfold.a
+
 $(BUILD)/bench/micro/bench_core: $(call object,bench/load/server.c)
 
 $(BUILD)/bench/micro/bench_growth: $(call object,bench/load/histogram.c)
@@ -243,7 +246,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o \
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ $(LIBS) -lcmocka -lsqlite3
 
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BUILD)/libcore.a
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $$($$(*F)_libraries) $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)

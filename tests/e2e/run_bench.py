@@ -286,7 +286,8 @@ def all_of_it():
                                            "vote, 99% reads, Zipf 0.99", "vote, dedicated threads"],
               "workloads")
         equal(sorted(result["micro"]), ["bench_epoch", "bench_growth", "bench_journal", "bench_prepare",
-                                        "bench_projection", "bench_recovery", "bench_ring", "bench_table", "bench_tpch"],
+                                        "bench_projection", "bench_recovery", "bench_ring", "bench_table", "bench_tpch",
+                                        "bench_wire"],
               "micro-benchmarks")
         with open(os.path.join(directory, "RESULTS.md")) as f:
             text = f.read()
