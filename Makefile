@@ -84,7 +84,7 @@ E2E := \
 	tests/e2e/run_demo.py \
 	tests/e2e/run_semantics.py \
 	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
-E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
+E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
 
@@ -197,7 +197,11 @@ $(BUILD)/leftfold-bench: $(call object,$(wildcard bench/load/*.c) core/sql/split
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
 
-$(BUILD)/bench-peers: $(call object,$(wildcard bench/peers/*.c) bench/load/histogram.c bench/load/random.c bench/load/server.c)
+$(BUILD)/bench-sqlite: $(call object,bench/peers/sqlite.c bench/load/histogram.c bench/load/random.c bench/load/server.c)
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lsqlite3 -lm
+
+$(BUILD)/bench-peers: $(call object,$(filter-out bench/peers/sqlite.c,$(wildcard bench/peers/*.c)) bench/load/histogram.c bench/load/random.c bench/load/server.c)
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lm
 
@@ -332,7 +336,7 @@ bench: setup ## all benchmarks: bench/RESULTS.md, bench/results.json
 instructions: setup $(BUILD)/bench/instructions ## the server's instructions for an operation, beside those known
 	$(Q)bench/instructions/check --build $(abspath $(BUILD))
 
-bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers $(BUILD)/bench/micro/bench_core ## beside Redis, memcached, Tarantool and PostgreSQL: bench/PEERS.md
+bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/bench/micro/bench_core ## beside Redis, memcached, Tarantool, PostgreSQL and SQLite: bench/PEERS.md
 	$(Q)tools/setup.sh peers
 	$(Q)bench/peers/run --build $(abspath $(BUILD))
 

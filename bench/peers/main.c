@@ -138,16 +138,9 @@ void bytes_set_be32(struct bytes *b, size_t at, uint32_t v)
 
 static void work_next(struct load *l, struct work *w)
 {
-	uint64_t r = random_next(&l->random);
-
 	w->number = l->number++;
 	w->key = l->loading ? l->loaded++ : keys_next(&l->keys);
-	w->day = (uint32_t)(r % DAYS);
-	for (unsigned i = 0; i < ITEMS; i++) {
-		w->qty[i] = (uint32_t)(r >> (16 + 24 * i)) % 4 + 1;
-		w->cents[i] = (uint32_t)(r >> (18 + 24 * i)) % 10000 + 1;
-		l->cents += w->qty[i] * w->cents[i];
-	}
+	l->cents += work_order(w, random_next(&l->random));
 	l->customer_sum += w->key;
 	if (l->loading)
 		key_value(w->key, w->value);

@@ -22,6 +22,20 @@ struct work {
 	char value[VALUE_BYTES]; /* of `key` */
 };
 
+/* An order's day and items from a random number; returns what they cost, in cents. */
+static inline uint64_t work_order(struct work *w, uint64_t r)
+{
+	uint64_t all = 0;
+
+	w->day = (uint32_t)(r % DAYS);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		w->qty[i] = (uint32_t)(r >> (16 + 24 * i)) % 4 + 1;
+		w->cents[i] = (uint32_t)(r >> (18 + 24 * i)) % 10000 + 1;
+		all += w->qty[i] * w->cents[i];
+	}
+	return all;
+}
+
 /* Bytes to be sent. Running out of memory ends the program. */
 struct bytes {
 	unsigned char *p;
