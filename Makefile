@@ -31,7 +31,7 @@ ifeq ($(VARIANT),pgo)
 # Optimized by a profile, see the target pgo. What the training did not reach is optimized as in a release, which also
 # says what is warned of.
 FLAGS += $(if $(TRAINING),-fprofile-generate -fprofile-update=prefer-atomic,-fprofile-use -fprofile-partial-training \
-	-Wno-missing-profile -Wno-error=coverage-mismatch -Wno-maybe-uninitialized)
+	-fprofile-correction -Wno-missing-profile -Wno-maybe-uninitialized)
 endif
 else ifeq ($(VARIANT),debug)
 FLAGS := $(BASE) -O0 -DLF_DEBUG
