@@ -328,17 +328,19 @@ test-all: ## the tests in release, address+undefined and thread
 	$(Q)$(MAKE) VARIANT=asan test
 	$(Q)$(MAKE) VARIANT=tsan test
 
-bench: setup ## all benchmarks: bench/RESULTS.md, bench/results.json
+# What is measured is what is fastest: the server as make pgo builds it.
+bench: pgo ## all benchmarks: bench/RESULTS.md, bench/results.json
 	$(Q)tools/setup.sh bench
-	$(Q)$(MAKE) $(BUILD)/leftfoldd $(BUILD)/leftfold-bench micro
-	$(Q)bench/run --build $(abspath $(BUILD))
+	$(Q)$(MAKE) VARIANT=pgo micro
+	$(Q)bench/run --build $(abspath build/pgo)
 
 instructions: setup $(BUILD)/bench/instructions ## the server's instructions for an operation, beside those known
 	$(Q)bench/instructions/check --build $(abspath $(BUILD))
 
-bench-peers: setup $(BUILD)/leftfoldd $(BUILD)/leftfold-bench $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/bench/micro/bench_core ## beside Redis, memcached, Tarantool, PostgreSQL and SQLite: bench/PEERS.md
+bench-peers: pgo ## beside Redis, memcached, Tarantool, PostgreSQL and SQLite: bench/PEERS.md
 	$(Q)tools/setup.sh peers
-	$(Q)bench/peers/run --build $(abspath $(BUILD))
+	$(Q)$(MAKE) VARIANT=pgo $(addprefix build/pgo/,bench-peers bench-sqlite bench/micro/bench_core)
+	$(Q)bench/peers/run --build $(abspath build/pgo)
 
 consistency-long: setup $(BUILD)/tests/property/test_consistency ## 10 million reads under transfers
 	$(Q)$(BUILD)/tests/property/test_consistency --reads 10000000

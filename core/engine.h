@@ -153,8 +153,9 @@ void lf_want_epoch(struct lf_port *port, uint64_t epoch);
 /* For ports with a wake function: say that it is about to sleep, for *timeout_us at most, which may become less. False:
  * there is something to poll (or the wanted epoch is visible): do not sleep. After waking call lf_port_awake(). */
 bool lf_port_sleep(struct lf_port *port, uint64_t *timeout_us);
-/* The same question without going to sleep: for a thread that would rather look again and again for a moment. */
-bool lf_port_has_work(struct lf_port *port);
+/* For a thread that would rather look again and again for a moment than sleep: one look. It steps the adopted shards; true:
+ * that did something, or there is something to poll. */
+bool lf_port_look(struct lf_port *port);
 void lf_port_awake(struct lf_port *port);
 /* For ports without: sleep until there may be something to poll, at most timeout_us. */
 void lf_port_wait(struct lf_port *port, uint64_t timeout_us);

@@ -156,9 +156,8 @@ int engine_threads_start(struct lf_engine *engine, struct error *e);
 void engine_threads_stop(struct lf_engine *engine);
 /* Shards that a port has adopted: step them; between park_prepare() and sleeping, whether they have nothing to do; after
  * that. */
-void port_step_adopted(struct lf_port *port);
+bool port_step_adopted(struct lf_port *port);
 bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us);
-bool port_adopted_has_work(struct lf_port *port);
 void port_adopted_awake(struct lf_port *port);
 
 int engine_ddl_start(struct lf_engine *engine, struct error *e);

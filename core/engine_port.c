@@ -720,7 +720,7 @@ unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 	port->now_us = engine_now_us(engine);
 	if (port->adopted != 0) {
 		lf_flush(port);
-		port_step_adopted(port);
+		(void)port_step_adopted(port);
 	}
 	visible = epoch_visible(engine->set.epochs);
 	for (unsigned s = 0; s < engine->set.shards; s++) {
@@ -856,9 +856,9 @@ bool lf_port_sleep(struct lf_port *port, uint64_t *timeout_us)
 	return false;
 }
 
-bool lf_port_has_work(struct lf_port *port)
+bool lf_port_look(struct lf_port *port)
 {
-	return port_adopted_has_work(port) || port_has_work(port);
+	return port_step_adopted(port) || port_has_work(port);
 }
 
 void lf_port_awake(struct lf_port *port)

@@ -219,15 +219,19 @@ void lf_port_let_go(struct lf_port *port)
 	}
 }
 
-void port_step_adopted(struct lf_port *port)
+bool port_step_adopted(struct lf_port *port)
 {
+	bool did = false;
+
 	for (uint64_t left = port->adopted; left != 0; left &= left - 1) {
 		struct engine_thread *t = &port->engine->threads[__builtin_ctzll(left)];
 		unsigned n = 0;
 
 		while (shard_step(t) && ++n < DRIVE_STEPS)
 			;
+		did |= n > 0;
 	}
+	return did;
 }
 
 bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us)
@@ -241,16 +245,6 @@ bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us)
 		idle = shard_idle(t, timeout_us);
 	}
 	return idle;
-}
-
-bool port_adopted_has_work(struct lf_port *port)
-{
-	uint64_t timeout_us = UINT64_MAX;
-	bool idle = true;
-
-	for (uint64_t left = port->adopted; idle && left != 0; left &= left - 1)
-		idle = shard_idle(&port->engine->threads[__builtin_ctzll(left)], &timeout_us);
-	return !idle;
 }
 
 void port_adopted_awake(struct lf_port *port)

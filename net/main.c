@@ -314,11 +314,12 @@ static void threads_set(struct settings *s)
 		s->server.shared = true;
 	else if (strcmp(s->threads, "dedicated") != 0)
 		usage_error("threads", s->threads, "auto, shared or dedicated");
+	/* One more for what the kernel does for them, and for clients. */
 	if (s->engine.spin_us > 0 &&
 		too_few_processors(
-			s->server.reactors + (s->server.shared ? 0 : s->engine.projectors))) {
+			1 + s->server.reactors + (s->server.shared ? 0 : s->engine.projectors))) {
 		log_warn(
-			"--spin is ignored: there are fewer processors than threads that would spin");
+			"--spin is ignored: there are not more processors than threads that would spin");
 		s->engine.spin_us = 0;
 	}
 	s->server.spin_us = s->engine.spin_us;

@@ -30,7 +30,7 @@ struct options {
 	uint64_t rows, seed;
 	double skew;
 	const char *perf_control; /* the FIFO of perf record --control; NULL: none */
-	const char *hgrm; /* prefix of the files for percentile distributions; NULL: none */
+	const char *hgrm;         /* prefix of the files for percentile distributions; NULL: none */
 	bool json, quiet, keep;
 };
 

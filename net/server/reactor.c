@@ -24,6 +24,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -613,10 +614,12 @@ static bool spin(struct reactor *r)
 	(void)io_uring_submit_and_get_events(&r->ring);
 	do {
 		for (unsigned i = 0; i < SPIN_LOOKS; i++) {
-			if (ring_has_work(r) || lf_port_has_work(r->host.port))
+			if (ring_has_work(r) || lf_port_look(r->host.port))
 				return true;
 			__builtin_ia32_pause();
 		}
+		/* Who else wants this processor has it first: a client, or the kernel's own work for us. */
+		(void)sched_yield();
 	} while (clock_now_us() < end);
 	return false;
 }

@@ -156,6 +156,8 @@ def threads_by_processors():
     for flags, preexec, shared in (([], one_processor, True), (["--threads", "auto"], one_processor, True),
                                    (["--threads", "dedicated"], one_processor, False),
                                    (["--threads", "shared"], None, True),
+                                   (["--threads", "shared", "--spin", "200"], None, True),
+                                   (["--threads", "dedicated", "--spin", "200"], None, False),
                                    (["--projectors", "64"], None, os.cpu_count() < 65)):
         with Running(*flags, preexec=preexec) as s:
             c = Connection(s.address)
@@ -166,6 +168,24 @@ def threads_by_processors():
             s.process.terminate()
             equal(s.wait(), 0, "exit code")
             equal("shared threads" in s.out, shared, "%s: %r" % (flags, s.out))
+
+
+@test
+def spinning():
+    """Threads spin only where that leaves a processor to others; who spins hears of what is asked to end."""
+    def one_processor():
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+    for preexec, ignored in ((one_processor, True), (None, os.cpu_count() < 2)):
+        with tempfile.TemporaryDirectory() as d, \
+                Running("--threads", "shared", "--spin", "1000000", "--data", d, preexec=preexec) as s:
+            c = Connection(s.address)
+            equal(c.run("CREATE TABLE t (id int PRIMARY KEY)").kind, DONE, "a table")
+            for i in range(100):
+                equal(c.run("INSERT INTO t VALUES (%d)" % i).kind, DONE, "a row")
+            s.process.terminate()
+            equal(s.wait(), 0, "exit code")
+            equal("--spin is ignored" in s.err, ignored, "a line in the log: %r" % s.err)
+    once("--spin", "1000001", status=2)
 
 
 @test
