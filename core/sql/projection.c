@@ -84,7 +84,7 @@ static bool add_source(struct projection *p, unsigned source, const struct row_l
 
 	while (i < p->nsources && p->sources[i].source != source)
 		i++;
-	if (l == NULL || i == SOURCES)
+	if (l == NULL || i >= SOURCES)
 		return false;
 	p->sources[i] = (struct source){ (uint8_t)source, (uint16_t)((l->ncols + 7) / 8) };
 	p->nsources += i == p->nsources;
@@ -118,10 +118,14 @@ static bool plan_copies(struct projection *p, const struct row_layout *const *la
 			p->templated = p->to->fixed;
 			continue;
 		}
-		if (!add_source(p, c->source, layouts[c->source]))
-			return false;
 		p->nbytes += c->bytes;
 		add_run(p, i);
+	}
+	for (unsigned i = 0; i < p->to->ncols; i++) {
+		const struct copied *c = &p->copied[i];
+
+		if (!c->constant && !add_source(p, c->source, layouts[c->source]))
+			return false;
 	}
 	p->same = p->to->ncols > 0 && layouts[0] != NULL && layouts[0]->ncols == p->to->ncols;
 	for (unsigned i = 0; i < p->to->ncols; i++)
