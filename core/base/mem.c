@@ -147,12 +147,20 @@ static inline void heap_credit(struct heap *h, size_t size)
 		heap_release_spare(h);
 }
 
+static bool without_store;
+
+void heap_without_store(void)
+{
+	without_store = true;
+}
+
 #ifdef LF_LIBC_MALLOC
 
 static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 {
 	(void)kind;
 	(void)prefault;
+	(void)without_store;
 	h->blocks.next = h->blocks.prev = &h->blocks;
 	return 0;
 }
@@ -242,6 +250,8 @@ static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 		return -1;
 	}
 	h->flags = (int)(MALLOCX_ARENA(h->arena) | MALLOCX_TCACHE(h->tcache));
+	if (without_store)
+		return 0;
 	len = 2;
 	if (mallctlnametomib("experimental.batch_alloc", h->batch_mib, &len) != 0)
 		h->batch_mib[0] = SIZE_MAX;

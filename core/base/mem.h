@@ -50,6 +50,9 @@ int heap_would_fit(const struct heap *h, size_t size);
 /* For tests: the n-th allocation (or growing heap_realloc) from now, counted from 1, fails once.
  * 0: none. */
 void heap_fail_after(struct heap *h, uint64_t n);
+/* For tests of programs whose every allocation fails once: heaps made from now on keep no small blocks in store, so that each
+ * is asked of the allocator by itself. Before other threads are there. */
+void heap_without_store(void);
 
 struct arena_chunk;
 struct arena {

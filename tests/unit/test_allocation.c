@@ -391,5 +391,6 @@ int main(void)
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
+	heap_without_store();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

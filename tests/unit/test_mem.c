@@ -178,9 +178,49 @@ static void test_limit(void **state)
 	assert_int_equal(budget.used, 0);
 }
 
+/* Blocks of all small sizes come and go in no order: each is its owner's alone, aligned, and zero where that was asked. */
+static void test_small_blocks(void **state)
+{
+	enum { COUNT = 4000, ROUNDS = 40000, LARGEST = 600 };
+	static struct {
+		unsigned char *p;
+		size_t size;
+	} blocks[COUNT];
+	struct heap *h = heap_new(NULL);
+	uint64_t random = 1;
+
+	(void)state;
+	assert_non_null(h);
+	for (unsigned n = 0; n < ROUNDS; n++) {
+		unsigned i = (unsigned)(random >> 33) % COUNT;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		if (blocks[i].p != NULL) {
+			for (size_t k = 0; k < blocks[i].size; k++)
+				assert_int_equal(blocks[i].p[k], i % 251);
+			heap_free(h, blocks[i].p, blocks[i].size);
+			blocks[i].p = NULL;
+			continue;
+		}
+		blocks[i].size = 1 + (random >> 40) % LARGEST;
+		blocks[i].p = n % 2 == 0 ? heap_zalloc(h, blocks[i].size)
+					 : heap_alloc(h, blocks[i].size);
+		assert_non_null(blocks[i].p);
+		assert_int_equal((uintptr_t)blocks[i].p % 16, 0);
+		for (size_t k = 0; n % 2 == 0 && k < blocks[i].size; k++)
+			assert_int_equal(blocks[i].p[k], 0);
+		memset(blocks[i].p, (int)(i % 251), blocks[i].size);
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		heap_free(h, blocks[i].p, blocks[i].size);
+	assert_int_equal(heap_used(h), 0);
+	heap_free_all(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small_blocks),
 		cmocka_unit_test(test_heap),
 		cmocka_unit_test(test_prefaulted),
 		cmocka_unit_test(test_shards_come_and_go),
