@@ -7,29 +7,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 
 import harness
+from cases import check, equal, run, test
 
 BENCH = os.path.join(harness.BUILD, "leftfold-bench")
 SERVER = os.path.join(harness.BUILD, "leftfoldd")
 BANK = os.path.join(harness.ROOT, "bench", "load", "bank.bench")
-TESTS = []
-
-
-def test(f):
-    TESTS.append(f)
-    return f
-
-
-def equal(actual, expected, what):
-    if actual != expected:
-        raise harness.Failure("%s: %r instead of %r" % (what, actual, expected))
-
-
-def check(condition, what):
-    if not condition:
-        raise harness.Failure(what)
 
 
 def bench(*flags, status=0):
@@ -312,18 +296,5 @@ def all_of_it():
             check(part in text, "RESULTS.md holds " + part)
 
 
-def main():
-    failed = 0
-    for f in TESTS:
-        try:
-            f()
-            print("ok    " + f.__name__)
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            print("FAIL  " + f.__name__)
-            traceback.print_exc(file=sys.stdout)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

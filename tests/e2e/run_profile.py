@@ -10,30 +10,14 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 import xml.etree.ElementTree
 
 import harness
+from cases import check, equal, run, test
 
 PROFILE = os.path.join(harness.ROOT, "tools", "profile")
 SERVER = os.path.join(harness.BUILD, "leftfoldd")
 SKIPPED = 77
-TESTS = []
-
-
-def test(f):
-    TESTS.append(f)
-    return f
-
-
-def equal(actual, expected, what):
-    if actual != expected:
-        raise harness.Failure("%s: %r instead of %r" % (what, actual, expected))
-
-
-def check(condition, what):
-    if not condition:
-        raise harness.Failure(what)
 
 
 def profile(*flags, status=0):
@@ -134,16 +118,7 @@ def main():
     if refused:
         print("perf cannot record here: " + refused)
         return SKIPPED
-    failed = 0
-    for f in TESTS:
-        try:
-            f()
-            print("ok    " + f.__name__)
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            print("FAIL  " + f.__name__)
-            traceback.print_exc(file=sys.stdout)
-    return 1 if failed else 0
+    return run()
 
 
 if __name__ == "__main__":

@@ -12,29 +12,25 @@ import socket
 import struct
 import sys
 import time
-import traceback
 
+import cases
 import harness
+from cases import check, equal
 from wire import *
-
-TESTS = []
 
 
 def test(*flags, reactors=1, projectors=2):
+    """A case that is given a server of its own."""
     def register(f):
-        TESTS.append((f, flags, reactors, projectors))
-        return f
+        def with_server():
+            server = harness.Server(reactors=reactors, projectors=projectors, extra=flags)
+            try:
+                f(server)
+            finally:
+                server.stop()
+        with_server.__name__ = f.__name__
+        return cases.test(with_server)
     return register
-
-
-def equal(actual, expected, what):
-    if actual != expected:
-        raise harness.Failure("%s: %r instead of %r" % (what, actual, expected))
-
-
-def check(condition, what):
-    if not condition:
-        raise harness.Failure(what)
 
 
 def refused(answer, state, what):
@@ -897,31 +893,5 @@ def idle_server_sleeps(server):
     check(ticks_after - ticks_before <= 5, "%d ticks of processor time" % (ticks_after - ticks_before))
 
 
-def main():
-    failed = []
-    for f, flags, reactors, projectors in TESTS:
-        if len(sys.argv) > 1 and not any(word in f.__name__ for word in sys.argv[1:]):
-            continue
-        server = harness.Server(reactors=reactors, projectors=projectors, extra=flags)
-        begin = time.monotonic()
-        error = None
-        try:
-            f(server)
-        except Exception:
-            error = traceback.format_exc()
-        try:
-            server.stop()
-        except harness.Failure as e:
-            error = "%s\n%s" % (error, e) if error else str(e)
-        print("%-4s %s (%.1f s)%s" % ("FAIL" if error else "ok", f.__name__,
-                                      time.monotonic() - begin, "\n" + error if error else ""))
-        sys.stdout.flush()
-        if error:
-            failed.append(f.__name__)
-    if failed:
-        print("failed: " + " ".join(failed))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(cases.run())

@@ -12,28 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import harness
+from cases import check, equal, run, test
 from wire import *
 
 SERVER = os.path.join(harness.BUILD, "leftfoldd")
-TESTS = []
-
-
-def test(f):
-    TESTS.append(f)
-    return f
-
-
-def equal(actual, expected, what):
-    if actual != expected:
-        raise harness.Failure("%s: %r instead of %r" % (what, actual, expected))
-
-
-def check(condition, what):
-    if not condition:
-        raise harness.Failure(what)
 
 
 def wait_for(condition, what, seconds=30):
@@ -397,26 +381,5 @@ def raises_its_limit_of_files():
         equal(many[-1].info()["connections"], 150, "connections")
 
 
-def main():
-    failed = []
-    for f in TESTS:
-        if len(sys.argv) > 1 and not any(word in f.__name__ for word in sys.argv[1:]):
-            continue
-        begin = time.monotonic()
-        error = None
-        try:
-            f()
-        except Exception:
-            error = traceback.format_exc()
-        print("%-4s %s (%.1f s)%s" % ("FAIL" if error else "ok", f.__name__, time.monotonic() - begin,
-                                      "\n" + error if error else ""))
-        sys.stdout.flush()
-        if error:
-            failed.append(f.__name__)
-    if failed:
-        print("failed: " + " ".join(failed))
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())
