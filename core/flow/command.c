@@ -161,7 +161,8 @@ static const struct expr *without_modifier(const struct expr *e)
 	const struct expr *arg = e->kind == EXPR_CAST ? e->args[0] : NULL;
 
 	if (arg == NULL || arg->kind != EXPR_COLUMN || arg->type.id != e->type.id ||
-		(e->type.id != TYPE_NUMERIC && e->type.id != TYPE_VARCHAR))
+		(e->type.id != TYPE_NUMERIC && e->type.id != TYPE_VARCHAR &&
+			e->type.id != TYPE_BPCHAR))
 		return e;
 	return arg;
 }
@@ -859,6 +860,9 @@ static bool fits(const struct row_layout *l, const void *row, const struct fit *
 		return true;
 	if (fit->type.id == TYPE_VARCHAR)
 		return v.s.len <= fit->type.a;
+	/* Kept without blanks at its end. */
+	if (fit->type.id == TYPE_BPCHAR)
+		return v.s.len <= fit->type.a && (v.s.len == 0 || v.s.p[v.s.len - 1] != ' ');
 	return v.flags == 0 && v.scale == fit->type.b && fit->type.a <= NUMERIC_DIGITS &&
 		v.n < (int128)numeric_pow10[fit->type.a] &&
 		v.n > -(int128)numeric_pow10[fit->type.a];

@@ -110,6 +110,16 @@ static void test_modifiers(void **state)
 	inserted(&f, s, VALUES("7", "a", "b", "NaN", "0", "z", "6"), "7|a|b |NaN|0|z|6|t|");
 	inserted(
 		&f, s, VALUES("8", "a", "b", "9999.994", "0", "z", "6"), "8|a|b |9999.99|0|z|6|t|");
+	/* char(n) is kept without the blanks that it is shown with, whichever way it came. */
+	expect(&f,
+		"SELECT length(code), octet_length(code::text), code || '.' FROM t WHERE id IN (5, 6) ORDER BY id",
+		"1|1|x.\n1|1|b.");
+	/* A NULL is not filled up, and what comes behind it is where it should be. */
+	inserted(
+		&f, s, VALUES("9", NULL, "b", "1", "0", "behind", "6"), "9||b |1.00|0|behind|6|t|");
+	inserted(&f, s, VALUES("10", "c", NULL, "1", "0", "behind", "6"),
+		"10|c||1.00|0|behind|6|t|");
+	expect(&f, "SELECT count(*) FROM t WHERE code = 'b'", "4");
 	close_fixture(&f);
 }
 
