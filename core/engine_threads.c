@@ -80,10 +80,11 @@ static void thread_rest(struct engine_thread *t)
 static bool shard_spin(struct engine_thread *t)
 {
 	unsigned spin_us = t->engine->options.spin_us;
-	uint64_t end = spin_us == 0 ? 0 : clock_now_us() + spin_us;
+	uint64_t end;
 
 	if (spin_us == 0)
 		return false;
+	end = clock_now_us() + spin_us;
 	do {
 		if (shard_step(t))
 			return true;

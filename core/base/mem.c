@@ -260,10 +260,10 @@ static int heap_open(struct heap *h, enum heap_kind kind, size_t prefault)
 	return 0;
 }
 
-/* jemalloc aligns by size class, and classes of at least 16 bytes are 16-aligned. */
+/* A block of this size is 16-aligned: jemalloc aligns by size class, all of which from 16 bytes on are multiples of that. */
 static inline size_t raw_size(size_t size)
 {
-	return size < HEAP_ALIGN ? HEAP_ALIGN : size;
+	return (size + HEAP_ALIGN - 1) & ~(size_t)(HEAP_ALIGN - 1);
 }
 
 /* What jemalloc's "experimental.batch_alloc" takes. */
@@ -308,17 +308,12 @@ static inline struct magazine *magazine_of(struct heap *h, size_t size)
 	return &h->magazines[(size - 1) / HEAP_ALIGN];
 }
 
-static inline size_t magazine_size(size_t size)
-{
-	return (size + HEAP_ALIGN - 1) & ~(size_t)(HEAP_ALIGN - 1);
-}
-
 static inline void *magazine_alloc(struct heap *h, struct magazine *m, size_t size, bool zero)
 {
 	void *p;
 
 	if (__builtin_expect(m->n == 0, 0))
-		magazine_fill(h, m, magazine_size(size));
+		magazine_fill(h, m, raw_size(size));
 	if (__builtin_expect(m->n == 0, 0))
 		return NULL;
 	p = m->blocks[--m->n];
@@ -349,7 +344,7 @@ static inline void raw_free(struct heap *h, void *p, size_t size)
 		return;
 	}
 	if (__builtin_expect(m->n == MAGAZINE_BLOCKS, 0))
-		magazine_drain(h, m, magazine_size(size));
+		magazine_drain(h, m, raw_size(size));
 	m->blocks[m->n++] = p;
 }
 

@@ -340,12 +340,18 @@ static int route_parameter(const struct statement *s)
 
 static int compile_block(struct statement *s, struct compiled *k, struct error *e)
 {
+	int first = -1;
+
 	k->one_route = true;
 	for (unsigned i = 0; i < s->block.n; i++) {
+		int by;
+
 		if (command_compile(s->block.items[i], e) != 0)
 			return -1;
-		k->one_route &= route_parameter(s->block.items[i]) >= 0 &&
-			route_parameter(s->block.items[i]) == route_parameter(s->block.items[0]);
+		by = route_parameter(s->block.items[i]);
+		if (i == 0)
+			first = by;
+		k->one_route &= by >= 0 && by == first;
 	}
 	return 0;
 }
@@ -917,8 +923,9 @@ static int insert_row(struct execution *x, unsigned i)
 		return -1;
 	hash = part_key_hash(x->part, row);
 	there = table_find(x->part->table, hash, &x->part->layout, row, x->part->key);
-	if (there != NULL && !(there->flags & VERSION_DEAD))
-		return conflict(x, r->indexes[0], there->row, row);
+	other = version_row(there);
+	if (other != NULL)
+		return conflict(x, r->indexes[0], other, row);
 	unique = unique_check(x->part, row, NULL, &other);
 	if (unique != NULL)
 		return conflict(x, unique, other, row);

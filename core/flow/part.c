@@ -117,9 +117,7 @@ uint64_t part_key_hash(const struct part *p, const void *row)
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols)
 {
-	const struct version *v = table_find(p->table, hash, kl, krow, kcols);
-
-	return v == NULL || (v->flags & VERSION_DEAD) ? NULL : v->row;
+	return version_row(table_find(p->table, hash, kl, krow, kcols));
 }
 
 /* Whether the columns of an index differ between two rows. */

@@ -750,7 +750,7 @@ static int restore_one(struct projector *p, const struct restored *r, struct err
 	struct part *part = r->part;
 	const struct version *there = table_find(
 		part->table, r->hash, &part->layout, r->row, part->key);
-	const void *old = there == NULL || (there->flags & VERSION_DEAD) ? NULL : there->row;
+	const void *old = version_row(there);
 	int status;
 
 	rowid_note(p, part, r->row);

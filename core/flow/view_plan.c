@@ -498,11 +498,6 @@ static int filtered_aggregate(
 	return out->argument == NULL ? -1 : 0;
 }
 
-static bool is_bytes(struct type t)
-{
-	return t.id >= TYPE_TEXT && t.id <= TYPE_BYTEA;
-}
-
 /* How a group's memory is laid out. */
 static void group_memory(const struct building *b, struct group_plan *g)
 {
@@ -520,7 +515,7 @@ static void group_memory(const struct building *b, struct group_plan *g)
 		g->states_bytes += (size + 7) & ~UINT32_C(7);
 	}
 	for (unsigned c = 0; c < l->ncols; c++)
-		if (is_bytes(l->types[c]))
+		if (type_is_bytes((enum type_id)l->types[c].id))
 			output += GROUP_TEXT_ROOM;
 	g->output_bytes = (output + 7) & ~UINT32_C(7);
 }
@@ -598,7 +593,7 @@ static int group_outputs(
 		if (columns[c] >= g->nkeys) {
 			g->changing[g->nchanging++] = (struct group_output){ (uint16_t)c,
 				(uint16_t)(columns[c] - g->nkeys) };
-			g->in_place &= !is_bytes(l->types[c]);
+			g->in_place &= !type_is_bytes((enum type_id)l->types[c].id);
 		}
 	return 0;
 }

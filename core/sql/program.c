@@ -136,11 +136,6 @@ static int32_t temporary(struct builder *b)
 	return r;
 }
 
-static bool is_bytes(uint8_t t)
-{
-	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
-}
-
 /* Copies the constant's bytes into the program; *operand names it. */
 static int constant_add(
 	struct builder *b, const struct value *v, enum type_id type, int32_t *operand)
@@ -161,7 +156,7 @@ static int constant_add(
 	c = &b->constants[b->nconstants];
 	*c = *v;
 	c->type = (uint8_t)type;
-	if (!value_is_null(v) && is_bytes(c->type)) {
+	if (!value_is_null(v) && type_is_bytes((enum type_id)c->type)) {
 		c->s.p = arena_strdup(b->arena, v->s.len > 0 ? v->s.p : "", v->s.len);
 		if (c->s.p == NULL)
 			return no_memory(b);

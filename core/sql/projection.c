@@ -51,11 +51,6 @@ struct projection {
 	bool same;          /* the row of source 0 as it is */
 };
 
-static bool is_bytes(enum type_id t)
-{
-	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
-}
-
 /* Whether the tree is a column whose stored bytes are what the new row needs. */
 static bool is_copy(const struct program *p, unsigned i, const struct row_layout *const *layouts,
 	const struct row_layout *to, struct copied *out)
@@ -67,13 +62,13 @@ static bool is_copy(const struct program *p, unsigned i, const struct row_layout
 		*out = (struct copied){ .constant = true };
 		return value_is_null(constant) ||
 			(constant->type == to->types[i].id &&
-				!is_bytes((enum type_id)constant->type));
+				!type_is_bytes((enum type_id)constant->type));
 	}
 	if (program_column(p, i, &source, &column) != 0 || layouts[source] == NULL ||
 		layouts[source]->types[column].id != to->types[i].id)
 		return false;
 	*out = (struct copied){ layouts[source]->offsets[column], (uint16_t)column, (uint8_t)source,
-		is_bytes((enum type_id)to->types[i].id), false };
+		type_is_bytes((enum type_id)to->types[i].id), false };
 	return true;
 }
 
@@ -191,7 +186,7 @@ static bool any_null(const struct projection *p, const void *const *rows)
 	uint8_t any = 0;
 
 	for (unsigned s = 0; s < p->nsources; s++) {
-		const uint8_t *bits = (const uint8_t *)rows[p->sources[s].source] + NULLS_AT;
+		const uint8_t *bits = row_nulls(rows[p->sources[s].source]);
 
 		for (unsigned i = 0; i < p->sources[s].nulls; i++)
 			any |= bits[i];

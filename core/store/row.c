@@ -13,11 +13,6 @@ enum { NUMERIC_SLOT_NAN = 255, NULLS_AT = 4, ROW_SLOT_MAX = 17 };
 _Static_assert(ROW_COLS_MAX == LIMIT_COLUMNS && ROW_SIZE_MAX == LIMIT_ROW_BYTES, "one limit");
 _Static_assert(sizeof(int128) == 16, "a numeric's slot is its coefficient and a byte");
 
-static bool type_is_bytes(enum type_id t)
-{
-	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
-}
-
 uint32_t row_slot_width(enum type_id t)
 {
 	switch (t) {

@@ -70,7 +70,7 @@ static inline const uint8_t *row_nulls(const void *row)
 }
 static inline bool row_is_null(const void *row, unsigned col)
 {
-	return ((const uint8_t *)row)[4 + col / 8] >> (col % 8) & 1;
+	return row_nulls(row)[col / 8] >> (col % 8) & 1;
 }
 
 /* Column col as a value; text and bytea point into the row. */

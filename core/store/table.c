@@ -97,12 +97,6 @@ void table_prefetch_version(const struct table *t, uint64_t hash)
 	hashdir_prefetch_object(&t->places, hash);
 }
 
-static const void *live_row(const struct version *v)
-{
-	return v == NULL || (__atomic_load_n(&v->flags, __ATOMIC_RELAXED) & VERSION_DEAD) ? NULL
-											  : v->row;
-}
-
 static const void *segment_read(const struct table *t, struct hashdir_segment *s, uint64_t hash,
 	const struct row_layout *kl, const void *krow, const uint16_t *kcols, uint64_t v)
 {
@@ -112,7 +106,7 @@ static const void *segment_read(const struct table *t, struct hashdir_segment *s
 	while ((head = hashdir_next(&p)) != NULL) {
 		at = version_at(head, v);
 		if (at != NULL && key_equal(t, at->row, kl, krow, kcols))
-			return live_row(at);
+			return version_row(at);
 	}
 	return NULL;
 }
@@ -372,7 +366,7 @@ const void *table_scan_next(struct table_cursor *c)
 	const struct version *head;
 
 	while ((head = hashdir_scan_next(&c->places)) != NULL) {
-		const void *row = live_row(version_at(head, c->v));
+		const void *row = version_row(version_at(head, c->v));
 
 		if (row != NULL)
 			return row;

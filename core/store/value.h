@@ -48,6 +48,12 @@ struct type {
 	uint16_t a;
 };
 
+/* Whether its values are bytes of variable length. */
+static inline bool type_is_bytes(enum type_id t)
+{
+	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
+}
+
 enum { VALUE_NULL = 1, VALUE_NAN = 2 };
 
 typedef __int128 int128;

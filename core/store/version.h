@@ -32,6 +32,13 @@ static inline size_t version_bytes(const struct version *v)
 	return sizeof(*v) + v->cap;
 }
 
+/* Its row; NULL: it is dead, or there is none. */
+static inline const void *version_row(const struct version *v)
+{
+	return v == NULL || (__atomic_load_n(&v->flags, __ATOMIC_RELAXED) & VERSION_DEAD) ? NULL
+											  : v->row;
+}
+
 /* The version that a reader pinned at epoch v sees, dead ones included; NULL: none. */
 static inline const struct version *version_at(const struct version *head, uint64_t v)
 {

@@ -44,6 +44,15 @@ static inline void run(struct fixture *f, const char *text)
 		fail_msg("%s: %s %s", text, error_sqlstate(f->error.code), f->error.message);
 }
 
+static inline struct statement *prepare(struct fixture *f, const char *text)
+{
+	struct statement *s;
+
+	if (lf_prepare(&s, f->engine, text, strlen(text), NULL, 0, &f->error) != 0)
+		fail_msg("%s: %s %s", text, error_sqlstate(f->error.code), f->error.message);
+	return s;
+}
+
 /* One command, of one or several statements. */
 static inline void command(struct fixture *f, const char *text)
 {

@@ -16,15 +16,6 @@ static const char SCHEMA[] =
 	"CREATE INDEX t_n ON t (n);"
 	"INSERT INTO t VALUES (1, 10, 7, 'a'), (2, 20, 7, 'b'), (3, 10, 8, 'c');";
 
-static struct statement *prepare(struct fixture *f, const char *text)
-{
-	struct statement *s;
-
-	if (lf_prepare(&s, f->engine, text, strlen(text), NULL, 0, &f->error) != 0)
-		fail_msg("%s: %s %s", text, error_sqlstate(f->error.code), f->error.message);
-	return s;
-}
-
 struct sink {
 	const struct statement *s;
 	char text[TEXT_MAX];

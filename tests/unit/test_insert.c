@@ -11,15 +11,6 @@ static const char INSERT[] = "INSERT INTO t VALUES ($1, $2, $3, $4, $5, $6, $7, 
 
 enum { PARAMETERS = 7 };
 
-static struct statement *prepare(struct fixture *f, const char *text)
-{
-	struct statement *s;
-
-	if (lf_prepare(&s, f->engine, text, strlen(text), NULL, 0, &f->error) != 0)
-		fail_msg("%s: %s %s", text, error_sqlstate(f->error.code), f->error.message);
-	return s;
-}
-
 static void on_reply(void *arg, const struct lf_reply *reply)
 {
 	struct error *e = arg;
