@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "core/base/assert.h"
+#include "core/flow/aggregate.h"
 #include "core/flow/flow_internal.h"
 
 /* One allocation a group, so that a delta touches neighbouring lines. */
@@ -22,7 +22,6 @@ struct group {
 
 /* --- making and freeing --- */
 
-/* A state is a count, a sum_state or an ordered, as the aggregate's kind has it. */
 static void *group_state(const struct group_plan *plan, struct group *g, unsigned i)
 {
 	return (char *)g->data + plan->inputs[i].state;
@@ -50,13 +49,7 @@ static void group_free(struct flow *f, const struct view_state *v, struct group 
 	const struct group_plan *plan = v->plan->group;
 
 	for (unsigned i = 0; i < plan->naggregates; i++)
-		switch (plan->aggregates[i].kind) {
-		case AGG_COUNT_STAR:
-		case AGG_COUNT: break;
-		case AGG_SUM:
-		case AGG_AVG: sum_free(group_state(plan, g, i), f->heap); break;
-		default: ordered_free(group_state(plan, g, i), f->heap); break;
-		}
+		aggregate_free(&plan->aggregates[i], group_state(plan, g, i), f->heap);
 	if (g->output != group_room(v, g))
 		heap_free(f->heap, g->output, g->output_cap);
 	heap_free(f->heap, g, group_bytes(plan, group_key(v, g)));
@@ -176,29 +169,6 @@ void group_input(struct flow *f, struct view_state *v, const void *row, int64_t 
 	batch_add(f, v, plan_input_group(v->plan), d);
 }
 
-static int aggregate_add(struct flow *f, const struct aggregate *a, void *state,
-	const struct value *v, int64_t weight)
-{
-	int64_t *count = state;
-
-	if (a->kind == AGG_COUNT_STAR) {
-		*count += weight;
-		return 0;
-	}
-	ASSERT(v != NULL);
-	if (value_is_null(v))
-		return 0;
-	switch (a->kind) {
-	case AGG_COUNT: *count += weight; return 0;
-	case AGG_SUM:
-	case AGG_AVG: return sum_add(state, v, weight, f->heap, &f->error);
-	default:
-		if (ordered_add(state, v, weight, f->heap) != 0)
-			return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
-		return 0;
-	}
-}
-
 /* The argument of one aggregate: 1, 0 when its filter leaves the row out, -1. */
 static int aggregate_argument(struct flow *f, const struct aggregate_plan *p, const void *row,
 	const struct value *values, struct value *own, const struct value **out)
@@ -238,8 +208,8 @@ static int aggregates_add(
 		if (pass < 0)
 			return -1;
 		if (pass > 0 &&
-			aggregate_add(f, &plan->aggregates[i], group_state(plan, g, i), argument,
-				d->weight) != 0)
+			aggregate_add(&plan->aggregates[i], group_state(plan, g, i), argument,
+				d->weight, f->heap, &f->error) != 0)
 			return -1;
 	}
 	return 0;
@@ -290,26 +260,6 @@ static void group_delta(struct flow *f, struct view_state *v, const struct delta
 
 /* --- output --- */
 
-static int aggregate_result(
-	struct flow *f, const struct aggregate *a, const void *state, struct value *out)
-{
-	bool any = true;
-
-	memset(out, 0, sizeof(*out));
-	switch (a->kind) {
-	case AGG_COUNT_STAR:
-	case AGG_COUNT: out->i = *(const int64_t *)state; break;
-	case AGG_SUM: return sum_result(state, (enum type_id)a->arg->type.id, out, &f->error);
-	case AGG_AVG: return avg_result(state, (enum type_id)a->arg->type.id, out, &f->error);
-	case AGG_MIN: any = ordered_min(state, out); break;
-	case AGG_MAX: any = ordered_max(state, out); break;
-	}
-	if (!any)
-		out->flags = VALUE_NULL;
-	out->type = a->type.id;
-	return 0;
-}
-
 /* The group's keys and aggregates as a row; NULL: the view has failed. */
 static const void *group_row(struct flow *f, struct view_state *v, struct group *g)
 {
@@ -320,8 +270,8 @@ static const void *group_row(struct flow *f, struct view_state *v, struct group 
 	for (unsigned i = 0; values != NULL && i < plan->nkeys; i++)
 		row_get(&plan->key_layout, group_key(v, g), i, &values[i]);
 	for (unsigned i = 0; values != NULL && i < plan->naggregates; i++)
-		if (aggregate_result(f, &plan->aggregates[i], group_state(plan, g, i),
-			    &values[plan->nkeys + i]) != 0) {
+		if (aggregate_result(&plan->aggregates[i], group_state(plan, g, i),
+			    &values[plan->nkeys + i], &f->error) != 0) {
 			view_fail(f, v);
 			return NULL;
 		}
@@ -387,8 +337,9 @@ static int output_encode(struct flow *f, struct view_state *v, struct group *g)
 
 		if (i < plan->nkeys) {
 			row_get(&plan->key_layout, group_key(v, g), i, &values[c]);
-		} else if (aggregate_result(f, &plan->aggregates[i - plan->nkeys],
-				   group_state(plan, g, i - plan->nkeys), &values[c]) != 0) {
+		} else if (aggregate_result(&plan->aggregates[i - plan->nkeys],
+				   group_state(plan, g, i - plan->nkeys), &values[c],
+				   &f->error) != 0) {
 			view_fail(f, v);
 			return -1;
 		}
@@ -412,8 +363,8 @@ static int output_change(struct flow *f, struct view_state *v, struct group *g)
 		const struct group_output *o = &plan->changing[i];
 		struct value value;
 
-		if (aggregate_result(f, &plan->aggregates[o->aggregate],
-			    group_state(plan, g, o->aggregate), &value) != 0) {
+		if (aggregate_result(&plan->aggregates[o->aggregate],
+			    group_state(plan, g, o->aggregate), &value, &f->error) != 0) {
 			view_fail(f, v);
 			return -1;
 		}

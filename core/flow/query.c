@@ -16,9 +16,8 @@
 
 #include "core/base/assert.h"
 #include "core/base/limits.h"
-#include "core/flow/ordered.h"
+#include "core/flow/aggregate.h"
 #include "core/sql/projection.h"
-#include "core/sql/sum.h"
 
 static const uint16_t SEQUENCE[LIMIT_KEY_COLUMNS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
 	14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
@@ -40,9 +39,7 @@ struct group {
 	struct group *next;
 	const void *key;
 	uint64_t hash;
-	struct sum_state *sums;
-	struct ordered *ordered;
-	int64_t *counts;
+	char *states; /* the aggregates', where the compiled query puts them */
 };
 
 enum { GROUP_CHAINS = 1024 };
@@ -188,12 +185,8 @@ static int emit(struct run *q, const void *row)
 
 static int group_states(struct run *q, struct group *g)
 {
-	unsigned n = q->s->query.select->naggregates;
-
-	g->sums = arena_zalloc(q->keep, n * sizeof(*g->sums) + 1);
-	g->ordered = arena_zalloc(q->keep, n * sizeof(*g->ordered) + 1);
-	g->counts = arena_zalloc(q->keep, n * sizeof(*g->counts) + 1);
-	return g->sums == NULL || g->ordered == NULL || g->counts == NULL ? no_memory(q->e) : 0;
+	g->states = arena_zalloc(q->keep, q->k->states_bytes + 1);
+	return g->states == NULL ? no_memory(q->e) : 0;
 }
 
 static struct group *group_of(struct run *q, const void *row)
@@ -258,44 +251,12 @@ static int group_add(struct run *q, const void *row)
 		return -1;
 	for (unsigned i = 0; i < s->naggregates; i++) {
 		const struct value *arg = &v[2 * i], *filter = &v[2 * i + 1];
-		int status = 0;
 
-		if (value_is_null(filter) || filter->i == 0 || value_is_null(arg))
+		if (value_is_null(filter) || filter->i == 0)
 			continue;
-		switch (s->aggregates[i].kind) {
-		case AGG_COUNT_STAR:
-		case AGG_COUNT: g->counts[i]++; break;
-		case AGG_SUM:
-		case AGG_AVG: status = sum_add(&g->sums[i], arg, 1, q->heap, q->e); break;
-		default:
-			status = ordered_add(&g->ordered[i], arg, 1, q->heap);
-			if (status != 0)
-				no_memory(q->e);
-			break;
-		}
-		if (status != 0)
+		if (aggregate_add(&s->aggregates[i], g->states + q->k->states[i], arg, 1, q->heap,
+			    q->e) != 0)
 			return -1;
-	}
-	return 0;
-}
-
-static int group_value(struct run *q, const struct group *g, unsigned i, struct value *out)
-{
-	const struct aggregate *a = &q->s->query.select->aggregates[i];
-
-	memset(out, 0, sizeof(*out));
-	out->type = a->type.id;
-	switch (a->kind) {
-	case AGG_COUNT_STAR:
-	case AGG_COUNT: out->i = g->counts[i]; return 0;
-	case AGG_SUM: return sum_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
-	case AGG_AVG: return avg_result(&g->sums[i], (enum type_id)a->arg->type.id, out, q->e);
-	case AGG_MIN:
-	case AGG_MAX:
-		if (!(a->kind == AGG_MIN ? ordered_min : ordered_max)(&g->ordered[i], out))
-			out->flags = VALUE_NULL;
-		out->type = a->type.id;
-		return 0;
 	}
 	return 0;
 }
@@ -313,7 +274,8 @@ static int group_emit(struct run *q, const struct group *g)
 	for (unsigned i = 0; i < s->ngroup; i++)
 		row_get(&q->k->group_keys, g->key, i, &v[i]);
 	for (unsigned i = 0; i < s->naggregates; i++)
-		if (group_value(q, g, i, &v[s->ngroup + i]) != 0)
+		if (aggregate_result(&s->aggregates[i], g->states + q->k->states[i],
+			    &v[s->ngroup + i], q->e) != 0)
 			return -1;
 	row = arena_alloc(q->keep, row_encoded_size(&q->k->group_row, v));
 	if (row == NULL)
@@ -345,14 +307,13 @@ static int groups_emit(struct run *q)
 
 static void groups_free(struct run *q)
 {
-	unsigned n = q->s->query.select->naggregates;
+	const struct select *s = q->s->query.select;
 
 	for (unsigned c = 0; q->groups != NULL && c < GROUP_CHAINS; c++)
 		for (struct group *g = q->groups[c]; g != NULL; g = g->next)
-			for (unsigned i = 0; i < n && g->sums != NULL && g->ordered != NULL; i++) {
-				sum_free(&g->sums[i], q->heap);
-				ordered_free(&g->ordered[i], q->heap);
-			}
+			for (unsigned i = 0; i < s->naggregates; i++)
+				aggregate_free(
+					&s->aggregates[i], g->states + q->k->states[i], q->heap);
 }
 
 /* --- sorting --- */

@@ -4,6 +4,7 @@
 #include "core/flow/query_internal.h"
 
 #include "core/base/limits.h"
+#include "core/flow/aggregate.h"
 
 struct compile {
 	struct statement *s;
@@ -95,7 +96,8 @@ static int compile_group(struct compile *c)
 	const struct expr **trees = arena_alloc(&c->s->arena, (2 * n + 1) * sizeof(*trees));
 	struct expr *yes = arena_zalloc(&c->s->arena, sizeof(*yes));
 
-	if (types == NULL || trees == NULL || yes == NULL)
+	k->states = arena_alloc(&c->s->arena, (s->naggregates + 1) * sizeof(*k->states));
+	if (types == NULL || trees == NULL || yes == NULL || k->states == NULL)
 		return no_memory(c->e);
 	yes->kind = EXPR_CONST;
 	yes->type.id = yes->constant.type = TYPE_BOOL;
@@ -106,6 +108,8 @@ static int compile_group(struct compile *c)
 		const struct aggregate *a = &s->aggregates[i];
 
 		types[s->ngroup + i] = a->type;
+		k->states[i] = k->states_bytes;
+		k->states_bytes += aggregate_bytes(a);
 		trees[2 * i] = a->arg != NULL ? a->arg : yes;
 		trees[2 * i + 1] = a->filter != NULL ? a->filter : yes;
 	}

@@ -18,6 +18,8 @@ struct compiled_query {
 	struct program *group;       /* keys of a GROUP BY */
 	struct row_layout group_keys;
 	struct program *aggregates; /* argument and filter of each */
+	uint32_t *states;           /* where in a group's states theirs is */
+	uint32_t states_bytes;      /* of all */
 	struct row_layout group_row;
 	struct program *having;
 	struct projection *outputs;

@@ -13,6 +13,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/limits.h"
+#include "core/flow/aggregate.h"
 #include "core/flow/flow_internal.h"
 
 _Static_assert((int)PLAN_JOINS_MAX == (int)LIMIT_JOINS_PER_VIEW, "one limit");
@@ -505,14 +506,8 @@ static void group_memory(const struct building *b, struct group_plan *g)
 	uint32_t output = l->fixed;
 
 	for (unsigned i = 0; i < g->naggregates; i++) {
-		uint32_t size = sizeof(int64_t);
-
-		if (g->aggregates[i].kind == AGG_SUM || g->aggregates[i].kind == AGG_AVG)
-			size = sizeof(struct sum_state);
-		else if (g->aggregates[i].kind == AGG_MIN || g->aggregates[i].kind == AGG_MAX)
-			size = sizeof(struct ordered);
 		g->inputs[i].state = g->states_bytes;
-		g->states_bytes += (size + 7) & ~UINT32_C(7);
+		g->states_bytes += aggregate_bytes(&g->aggregates[i]);
 	}
 	for (unsigned c = 0; c < l->ncols; c++)
 		if (type_is_bytes((enum type_id)l->types[c].id))

@@ -1,0 +1,48 @@
+/*
+ * aggregate.h: the state of one aggregate of one group: rows are added to it and retracted from it by weight, and
+ * it tells the result over those that are there.
+ *
+ * A state is aggregate_bytes() bytes, 8-aligned, zeroed at first, and may be moved with memcpy. What it owns lies
+ * in the heap that is given to every call. Weights may be negative for a while: a row may be retracted
+ * before it is added.
+ */
+#ifndef LF_FLOW_AGGREGATE_H
+#define LF_FLOW_AGGREGATE_H
+
+#include "core/base/assert.h"
+#include "core/sql/plan.h"
+#include "core/sql/sum.h"
+
+/* Of its state; a multiple of 8. */
+uint32_t aggregate_bytes(const struct aggregate *a);
+
+/* aggregate_add() of the kinds that are not handled in place below; v is not NULL. */
+int aggregate_add_other(const struct aggregate *a, void *state, const struct value *v,
+	int64_t weight, struct heap *h, struct error *e);
+
+/* Add a row `weight` times. v: the argument, whose bytes are copied where they are kept; NULL only for count(*).
+ * 0, or -1 with 53200 and the state as before. */
+static inline int aggregate_add(const struct aggregate *a, void *state, const struct value *v,
+	int64_t weight, struct heap *h, struct error *e)
+{
+	if (a->kind != AGG_COUNT_STAR) {
+		ASSERT(v != NULL);
+		if (value_is_null(v))
+			return 0;
+		if (a->kind == AGG_SUM || a->kind == AGG_AVG)
+			return sum_add(state, v, weight, h, e);
+		if (a->kind != AGG_COUNT)
+			return aggregate_add_other(a, state, v, weight, h, e);
+	}
+	*(int64_t *)state += weight;
+	return 0;
+}
+
+/* The result, of type a->type; its bytes are the state's. 0, or -1 with 22003. */
+int aggregate_result(
+	const struct aggregate *a, const void *state, struct value *out, struct error *e);
+
+/* Free what the state owns; it must not be used any more. */
+void aggregate_free(const struct aggregate *a, void *state, struct heap *h);
+
+#endif
