@@ -235,18 +235,18 @@ static void stages_set(struct lf_engine *engine)
 /* What a batch touches stays in the cache between operators. */
 enum { BUILD_ROWS = LIMIT_BATCH_COMMANDS };
 
-/* Whether the view reads the table; NULL: any view. */
+/* Whether the view reads the relation; NULL: any view. */
 static bool reads(
-	const struct lf_engine *engine, const struct relation *view, const struct relation *table)
+	const struct lf_engine *engine, const struct relation *view, const struct relation *r)
 {
 	if (view == NULL) {
 		for (const struct view_slot *v = engine->views; v != NULL; v = v->next)
-			if (reads(engine, v->view, table))
+			if (reads(engine, v->view, r))
 				return true;
 		return false;
 	}
-	for (unsigned i = 0; i < view->select->nsources; i++)
-		if (view->select->sources[i] == table)
+	for (unsigned i = 0; i < view->nreads; i++)
+		if (view->reads[i] == r)
 			return true;
 	return false;
 }
@@ -269,27 +269,79 @@ static void table_feed(struct projector *p, unsigned shard, const struct relatio
 	table_sweep_end(&sweep);
 }
 
+/* The rows of a view to one over it, which is being built. 0, or -1 out of memory. */
+static int view_feed(struct projector *p, unsigned shard, const struct relation *view,
+	const struct relation *only, uint64_t epoch)
+{
+	const struct parts *parts = view->user;
+	const struct part *part = parts->part[shard];
+	struct table_cursor scan;
+	const void *stored;
+	struct arena rows;
+	unsigned n = 0;
+	int status = 0;
+
+	arena_init(&rows, NULL);
+	table_scan_begin(&scan, part->table, UINT64_MAX);
+	while (status == 0 && (stored = table_scan_next(&scan)) != NULL) {
+		int64_t count;
+		const void *row = part_view_row(part, stored, &count, &rows);
+
+		if (row == NULL)
+			status = -1;
+		else
+			flow_push_rows(projector_flow(p), view, row, count, only);
+		if (++n % BUILD_ROWS == 0) {
+			projector_build_stage(p, only, view->stage, epoch, false);
+			arena_reset(&rows);
+		}
+	}
+	projector_build_stage(p, only, view->stage, epoch, false);
+	arena_free(&rows);
+	return status;
+}
+
 /* Feed the rows of every table to the view that is being built (NULL: to all views), stage after stage. They stay valid:
- * nobody writes meanwhile. */
-static void views_feed(
+ * nobody writes meanwhile. Of all views, those over others are fed by these. */
+static int views_feed(
 	struct lf_engine *engine, const struct relation *only, unsigned stages, uint64_t epoch)
 {
 	struct projector_set *set = &engine->set;
+	int status = 0;
 
-	for (unsigned s = 0; s < set->shards; s++) {
-		/* What is sent from now on is of this epoch. */
-		projector_build_stage(set->projectors[s], only, 0, epoch, false);
-		for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
-			const struct relation *table = catalog_at(engine->catalog, i);
+	for (unsigned k = 0; k < stages; k++)
+		for (unsigned s = 0; s < set->shards; s++) {
+			struct projector *p = set->projectors[s];
 
-			if (table->kind == RELATION_TABLE && reads(engine, only, table))
-				table_feed(set->projectors[s], s, table, only, epoch);
+			/* What is sent from now on is of this epoch. */
+			projector_build_stage(p, only, k, epoch, false);
+			for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
+				const struct relation *r = catalog_at(engine->catalog, i);
+
+				if (!reads(engine, only, r))
+					continue;
+				if (r->kind == RELATION_TABLE && k == 0)
+					table_feed(p, s, r, only, epoch);
+				else if (r->kind == RELATION_VIEW && only != NULL && r->stage == k)
+					status |= view_feed(p, s, r, only, epoch);
+			}
+			projector_build_stage(p, only, k, epoch, true);
 		}
-		projector_build_stage(set->projectors[s], only, 0, epoch, true);
+	return status;
+}
+
+/* A view over one that has failed has failed. */
+static int view_reads_sound(const struct relation *view, struct error *e)
+{
+	for (unsigned i = 0; i < view->nreads; i++) {
+		const struct relation *r = view->reads[i];
+		const struct parts *parts = r->user;
+
+		if (r->kind == RELATION_VIEW && __atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+			return error_set(e, ERR_VIEW_FAILED, 0,
+				"view \"%s\", which it reads, has failed", r->name);
 	}
-	for (unsigned k = 1; k < stages; k++)
-		for (unsigned s = 0; s < set->shards; s++)
-			projector_build_stage(set->projectors[s], only, k, epoch, true);
+	return 0;
 }
 
 /* Make the plan, the parts and the operators' state of a view, to be fed at `epoch`. */
@@ -297,9 +349,12 @@ static int view_open(struct lf_engine *engine, struct relation *view, uint64_t e
 	const struct view_plan **plan, struct error *e)
 {
 	struct projector_set *set = &engine->set;
-	struct view_slot *slot = calloc(1, sizeof(*slot));
+	struct view_slot *slot;
 	struct parts *parts;
 
+	if (view_reads_sound(view, e) != 0)
+		return -1;
+	slot = calloc(1, sizeof(*slot));
 	if (slot == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (view_plan_new(&slot->plan, view, set->shards, engine->heap, e) != 0) {
@@ -312,6 +367,7 @@ static int view_open(struct lf_engine *engine, struct relation *view, uint64_t e
 		free(slot);
 		return -1;
 	}
+	view->stage = view_plan_stages(slot->plan) - 1;
 	slot->view = view;
 	slot->next = engine->views;
 	engine->views = slot;
@@ -352,11 +408,16 @@ static int view_build(
 	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
 {
 	const struct view_plan *plan;
+	struct parts *parts;
 
 	if (view_open(engine, view, epoch, &plan, e) != 0)
 		return -1;
-	views_feed(engine, view, view_plan_stages(plan), epoch);
-	return view_close(engine, view, epoch, e);
+	if (views_feed(engine, view, view_plan_stages(plan), epoch) == 0)
+		return view_close(engine, view, epoch, e);
+	parts = view->user;
+	view_forget(engine, view);
+	parts_take_back(engine, view, parts, epoch);
+	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
 /* --- statements --- */
@@ -680,7 +741,7 @@ int engine_ddl_views(struct lf_engine *engine, struct error *e)
 	int status = views_open(engine, epoch, &stages, e);
 
 	if (status == 0)
-		views_feed(engine, NULL, stages, epoch);
+		(void)views_feed(engine, NULL, stages, epoch);
 	for (unsigned i = 0; status == 0 && i < catalog_count(engine->catalog); i++) {
 		struct relation *r = catalog_at(engine->catalog, i);
 		struct error why;

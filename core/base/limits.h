@@ -29,6 +29,8 @@
 #define LIMIT_VIEWS 1024           /* views of a schema; 53400 */
 #define LIMIT_INDEXES_PER_TABLE 32 /* of one table or view; 53400 */
 #define LIMIT_JOINS_PER_VIEW 16    /* joined inputs of one view; 54001 */
+#define LIMIT_NODES_PER_VIEW 256   /* operators of one view; 54001 */
+#define LIMIT_QUERY_DEPTH 32       /* selects within selects; 54001 */
 #define LIMIT_VARCHAR_CHARS 65535  /* n of varchar(n) and char(n); 22023 */
 #define LIMIT_NUMERIC_DIGITS 38    /* precision of numeric; 22003 */
 

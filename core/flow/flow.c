@@ -40,36 +40,58 @@ struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const str
 
 /* --- state --- */
 
+static void node_free(struct flow *f, struct view_state *v, const struct node_plan *n)
+{
+	struct node_state *state = &v->nodes[n->number];
+
+	if (n->kind == NODE_GROUP)
+		groups_free(f, v, n);
+	for (unsigned k = 0; k < 2; k++)
+		multimap_free(state->sides[k]);
+}
+
 static void state_free(struct flow *f, struct view_state *v)
 {
-	unsigned ninputs = plan_inputs(v->plan);
+	const struct view_plan *p = v->plan;
+	unsigned ninputs = plan_inputs(p);
 
-	groups_free(f, v);
-	for (unsigned i = 0; v->sides != NULL && i < 2 * v->plan->njoins; i++)
-		multimap_free(v->sides[i]);
-	heap_free(f->heap, v->sides, (2 * v->plan->njoins + 1) * sizeof(struct multimap *));
+	for (unsigned i = 0; v->nodes != NULL && i < p->nnodes; i++)
+		node_free(f, v, p->nodes[i]);
+	heap_free(f->heap, v->nodes, p->nnodes * sizeof(*v->nodes));
 	for (unsigned i = 0; v->inputs != NULL && i < ninputs; i++)
 		heap_free(
 			f->heap, v->inputs[i].list, v->inputs[i].cap * sizeof(*v->inputs[i].list));
 	heap_free(f->heap, v->inputs, ninputs * sizeof(*v->inputs));
-	v->sides = NULL;
+	v->nodes = NULL;
 	v->inputs = NULL;
+}
+
+static int node_open(struct flow *f, struct view_state *v, const struct node_plan *n)
+{
+	struct node_state *state = &v->nodes[n->number];
+
+	if (n->kind == NODE_GROUP)
+		return groups_open(f, v, n);
+	for (unsigned k = 0; n->kind == NODE_JOIN && k < 2; k++) {
+		state->sides[k] = multimap_new(f->heap, n->join.kept[k]);
+		if (state->sides[k] == NULL)
+			return -1;
+	}
+	return 0;
 }
 
 static int state_new(struct flow *f, struct view_state *v)
 {
 	const struct view_plan *p = v->plan;
 
-	v->sides = heap_zalloc(f->heap, (2 * p->njoins + 1) * sizeof(struct multimap *));
+	v->nodes = heap_zalloc(f->heap, p->nnodes * sizeof(*v->nodes));
 	v->inputs = heap_zalloc(f->heap, plan_inputs(p) * sizeof(*v->inputs));
-	if (v->sides == NULL || v->inputs == NULL)
+	if (v->nodes == NULL || v->inputs == NULL)
 		return -1;
-	for (unsigned i = 0; i < 2 * p->njoins; i++) {
-		v->sides[i] = multimap_new(f->heap);
-		if (v->sides[i] == NULL)
+	for (unsigned i = 0; i < p->nnodes; i++)
+		if (node_open(f, v, p->nodes[i]) != 0)
 			return -1;
-	}
-	return groups_open(f, v);
+	return 0;
 }
 
 void flow_free(struct flow *f)
@@ -86,6 +108,14 @@ void flow_free(struct flow *f)
 	heap_free(f->heap, f, sizeof(*f));
 }
 
+static bool view_reads(const struct view_state *v, const struct relation *r)
+{
+	for (const struct scan_plan *s = v->plan->scans; s != NULL; s = s->next)
+		if (s->relation == r)
+			return true;
+	return false;
+}
+
 void view_fail(struct flow *f, struct view_state *v)
 {
 	if (v->stopped)
@@ -93,6 +123,13 @@ void view_fail(struct flow *f, struct view_state *v)
 	v->stopped = true;
 	state_free(f, v);
 	f->io.fail(f->io.arg, v->plan->view, &f->error);
+	/* And those over it, which stand behind it. */
+	for (struct view_state *w = v->next; w != NULL; w = w->next)
+		if (!w->stopped && view_reads(w, v->plan->view)) {
+			error_set(&f->error, ERR_VIEW_FAILED, 0,
+				"view \"%s\", which it reads, has failed", v->plan->view->name);
+			view_fail(f, w);
+		}
 }
 
 void view_no_memory(struct flow *f, struct view_state *v)
@@ -132,7 +169,7 @@ static struct view_state **view_find(struct flow *f, const struct relation *view
 
 int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target, struct error *e)
 {
-	struct view_state *v = heap_zalloc(f->heap, sizeof(*v));
+	struct view_state *v = heap_zalloc(f->heap, sizeof(*v)), **last = &f->views;
 
 	if (v == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -144,8 +181,10 @@ int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target
 		heap_free(f->heap, v, sizeof(*v));
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
-	v->next = f->views;
-	f->views = v;
+	/* Behind those it reads. */
+	for (; *last != NULL; last = &(*last)->next)
+		(*last)->feeds |= view_reads(v, (*last)->plan->view);
+	*last = v;
 	return 0;
 }
 
@@ -157,6 +196,12 @@ void flow_drop_view(struct flow *f, const struct relation *view)
 		return;
 	*link = v->next;
 	state_free(f, v);
+	for (struct view_state *w = f->views; w != NULL; w = w->next)
+		if (view_reads(v, w->plan->view)) {
+			w->feeds = false;
+			for (const struct view_state *x = w->next; x != NULL; x = x->next)
+				w->feeds |= view_reads(x, w->plan->view);
+		}
 	heap_free(f->heap, v, sizeof(*v));
 }
 
@@ -226,25 +271,29 @@ void batch_add(struct flow *f, struct view_state *v, uint32_t input, struct delt
 	b->list[b->n++] = d;
 }
 
+static void map_input(struct flow *f, struct view_state *v, const struct map_plan *map,
+	const void *row, int64_t weight)
+{
+	int pass = flow_test(f, map->filter, row, NULL);
+	const void *out = pass > 0 ? flow_project(f, map->projection, row, NULL) : NULL;
+
+	if (out != NULL)
+		edge_follow(f, v, &map->edge, out, weight);
+	else if (pass != 0)
+		view_error(f, v, weight);
+}
+
 /* Into an input of this shard and stage. */
 static void input(
 	struct flow *f, struct view_state *v, uint32_t to, const void *row, int64_t weight)
 {
-	const struct view_plan *p = v->plan;
+	const struct node_plan *n = v->plan->nodes[to / 2];
 
-	if (to < 2 * p->njoins) {
-		join_input(f, v, to, row, weight);
-	} else if (to == plan_input_publish(p)) {
-		publish_input(f, v, row, weight);
-	} else if (p->group != NULL) {
-		group_input(f, v, row, weight);
-	} else {
-		const void *out = flow_project(f, p->outputs, row, NULL);
-
-		if (out != NULL)
-			edge_follow(f, v, &p->publish, out, weight);
-		else
-			view_error(f, v, weight);
+	switch (n->kind) {
+	case NODE_MAP: map_input(f, v, &n->map, row, weight); return;
+	case NODE_JOIN: join_input(f, v, n, to, row, weight); return;
+	case NODE_GROUP: group_input(f, v, n, row, weight); return;
+	case NODE_PUBLISH: publish_input(f, v, row, weight); return;
 	}
 }
 
@@ -305,22 +354,37 @@ static void scan_change(struct flow *f, struct view_state *v, const struct scan_
 		edge_follow(f, v, &scan->edge, new, 1);
 }
 
+static void view_push(struct flow *f, struct view_state *v, const struct relation *relation,
+	const void *old_row, const void *new_row)
+{
+	/* A relation joined to itself: each of its scans in turn. */
+	for (const struct scan_plan *s = v->plan->scans; s != NULL && !v->stopped; s = s->next)
+		if (s->relation == relation)
+			scan_change(f, v, s, old_row, new_row);
+}
+
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
 	const void *new_row, const struct relation *only)
 {
-	for (struct view_state *v = f->views; v != NULL; v = v->next) {
-		const struct view_plan *p = v->plan;
+	for (struct view_state *v = f->views; v != NULL; v = v->next)
+		if (!v->stopped && (only == NULL || v->plan->view == only))
+			view_push(f, v, table, old_row, new_row);
+}
 
-		if (only != NULL && p->view != only)
-			continue;
-		/* A table joined to itself: each of its scans in turn. */
-		for (unsigned i = 0; i < p->nscans; i++) {
-			if (p->scans[i].relation != table)
+void flow_push_rows(struct flow *f, const struct relation *relation, const void *row,
+	int64_t weight, const struct relation *only)
+{
+	for (struct view_state *v = f->views; v != NULL; v = v->next)
+		for (const struct scan_plan *s = v->plan->scans; s != NULL && !v->stopped;
+			s = s->next) {
+			const void *out;
+
+			if (s->relation != relation || (only != NULL && v->plan->view != only))
 				continue;
-			if (!v->stopped)
-				scan_change(f, v, &p->scans[i], old_row, new_row);
+			out = scan_row(f, v, s, row, weight);
+			if (out != NULL && !v->stopped)
+				edge_follow(f, v, &s->edge, out, weight);
 		}
-	}
 }
 
 void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *row, int64_t weight)
@@ -332,23 +396,35 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 
 /* --- a stage --- */
 
-/* emit: hand out the groups that have changed. */
-static void view_run(
-	struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch, bool emit)
+/* emit: hand out the groups that have changed, and see what errors are left; not while more of the same stage is to
+ * come. from: the first node. */
+static void view_run(struct flow *f, struct view_state *v, unsigned from, unsigned stage,
+	uint64_t epoch, bool emit)
 {
 	const struct view_plan *p = v->plan;
 
-	for (unsigned i = 0; i < p->njoins && !v->stopped; i++)
-		if (p->joins[i].stage == stage)
-			join_run(f, v, i);
-	if (!v->stopped && p->group != NULL && p->group->stage == stage) {
-		group_gather(f, v);
-		if (emit && !v->stopped)
-			(void)group_emit_some(f, v, UINT_MAX);
+	for (unsigned i = from; i < p->nnodes && !v->stopped; i++) {
+		const struct node_plan *n = p->nodes[i];
+
+		if (n->stage != stage)
+			continue;
+		if (n->kind == NODE_JOIN) {
+			join_run(f, v, n);
+		} else if (n->kind == NODE_GROUP) {
+			group_gather(f, v, n);
+			if (emit)
+				view_settle_errors(f, v);
+			if (emit && !v->stopped)
+				(void)group_emit_some(f, v, n, UINT_MAX);
+		} else if (n->kind == NODE_PUBLISH) {
+			if (emit)
+				view_settle_errors(f, v);
+			if (!v->stopped)
+				publish_run(f, v, epoch);
+		}
 	}
-	view_settle_errors(f, v);
-	if (!v->stopped && p->publish_stage == stage)
-		publish_run(f, v, epoch);
+	if (emit)
+		view_settle_errors(f, v);
 }
 
 static void memory_reset(struct flow *f)
@@ -357,36 +433,52 @@ static void memory_reset(struct flow *f)
 	arena_reset(&f->scratch);
 }
 
-static void view_emit(struct flow *f, struct view_state *v, unsigned stage, uint64_t epoch)
+static bool is_fed(const struct view_state *v, const struct relation *only)
 {
-	const struct view_plan *p = v->plan;
-	bool more = p->group != NULL && p->group->stage == stage;
+	return !v->stopped && (only == NULL || v->plan->view == only);
+}
 
-	while (more && !v->stopped) {
-		more = group_emit_some(f, v, EMIT_ROWS);
-		if (!v->stopped && p->publish_stage == stage)
-			publish_run(f, v, epoch);
-		memory_reset(f);
+/* Take what this and the views behind it were given into their state, from a node of the first on. */
+static void views_gather(struct flow *f, struct view_state *first, unsigned from,
+	const struct relation *only, unsigned stage, uint64_t epoch)
+{
+	for (struct view_state *v = first; v != NULL; v = v->next, from = 0)
+		if (is_fed(v, only))
+			view_run(f, v, from, stage, epoch, false);
+	memory_reset(f);
+}
+
+/* Give out all groups of this stage, those of one node after another, a few at a time. */
+static void view_emit(struct flow *f, struct view_state *v, const struct relation *only,
+	unsigned stage, uint64_t epoch)
+{
+	for (unsigned i = 0; i < v->plan->nnodes; i++) {
+		const struct node_plan *n = v->plan->nodes[i];
+		bool more = n->kind == NODE_GROUP && n->stage == stage;
+
+		while (more && !v->stopped) {
+			more = group_emit_some(f, v, n, EMIT_ROWS);
+			views_gather(f, v, i + 1, only, stage, epoch);
+		}
 	}
 }
 
 void flow_build(
 	struct flow *f, const struct relation *only, unsigned stage, uint64_t epoch, bool last)
 {
-	for (struct view_state *v = f->views; v != NULL; v = v->next)
-		if (!v->stopped && (only == NULL || v->plan->view == only))
-			view_run(f, v, stage, epoch, false);
-	memory_reset(f);
+	views_gather(f, f->views, 0, only, stage, epoch);
 	for (struct view_state *v = f->views; v != NULL && last; v = v->next)
-		if (!v->stopped && (only == NULL || v->plan->view == only))
-			view_emit(f, v, stage, epoch);
+		if (is_fed(v, only)) {
+			view_emit(f, v, only, stage, epoch);
+			view_settle_errors(f, v);
+		}
 }
 
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch)
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
 		if (!v->stopped)
-			view_run(f, v, stage, epoch, true);
+			view_run(f, v, 0, stage, epoch, true);
 	memory_reset(f);
 }
 

@@ -58,6 +58,9 @@ void flow_stop_view(struct flow *f, const struct relation *view);
  * that). The rows must stay valid until flow_run() of stage 0. old_row or new_row may be NULL. `only`: NULL, or the one view to feed (building a new view). */
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
 	const void *new_row, const struct relation *only);
+/* Rows of a relation that come (weight > 0) or go: of a view, in the stage in which it changes. */
+void flow_push_rows(struct flow *f, const struct relation *relation, const void *row,
+	int64_t weight, const struct relation *only);
 /* A delta that arrived through an exchange, for the stage that flow_run() is called for next; the row must
  * stay valid until then. */
 void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *row, int64_t weight);

@@ -27,9 +27,9 @@ static void *group_state(const struct group_plan *plan, struct group *g, unsigne
 	return (char *)g->data + plan->inputs[i].state;
 }
 
-static void *group_key(const struct view_state *v, struct group *g)
+static void *group_key(const struct group_plan *plan, struct group *g)
 {
-	return (char *)g->data + v->plan->group->states_bytes;
+	return (char *)g->data + plan->states_bytes;
 }
 
 static size_t group_bytes(const struct group_plan *plan, const void *key)
@@ -37,22 +37,20 @@ static size_t group_bytes(const struct group_plan *plan, const void *key)
 	return sizeof(struct group) + plan->states_bytes + row_size(key) + plan->output_bytes;
 }
 
-static void *group_room(const struct view_state *v, struct group *g)
+static void *group_room(const struct group_plan *plan, struct group *g)
 {
-	char *key = group_key(v, g);
+	char *key = group_key(plan, g);
 
 	return key + row_size(key);
 }
 
-static void group_free(struct flow *f, const struct view_state *v, struct group *g)
+static void group_free(struct flow *f, const struct group_plan *plan, struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
-
 	for (unsigned i = 0; i < plan->naggregates; i++)
 		aggregate_free(&plan->aggregates[i], group_state(plan, g, i), f->heap);
-	if (g->output != group_room(v, g))
+	if (g->output != group_room(plan, g))
 		heap_free(f->heap, g->output, g->output_cap);
-	heap_free(f->heap, g, group_bytes(plan, group_key(v, g)));
+	heap_free(f->heap, g, group_bytes(plan, group_key(plan, g)));
 }
 
 static uint64_t group_hash(const void *arg, const void *object)
@@ -63,95 +61,95 @@ static uint64_t group_hash(const void *arg, const void *object)
 
 struct owner {
 	struct flow *flow;
-	const struct view_state *view;
+	const struct group_plan *plan;
 };
 
 static void group_drop(void *arg, void *object)
 {
 	const struct owner *o = arg;
 
-	group_free(o->flow, o->view, object);
+	group_free(o->flow, o->plan, object);
 }
 
-void groups_free(struct flow *f, struct view_state *v)
+void groups_free(struct flow *f, struct view_state *v, const struct node_plan *n)
 {
-	struct owner owner = { f, v };
+	struct owner owner = { f, &n->group };
 
-	hashdir_free(&v->groups, group_drop, &owner);
-	v->dirty = NULL;
+	hashdir_free(&v->nodes[n->number].groups, group_drop, &owner);
+	v->nodes[n->number].dirty = NULL;
 }
 
 /* By a row of any layout that has the key in these columns. */
-static struct group *group_find(const struct view_state *v, uint64_t hash,
-	const struct row_layout *layout, const void *row, const uint16_t *cols,
+static struct group *group_find(const struct node_state *state, const struct group_plan *plan,
+	uint64_t hash, const struct row_layout *layout, const void *row, const uint16_t *cols,
 	struct hashdir_probe *p)
 {
-	const struct group_plan *plan = v->plan->group;
 	struct group *g;
 
-	*p = hashdir_probe(&v->groups, hash);
+	*p = hashdir_probe(&state->groups, hash);
 	while ((g = hashdir_next(p)) != NULL &&
 		(g->hash != hash ||
-			!row_equal(&plan->key_layout, group_key(v, g), plan->sequence, layout, row,
+			!row_equal(&plan->key_layout, group_key(plan, g), plan->sequence, layout, row,
 				cols, plan->nkeys)))
 		;
 	return g;
 }
 
-static struct group *group_new(struct flow *f, struct view_state *v, uint64_t hash, const void *key)
+static struct group *group_new(struct flow *f, struct node_state *state,
+	const struct group_plan *plan, uint64_t hash, const void *key)
 {
-	const struct group_plan *plan = v->plan->group;
 	struct group *g = heap_zalloc(f->heap, group_bytes(plan, key));
 
 	if (g == NULL)
 		return NULL;
 	g->hash = hash;
-	memcpy(group_key(v, g), key, row_size(key));
-	g->output = group_room(v, g);
+	memcpy(group_key(plan, g), key, row_size(key));
+	g->output = group_room(plan, g);
 	g->output_cap = plan->output_bytes;
-	if (hashdir_insert(&v->groups, hash, 0, g) != 0) {
+	if (hashdir_insert(&state->groups, hash, 0, g) != 0) {
 		heap_free(f->heap, g, group_bytes(plan, key));
 		return NULL;
 	}
 	return g;
 }
 
-static void group_dirty(struct view_state *v, struct group *g)
+static void group_dirty(struct node_state *state, struct group *g)
 {
 	if (g->dirty)
 		return;
 	g->dirty = true;
-	g->next_dirty = v->dirty;
-	v->dirty = g;
+	g->next_dirty = state->dirty;
+	state->dirty = g;
 }
 
-int groups_open(struct flow *f, struct view_state *v)
+int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n)
 {
-	const struct group_plan *plan = v->plan->group;
+	const struct group_plan *plan = &n->group;
+	struct node_state *state = &v->nodes[n->number];
 	uint64_t none[2] = { 0 };
 	struct group *g;
 
-	if (plan == NULL)
-		return 0;
-	if (hashdir_init(&v->groups, f->heap, NULL, group_hash, NULL) != 0)
+	if (hashdir_init(&state->groups, f->heap, NULL, group_hash, NULL) != 0)
 		return -1;
 	if (plan->nkeys > 0 || f->shard != 0)
 		return 0;
 	/* Without GROUP BY there is always one row, also over nothing. */
 	row_encode(&plan->key_layout, NULL, none);
-	g = group_new(f, v, row_hash(&plan->key_layout, none, plan->sequence, 0), none);
+	g = group_new(
+		f, state, plan, row_hash(&plan->key_layout, none, plan->sequence, 0), none);
 	if (g == NULL)
 		return -1;
-	group_dirty(v, g);
+	group_dirty(state, g);
 	return 0;
 }
 
 /* --- deltas --- */
 
-void group_input(struct flow *f, struct view_state *v, const void *row, int64_t weight)
+void group_input(struct flow *f, struct view_state *v, const struct node_plan *n, const void *row,
+	int64_t weight)
 {
 	static const uint64_t NONE[2] = { 16, 0 };
-	const struct group_plan *plan = v->plan->group;
+	const struct group_plan *plan = &n->group;
 	struct delta d = { .row = row, .key = NONE, .weight = weight };
 
 	if (plan->cols != NULL) {
@@ -165,8 +163,8 @@ void group_input(struct flow *f, struct view_state *v, const void *row, int64_t 
 		}
 		d.hash = row_hash(&plan->key_layout, d.key, plan->sequence, plan->nkeys);
 	}
-	hashdir_prefetch(&v->groups, d.hash);
-	batch_add(f, v, plan_input_group(v->plan), d);
+	hashdir_prefetch(&v->nodes[n->number].groups, d.hash);
+	batch_add(f, v, node_input(n), d);
 }
 
 /* The argument of one aggregate: 1, 0 when its filter leaves the row out, -1. */
@@ -216,17 +214,19 @@ static int aggregates_add(
 }
 
 /* The group of a delta, made if there is none. NULL: the delta is dropped, or the view has failed. */
-static struct group *group_of(struct flow *f, struct view_state *v, const struct delta *d)
+static struct group *group_of(
+	struct flow *f, struct view_state *v, const struct node_plan *n, const struct delta *d)
 {
-	const struct group_plan *plan = v->plan->group;
+	const struct group_plan *plan = &n->group;
+	struct node_state *state = &v->nodes[n->number];
 	const void *key = d->key;
 	struct hashdir_probe p;
 	struct group *g;
 
 	if (plan->cols != NULL)
-		g = group_find(v, d->hash, plan->input, d->row, plan->cols, &p);
+		g = group_find(state, plan, d->hash, plan->input, d->row, plan->cols, &p);
 	else
-		g = group_find(v, d->hash, &plan->key_layout, key, plan->sequence, &p);
+		g = group_find(state, plan, d->hash, &plan->key_layout, key, plan->sequence, &p);
 	if (g != NULL)
 		return g;
 	if (plan->cols != NULL) {
@@ -236,21 +236,22 @@ static struct group *group_of(struct flow *f, struct view_state *v, const struct
 			return NULL;
 		}
 	}
-	g = group_new(f, v, d->hash, key);
+	g = group_new(f, state, plan, d->hash, key);
 	if (g == NULL)
 		view_no_memory(f, v);
 	return g;
 }
 
-static void group_delta(struct flow *f, struct view_state *v, const struct delta *d)
+static void group_delta(
+	struct flow *f, struct view_state *v, const struct node_plan *n, const struct delta *d)
 {
-	struct group *g = group_of(f, v, d);
+	struct group *g = group_of(f, v, n, d);
 
 	if (g == NULL)
 		return;
 	/* Also when the row is dropped: a new group that stays empty goes at the end of the stage. */
-	group_dirty(v, g);
-	if (aggregates_add(f, v->plan->group, g, d) != 0) {
+	group_dirty(&v->nodes[n->number], g);
+	if (aggregates_add(f, &n->group, g, d) != 0) {
 		view_error(f, v, d->weight);
 		return;
 	}
@@ -261,14 +262,14 @@ static void group_delta(struct flow *f, struct view_state *v, const struct delta
 /* --- output --- */
 
 /* The group's keys and aggregates as a row; NULL: the view has failed. */
-static const void *group_row(struct flow *f, struct view_state *v, struct group *g)
+static const void *group_row(struct flow *f, struct view_state *v, const struct group_plan *plan,
+	struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
 	struct value *values = arena_alloc(&f->rows, (plan->row.ncols + 1u) * sizeof(*values));
 	void *row = NULL;
 
 	for (unsigned i = 0; values != NULL && i < plan->nkeys; i++)
-		row_get(&plan->key_layout, group_key(v, g), i, &values[i]);
+		row_get(&plan->key_layout, group_key(plan, g), i, &values[i]);
 	for (unsigned i = 0; values != NULL && i < plan->naggregates; i++)
 		if (aggregate_result(&plan->aggregates[i], group_state(plan, g, i),
 			    &values[plan->nkeys + i], &f->error) != 0) {
@@ -285,15 +286,15 @@ static const void *group_row(struct flow *f, struct view_state *v, struct group 
 }
 
 /* The group's output row now; NULL when it has none, or the view has failed (v->stopped). */
-static const void *group_output(struct flow *f, struct view_state *v, struct group *g)
+static const void *group_output(struct flow *f, struct view_state *v, const struct group_plan *plan,
+	struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
 	const void *row;
 	int pass;
 
 	if (g->weight == 0 && plan->nkeys > 0)
 		return NULL;
-	row = group_row(f, v, g);
+	row = group_row(f, v, plan, g);
 	if (row == NULL)
 		return NULL;
 	pass = flow_test(f, plan->having, row, NULL);
@@ -307,7 +308,7 @@ static const void *group_output(struct flow *f, struct view_state *v, struct gro
 
 /* Room for an output of `size` bytes; what is there is lost when there is not enough. 0, or -1 out of memory. */
 static int output_reserve(
-	struct flow *f, const struct view_state *v, struct group *g, uint32_t size)
+	struct flow *f, const struct group_plan *plan, struct group *g, uint32_t size)
 {
 	void *larger;
 
@@ -316,7 +317,7 @@ static int output_reserve(
 	larger = heap_alloc(f->heap, size);
 	if (larger == NULL)
 		return -1;
-	if (g->output != group_room(v, g))
+	if (g->output != group_room(plan, g))
 		heap_free(f->heap, g->output, g->output_cap);
 	g->output = larger;
 	g->output_cap = size;
@@ -324,10 +325,10 @@ static int output_reserve(
 }
 
 /* The keys and aggregates as the view's row, where the output is kept. 0, or -1: the view has failed. */
-static int output_encode(struct flow *f, struct view_state *v, struct group *g)
+static int output_encode(struct flow *f, struct view_state *v, const struct group_plan *plan,
+	struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
-	const struct row_layout *l = &v->plan->view->layout;
+	const struct row_layout *l = plan->out;
 	struct value stack[32], *values = stack;
 
 	if (l->ncols > sizeof(stack) / sizeof(stack[0]))
@@ -336,7 +337,7 @@ static int output_encode(struct flow *f, struct view_state *v, struct group *g)
 		unsigned i = plan->columns[c];
 
 		if (i < plan->nkeys) {
-			row_get(&plan->key_layout, group_key(v, g), i, &values[c]);
+			row_get(&plan->key_layout, group_key(plan, g), i, &values[c]);
 		} else if (aggregate_result(&plan->aggregates[i - plan->nkeys],
 				   group_state(plan, g, i - plan->nkeys), &values[c],
 				   &f->error) != 0) {
@@ -344,7 +345,7 @@ static int output_encode(struct flow *f, struct view_state *v, struct group *g)
 			return -1;
 		}
 	}
-	if (values == NULL || output_reserve(f, v, g, row_encoded_size(l, values)) != 0) {
+	if (values == NULL || output_reserve(f, plan, g, row_encoded_size(l, values)) != 0) {
 		view_no_memory(f, v);
 		return -1;
 	}
@@ -354,9 +355,9 @@ static int output_encode(struct flow *f, struct view_state *v, struct group *g)
 
 /* Bring the output, which is a row of this group, up to date where it is. 1; 0: it is the same; -1: the view has
  * failed. */
-static int output_change(struct flow *f, struct view_state *v, struct group *g)
+static int output_change(struct flow *f, struct view_state *v, const struct group_plan *plan,
+	struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
 	int changed = 0;
 
 	for (unsigned i = 0; i < plan->nchanging; i++) {
@@ -368,26 +369,26 @@ static int output_change(struct flow *f, struct view_state *v, struct group *g)
 			view_fail(f, v);
 			return -1;
 		}
-		changed |= row_set(&v->plan->view->layout, g->output, o->column, &value);
+		changed |= row_set(plan->out, g->output, o->column, &value);
 	}
 	return changed;
 }
 
 /* Make the output what the group gives now. 1; 0: it gives none; -1: the view has failed. */
-static int output_renew(struct flow *f, struct view_state *v, struct group *g)
+static int output_renew(struct flow *f, struct view_state *v, const struct group_plan *plan,
+	struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
 	const void *row;
 
 	if (plan->columns != NULL) {
 		if (g->weight == 0 && plan->nkeys > 0)
 			return 0;
-		return output_encode(f, v, g) == 0 ? 1 : -1;
+		return output_encode(f, v, plan, g) == 0 ? 1 : -1;
 	}
-	row = group_output(f, v, g);
+	row = group_output(f, v, plan, g);
 	if (row == NULL)
 		return v->stopped ? -1 : 0;
-	if (output_reserve(f, v, g, row_size(row)) != 0) {
+	if (output_reserve(f, plan, g, row_size(row)) != 0) {
 		view_no_memory(f, v);
 		return -1;
 	}
@@ -408,24 +409,26 @@ static void *output_copy(struct flow *f, struct view_state *v, const struct grou
 }
 
 /* The usual case: a group that has its row in the view still has it, with other sums. */
-static void group_emit_changed(struct flow *f, struct view_state *v, struct group *g)
+static void group_emit_changed(struct flow *f, struct view_state *v, const struct group_plan *plan,
+	struct group *g)
 {
-	/* Without an index nobody looks at what the row was. */
-	void *old = v->target->indexes == NULL ? g->output : output_copy(f, v, g);
+	void *old = view_keeps_old(v) ? output_copy(f, v, g) : g->output;
 
-	if (old != NULL && output_change(f, v, g) > 0)
+	if (old != NULL && output_change(f, v, plan, g) > 0)
 		publish_pair(f, v, g->hash, old, g->output);
 }
 
-static void group_emit(struct flow *f, struct view_state *v, struct group *g)
+static void group_emit(
+	struct flow *f, struct view_state *v, const struct node_plan *n, struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
+	const struct group_plan *plan = &n->group;
 	const struct edge *edge = &plan->edge;
+	bool paired = v->paired && n == v->plan->last_group;
 	void *old = NULL;
 	int given;
 
-	if (g->published && v->paired && plan->in_place && (g->weight != 0 || plan->nkeys == 0)) {
-		group_emit_changed(f, v, g);
+	if (g->published && paired && plan->in_place && (g->weight != 0 || plan->nkeys == 0)) {
+		group_emit_changed(f, v, plan, g);
 		return;
 	}
 	if (g->published) {
@@ -433,14 +436,14 @@ static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 		if (old == NULL)
 			return;
 	}
-	given = output_renew(f, v, g);
+	given = output_renew(f, v, plan, g);
 	if (given < 0)
 		return;
 	if (old != NULL && given > 0 && row_size(old) == row_size(g->output) &&
 		memcmp(old, g->output, row_size(old)) == 0)
 		return;
 	g->published = given > 0;
-	if (v->paired) {
+	if (paired) {
 		if (old != NULL || given > 0)
 			publish_pair(f, v, g->hash, old, given > 0 ? g->output : NULL);
 		return;
@@ -451,41 +454,44 @@ static void group_emit(struct flow *f, struct view_state *v, struct group *g)
 		edge_follow(f, v, edge, g->output, 1);
 }
 
-static void group_end(struct flow *f, struct view_state *v, struct group *g)
+static void group_end(
+	struct flow *f, struct node_state *state, const struct group_plan *plan, struct group *g)
 {
-	const struct group_plan *plan = v->plan->group;
 	struct hashdir_probe p;
 
-	if (group_find(v, g->hash, &plan->key_layout, group_key(v, g), plan->sequence, &p) == g)
+	if (group_find(state, plan, g->hash, &plan->key_layout, group_key(plan, g), plan->sequence,
+		    &p) == g)
 		hashdir_remove(&p);
-	group_free(f, v, g);
+	group_free(f, plan, g);
 }
 
-void group_gather(struct flow *f, struct view_state *v)
+void group_gather(struct flow *f, struct view_state *v, const struct node_plan *n)
 {
-	struct batch *b = &v->inputs[plan_input_group(v->plan)];
+	struct batch *b = &v->inputs[node_input(n)];
 
 	for (unsigned i = 0; i < b->n; i++) {
 		if (i + FETCH_AHEAD < b->n)
-			hashdir_prefetch_object(&v->groups, b->list[i + FETCH_AHEAD].hash);
-		group_delta(f, v, &b->list[i]);
+			hashdir_prefetch_object(
+				&v->nodes[n->number].groups, b->list[i + FETCH_AHEAD].hash);
+		group_delta(f, v, n, &b->list[i]);
 		if (v->stopped)
 			return;
 	}
 	b->n = 0;
-	view_settle_errors(f, v);
 }
 
-bool group_emit_some(struct flow *f, struct view_state *v, unsigned max)
+bool group_emit_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max)
 {
-	for (; v->dirty != NULL && !v->stopped && max > 0; max--) {
-		struct group *g = v->dirty;
+	for (; !v->stopped && v->nodes[n->number].dirty != NULL && max > 0; max--) {
+		struct node_state *state = &v->nodes[n->number];
+		struct group *g = state->dirty;
 
-		v->dirty = g->next_dirty;
+		state->dirty = g->next_dirty;
 		g->dirty = false;
-		group_emit(f, v, g);
-		if (!v->stopped && g->weight == 0 && v->plan->group->nkeys > 0)
-			group_end(f, v, g);
+		group_emit(f, v, n, g);
+		if (!v->stopped && g->weight == 0 && n->group.nkeys > 0)
+			group_end(f, state, &n->group, g);
 	}
-	return v->dirty != NULL && !v->stopped;
+	return !v->stopped && v->nodes[n->number].dirty != NULL;
 }

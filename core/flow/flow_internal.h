@@ -1,12 +1,13 @@
 /*
- * flow_internal.h: the shape of a view plan and the state of a running view, for view_plan.c and flow*.c only.
+ * flow_internal.h: the shape of a view plan and the state of a running view, for view_plan.c, plan_*.c and flow*.c only.
  *
- * Nodes: one scan a source, then joins (left-deep), then perhaps a group, then the publisher. Rows between
- * nodes are packed rows with layouts of their own. An edge leads from a node to an input of the next; it is
- * direct (same stage) or goes through an exchange.
+ * A plan is a graph: scans, which rows come in by, and nodes: maps, joins, groups and, as the last one, the publisher. A
+ * node's inputs come from scans and from nodes before it, so running the nodes in order runs them as they depend on one
+ * another. Rows between nodes are packed rows with layouts of their own. An edge leads to an input; it is direct (same
+ * stage) or goes through an exchange. Several edges may lead to one input: that is UNION ALL.
  *
  * Execution is by batches: what a node puts out waits in the next node's input, with its key already hashed
- * and the places it will touch prefetched, until that node runs over all of it.
+ * and the places it will touch prefetched, until that node runs over all of it. Only a map runs at once.
  */
 #ifndef LF_FLOW_FLOW_INTERNAL_H
 #define LF_FLOW_FLOW_INTERNAL_H
@@ -22,7 +23,7 @@ enum { PLAN_JOINS_MAX = 16, PLAN_KEYS_MAX = 16 /* equalities of one join */ };
 
 enum edge_kind { EDGE_DIRECT, EDGE_HASH, EDGE_OWN, EDGE_ZERO };
 
-/* Input numbers: join i has 2i (left) and 2i + 1 (right); then the group's and the publisher's. */
+/* Inputs: node i has 2i (a join's left one) and 2i + 1 (a join's right one). */
 struct edge {
 	enum edge_kind kind;
 	uint32_t input;
@@ -31,7 +32,9 @@ struct edge {
 };
 
 struct scan_plan {
+	struct scan_plan *next;
 	const struct relation *relation;
+	unsigned stage; /* in which the relation's rows change: 0 of a table */
 	struct program *filter; /* over the table's row; NULL: none */
 	struct projection *projection;
 	struct row_layout layout;
@@ -46,9 +49,18 @@ struct join_side {
 	uint16_t cols[PLAN_KEYS_MAX];
 };
 
+struct map_plan {
+	struct program *filter; /* NULL: none */
+	struct projection *projection;
+	struct edge edge;
+};
+
 struct join_plan {
 	struct join_side side[2];
-	unsigned stage;
+	/* Side k is kept: a row of it that meets none of the other comes out once, with NULLs for the other: missing[1 - k],
+	 * a row of the other side's layout. */
+	bool kept[2];
+	void *missing[2];
 	struct program *residual;      /* over sources 0 (left) and 1 (right); NULL: none */
 	struct projection *projection; /* the same */
 	struct row_layout layout;
@@ -70,8 +82,7 @@ struct group_output {
 };
 
 struct group_plan {
-	unsigned stage;
-	const struct row_layout *input;
+	const struct row_layout *input, *out;
 	struct projection *keys; /* NULL: one group */
 	unsigned nkeys;
 	uint16_t *cols; /* the keys are these columns of the input; NULL: they are computed */
@@ -87,8 +98,8 @@ struct group_plan {
 	struct row_layout row; /* keys, then aggregates */
 	struct program *having;
 	struct projection *outputs;
-	/* Without HAVING, when the view's columns are keys and aggregates as they are: by column of the view, its number
-	 * in `row`. Else NULL. */
+	/* Without HAVING, when the columns it gives are keys and aggregates as they are: by column of `out`, its number in
+	 * `row`. Else NULL. */
 	uint16_t *columns;
 	/* … and those that are aggregates; of fixed width, so that the row given last can be changed where it is: else
 	 * in_place is false. */
@@ -98,32 +109,43 @@ struct group_plan {
 	struct edge edge;
 };
 
+enum node_kind { NODE_MAP, NODE_JOIN, NODE_GROUP, NODE_PUBLISH };
+
+struct node_plan {
+	enum node_kind kind;
+	unsigned number;
+	unsigned stage;
+	union {
+		struct map_plan map;
+		struct join_plan join;
+		struct group_plan group;
+	};
+};
+
 struct view_plan {
 	struct heap *heap;
 	struct arena arena;
 	const struct relation *view;
 	unsigned shards, stages;
 	unsigned nscans;
-	struct scan_plan *scans; /* by source */
-	unsigned njoins;
-	struct join_plan *joins;
-	struct group_plan *group;   /* NULL: none */
-	struct projection *outputs; /* without group: of the last row */
-	struct edge publish;        /* without group: from the outputs to the publisher */
-	unsigned publish_stage;
+	struct scan_plan *scans; /* a list */
+	unsigned nnodes, nodes_cap;
+	struct node_plan **nodes; /* the last one publishes */
+	/* The group whose rows go to the publisher as they are, in the same stage; NULL: none. */
+	const struct node_plan *last_group;
 };
 
-static inline uint32_t plan_input_group(const struct view_plan *p)
+static inline const struct node_plan *plan_publisher(const struct view_plan *p)
 {
-	return 2 * p->njoins;
+	return p->nodes[p->nnodes - 1];
 }
-static inline uint32_t plan_input_publish(const struct view_plan *p)
+static inline uint32_t node_input(const struct node_plan *n)
 {
-	return 2 * p->njoins + 1;
+	return 2 * n->number;
 }
 static inline unsigned plan_inputs(const struct view_plan *p)
 {
-	return 2 * p->njoins + 2;
+	return 2 * p->nnodes;
 }
 
 /* --- running (flow*.c) --- */
@@ -144,19 +166,24 @@ struct batch {
 
 struct group;
 
+struct node_state {
+	struct multimap *sides[2]; /* a join's */
+	struct hashdir groups;     /* a group's */
+	struct group *dirty;       /* groups that have changed in this stage */
+};
+
 struct view_state {
 	struct view_state *next;
 	const struct view_plan *plan;
 	struct part *target;
-	/* The groups' keys are the view's lookup key: each group has one row in it, and hands it to the publisher
+	/* The last group's keys are the view's lookup key: each group has one row in it, and hands it to the publisher
 	 * together with the one it replaces. */
 	bool paired;
 	bool same_hash; /* … and hashes alike */
+	bool feeds;     /* another view reads this one */
 	bool stopped;
-	struct batch *inputs;    /* plan_inputs() of them */
-	struct multimap **sides; /* 2 a join */
-	struct hashdir groups;
-	struct group *dirty; /* groups that have changed in this stage */
+	struct batch *inputs; /* plan_inputs() of them */
+	struct node_state *nodes;
 	int64_t errors;      /* weight of rows dropped in this stage because of an error */
 	struct error error;  /* one of them */
 };
@@ -198,17 +225,24 @@ void edge_follow(struct flow *f, struct view_state *v, const struct edge *e, con
 	int64_t weight);
 
 /* For each node: take one delta into its batch, and run over the batch. */
-void join_input(
-	struct flow *f, struct view_state *v, uint32_t input, const void *row, int64_t weight);
-void join_run(struct flow *f, struct view_state *v, unsigned join);
-void group_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
+void join_input(struct flow *f, struct view_state *v, const struct node_plan *n, uint32_t input,
+	const void *row, int64_t weight);
+void join_run(struct flow *f, struct view_state *v, const struct node_plan *n);
+void group_input(struct flow *f, struct view_state *v, const struct node_plan *n, const void *row,
+	int64_t weight);
 /* A group's run has two halves: deltas into groups, then the groups that have changed are emitted. */
-void group_gather(struct flow *f, struct view_state *v);
+void group_gather(struct flow *f, struct view_state *v, const struct node_plan *n);
 /* At most `max` of them; true while others wait. */
-bool group_emit_some(struct flow *f, struct view_state *v, unsigned max);
+bool group_emit_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
+/* Whether somebody looks at the bytes of a row that is replaced: an index, or a view over this one. */
+static inline bool view_keeps_old(const struct view_state *v)
+{
+	return v->target->indexes != NULL || v->feeds;
+}
 /* Of a paired view: `row` (NULL: none) takes the place of `old` (NULL: of none; its bytes are looked at only when the
- * target has indexes). hash: the group's. */
+ * view_keeps_old()). hash: the group's. */
 void publish_pair(
 	struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row);
 /* Whether a view is paired with this target. */
@@ -216,7 +250,7 @@ void publish_open(struct view_state *v);
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);
 
 /* 0 or -1 out of memory. */
-int groups_open(struct flow *f, struct view_state *v);
-void groups_free(struct flow *f, struct view_state *v);
+int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n);
+void groups_free(struct flow *f, struct view_state *v, const struct node_plan *n);
 
 #endif

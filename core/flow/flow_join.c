@@ -1,6 +1,9 @@
 /*
- * flow_join.c: an inner equi-join. Each side remembers its rows by key; a delta of one side meets the rows of the
- * other and is remembered itself.
+ * flow_join.c: a join by equality of keys, or of nothing, and a further condition. Each side remembers its rows by key; a
+ * delta of one side meets the rows of the other and is remembered itself.
+ *
+ * Of a side that is kept (outer joins) every row remembers how many of the other it meets; while there are none it comes
+ * out with NULLs. Deltas of a batch are taken one by one, so a row comes and goes as often as its number passes 0.
  *
  * Keys that are plain columns, the usual case, are hashed and compared where they lie in the rows; others are
  * computed for each comparison. NULL equals nothing, so a row with a NULL key is not even remembered.
@@ -63,74 +66,117 @@ static int keys_equal(struct flow *f, const struct join_side *a, const void *row
 
 /* --- deltas --- */
 
-void join_input(
-	struct flow *f, struct view_state *v, uint32_t input, const void *row, int64_t weight)
-{
-	const struct join_side *own = &v->plan->joins[input / 2].side[input % 2];
-	uint64_t hash;
-	int keyed = keys_hash(f, own, row, &hash);
-
-	if (keyed < 0)
-		view_error(f, v, weight);
-	if (keyed <= 0)
-		return;
-	multimap_prefetch(v->sides[input], hash);
-	multimap_prefetch(v->sides[input ^ 1], hash);
-	batch_add(f, v, input, (struct delta){ .row = row, .hash = hash, .weight = weight });
-}
-
-static void join_match(struct flow *f, struct view_state *v, const struct join_plan *j,
+static void join_row(struct flow *f, struct view_state *v, const struct join_plan *j,
 	const void *left, const void *right, int64_t weight)
 {
-	const void *row;
-	int pass = flow_test(f, j->residual, left, right);
+	const void *row = flow_project(f, j->projection, left, right);
 
-	if (pass < 0)
-		view_error(f, v, weight);
-	if (pass <= 0)
-		return;
-	row = flow_project(f, j->projection, left, right);
 	if (row != NULL)
 		edge_follow(f, v, &j->edge, row, weight);
 	else
 		view_error(f, v, weight);
 }
 
-static void join_delta(struct flow *f, struct view_state *v, uint32_t input, const struct delta *d)
+/* A row of side k that meets none of the other. */
+static void join_missing(struct flow *f, struct view_state *v, const struct join_plan *j,
+	unsigned k, const void *row, int64_t weight)
 {
-	const struct join_plan *j = &v->plan->joins[input / 2];
-	const struct join_side *own = &j->side[input % 2], *other = &j->side[1 - input % 2];
-	const struct multimap_entry *e = multimap_first(v->sides[input ^ 1], d->hash);
+	if (weight != 0)
+		join_row(f, v, j, k == 0 ? row : j->missing[0], k == 0 ? j->missing[1] : row,
+			weight);
+}
+
+void join_input(struct flow *f, struct view_state *v, const struct node_plan *n, uint32_t input,
+	const void *row, int64_t weight)
+{
+	const struct join_plan *j = &n->join;
+	struct multimap **sides = v->nodes[n->number].sides;
+	unsigned k = input % 2;
+	uint64_t hash;
+	int keyed = keys_hash(f, &j->side[k], row, &hash);
+
+	if (keyed < 0)
+		view_error(f, v, weight);
+	if (keyed == 0 && j->kept[k])
+		join_missing(f, v, j, k, row, weight);
+	if (keyed <= 0)
+		return;
+	multimap_prefetch(sides[k], hash);
+	multimap_prefetch(sides[1 - k], hash);
+	batch_add(f, v, input, (struct delta){ .row = row, .hash = hash, .weight = weight });
+}
+
+/* Whether a row of each side meet: 1, 0, or -1 with the view failed or the error counted. */
+static int rows_meet(struct flow *f, struct view_state *v, const struct join_plan *j, unsigned k,
+	const struct delta *d, const struct multimap_entry *e)
+{
+	int equal = keys_equal(f, &j->side[k], d->row, &j->side[1 - k], e->row);
+
+	if (equal < 0)
+		view_fail(f, v);
+	if (equal <= 0)
+		return equal;
+	equal = flow_test(f, j->residual, k == 0 ? d->row : e->row, k == 0 ? e->row : d->row);
+	if (equal < 0)
+		view_error(f, v, d->weight * e->weight);
+	return equal;
+}
+
+/* A row of a kept side meets `weight` more of the other. */
+static void meets_more(struct flow *f, struct view_state *v, const struct join_plan *j, unsigned k,
+	const struct multimap_entry *e, int64_t weight)
+{
+	int64_t *meets = multimap_counter(e);
+	bool alone = *meets <= 0;
+
+	*meets += weight;
+	join_missing(f, v, j, k, e->row, e->weight * ((*meets <= 0) - alone));
+}
+
+static void join_delta(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned k,
+	const struct delta *d)
+{
+	const struct join_plan *j = &n->join;
+	struct multimap **sides = v->nodes[n->number].sides;
+	const struct multimap_entry *e = multimap_first(sides[1 - k], d->hash);
+	int64_t meets = 0;
 
 	for (; e != NULL; e = e->next) {
-		int equal = keys_equal(f, own, d->row, other, e->row);
+		int meet = rows_meet(f, v, j, k, d, e);
 
-		if (equal < 0)
-			view_fail(f, v);
-		if (equal > 0)
-			join_match(f, v, j, input % 2 == 0 ? d->row : e->row,
-				input % 2 == 0 ? e->row : d->row, d->weight * e->weight);
+		if (meet > 0) {
+			join_row(f, v, j, k == 0 ? d->row : e->row, k == 0 ? e->row : d->row,
+				d->weight * e->weight);
+			meets += e->weight;
+		}
+		if (meet > 0 && j->kept[1 - k] && !v->stopped)
+			meets_more(f, v, j, 1 - k, e, d->weight);
 		if (v->stopped)
 			return;
 	}
-	if (multimap_add(v->sides[input], d->hash, d->row, d->weight) != 0)
+	if (j->kept[k] && meets <= 0)
+		join_missing(f, v, j, k, d->row, d->weight);
+	if (!v->stopped && multimap_add(sides[k], d->hash, d->row, d->weight, meets) != 0)
 		view_no_memory(f, v);
 }
 
-void join_run(struct flow *f, struct view_state *v, unsigned join)
+void join_run(struct flow *f, struct view_state *v, const struct node_plan *n)
 {
-	for (uint32_t input = 2 * join; input < 2 * join + 2; input++) {
+	for (unsigned k = 0; k < 2; k++) {
+		uint32_t input = node_input(n) + k;
+
 		for (unsigned i = 0; !v->stopped && i < v->inputs[input].n; i++) {
 			const struct batch *b = &v->inputs[input];
+			struct multimap **sides = v->nodes[n->number].sides;
 			const struct delta d = b->list[i];
 
 			if (i + FETCH_AHEAD < b->n) {
 				uint64_t hash = b->list[i + FETCH_AHEAD].hash;
 
-				multimap_prefetch_entry(v->sides[input ^ 1], hash);
-				multimap_prefetch_entry(v->sides[input], hash);
+				multimap_prefetch_entry(sides[1 - k], hash);
+				multimap_prefetch_entry(sides[k], hash);
 			}
-			join_delta(f, v, input, &d);
+			join_delta(f, v, n, k, &d);
 		}
 		if (v->stopped)
 			return;

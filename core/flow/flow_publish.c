@@ -27,7 +27,7 @@ void publish_input(struct flow *f, struct view_state *v, const void *row, int64_
 		d.hash = row_hash(&v->plan->view->layout, row, target->key, target->nkey);
 		table_prefetch(target->table, d.hash);
 	}
-	batch_add(f, v, plan_input_publish(v->plan), d);
+	batch_add(f, v, node_input(plan_publisher(v->plan)), d);
 }
 
 /* The number of a column of the view among the group's keys; -1: it is none. */
@@ -38,7 +38,8 @@ static int key_number(const struct group_plan *g, unsigned column)
 
 void publish_open(struct view_state *v)
 {
-	const struct group_plan *g = v->plan->group;
+	const struct node_plan *last = v->plan->last_group;
+	const struct group_plan *g = last == NULL ? NULL : &last->group;
 	const struct part *t = v->target;
 	bool in_order = true;
 	unsigned found = 0;
@@ -67,7 +68,7 @@ void publish_pair(
 	if (!v->same_hash)
 		d.hash = row_hash(&v->plan->view->layout, row != NULL ? row : old, t->key, t->nkey);
 	table_prefetch(t->table, d.hash);
-	batch_add(f, v, plan_input_publish(v->plan), d);
+	batch_add(f, v, node_input(plan_publisher(v->plan)), d);
 }
 
 /* --- netting --- */
@@ -143,6 +144,13 @@ static struct delta *net(struct flow *f, const struct batch *b, unsigned *out)
 
 /* --- writing --- */
 
+/* The row new takes the place of old; either may be NULL. For the views over this one. */
+static void changed(struct flow *f, const struct view_state *v, const void *old, const void *new)
+{
+	if (v->feeds)
+		flow_push(f, v->plan->view, old, new, NULL);
+}
+
 static const void *published(const struct view_state *v, const struct delta *d)
 {
 	return part_find(v->target, d->hash, &v->plan->view->layout, d->row, v->target->key);
@@ -211,7 +219,10 @@ static int publish_delete(
 {
 	if (d->weight >= 0 || published(v, d) == NULL)
 		return 0;
-	return part_delete(v->target, d->hash, epoch, d->row) == 0 ? 0 : no_memory(f);
+	if (part_delete(v->target, d->hash, epoch, d->row) != 0)
+		return no_memory(f);
+	changed(f, v, d->row, NULL);
+	return 0;
 }
 
 static int publish_insert(
@@ -223,7 +234,10 @@ static int publish_insert(
 		return error_set(&f->error, ERR_UNIQUE, 0,
 			"more than one row of view \"%s\" has the same lookup key",
 			v->plan->view->name);
-	return part_put(v->target, d->hash, epoch, NULL, d->row) == 0 ? 0 : no_memory(f);
+	if (part_put(v->target, d->hash, epoch, NULL, d->row) != 0)
+		return no_memory(f);
+	changed(f, v, NULL, d->row);
+	return 0;
 }
 
 /* The common case: one row takes the place of another with the same key. */
@@ -247,10 +261,12 @@ static int publish_keyed(
 		const struct delta *old = d[0].weight < 0 ? &d[0] : &d[1];
 		const struct delta *new = d[0].weight < 0 ? &d[1] : &d[0];
 
-		if (is_replacement(v, old, new))
-			return part_put(v->target, new->hash, epoch, old->row, new->row) == 0
-				? 0
-				: no_memory(f);
+		if (is_replacement(v, old, new)) {
+			if (part_put(v->target, new->hash, epoch, old->row, new->row) != 0)
+				return no_memory(f);
+			changed(f, v, old->row, new->row);
+			return 0;
+		}
 	}
 	for (unsigned i = 0; status == 0 && i < n; i++)
 		status = publish_delete(f, v, &d[i], epoch);
@@ -279,6 +295,8 @@ static int run_pairs(struct flow *f, struct view_state *v, const struct batch *b
 			table_prefetch_version(t->table, b->list[i + FETCH_AHEAD].hash);
 		status = d->row != NULL ? part_put(t, d->hash, epoch, d->key, d->row)
 					: part_delete(t, d->hash, epoch, d->key);
+		if (v->feeds && status == 0)
+			flow_push(f, v->plan->view, d->key, d->row, NULL);
 	}
 	rows_changed(f, v, b->n);
 	return status == 0 ? 0 : no_memory(f);
@@ -301,8 +319,12 @@ static int run_netted(struct flow *f, struct view_state *v, const struct batch *
 		if (!v->target->counted)
 			status = publish_keyed(f, v, &list[i], end - i, epoch);
 		else
-			for (unsigned k = i; status == 0 && k < end; k++)
+			for (unsigned k = i; status == 0 && k < end; k++) {
 				status = publish_counted(f, v, &list[k], epoch);
+				if (v->feeds && status == 0)
+					flow_push_rows(f, v->plan->view, list[k].row,
+						list[k].weight, NULL);
+			}
 	}
 	rows_changed(f, v, rows);
 	return status;
@@ -310,7 +332,7 @@ static int run_netted(struct flow *f, struct view_state *v, const struct batch *
 
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch)
 {
-	struct batch *b = &v->inputs[plan_input_publish(v->plan)];
+	struct batch *b = &v->inputs[node_input(plan_publisher(v->plan))];
 	int status;
 
 	if (b->n == 0)

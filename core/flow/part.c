@@ -283,3 +283,25 @@ bool part_due(const struct part *p, uint64_t reclaimable)
 			return true;
 	return p->dropped != NULL && p->dropped->dropped <= reclaimable;
 }
+
+const void *part_view_row(const struct part *p, const void *stored, int64_t *count, struct arena *a)
+{
+	const struct row_layout *l = &p->relation->layout;
+	struct value *values, n;
+	void *row;
+
+	*count = 1;
+	if (!p->counted)
+		return stored;
+	values = arena_alloc(a, (l->ncols + 1u) * sizeof(*values));
+	if (values == NULL)
+		return NULL;
+	for (unsigned i = 0; i < l->ncols; i++)
+		row_get(&p->layout, stored, i, &values[i]);
+	row_get(&p->layout, stored, p->layout.ncols - 1u, &n);
+	*count = n.i;
+	row = arena_alloc(a, row_encoded_size(l, values));
+	if (row != NULL)
+		row_encode(l, values, row);
+	return row;
+}

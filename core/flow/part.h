@@ -58,6 +58,11 @@ int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old);
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols);
 
+/* A stored row of a view as the relation has it, and how often it occurs: itself, or made in the arena. NULL: out of
+ * memory. */
+const void *part_view_row(
+	const struct part *p, const void *stored, int64_t *count, struct arena *a);
+
 /* Create (filled from the newest rows, all of them visible from `epoch`) or drop the structure of an
  * index of the relation; at DDL moments. 23505 when a unique one finds duplicates. */
 int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e);

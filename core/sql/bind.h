@@ -15,13 +15,43 @@
 /* The case of a node of the parser's tree. */
 #define NODE(name) PG_QUERY__NODE__NODE_##name
 
-enum { BIND_SOURCES_MAX = 17, SOURCE_AGGREGATE = 30 };
+enum { BIND_SOURCES_MAX = 28, SOURCE_AGGREGATE = 30 };
 
 /* A name that columns can be looked up in. */
 struct scope_entry {
 	struct relation *relation;
 	const char *alias;
 	uint8_t source;
+};
+
+/* A name that a column may be called by without its table's: a column of an entry, or what USING merged. */
+struct name_entry {
+	const char *name;
+	struct expr *merged; /* to be copied; NULL: */
+	uint8_t entry;
+	uint16_t column;
+};
+
+/* A select of WITH. */
+struct cte {
+	const struct cte *next; /* one that it sees */
+	const char *name;
+	const PgQuery__CommonTableExpr *node;
+	bool recursive;
+	const struct cte *binding; /* while it is bound: that which is bound around it */
+};
+
+/* What names mean in one select. */
+struct scope {
+	struct scope_entry entries[BIND_SOURCES_MAX];
+	unsigned n, first; /* those before the first cannot be seen: in ON */
+	struct name_entry *names;
+	unsigned nnames, names_cap, first_name;
+	struct scope *outer;    /* of the select around it, when its columns may be used; or NULL */
+	const struct cte *ctes; /* the last one first … */
+	const struct cte *outer_ctes; /* … to this one, which is another select's */
+	struct select *select;        /* whose level it is; NULL: of a command */
+	bool no_subqueries;           /* in ON */
 };
 
 struct binder {
@@ -35,8 +65,12 @@ struct binder {
 	enum type_id *params; /* by number - 1; TYPE_UNKNOWN: not known yet */
 	unsigned nparams, params_cap;
 
-	struct scope_entry scope[BIND_SOURCES_MAX];
-	unsigned nscope;
+	struct scope level;
+	unsigned query_depth;
+	bool unsettled;      /* the outputs bound next may stay of unknown type */
+	unsigned nouter;     /* EXPR_OUTER made so far */
+	int outer_location;  /* of the last one */
+	const struct cte *binding;
 	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
 	const char *no_aggregates; /* the clause's name for the message */
 	bool in_aggregate;
@@ -72,6 +106,10 @@ int node_location(const PgQuery__Node *n);
 /* A name of a one-word list such as a column list's item. */
 const char *node_string(const PgQuery__Node *n);
 
+/* Bring expressions to their common type; its modifier is kept in *t when all have the same. context: for messages. */
+int bind_unify(
+	struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t);
+
 /* --- bind_coerce.c --- */
 /* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */
 struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum cast_kind kind);
@@ -95,14 +133,43 @@ struct expr *bind_pad(struct binder *b, struct expr *e);
 /* The command's time as the type. */
 struct expr *bind_now(struct binder *b, enum type_id type, int location);
 
-/* --- bind_select.c --- */
-struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
-int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
-	unsigned *nout);
+/* --- bind_from.c --- */
+/* Add a FROM item to a list, and its names to the level. */
+int bind_from(
+	struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n);
+int bind_with(struct binder *b, const PgQuery__WithClause *w);
+/* A select within another, with a level of its own; correlated: it sees the columns of the present one. */
+struct select *bind_nested(struct binder *b, const PgQuery__SelectStmt *p, bool correlated);
+/* A select as a relation. */
+struct relation *bind_derived(struct binder *b, struct select *s, const char *name);
+/* A new source; its number, or -1. Nothing is joined yet. */
+int bind_source(struct binder *b, struct select *s, struct relation *r, const char *alias,
+	int location);
+int bind_item(struct binder *b, struct from_list *list, const struct from_item *item);
+/* What a name of level l is. */
+struct expr *bind_name(
+	struct binder *b, const struct scope *l, const struct name_entry *n, int location);
+/* A copy, to be changed apart. */
+struct expr *bind_copy(struct binder *b, const struct expr *e);
 /* WHERE split at AND; adds to an array in the arena. */
 int bind_conjuncts(struct binder *b, struct expr *e, struct expr ***list, unsigned *n);
 struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v);
 int bind_hold(struct binder *b, struct relation *r);
+
+/* --- bind_subquery.c --- */
+struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
+/* Join what the subqueries in a select's expressions need: in WHERE and below the group (or all, when there is none);
+ * else above it. The select to go on with, or NULL. */
+struct select *bind_subqueries(struct binder *b, struct select *s, bool below);
+
+/* --- bind_select.c --- */
+struct select *bind_select_new(struct binder *b);
+/* A select that gives the rows of another, as they are. */
+struct select *bind_over(struct binder *b, struct select *inner);
+int bind_group_add(struct binder *b, struct select *s, struct expr *e);
+struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
+int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
+	unsigned *nout);
 int bind_query(struct binder *b, const PgQuery__SelectStmt *s);
 
 /* --- bind_command.c, bind_table.c, bind_ddl.c --- */

@@ -24,7 +24,7 @@ static struct relation *target(struct binder *b, const PgQuery__RangeVar *v, con
 
 static void scope_push(struct binder *b, struct relation *r, const char *alias, uint8_t source)
 {
-	b->scope[b->nscope++] = (struct scope_entry){ r, alias, source };
+	b->level.entries[b->level.n++] = (struct scope_entry){ r, alias, source };
 }
 
 static const char *scope_alias(struct binder *b, const PgQuery__RangeVar *v)
@@ -233,7 +233,7 @@ static int bind_conflict(
 			return -1;
 		ins->where = where;
 	}
-	b->nscope = 0;
+	b->level = (struct scope){ 0 };
 	return 0;
 }
 

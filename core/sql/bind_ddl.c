@@ -103,42 +103,6 @@ struct relation *relation_begin(struct binder *b, enum relation_kind kind, const
 
 /* --- CREATE MATERIALIZED VIEW --- */
 
-/* Every source must be reached from the first one by equalities, else it would be a cross join. */
-static int check_connected(struct binder *b, const struct select *s)
-{
-	uint32_t reached = 1, all = (UINT32_C(1) << s->nsources) - 1;
-	bool grew = true;
-
-	while (grew && reached != all) {
-		grew = false;
-		for (unsigned i = 0; i < s->nconjuncts; i++) {
-			const struct expr *e = s->conjuncts[i];
-			uint32_t l, r;
-
-			if (e->kind != EXPR_CALL || strcmp(e->fn->name, "=") != 0)
-				continue;
-			l = expr_sources(e->args[0]);
-			r = expr_sources(e->args[1]);
-			if (l == 0 || r == 0 || (l & r) != 0)
-				continue;
-			if ((l & ~reached) == 0 && __builtin_popcount(r) == 1 &&
-				(r & ~reached) != 0) {
-				reached |= r;
-				grew = true;
-			} else if ((r & ~reached) == 0 && __builtin_popcount(l) == 1 &&
-				(l & ~reached) != 0) {
-				reached |= l;
-				grew = true;
-			}
-		}
-	}
-	if (reached == all)
-		return 0;
-	return bind_fail(b, ERR_FEATURE, 0,
-		"a view must join \"%s\" to the other tables by equality of columns",
-		s->aliases[__builtin_ctz(all & ~reached)]);
-}
-
 static int view_columns(struct binder *b, struct relation *r, const PgQuery__IntoClause *into)
 {
 	const struct select *s = r->select;
@@ -193,25 +157,15 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *p)
 	r->select = bind_select(b, p->query->select_stmt);
 	if (r->select == NULL)
 		return -1;
-	if (r->select->nsources == 0)
-		return bind_fail(b, ERR_FEATURE, 0, "a view without tables is not supported");
-	for (unsigned i = 0; i < r->select->nsources; i++)
-		if (r->select->sources[i]->kind != RELATION_TABLE)
-			return bind_fail(b, ERR_FEATURE, 0, "a view over a view is not supported");
-	if (check_connected(b, r->select) != 0 || view_columns(b, r, p->into) != 0)
+	if (view_columns(b, r, p->into) != 0)
 		return -1;
-	r->reads = bind_alloc(b, r->select->nsources * sizeof(struct relation *));
+	/* All that it has looked up it reads. */
+	r->reads = bind_alloc(b, (st->nrelations + 1) * sizeof(struct relation *));
 	if (r->reads == NULL)
 		return -1;
-	for (unsigned i = 0; i < r->select->nsources; i++) {
-		bool there = false;
-
-		for (unsigned k = 0; k < r->nreads; k++)
-			there |= r->reads[k] == r->select->sources[i];
-		if (there)
-			continue;
-		relation_hold(r->select->sources[i]);
-		r->reads[r->nreads++] = r->select->sources[i];
+	for (unsigned i = 0; i < st->nrelations; i++) {
+		relation_hold(st->relations[i]);
+		r->reads[r->nreads++] = st->relations[i];
 	}
 	return relation_layout(b, r);
 }
@@ -297,6 +251,10 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		bind_unsupported(b, p->relation->location, "a second unique index on a view");
 		return -1;
 	}
+	if (p->unique && r->kind == RELATION_VIEW && r->ndependents > 0) {
+		bind_unsupported(b, p->relation->location, "a unique index on a view that others read");
+		return error_hint(b->error, "Create it before the views over this one.");
+	}
 	st->kind = STATEMENT_CREATE_INDEX;
 	/* It belongs to its relation and lives as long. */
 	b->arena = &r->arena;
@@ -363,6 +321,11 @@ static int drop_one(struct binder *b, const PgQuery__DropStmt *p, const char *na
 		return error_detail(b->error, "materialized view %s depends on %s %s",
 			r->dependents[0]->name, kind_name(r), r->name);
 	}
+	if (ix != NULL && ix->relation->kind == RELATION_VIEW && ix->relation->ndependents > 0 &&
+		ix->relation->nkey > 0 && ix->relation->indexes[0] == ix)
+		return bind_fail(b, ERR_DEPENDENT, -1,
+			"cannot drop index %s because materialized view %s depends on it", name,
+			ix->relation->dependents[0]->name);
 	st->drop.relations[st->drop.n] = r;
 	st->drop.indexes[st->drop.n] = ix;
 	st->drop.n++;

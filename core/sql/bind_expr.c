@@ -240,12 +240,68 @@ struct expr *bind_column(
 	return e;
 }
 
+/* A column of one level. 1 with *out; 0: there is none, and whether its table is there; -1. */
+static int column_at(struct binder *b, const struct scope *l, const char *table, const char *name,
+	int location, bool *table_found, struct expr **out)
+{
+	const struct name_entry *found = NULL;
+	struct name_entry at = { .name = name };
+	unsigned n = 0;
+
+	for (unsigned i = l->first_name; table == NULL && i < l->nnames; i++)
+		if (strcmp(l->names[i].name, name) == 0) {
+			found = &l->names[i];
+			n++;
+		}
+	/* Those of a command are looked up in its tables. */
+	for (unsigned i = l->first; (table != NULL || l->names == NULL) && i < l->n; i++) {
+		int k;
+
+		if (table != NULL && strcmp(l->entries[i].alias, table) != 0)
+			continue;
+		*table_found = true;
+		k = relation_column(l->entries[i].relation, name);
+		if (k < 0)
+			continue;
+		at.entry = (uint8_t)i;
+		at.column = (uint16_t)k;
+		found = &at;
+		n++;
+	}
+	if (n > 1)
+		return bind_fail(b, ERR_AMBIGUOUS_COLUMN, location,
+			"column reference \"%s\" is ambiguous", name);
+	if (n == 0)
+		return 0;
+	*out = bind_name(b, l, found, location);
+	return *out == NULL ? -1 : 1;
+}
+
+/* A column of the select around, `depth` levels out. */
+static struct expr *outer_column(struct binder *b, struct expr *e, unsigned depth)
+{
+	for (; depth > 0 && e != NULL; depth--) {
+		struct expr *outer = expr_new(b, EXPR_OUTER, (enum type_id)e->type.id, -1);
+
+		if (outer == NULL)
+			return NULL;
+		outer->type = e->type;
+		outer->position = e->position;
+		outer->args = bind_alloc(b, sizeof(*outer->args));
+		if (outer->args == NULL)
+			return NULL;
+		outer->args[0] = e;
+		b->nouter++;
+		e = outer;
+	}
+	return e;
+}
+
 static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *c)
 {
 	const char *table = NULL, *name;
-	const struct scope_entry *found = NULL;
 	bool table_found = false;
-	int col = -1;
+	unsigned depth = 0;
 
 	if (c->fields[c->n_fields - 1]->node_case == NODE(A_STAR))
 		return bind_unsupported(b, c->location, "row expansion here");
@@ -257,25 +313,15 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 	name = node_string(c->fields[c->n_fields - 1]);
 	if (c->n_fields >= 2)
 		table = node_string(c->fields[c->n_fields - 2]);
-	for (unsigned i = 0; i < b->nscope; i++) {
-		int k;
+	for (const struct scope *l = &b->level; l != NULL; l = l->outer, depth++) {
+		struct expr *e;
+		int status = column_at(b, l, table, name, c->location, &table_found, &e);
 
-		if (table != NULL && strcmp(b->scope[i].alias, table) != 0)
-			continue;
-		table_found = true;
-		k = relation_column(b->scope[i].relation, name);
-		if (k < 0)
-			continue;
-		if (found != NULL) {
-			bind_fail(b, ERR_AMBIGUOUS_COLUMN, c->location,
-				"column reference \"%s\" is ambiguous", name);
-			return NULL;
-		}
-		found = &b->scope[i];
-		col = k;
+		if (status != 0 && depth > 0)
+			b->outer_location = c->location;
+		if (status != 0)
+			return status < 0 ? NULL : outer_column(b, e, depth);
 	}
-	if (found != NULL)
-		return bind_column(b, found->source, found->relation, (unsigned)col, c->location);
 	if (table != NULL && !table_found)
 		bind_fail(b, ERR_UNDEFINED_TABLE, c->location,
 			"missing FROM-clause entry for table \"%s\"", table);
@@ -311,8 +357,7 @@ static int common_modifier(struct binder *b, struct expr **e, unsigned n, struct
 	return 0;
 }
 
-/* Bring expressions to their common type; its modifier is kept in *t when all have the same. */
-static int unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t)
+int bind_unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t)
 {
 	enum type_id *types = bind_alloc(b, n * sizeof(*types)), common;
 	unsigned odd = 0;
@@ -359,7 +404,7 @@ static struct expr *bind_list(struct binder *b, enum expr_kind kind, PgQuery__No
 		if (e->args[i] == NULL)
 			return NULL;
 	}
-	return unify(b, e->args, (unsigned)n, context, &e->type) == 0 ? e : NULL;
+	return bind_unify(b, e->args, (unsigned)n, context, &e->type) == 0 ? e : NULL;
 }
 
 static struct expr *bind_bool(struct binder *b, const PgQuery__BoolExpr *x)
@@ -415,7 +460,7 @@ static struct expr *bind_case(struct binder *b, const PgQuery__CaseExpr *c)
 		if (results[0] != NULL)
 			results[0]->constant.flags = VALUE_NULL;
 	}
-	if (results[0] == NULL || unify(b, results, n + 1, "CASE", &e->type) != 0)
+	if (results[0] == NULL || bind_unify(b, results, n + 1, "CASE", &e->type) != 0)
 		return NULL;
 	for (unsigned i = 0; i < n; i++)
 		e->args[2 * i + 1] = results[i + 1];
@@ -500,7 +545,7 @@ static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
 			return NULL;
 	if (!unifiable(e->args, n + 1))
 		return bind_in_each(b, x, e->negated);
-	return unify(b, e->args, n + 1, "IN", &t) == 0 ? e : NULL;
+	return bind_unify(b, e->args, n + 1, "IN", &t) == 0 ? e : NULL;
 }
 
 /* One side of BETWEEN. */
@@ -686,7 +731,7 @@ static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 		default: return bind_unsupported(b, location, "this SQL value function");
 		}
 	}
-	case NODE(SUB_LINK): return bind_unsupported(b, n->sub_link->location, "a subquery");
+	case NODE(SUB_LINK): return bind_sublink(b, n->sub_link);
 	case NODE(ROW_EXPR): return bind_unsupported(b, n->row_expr->location, "a row expression");
 	case NODE(SET_TO_DEFAULT):
 		bind_fail(b, ERR_SYNTAX, n->set_to_default->location,

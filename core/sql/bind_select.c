@@ -12,157 +12,6 @@
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 
-int bind_hold(struct binder *b, struct relation *r)
-{
-	struct statement *s = b->statement;
-	struct relation **grown;
-
-	for (unsigned i = 0; i < s->nrelations; i++)
-		if (s->relations[i] == r)
-			return 0;
-	grown = arena_alloc(&s->arena, (s->nrelations + 1) * sizeof(struct relation *));
-	if (grown == NULL)
-		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	if (s->nrelations > 0)
-		memcpy(grown, s->relations, s->nrelations * sizeof(struct relation *));
-	relation_hold(r);
-	grown[s->nrelations++] = r;
-	s->relations = grown;
-	return 0;
-}
-
-struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v)
-{
-	struct relation *r = NULL;
-
-	if (v->schemaname[0] == '\0' || strcmp(v->schemaname, "public") == 0)
-		r = catalog_find(b->catalog, v->relname);
-	if (r == NULL) {
-		bind_fail(b, ERR_UNDEFINED_TABLE, v->location, "relation \"%s%s%s\" does not exist",
-			v->schemaname, v->schemaname[0] ? "." : "", v->relname);
-		return NULL;
-	}
-	return bind_hold(b, r) == 0 ? r : NULL;
-}
-
-/* --- FROM --- */
-
-static int source_add(struct binder *b, struct select *s, const PgQuery__RangeVar *v)
-{
-	struct relation *r = bind_relation(b, v);
-	const char *alias = v->alias != NULL ? v->alias->aliasname : v->relname;
-	unsigned n = s->nsources;
-
-	if (r == NULL)
-		return -1;
-	if (v->alias != NULL && v->alias->n_colnames > 0) {
-		bind_unsupported(b, v->location, "a column alias list");
-		return -1;
-	}
-	for (unsigned i = 0; i < b->nscope; i++)
-		if (strcmp(b->scope[i].alias, alias) == 0)
-			return bind_fail(b, ERR_DUPLICATE_ALIAS, v->location,
-				"table name \"%s\" specified more than once", alias);
-	if (n >= LIMIT_JOINS_PER_VIEW)
-		return bind_fail(b, ERR_TOO_COMPLEX, v->location, "more than %d tables are joined",
-			LIMIT_JOINS_PER_VIEW);
-	s->sources[n] = r;
-	s->aliases[n] = arena_strdup(b->arena, alias, strlen(alias));
-	if (s->aliases[n] == NULL)
-		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	b->scope[b->nscope++] = (struct scope_entry){ r, s->aliases[n], (uint8_t)n };
-	s->nsources++;
-	return 0;
-}
-
-int bind_conjuncts(struct binder *b, struct expr *e, struct expr ***list, unsigned *n)
-{
-	struct expr **grown;
-
-	if (e->kind == EXPR_AND) {
-		for (unsigned i = 0; i < e->nargs; i++)
-			if (bind_conjuncts(b, e->args[i], list, n) != 0)
-				return -1;
-		return 0;
-	}
-	grown = bind_alloc(b, (*n + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return -1;
-	if (*n > 0)
-		memcpy(grown, *list, *n * sizeof(*grown));
-	grown[(*n)++] = e;
-	*list = grown;
-	return 0;
-}
-
-static int bind_from(struct binder *b, struct select *s, const PgQuery__Node *n);
-
-static int using_add(struct binder *b, struct select *s, const char *name, unsigned left_first,
-	unsigned right_first, int location)
-{
-	struct expr *side[2] = { NULL, NULL }, *eq;
-
-	for (unsigned i = left_first; i < b->nscope; i++) {
-		struct expr **e = &side[i >= right_first];
-		int col = relation_column(b->scope[i].relation, name);
-
-		if (col < 0)
-			continue;
-		if (*e != NULL)
-			return bind_fail(b, ERR_AMBIGUOUS_COLUMN, location,
-				"common column name \"%s\" appears more than once in a table",
-				name);
-		*e = bind_column(
-			b, b->scope[i].source, b->scope[i].relation, (unsigned)col, location);
-		if (*e == NULL)
-			return -1;
-	}
-	if (side[0] == NULL || side[1] == NULL)
-		return bind_fail(b, ERR_UNDEFINED_COLUMN, location,
-			"column \"%s\" specified in USING clause does not exist in %s table", name,
-			side[0] == NULL ? "left" : "right");
-	eq = bind_operator(b, "=", side[0], side[1], location);
-	return eq == NULL ? -1 : bind_conjuncts(b, eq, &s->conjuncts, &s->nconjuncts);
-}
-
-static int bind_join(struct binder *b, struct select *s, const PgQuery__JoinExpr *j)
-{
-	unsigned left = b->nscope, right;
-	struct expr *on;
-
-	if (j->jointype != PG_QUERY__JOIN_TYPE__JOIN_INNER) {
-		bind_unsupported(b, node_location(j->quals), "an outer join");
-		return -1;
-	}
-	if (j->is_natural) {
-		bind_unsupported(b, -1, "NATURAL JOIN");
-		return -1;
-	}
-	if (bind_from(b, s, j->larg) != 0)
-		return -1;
-	right = b->nscope;
-	if (bind_from(b, s, j->rarg) != 0)
-		return -1;
-	for (size_t i = 0; i < j->n_using_clause; i++)
-		if (using_add(b, s, node_string(j->using_clause[i]), left, right, -1) != 0)
-			return -1;
-	if (j->quals == NULL)
-		return 0;
-	b->no_aggregates = "JOIN conditions";
-	on = bind_condition(b, j->quals, "JOIN/ON");
-	return on == NULL ? -1 : bind_conjuncts(b, on, &s->conjuncts, &s->nconjuncts);
-}
-
-static int bind_from(struct binder *b, struct select *s, const PgQuery__Node *n)
-{
-	switch (n->node_case) {
-	case NODE(RANGE_VAR): return source_add(b, s, n->range_var);
-	case NODE(JOIN_EXPR): return bind_join(b, s, n->join_expr);
-	case NODE(RANGE_SUBSELECT): bind_unsupported(b, -1, "a subquery in FROM"); return -1;
-	default: bind_unsupported(b, node_location(n), "this FROM item"); return -1;
-	}
-}
-
 /* --- outputs --- */
 
 /* The name PostgreSQL gives to an output without AS, and how good it is: 0 none, 1 that of a type or of
@@ -260,21 +109,35 @@ static int output_add(struct binder *b, struct outputs *o, const char *name, str
 	return 0;
 }
 
+/* `*` in a select: its names. */
+static int output_names(struct binder *b, struct outputs *o, int location)
+{
+	const struct scope *l = &b->level;
+
+	for (unsigned i = 0; i < l->nnames; i++)
+		if (output_add(b, o, l->names[i].name,
+			    bind_name(b, l, &l->names[i], location)) != 0)
+			return -1;
+	return 0;
+}
+
 /* Excluded rows of ON CONFLICT are in the scope but never in a star. */
 static int output_star(struct binder *b, struct outputs *o, const char *table, int location)
 {
 	bool found = false;
 
-	for (unsigned i = 0; i < b->nscope; i++) {
-		const struct relation *r = b->scope[i].relation;
+	if (table == NULL && b->level.names != NULL)
+		return output_names(b, o, location);
+	for (unsigned i = 0; i < b->level.n; i++) {
+		const struct relation *r = b->level.entries[i].relation;
 
-		if (table != NULL && strcmp(table, b->scope[i].alias) != 0)
+		if (table != NULL && strcmp(table, b->level.entries[i].alias) != 0)
 			continue;
 		found = true;
 		for (unsigned c = 0; c < r->ncols; c++)
 			if (!r->columns[c].hidden &&
 				output_add(b, o, r->columns[c].name,
-					bind_column(b, b->scope[i].source, r, c, location)) != 0)
+					bind_column(b, b->level.entries[i].source, r, c, location)) != 0)
 				return -1;
 	}
 	if (found)
@@ -286,11 +149,18 @@ static int output_star(struct binder *b, struct outputs *o, const char *table, i
 		"missing FROM-clause entry for table \"%s\"", table);
 }
 
+static struct expr *settle(struct binder *b, bool unsettled, struct expr *e)
+{
+	return unsettled ? e : bind_settle(b, e);
+}
+
 int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
 	unsigned *nout)
 {
 	struct outputs o = { 0 };
+	bool unsettled = b->unsettled;
 
+	b->unsettled = false;
 	for (size_t i = 0; i < n; i++) {
 		const PgQuery__ResTarget *t = targets[i]->res_target;
 		const PgQuery__ColumnRef *c = t->val->column_ref;
@@ -303,7 +173,7 @@ int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, stru
 				c->location);
 		else
 			status = output_add(b, &o, t->name[0] ? t->name : output_name(t->val),
-				bind_settle(b, bind_expr(b, t->val)));
+				settle(b, unsettled, bind_expr(b, t->val)));
 		if (status != 0)
 			return -1;
 	}
@@ -314,7 +184,7 @@ int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, stru
 
 /* --- grouping --- */
 
-static int group_add(struct binder *b, struct select *s, struct expr *e)
+int bind_group_add(struct binder *b, struct select *s, struct expr *e)
 {
 	struct expr **grown;
 
@@ -375,8 +245,8 @@ static struct expr *group_item(struct binder *b, const struct select *s, const P
 		struct expr *found = NULL;
 		bool column = false;
 
-		for (unsigned i = 0; i < b->nscope; i++)
-			column |= relation_column(b->scope[i].relation, name) >= 0;
+		for (unsigned i = 0; i < b->level.nnames; i++)
+			column |= strcmp(b->level.names[i].name, name) == 0;
 		if (!column && output_find(b, s, n->column_ref, "GROUP BY", &found) != 0)
 			return NULL;
 		if (found != NULL)
@@ -414,6 +284,8 @@ static bool key_grouped(const struct select *s, unsigned source)
 /* Rewrite over the group row. */
 static struct expr *over_group(struct binder *b, struct select *s, struct expr *e)
 {
+	if (e->kind == EXPR_OUTER)
+		return e;
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_equal(s->group[i], e)) {
 			struct expr *c = expr_new(b, EXPR_COLUMN, (enum type_id)e->type.id, -1);
@@ -429,7 +301,7 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 		return e;
 	if (e->kind == EXPR_COLUMN && e->source != EXPR_PARAMS) {
 		if (key_grouped(s, e->source)) {
-			if (group_add(b, s, e) != 0)
+			if (bind_group_add(b, s, e) != 0)
 				return NULL;
 			return over_group(b, s, e);
 		}
@@ -497,7 +369,7 @@ static int bind_group(struct binder *b, struct select *s, const PgQuery__SelectS
 		if (has_aggregate(e))
 			return error_set(b->error, ERR_GROUPING, e->position,
 				"aggregate functions are not allowed in GROUP BY");
-		if (group_add(b, s, e) != 0)
+		if (bind_group_add(b, s, e) != 0)
 			return -1;
 		s->grouped = true;
 	}
@@ -583,69 +455,421 @@ static int refuse(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	const char *what = NULL;
 
-	if (p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
-		what = "UNION, INTERSECT or EXCEPT";
-	else if (p->with_clause != NULL)
-		what = "WITH";
-	else if (p->n_distinct_clause > 0)
-		what = "DISTINCT";
-	else if (p->n_values_lists > 0)
-		what = "VALUES as a query";
-	else if (p->n_window_clause > 0)
+	if (p->n_window_clause > 0)
 		what = "a window";
 	else if (p->n_locking_clause > 0)
 		what = "FOR UPDATE or FOR SHARE";
 	else if (p->into_clause != NULL)
 		what = "SELECT INTO";
-	else if (b->in_view &&
-		(p->n_sort_clause > 0 || p->limit_count != NULL || p->limit_offset != NULL))
-		what = "ORDER BY, LIMIT or OFFSET in a view";
+	else if (b->in_view && (p->limit_count != NULL || p->limit_offset != NULL))
+		what = "LIMIT or OFFSET in a view";
+	else if (!b->in_view && p->with_clause != NULL)
+		what = "WITH in a query";
+	else if (!b->in_view && p->n_values_lists > 0)
+		what = "VALUES as a query";
+	else if (!b->in_view && p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
+		what = "UNION, INTERSECT or EXCEPT in a query";
 	if (what == NULL)
 		return 0;
 	bind_unsupported(b, p->with_clause != NULL ? p->with_clause->location : 0, what);
-	return -1;
+	return error_hint(b->error, "%s",
+		b->in_view ? "" : "Create a materialized view for it and query that.");
 }
 
-struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
+/* --- selects over selects --- */
+
+struct select *bind_select_new(struct binder *b)
 {
 	struct select *s = bind_alloc(b, sizeof(*s));
 
-	if (s == NULL || refuse(b, p) != 0)
+	if (s == NULL)
 		return NULL;
 	s->sources = bind_alloc(b, BIND_SOURCES_MAX * sizeof(struct relation *));
 	s->aliases = bind_alloc(b, BIND_SOURCES_MAX * sizeof(*s->aliases));
-	if (s->sources == NULL || s->aliases == NULL)
-		return NULL;
-	for (size_t i = 0; i < p->n_from_clause; i++)
-		if (bind_from(b, s, p->from_clause[i]) != 0)
-			return NULL;
-	if (p->where_clause != NULL) {
-		struct expr *where;
+	return s->sources == NULL || s->aliases == NULL ? NULL : s;
+}
 
-		b->no_aggregates = "WHERE";
-		where = bind_condition(b, p->where_clause, "WHERE");
-		if (where == NULL || bind_conjuncts(b, where, &s->conjuncts, &s->nconjuncts) != 0)
+/* A select that gives the rows of another, as they are. */
+struct select *bind_over(struct binder *b, struct select *inner)
+{
+	struct select *s = bind_select_new(b);
+	struct relation *r = bind_derived(b, inner, "");
+
+	if (s == NULL || r == NULL || bind_source(b, s, r, "", -1) < 0 ||
+		bind_item(b, &s->from, &(struct from_item){ .kind = FROM_SOURCE }) != 0)
+		return NULL;
+	s->outputs = bind_alloc(b, inner->noutputs * sizeof(*s->outputs));
+	if (s->outputs == NULL)
+		return NULL;
+	for (unsigned i = 0; i < inner->noutputs; i++) {
+		s->outputs[i] = inner->outputs[i];
+		s->outputs[i].expr = bind_column(b, 0, r, i, -1);
+		if (s->outputs[i].expr == NULL)
 			return NULL;
 	}
+	s->noutputs = inner->noutputs;
+	return s;
+}
+
+/* Group by all outputs. s is not grouped. */
+static int group_all(struct binder *b, struct select *s)
+{
+	for (unsigned i = 0; i < s->noutputs; i++)
+		if (bind_group_add(b, s, s->outputs[i].expr) != 0)
+			return -1;
+	s->grouped = true;
+	return 0;
+}
+
+/* --- UNION and its like --- */
+
+/* Give a select's outputs these types. */
+static void cast_outputs(struct select *s, struct expr *const *exprs)
+{
+	for (unsigned i = 0; i < s->noutputs; i++) {
+		s->outputs[i].expr = exprs[i];
+		s->outputs[i].type = exprs[i]->type;
+	}
+}
+
+/* Bring the columns of branches to their common types. */
+static int unify_branches(struct binder *b, struct select **branches, unsigned n, const char *name)
+{
+	unsigned ncols = branches[0]->noutputs;
+	struct expr ***exprs = bind_alloc(b, n * sizeof(*exprs));
+	struct expr **column = bind_alloc(b, n * sizeof(*column));
+
+	if (exprs == NULL || column == NULL)
+		return -1;
+	for (unsigned k = 0; k < n; k++) {
+		exprs[k] = bind_alloc(b, (ncols + 1) * sizeof(*exprs[k]));
+		if (exprs[k] == NULL)
+			return -1;
+	}
+	for (unsigned i = 0; i < ncols; i++) {
+		struct type t;
+
+		for (unsigned k = 0; k < n; k++)
+			column[k] = branches[k]->outputs[i].expr;
+		if (bind_unify(b, column, n, name, &t) != 0)
+			return -1;
+		for (unsigned k = 0; k < n; k++) {
+			exprs[k][i] = bind_settle(b, column[k]);
+			if (exprs[k][i] == NULL)
+				return -1;
+			exprs[k][i]->type = t.id == TYPE_UNKNOWN ? exprs[k][i]->type : t;
+		}
+	}
+	for (unsigned k = 0; k < n; k++)
+		cast_outputs(branches[k], exprs[k]);
+	return 0;
+}
+
+static struct select *union_all(struct binder *b, struct select **branches, unsigned n)
+{
+	struct select *s = bind_select_new(b);
+
+	if (s == NULL)
+		return NULL;
+	s->branches = branches;
+	s->nbranches = n;
+	s->outputs = branches[0]->outputs;
+	s->noutputs = branches[0]->noutputs;
+	return s;
+}
+
+static struct select *set_branch(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	struct select *s;
+
+	b->unsettled = true;
+	s = bind_nested(b, p, false);
+	b->unsettled = false;
+	return s == NULL || s->nbranches == 0 ? s : bind_over(b, s);
+}
+
+static struct expr *integer(struct binder *b, int64_t n, enum type_id type)
+{
+	struct expr *e = expr_new(b, EXPR_CONST, type, -1);
+
+	if (e != NULL)
+		e->constant = (struct value){ .i = n, .type = (uint8_t)type };
+	return e;
+}
+
+static int output_append(struct binder *b, struct select *s, struct expr *e)
+{
+	struct output *grown = bind_alloc(b, (s->noutputs + 1) * sizeof(*grown));
+
+	if (grown == NULL || e == NULL)
+		return -1;
+	if (s->noutputs > 0)
+		memcpy(grown, s->outputs, s->noutputs * sizeof(*grown));
+	grown[s->noutputs++] = (struct output){ "", e->type, e };
+	s->outputs = grown;
+	return 0;
+}
+
+/* count(*) FILTER (WHERE side = n) > 0, or = 0, over a select whose last column is the side. */
+static struct expr *side_has(
+	struct binder *b, struct select *s, unsigned side, const char *op, unsigned n)
+{
+	struct aggregate *a = &s->aggregates[s->naggregates];
+	struct expr *column = bind_column(b, 0, s->sources[0], side, -1);
+	struct expr *wanted = integer(b, n, TYPE_INT4), *count;
+
+	if (column == NULL || wanted == NULL)
+		return NULL;
+	*a = (struct aggregate){ .kind = AGG_COUNT_STAR, .type = { .id = TYPE_INT8 } };
+	a->filter = bind_operator(b, "=", column, wanted, -1);
+	count = expr_new(b, EXPR_COLUMN, TYPE_INT8, -1);
+	if (a->filter == NULL || count == NULL)
+		return NULL;
+	count->column = (uint16_t)(s->ngroup + s->naggregates++);
+	return bind_operator(b, op, count, integer(b, 0, TYPE_INT8), -1);
+}
+
+/* INTERSECT and EXCEPT: the rows of both sides, marked, by what they are. */
+static struct select *intersect(struct binder *b, struct select **branches, bool except)
+{
+	unsigned n = branches[0]->noutputs;
+	struct expr *left, *right;
+	struct select *all, *s;
+
+	for (unsigned k = 0; k < 2; k++)
+		if (output_append(b, branches[k], integer(b, k, TYPE_INT4)) != 0)
+			return NULL;
+	all = union_all(b, branches, 2);
+	s = all == NULL ? NULL : bind_over(b, all);
+	if (s == NULL)
+		return NULL;
+	s->noutputs = n;
+	s->aggregates = bind_alloc(b, 2 * sizeof(*s->aggregates));
+	if (s->aggregates == NULL || group_all(b, s) != 0)
+		return NULL;
+	left = side_has(b, s, n, ">", 0);
+	right = left == NULL ? NULL : side_has(b, s, n, except ? "=" : ">", 1);
+	if (right == NULL)
+		return NULL;
+	s->having = expr_args(b, expr_new(b, EXPR_AND, TYPE_BOOL, -1), 2);
+	if (s->having == NULL)
+		return NULL;
+	s->having->args[0] = left;
+	s->having->args[1] = right;
+	for (unsigned i = 0; i < n; i++) {
+		s->outputs[i].expr->source = 0;
+		s->outputs[i].expr->column = (uint16_t)i;
+	}
+	return s;
+}
+
+static struct select *bind_set(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	static const char *const NAMES[] = { "UNION", "INTERSECT", "EXCEPT" };
+	unsigned op = (unsigned)p->op - PG_QUERY__SET_OPERATION__SETOP_UNION;
+	struct select **branches = bind_alloc(b, 2 * sizeof(struct select *)), *s;
+
+	if (branches == NULL)
+		return NULL;
+	branches[0] = set_branch(b, p->larg);
+	branches[1] = branches[0] == NULL ? NULL : set_branch(b, p->rarg);
+	if (branches[1] == NULL)
+		return NULL;
+	if (branches[0]->noutputs != branches[1]->noutputs) {
+		bind_fail(b, ERR_SYNTAX,
+			p->rarg->n_target_list > 0 ? node_location(p->rarg->target_list[0]) : -1,
+			"each %s query must have the same number of columns", NAMES[op]);
+		return NULL;
+	}
+	if (unify_branches(b, branches, 2, NAMES[op]) != 0)
+		return NULL;
+	if (op != 0 && p->all)
+		return bind_unsupported(
+			b, 0, op == 1 ? "INTERSECT ALL" : "EXCEPT ALL");
+	if (op != 0)
+		return intersect(b, branches, op == 2);
+	s = union_all(b, branches, 2);
+	if (s == NULL || p->all)
+		return s;
+	s = bind_over(b, s);
+	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
+}
+
+/* --- VALUES --- */
+
+static struct select *bind_values_row(struct binder *b, const PgQuery__List *row)
+{
+	struct select *s = bind_select_new(b);
+
+	if (s == NULL)
+		return NULL;
+	s->outputs = bind_alloc(b, row->n_items * sizeof(*s->outputs));
+	if (s->outputs == NULL)
+		return NULL;
+	b->no_aggregates = "VALUES";
+	for (size_t i = 0; i < row->n_items; i++) {
+		char name[32];
+		struct expr *e = bind_expr(b, row->items[i]);
+
+		(void)snprintf(name, sizeof(name), "column%zu", i + 1);
+		if (e == NULL)
+			return NULL;
+		s->outputs[i] = (struct output){ bind_keep(b, name), e->type, e };
+		if (s->outputs[i].name == NULL)
+			return NULL;
+		s->noutputs++;
+	}
+	s->grouped = true;
+	return s;
+}
+
+static struct select *bind_values(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	struct select **rows = bind_alloc(b, p->n_values_lists * sizeof(struct select *));
+
+	if (rows == NULL)
+		return NULL;
+	for (size_t i = 0; i < p->n_values_lists; i++) {
+		rows[i] = bind_values_row(b, p->values_lists[i]->list);
+		if (rows[i] == NULL)
+			return NULL;
+		if (rows[i]->noutputs != rows[0]->noutputs) {
+			bind_fail(b, ERR_SYNTAX, -1, "VALUES lists must all be the same length");
+			return NULL;
+		}
+	}
+	if (unify_branches(b, rows, (unsigned)p->n_values_lists, "VALUES") != 0)
+		return NULL;
+	return p->n_values_lists == 1 ? rows[0]
+				      : union_all(b, rows, (unsigned)p->n_values_lists);
+}
+
+/* --- SELECT --- */
+
+static int bind_where(struct binder *b, struct select *s, const PgQuery__Node *clause)
+{
+	struct expr *where;
+
+	if (clause == NULL)
+		return 0;
+	b->no_aggregates = "WHERE";
+	where = bind_condition(b, clause, "WHERE");
+	return where == NULL ? -1
+			     : bind_conjuncts(b, where, &s->from.conjuncts, &s->from.nconjuncts);
+}
+
+static int bind_limits(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+{
+	b->no_aggregates = "LIMIT";
+	if (p->limit_count != NULL &&
+		!(p->limit_count->node_case == NODE(A_CONST) && p->limit_count->a_const->isnull)) {
+		s->limit = bind_limit(b, p->limit_count, "LIMIT");
+		if (s->limit == NULL)
+			return -1;
+	}
+	if (p->limit_offset != NULL) {
+		s->offset = bind_limit(b, p->limit_offset, "OFFSET");
+		if (s->offset == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* SELECT DISTINCT: ORDER BY may only name what is selected. */
+static int distinct_order(struct binder *b, const struct select *s)
+{
+	for (unsigned i = 0; i < s->norder; i++) {
+		bool found = false;
+
+		for (unsigned k = 0; k < s->noutputs; k++)
+			found |= expr_equal(s->order[i].expr, s->outputs[k].expr);
+		if (!found)
+			return error_set(b->error, ERR_INVALID_COLUMN_REFERENCE,
+				expr_location(s->order[i].expr),
+				"for SELECT DISTINCT, ORDER BY expressions must appear in select list");
+	}
+	return 0;
+}
+
+/* What is behind the outputs is bound: DISTINCT, grouping, subqueries. */
+static struct select *finish(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+{
+	bool distinct = p->n_distinct_clause > 0, again = distinct && s->grouped;
+
+	/* A select without FROM is one row, as an aggregation over nothing is. */
+	if (b->in_view && s->nsources == 0 && !s->grouped) {
+		s->grouped = true;
+		for (unsigned i = 0; i < s->from.nconjuncts; i++)
+			s->having = s->from.conjuncts[i];
+		if (s->from.nconjuncts > 1)
+			return bind_unsupported(b, 0, "this WHERE without FROM");
+		s->from.nconjuncts = 0;
+	}
+	if (distinct && distinct_order(b, s) != 0)
+		return NULL;
+	if (distinct && !again && group_all(b, s) != 0)
+		return NULL;
+	s = bind_subqueries(b, s, true);
+	if (s == NULL || (s->grouped && finish_group(b, s) != 0))
+		return NULL;
+	s = bind_subqueries(b, s, false);
+	if (s == NULL || !again)
+		return s;
+	if (!b->in_view)
+		return bind_unsupported(b, 0, "DISTINCT with GROUP BY in a query");
+	s = bind_over(b, s);
+	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
+}
+
+static bool distinct_on(const PgQuery__SelectStmt *p)
+{
+	/* Plain DISTINCT is a list of one empty node. */
+	return p->n_distinct_clause > 0 &&
+		p->distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET;
+}
+
+static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	struct select *s = bind_select_new(b);
+
+	if (s == NULL)
+		return NULL;
+	if (distinct_on(p))
+		return bind_unsupported(b, node_location(p->distinct_clause[0]), "DISTINCT ON");
+	b->level.select = s;
+	for (size_t i = 0; i < p->n_from_clause; i++)
+		if (bind_from(b, s, &s->from, p->from_clause[i]) != 0)
+			return NULL;
+	if (bind_where(b, s, p->where_clause) != 0)
+		return NULL;
 	b->aggregates = s;
 	if (bind_outputs(b, p->target_list, p->n_target_list, &s->outputs, &s->noutputs) != 0 ||
 		bind_group(b, s, p) != 0 || bind_order(b, s, p) != 0)
 		return NULL;
 	b->aggregates = NULL;
-	b->no_aggregates = "LIMIT";
-	if (s->grouped && finish_group(b, s) != 0)
+	if (bind_limits(b, s, p) != 0)
 		return NULL;
-	if (p->limit_count != NULL &&
-		!(p->limit_count->node_case == NODE(A_CONST) && p->limit_count->a_const->isnull)) {
-		s->limit = bind_limit(b, p->limit_count, "LIMIT");
-		if (s->limit == NULL)
-			return NULL;
-	}
-	if (p->limit_offset != NULL) {
-		s->offset = bind_limit(b, p->limit_offset, "OFFSET");
-		if (s->offset == NULL)
-			return NULL;
-	}
+	return finish(b, s, p);
+}
+
+struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	bool unsettled = b->unsettled;
+	struct select *s;
+
+	if (refuse(b, p) != 0)
+		return NULL;
+	b->level.outer_ctes = b->level.ctes;
+	b->unsettled = false;
+	if (p->with_clause != NULL && bind_with(b, p->with_clause) != 0)
+		return NULL;
+	if (p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
+		return bind_set(b, p);
+	if (p->n_values_lists > 0)
+		return bind_values(b, p);
+	b->unsettled = unsettled;
+	s = bind_plain(b, p);
+	b->unsettled = false;
 	return s;
 }
 
@@ -837,8 +1061,10 @@ int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
 
 	if (s == NULL)
 		return -1;
-	if (s->nsources > 1) {
-		bind_fail(b, ERR_FEATURE, 0, "a query that joins tables is not supported");
+	s->conjuncts = s->from.conjuncts;
+	s->nconjuncts = s->from.nconjuncts;
+	if (s->nsources > 1 || (s->nsources > 0 && s->sources[0]->kind == RELATION_DERIVED)) {
+		bind_fail(b, ERR_FEATURE, 0, "a query that joins tables or has a subquery is not supported");
 		return error_hint(
 			b->error, "Create a materialized view for the join and query that.");
 	}

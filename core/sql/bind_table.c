@@ -140,10 +140,10 @@ static int add_check(struct binder *b, struct table_build *t, const PgQuery__Con
 	if (grown == NULL)
 		return -1;
 	b->no_aggregates = "check constraints";
-	b->nscope = 1;
-	b->scope[0] = (struct scope_entry){ r, r->name, 0 };
+	b->level.n = 1;
+	b->level.entries[0] = (struct scope_entry){ r, r->name, 0 };
 	test = bind_condition(b, k->raw_expr, "CHECK");
-	b->nscope = 0;
+	b->level.n = 0;
 	if (test == NULL)
 		return -1;
 	if (r->nchecks > 0)

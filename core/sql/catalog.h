@@ -14,7 +14,8 @@
 #include "core/base/mem.h"
 #include "core/sql/expr.h"
 
-enum relation_kind { RELATION_TABLE, RELATION_VIEW };
+/* RELATION_DERIVED: a select in FROM, which has columns and the select and is in no catalog. */
+enum relation_kind { RELATION_TABLE, RELATION_VIEW, RELATION_DERIVED };
 
 struct column {
 	const char *name;
@@ -94,7 +95,8 @@ struct relation {
 
 	uint16_t nreads; /* views: the relations read, each once; held by reference */
 	struct relation **reads;
-	struct select *select;  /* views: the bound query, over the relations it reads */
+	struct select *select;  /* views and derived: the bound query, over the relations it reads */
+	unsigned stage;         /* views: that in which their rows change (core/flow), as the engine has planned it */
 	const char *definition; /* the CREATE statement's text */
 	void *user;             /* the engine's */
 };

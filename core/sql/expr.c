@@ -48,6 +48,8 @@ bool expr_equal(const struct expr *a, const struct expr *b)
 	switch (a->kind) {
 	case EXPR_CONST: return constants_equal(&a->constant, &b->constant);
 	case EXPR_COLUMN: return a->source == b->source && a->column == b->column;
+	case EXPR_OUTER: return expr_equal(a->args[0], b->args[0]);
+	case EXPR_SUBQUERY: return false;
 	case EXPR_CALL:
 		if (a->fn != b->fn)
 			return false;
@@ -88,7 +90,8 @@ uint32_t expr_sources(const struct expr *e)
 
 bool expr_is_constant(const struct expr *e)
 {
-	if (e->kind == EXPR_COLUMN || e->kind == EXPR_NOW)
+	if (e->kind == EXPR_COLUMN || e->kind == EXPR_NOW || e->kind == EXPR_OUTER ||
+		e->kind == EXPR_SUBQUERY)
 		return false;
 	for (unsigned i = 0; i < e->nargs; i++)
 		if (!expr_is_constant(e->args[i]))

@@ -57,7 +57,7 @@ static int finish_results(struct binder *b)
 
 static int bind_statement(struct binder *b, const PgQuery__Node *n)
 {
-	b->nscope = 0;
+	b->level = (struct scope){ 0 };
 	b->aggregates = NULL;
 	switch (n->node_case) {
 	case NODE(SELECT_STMT): return bind_query(b, n->select_stmt);

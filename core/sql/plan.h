@@ -32,16 +32,44 @@ struct order {
 	bool nulls_first;
 };
 
-/* A bound SELECT: FROM sources (inner joins only), conjuncts, optional grouping, outputs.
- * Sources are numbered 0… in FROM order; group keys, aggregate arguments, filters and conjuncts
- * read them. When `grouped`, outputs, having and order read source 0 only, and that is the group row:
- * columns 0…ngroup-1 the group keys, then the aggregates. */
+/* What stands in FROM: items that are joined by their conjuncts (a WHERE or ON split at AND, each a boolean
+ * expression), where an item is a source or an outer join of two such lists. */
+struct subquery;
+struct from_list {
+	unsigned n;
+	struct from_item *items;
+	unsigned nconjuncts;
+	struct expr **conjuncts;
+};
+
+enum from_kind { FROM_SOURCE, FROM_LEFT, FROM_FULL };
+
+struct from_item {
+	enum from_kind kind;
+	uint8_t source;          /* FROM_SOURCE */
+	struct from_list *left;  /* the others: every row of the left side is kept … */
+	struct from_list *right; /* … and with FROM_FULL every one of the right side */
+	unsigned nconjuncts;     /* ON */
+	struct expr **conjuncts;
+};
+
+/* A bound SELECT: FROM, optional grouping, outputs. Sources are numbered 0… in FROM order; group keys, aggregate
+ * arguments, filters and conjuncts read them. A source is a table, a view or, RELATION_DERIVED, another select, whose
+ * outputs are its columns. When `grouped`, outputs, having and order read source 0 only, and that is the group row:
+ * columns 0…ngroup-1 the group keys, then the aggregates.
+ *
+ * With branches it is their UNION ALL, and all of the above is empty but the outputs, which are the first branch's. */
 struct select {
 	unsigned nsources;
 	struct relation **sources;
 	const char **aliases;
-	unsigned nconjuncts; /* WHERE and ON, split at AND; each a boolean expression */
+	struct from_list from;
+	unsigned nconjuncts; /* of a query or command, which joins nothing: the same as from's */
 	struct expr **conjuncts;
+	unsigned nbranches;
+	struct select **branches;
+	unsigned nsubqueries; /* while it is bound: bind_subquery.c */
+	struct subquery **subqueries;
 	bool grouped;    /* GROUP BY or any aggregate */
 	unsigned ngroup; /* 0 with grouped: always exactly one row (before HAVING) */
 	struct expr **group;

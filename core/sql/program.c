@@ -517,6 +517,15 @@ static int node_nullif(struct builder *b, const struct expr *e, int32_t dst, boo
 	return emit(b, insn_nullif, e, dst, o) == NULL ? -1 : 0;
 }
 
+static int node_only(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
+{
+	int32_t o;
+
+	if (into(b, e->args[0], dst, constant) != 0 || operand_of(b, e->args[1], &o, constant) != 0)
+		return -1;
+	return emit(b, insn_only, e, dst, o) == NULL ? -1 : 0;
+}
+
 static int node_extreme(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
 	for (unsigned k = 0; k < e->nargs; k++) {
@@ -636,7 +645,10 @@ static int node(struct builder *b, const struct expr *e, int32_t dst, bool *cons
 	case EXPR_GREATEST:
 	case EXPR_LEAST: return node_extreme(b, e, dst, constant);
 	case EXPR_NOW: *constant = false; return emit(b, insn_now, e, dst, 0) == NULL ? -1 : 0;
-	case EXPR_CONST: break;
+	case EXPR_ONLY: return node_only(b, e, dst, constant);
+	case EXPR_CONST:
+	case EXPR_OUTER:
+	case EXPR_SUBQUERY: break;
 	}
 	UNREACHABLE();
 }

@@ -475,6 +475,18 @@ const struct insn *insn_nullif(const struct insn *i, struct machine *m)
 	return i + 1;
 }
 
+const struct insn *insn_only(const struct insn *i, struct machine *m)
+{
+	const struct value *n = operand(m, i->a);
+
+	if (!value_is_null(n) && n->i > 1) {
+		error_set(m->env->error, ERR_CARDINALITY, 0,
+			"more than one row returned by a subquery used as an expression");
+		return fail(i, m);
+	}
+	return i + 1;
+}
+
 static bool set_contains(const struct in_set *s, const struct value *v)
 {
 	uint32_t low = 0, high = s->n;

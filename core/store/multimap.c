@@ -25,11 +25,12 @@ struct multimap {
 	struct hashdir chains; /* first entries, by hash */
 	struct hashdir exact;  /* entries of long chains, by hash and row; made when first needed */
 	uint64_t count;
+	uint32_t before; /* bytes of what stands before an entry */
 };
 
-static size_t entry_bytes(const struct multimap_entry *e)
+static void entry_free(const struct multimap *m, struct multimap_entry *e)
 {
-	return sizeof(*e) + row_size(e->row);
+	heap_free(m->heap, (char *)e - m->before, m->before + sizeof(*e) + row_size(e->row));
 }
 
 static uint64_t chain_hash(const void *arg, const void *object)
@@ -51,13 +52,14 @@ static uint64_t exact_hash(const void *arg, const void *object)
 	return exact_hash_of(e->hash, e->row);
 }
 
-struct multimap *multimap_new(struct heap *h)
+struct multimap *multimap_new(struct heap *h, bool counted)
 {
 	struct multimap *m = heap_zalloc(h, sizeof(*m));
 
 	if (m == NULL)
 		return NULL;
 	m->heap = h;
+	m->before = counted ? sizeof(int64_t) : 0;
 	if (hashdir_init(&m->chains, h, NULL, chain_hash, NULL) != 0) {
 		heap_free(h, m, sizeof(*m));
 		return NULL;
@@ -73,7 +75,7 @@ static void chain_free(void *arg, void *object)
 	while (e != NULL) {
 		struct multimap_entry *next = e->next;
 
-		heap_free(m->heap, e, entry_bytes(e));
+		entry_free(m, e);
 		e = next;
 	}
 }
@@ -189,28 +191,40 @@ static int chain_add(struct multimap *m, struct multimap_entry *first, struct mu
 	return 0;
 }
 
-static int entry_add(struct multimap *m, struct multimap_entry *first, uint64_t hash,
-	const void *row, int64_t weight)
+static struct multimap_entry *entry_new(
+	struct multimap *m, uint64_t hash, const void *row, int64_t weight, int64_t counter)
 {
 	uint32_t size = row_size(row);
-	struct multimap_entry *e = heap_alloc(m->heap, sizeof(*e) + size);
-	int status;
+	char *p = heap_alloc(m->heap, m->before + sizeof(struct multimap_entry) + size);
+	struct multimap_entry *e;
 
-	if (e == NULL)
-		return -1;
+	if (p == NULL)
+		return NULL;
+	e = (struct multimap_entry *)(void *)(p + m->before);
+	if (m->before > 0)
+		*multimap_counter(e) = counter;
 	e->next = NULL;
 	e->hash = hash;
 	e->weight = weight;
 	memcpy(e->row, row, size);
+	return e;
+}
+
+static int entry_add(struct multimap *m, struct multimap_entry *first, struct multimap_entry *e)
+{
+	int status;
+
+	if (e == NULL)
+		return -1;
 	if (first != NULL) {
 		status = chain_add(m, first, e);
 	} else {
 		e->length = 1;
 		e->exact = 0;
-		status = hashdir_insert(&m->chains, hash, 0, e);
+		status = hashdir_insert(&m->chains, e->hash, 0, e);
 	}
 	if (status != 0) {
-		heap_free(m->heap, e, sizeof(*e) + size);
+		entry_free(m, e);
 		return -1;
 	}
 	m->count++;
@@ -236,11 +250,12 @@ static void entry_remove(struct multimap *m, struct multimap_entry *first,
 	} else {
 		hashdir_remove(place);
 	}
-	heap_free(m->heap, e, entry_bytes(e));
+	entry_free(m, e);
 	m->count--;
 }
 
-int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t weight)
+int multimap_add(
+	struct multimap *m, uint64_t hash, const void *row, int64_t weight, int64_t counter)
 {
 	struct hashdir_probe place;
 	struct multimap_entry *first, *e;
@@ -250,7 +265,7 @@ int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t wei
 	first = chain_find(m, hash, &place);
 	e = first == NULL ? NULL : entry_find(m, first, hash, row);
 	if (e == NULL)
-		return entry_add(m, first, hash, row, weight);
+		return entry_add(m, first, entry_new(m, hash, row, weight, counter));
 	e->weight += weight;
 	if (e->weight == 0)
 		entry_remove(m, first, &place, e);

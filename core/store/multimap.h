@@ -26,11 +26,17 @@ struct multimap_entry {
 	char row[];
 };
 
-/* NULL: out of memory. */
-struct multimap *multimap_new(struct heap *h);
+/* counted: every entry has a number of its owner's. NULL: out of memory. */
+struct multimap *multimap_new(struct heap *h, bool counted);
 void multimap_free(struct multimap *m);
-/* 0, or -1 with nothing changed when out of memory. */
-int multimap_add(struct multimap *m, uint64_t hash, const void *row, int64_t weight);
+/* 0, or -1 with nothing changed when out of memory. counter: of a new entry. */
+int multimap_add(
+	struct multimap *m, uint64_t hash, const void *row, int64_t weight, int64_t counter);
+/* Of a counted multimap's entry; it stands before it. */
+static inline int64_t *multimap_counter(const struct multimap_entry *e)
+{
+	return (int64_t *)(uintptr_t)e - 1;
+}
 /* The first entry of a hash; `next` leads to the others, NULL at the end. The caller compares keys, since
  * different ones may have one hash. Not across changes. */
 const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t hash);

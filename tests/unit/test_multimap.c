@@ -52,7 +52,7 @@ static void check_all(const struct multimap *m, const int64_t weights[ROWS])
 static void test_random(void **state)
 {
 	struct heap *h = heap_new(NULL);
-	struct multimap *m = multimap_new(h);
+	struct multimap *m = multimap_new(h, false);
 	int64_t weights[ROWS] = { 0 };
 	unsigned char row[ROW_MAX];
 
@@ -62,14 +62,14 @@ static void test_random(void **state)
 		unsigned n = (unsigned)(r % ROWS);
 		int64_t weight = (r >> 32) % 3 == 0 ? -weights[n] : (int64_t)(r >> 40) % 5 - 2;
 
-		assert_int_equal(multimap_add(m, hash_of(n), make_row(n, row), weight), 0);
+		assert_int_equal(multimap_add(m, hash_of(n), make_row(n, row), weight, 0), 0);
 		weights[n] += weight;
 		if (step % 4000 == 0)
 			check_all(m, weights);
 	}
 	check_all(m, weights);
 	for (unsigned n = 0; n < ROWS; n++) {
-		assert_int_equal(multimap_add(m, hash_of(n), make_row(n, row), -weights[n]), 0);
+		assert_int_equal(multimap_add(m, hash_of(n), make_row(n, row), -weights[n], 0), 0);
 		weights[n] = 0;
 	}
 	check_all(m, weights);
@@ -81,14 +81,14 @@ static void test_random(void **state)
 static void test_out_of_memory(void **state)
 {
 	struct heap *h = heap_new(NULL);
-	struct multimap *m = multimap_new(h);
+	struct multimap *m = multimap_new(h, false);
 	int64_t weights[ROWS] = { 0 };
 	unsigned char row[ROW_MAX];
 
 	(void)state;
 	for (unsigned n = 0; n < ROWS; n++) {
 		heap_fail_after(h, 1 + n % 3);
-		if (multimap_add(m, hash_of(n), make_row(n, row), 2) == 0)
+		if (multimap_add(m, hash_of(n), make_row(n, row), 2, 0) == 0)
 			weights[n] = 2;
 		heap_fail_after(h, 0);
 		if (n % 50 == 0)

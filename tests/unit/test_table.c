@@ -288,14 +288,15 @@ static void test_multimap(void **state)
 
 	(void)state;
 	open_fixture(&f);
-	m = multimap_new(f.heap);
+	m = multimap_new(f.heap, false);
 	for (int pass = 0; pass < 2; pass++)
 		for (int64_t key = 0; key < 20000; key++)
 			assert_int_equal(multimap_add(m, hash_u64((uint64_t)key / 4),
 						 make_row(&f, key, 1, 3, buf),
 						 pass == 0         ? 2
 							 : key % 2 ? -2
-								   : 1),
+								   : 1,
+						 0),
 				0);
 	multimap_check(m);
 	assert_int_equal(multimap_count(m), 10000);
@@ -326,7 +327,7 @@ static void test_multimap_hot_hash(void **state)
 	(void)state;
 	open_fixture(&f);
 	memset(model, 0, sizeof(model));
-	m = multimap_new(f.heap);
+	m = multimap_new(f.heap, false);
 	for (uint64_t i = 0; i < 10 * HOT; i++) {
 		uint64_t r = hash_u64(i);
 		int64_t key = (int64_t)(r % HOT), weight = (int64_t)(r >> 40) % 3 - 1;
@@ -334,7 +335,7 @@ static void test_multimap_hot_hash(void **state)
 
 		model[key] += weight;
 		there += (model[key] != 0) - was;
-		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), weight), 0);
+		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), weight, 0), 0);
 		assert_int_equal(multimap_count(m), there);
 		if (i % HOT == 0)
 			multimap_check(m);
@@ -348,7 +349,7 @@ static void test_multimap_hot_hash(void **state)
 	}
 	assert_int_equal(there, 0);
 	for (int64_t key = 0; key < HOT; key++)
-		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), -model[key]), 0);
+		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), -model[key], 0), 0);
 	assert_int_equal(multimap_count(m), 0);
 	assert_null(multimap_first(m, 7));
 	multimap_check(m);
