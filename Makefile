@@ -83,6 +83,8 @@ E2E := \
 	tests/e2e/run_tpch.py \
 	tests/e2e/run_demo.py \
 	tests/e2e/run_semantics.py \
+	tests/e2e/run_slt.py \
+	tests/e2e/run_views.py \
 	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
 E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
@@ -99,7 +101,7 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all pgo lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long views-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|pgo|debug|asan|tsan)
@@ -322,6 +324,9 @@ test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) $(COUNTED) ## set-up, b
 property-long: ## 10,000 random commands against the oracle, address+undefined
 	$(Q)$(MAKE) VARIANT=asan build/asan/tests/property/test_views
 	$(Q)build/asan/tests/property/test_views --rounds 10000
+
+views-long: all ## 20,000 rounds of random views and commands beside PostgreSQL
+	$(Q)tests/e2e/run_views.py --rounds 20000
 
 test-all: ## the tests in release, address+undefined and thread
 	$(Q)$(MAKE) VARIANT=release test

@@ -1,0 +1,450 @@
+"""Random schemas, views and commands, made so that a view has one right answer.
+
+Values come from small domains, so that rows meet; numerics have two digits behind the point and floats are quarters, so
+that sums depend on no order; where rows are cut off or numbered, the order is one of all columns. Nothing overflows and
+nothing is divided by zero, except where PostgreSQL says so too.
+"""
+
+FAMILIES = ["int", "int", "num", "text", "text", "bool", "date", "ts", "dbl", "uuid"]
+TYPES = {"int": ["smallint", "integer", "bigint"], "num": ["numeric(8,2)"], "text": ["text", "varchar(6)", "char(3)"],
+         "bool": ["boolean"], "date": ["date"], "ts": ["timestamp", "timestamptz"], "dbl": ["double precision", "real"],
+         "uuid": ["uuid"]}
+VALUES = {"int": ["0", "1", "2", "3", "4", "-1"], "num": ["0.00", "1.50", "2.00", "-3.25", "10.10"],
+          "text": ["''", "'a'", "'b'", "'ab'", "'B'", "'é'"], "bool": ["true", "false"],
+          "date": ["'2024-01-01'", "'2024-02-29'", "'1999-12-31'"],
+          "ts": ["'2024-01-01 00:00'", "'2024-02-29 12:30:00.5'", "'1999-12-31 23:59'"],
+          "dbl": ["0", "0.25", "-1.5", "8"],
+          "uuid": ["'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "'00000000-0000-0000-0000-000000000001'"]}
+# How a constant of the family is written so that its type is no question.
+LITERAL = {"int": "%s", "num": "%s", "text": "text %s", "bool": "%s", "date": "date %s", "ts": "timestamp %s",
+           "dbl": "double precision '%s'", "uuid": "uuid %s"}
+NULL_TYPE = {"int": "integer", "num": "numeric", "text": "text", "bool": "boolean", "date": "date", "ts": "timestamp",
+             "dbl": "double precision", "uuid": "uuid", "frac": "numeric"}
+ORDERED = ["int", "num", "text", "date", "ts", "dbl"]
+FORMS = {
+    "int": ["({int} + {int})", "({int} - 1)", "(- {int})", "abs({int})", "length({text})", "({int} * 2)",
+            "({int} % nullif({int}, 0))", "CAST({bool} AS integer)"],
+    "num": ["({num} + {num})", "({num} * 2)", "(- {num})", "abs({num})"],
+    "text": ["upper({text})", "({text} || {text})", "substr({text}, 1, 2)", "CAST({int} AS text)", "lower({text})"],
+    "bool": [], "date": ["({date} + 1)", "CAST({ts} AS date)"], "ts": ["date_trunc('month', {ts})",
+                                                                       "({ts} + interval '1 day')"],
+    "dbl": ["({dbl} + 0.5)", "({dbl} * 2)"], "uuid": [], "frac": []}
+GENERIC = ["coalesce({x}, {x})", "CASE WHEN {bool} THEN {x} ELSE {x} END", "nullif({x}, {x})", "CASE WHEN {bool} THEN {x} END"]
+GENERIC_ORDERED = ["greatest({x}, {x})", "least({x}, {x})"]
+
+
+class Node:
+    """A piece of SQL: parts are texts and Nodes. instead: smaller pieces that may stand in its place, for shrinking."""
+
+    def __init__(self, *parts, instead=()):
+        self.parts, self.instead = list(parts), list(instead)
+
+    def sql(self):
+        return "".join(p if isinstance(p, str) else p.sql() for p in self.parts)
+
+    def nodes(self):
+        yield self
+        for p in self.parts:
+            if isinstance(p, Node):
+                yield from p.nodes()
+
+
+class Table:
+    """columns: (name, family, type) each. keyed: it has a primary key, id."""
+
+    def __init__(self, name, columns, keyed):
+        self.name, self.columns, self.keyed = name, columns, keyed
+
+    def sql(self):
+        key = " PRIMARY KEY" if self.keyed else ""
+        return "CREATE TABLE %s (%s)" % (self.name, ", ".join(
+            "%s %s%s" % (name, kind, key if name == "id" else "") for name, _, kind in self.columns))
+
+
+class View:
+    """families: of its columns c0, c1, …"""
+
+    def __init__(self, name, node, families):
+        self.name, self.node, self.families = name, node, families
+
+    def create(self, what):
+        return "CREATE %s %s AS %s" % (what, self.name, self.node.sql())
+
+
+class Column:
+    """What an expression can name: text as it is written there, and family."""
+
+    def __init__(self, text, family):
+        self.text, self.family = text, family
+
+
+class Maker:
+    """Everything of one round comes out of one Random."""
+
+    def __init__(self, rng):
+        self.random = rng
+        self.aliases = 0
+        self.tables, self.views, self.ctes = [], [], []
+
+    def pick(self, items):
+        return items[self.random.randrange(len(items))]
+
+    def chance(self, share):
+        return self.random.random() < share
+
+    def alias(self):
+        self.aliases += 1
+        return "s%d" % self.aliases
+
+    # Tables and commands
+
+    def make_tables(self):
+        for i in range(self.random.randint(2, 4)):
+            columns = [("id", "int", self.pick(["integer", "bigint"])), ("k", "int", self.pick(TYPES["int"]))]
+            for j in range(self.random.randint(1, 4)):
+                family = self.pick(FAMILIES)
+                columns.append(("%s%d" % ("abcd"[i], j), family, self.pick(TYPES[family])))
+            self.tables.append(Table("t%d" % i, columns, self.chance(0.85)))
+
+    def value(self, family):
+        return "NULL" if self.chance(0.15) else self.pick(VALUES[family])
+
+    def row(self, table, key):
+        return "(%s)" % ", ".join([str(key)] + [self.value(f) for _, f, _ in table.columns[1:]])
+
+    def some_rows(self, table):
+        """A condition that some rows of the table meet."""
+        name, family, _ = self.pick(table.columns[1:])
+        return self.pick(["id = %d" % self.random.randint(1, 9), "id = %d" % self.random.randint(1, 9),
+                          "id > %d" % self.random.randint(3, 9), "%s = %s" % (name, self.pick(VALUES[family])),
+                          "%s IS NULL" % name])
+
+    def assignments(self, table):
+        columns = table.columns[1:]
+        chosen = self.random.sample(columns, self.random.randint(1, min(2, len(columns))))
+        return ", ".join("%s = %s" % (n, self.value(f)) for n, f, _ in chosen)
+
+    def command(self):
+        table = self.pick(self.tables)
+        kind = self.random.randrange(11)
+        if kind < 5:
+            keys = self.random.sample(range(1, 10), self.random.randint(1, 5))
+            end = ""
+            if table.keyed:
+                name = self.pick(table.columns[1:])[0]
+                end = self.pick([" ON CONFLICT (id) DO NOTHING",
+                                 " ON CONFLICT (id) DO UPDATE SET %s = excluded.%s" % (name, name),
+                                 " ON CONFLICT (id) DO UPDATE SET " + self.assignments(table)])
+                if self.chance(0.1):
+                    keys, end = keys[:1], ""  # may meet a row: an error, of one aggregate
+            return "INSERT INTO %s VALUES %s%s" % (table.name, ", ".join(self.row(table, k) for k in keys), end)
+        if kind < 8:
+            return "UPDATE %s SET %s WHERE %s" % (table.name, self.assignments(table), self.some_rows(table))
+        if kind == 10 and self.chance(0.1):
+            return "DELETE FROM %s" % table.name
+        return "DELETE FROM %s WHERE %s" % (table.name, self.some_rows(table))
+
+    # Expressions
+
+    def literal(self, family):
+        if family == "frac" or self.chance(0.1):
+            return Node("NULL::" + NULL_TYPE[family])
+        return Node(LITERAL[family] % self.pick(VALUES[family]).strip("'" if family == "dbl" else ""))
+
+    def leaf(self, scope, family):
+        found = [c for c in scope if c.family == family]
+        if found and not self.chance(0.1):
+            return Node(self.pick(found).text)
+        return self.literal(family)
+
+    def expression(self, scope, family, depth=2):
+        if depth <= 0 or family == "frac" or self.chance(0.55):
+            return self.leaf(scope, family)
+        if family == "bool":
+            return self.predicate(scope, depth - 1)
+        forms = FORMS[family] + GENERIC + (GENERIC_ORDERED if family in ORDERED else [])
+        return self.form(self.pick(forms).replace("{x}", "{%s}" % family), scope, depth - 1, family)
+
+    def form(self, text, scope, depth, family):
+        """A text with {family} for expressions; each of the own family may stand in its place."""
+        parts, inner = [], []
+        for piece in text.replace("}", "{").split("{"):
+            if piece in NULL_TYPE:
+                parts.append(self.expression(scope, piece, depth))
+                inner += [parts[-1]] if piece == family else []
+            else:
+                parts.append(piece)
+        return Node(*parts, instead=inner)
+
+    def predicate(self, scope, depth=1, level=0):
+        kind = self.random.randrange(12)
+        family = self.pick(scope).family if scope else "int"
+        if family == "frac":
+            family = "int"
+        x = self.expression(scope, family, depth)
+        if kind < 3 and family in ORDERED:
+            return Node("(", x, self.pick([" = ", " < ", " >= ", " <> "]), self.expression(scope, family, depth), ")")
+        if kind == 3:
+            return Node("(", x, self.pick([" IS NULL", " IS NOT NULL"]), ")")
+        if kind == 4 and depth > 0:
+            a, b = self.predicate(scope, depth - 1, level), self.predicate(scope, depth - 1, level)
+            return Node("(", a, self.pick([" AND ", " OR "]), b, ")", instead=[a, b])
+        if kind == 5 and depth > 0:
+            a = self.predicate(scope, depth - 1, level)
+            return Node("(NOT ", a, ")", instead=[a])
+        if kind == 6:
+            return Node("(", x, self.pick([" IN (", " NOT IN ("]), self.literal(family), ", ", self.literal(family), "))")
+        if kind == 7:
+            return Node("(", x, self.pick([" IS DISTINCT FROM ", " IS NOT DISTINCT FROM "]),
+                        self.expression(scope, family, depth), ")")
+        if kind >= 8 and level > 0:
+            return self.subquery_predicate(scope, level - 1)
+        return Node("(", x, self.pick([" = ", " <> "]), self.literal(family), ")")
+
+    def subquery_predicate(self, outer, level):
+        source, scope = self.source(level)
+        kind = self.random.randrange(5)
+        where = self.correlation(scope, outer)
+        if kind < 2:
+            return Node(self.pick(["EXISTS", "NOT EXISTS"]), " (SELECT 1 FROM ", source, where, ")")
+        family = self.pick(outer).family
+        if kind < 4 or family not in ORDERED:
+            where = where if self.chance(0.4) else Node("")
+            return Node("(", self.leaf(outer, family), self.pick([" IN ", " NOT IN "]), "(SELECT ",
+                        self.leaf(scope, family), " FROM ", source, where, "))")
+        return Node("(", self.leaf(outer, family), self.pick([" = ", " < ", " >= "]),
+                    self.scalar(scope, family, source, where), ")")
+
+    def scalar(self, scope, family, source, where):
+        return Node("(SELECT ", self.pick(["min", "max"]), "(", self.leaf(scope, family), ") FROM ", source, where, ")")
+
+    def correlation(self, scope, outer):
+        """WHERE of a subquery, mostly by an equality with what is outside."""
+        pairs = [(a, b) for a in scope for b in outer if a.family == b.family and a.family != "frac"]
+        parts = []
+        if pairs and self.chance(0.85):
+            a, b = self.pick(pairs)
+            parts.append(Node("%s = %s" % (a.text, b.text)))
+        if not parts or self.chance(0.3):
+            parts.append(self.predicate(scope if self.chance(0.7) else scope + outer))
+        return Node(" WHERE ", self.joined(parts, " AND "), instead=[Node("")])
+
+    def joined(self, parts, between):
+        node = parts[0]
+        for p in parts[1:]:
+            node = Node(node, between, p, instead=[node, p])
+        return node
+
+    # What stands in FROM
+
+    def source(self, level):
+        """(Node, scope) of a table, view, common table expression or subquery."""
+        name = self.alias()
+        if level > 0 and self.chance(0.4):
+            node, families = self.query(level - 1)
+            return Node("(", node, ") AS ", name), columns_of(name, families)
+        if self.ctes and self.chance(0.7):
+            cte, families = self.pick(self.ctes)
+            return Node(cte, " AS ", name), columns_of(name, families)
+        if self.views and self.chance(0.15):
+            view = self.pick(self.views)
+            return Node(view.name, " AS ", name), columns_of(name, view.families)
+        table = self.pick(self.tables)
+        return Node(table.name, " AS ", name), [Column("%s.%s" % (name, n), f) for n, f, _ in table.columns]
+
+    def condition(self, left, right, equal):
+        """What stands behind ON."""
+        pairs = [(a, b) for a in left for b in right if a.family == b.family and a.family != "frac"]
+        parts = []
+        if pairs and (equal or self.chance(0.85)):
+            a, b = self.pick(pairs)
+            parts.append(Node("%s = %s" % (a.text, b.text)))
+            if self.chance(0.15):
+                a, b = self.pick(pairs)
+                parts.append(Node("%s = %s" % (a.text, b.text)))
+        if not parts or self.chance(0.2):
+            parts.append(self.predicate(self.pick([left, right, left + right])))
+        return self.joined(parts, " AND ")
+
+    def join(self, left, left_scope, right, right_scope):
+        kind = self.pick(["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN"])
+        scope = left_scope + right_scope
+        if kind == "CROSS JOIN":
+            return Node(left, " CROSS JOIN ", right, instead=[left, right]), scope
+        equal = kind == "FULL JOIN"
+        if equal and not any(a.family == b.family != "frac" for a in left_scope for b in right_scope):
+            kind = "LEFT JOIN"
+        on = self.condition(left_scope, right_scope, equal)
+        return Node(left, Node(" %s " % kind, instead=[Node(" JOIN ")]), right, " ON ", on, instead=[left, right]), scope
+
+    def merged_join(self):
+        """USING or NATURAL, of two tables: id and k are in all of them."""
+        a, b = self.pick(self.tables), self.pick(self.tables)
+        left, right = self.alias(), self.alias()
+        kind = self.pick(["", "", "LEFT ", "RIGHT ", "FULL "])
+        if a is not b and self.chance(0.4):
+            merged, text = ["id", "k"], "%s AS %s NATURAL %sJOIN %s AS %s" % (a.name, left, kind, b.name, right)
+        else:
+            merged = self.pick([["k"], ["k"], ["id"], ["id", "k"]])
+            text = "%s AS %s %sJOIN %s AS %s USING (%s)" % (a.name, left, kind, b.name, right, ", ".join(merged))
+        scope = [Column(n, "int") for n in merged]
+        for name, table in ((left, a), (right, b)):
+            scope += [Column("%s.%s" % (name, n), f) for n, f, _ in table.columns]
+        return Node(text), scope
+
+    def sources(self, level, most):
+        """FROM's (Node, scope)."""
+        if self.chance(0.12):
+            return self.merged_join()
+        node, scope = self.source(level)
+        for _ in range(self.pick([0, 0, 1, 1, 1, 2][:most * 2 + 1])):
+            other, other_scope = self.source(level)
+            if self.chance(0.2):
+                third, third_scope = self.source(0)
+                other, other_scope = self.join(other, other_scope, third, third_scope)
+                other = Node("(", other, ")")
+            node, scope = self.join(node, scope, other, other_scope)
+        return node, scope
+
+    def where(self, scope, level):
+        if self.chance(0.5):
+            return Node("")
+        parts = [self.predicate(scope, 1, level) for _ in range(self.pick([1, 1, 2]))]
+        return Node(" WHERE ", self.joined(parts, " AND "), instead=[Node("")])
+
+    # Queries: (Node, families); their columns are c0, c1, …
+
+    def items(self, expressions):
+        return Node(*[Node(", " if i else "", e, " AS c%d" % i, instead=[Node("")] if i else ())
+                      for i, e in enumerate(expressions)])
+
+    def plain(self, level, families=None):
+        source, scope = self.sources(level, 2)
+        families = families or [self.pick(scope).family for _ in range(self.random.randint(1, 4))]
+        expressions = [self.expression(scope, f) for f in families]
+        if level > 0 and self.chance(0.12):
+            i = self.random.randrange(len(families))
+            if families[i] in ORDERED:
+                inner, inner_scope = self.source(0)
+                expressions[i] = self.scalar(inner_scope, families[i], inner, self.correlation(inner_scope, scope))
+        distinct = Node("DISTINCT ", instead=[Node("")]) if self.chance(0.15) else ""
+        return Node("SELECT ", distinct, self.items(expressions), " FROM ", source, self.where(scope, level)), families
+
+    def aggregate(self, scope):
+        """(Node, family)"""
+        kind = self.pick(["count*", "count", "sum", "min", "max", "avg", "distinct", "bool", "string", "count*", "sum"])
+        filtered = Node(" FILTER (WHERE ", self.predicate(scope), ")", instead=[Node("")]) if self.chance(0.15) else ""
+        if kind == "count*":
+            return Node("count(*)", filtered), "int"
+        if kind in ("count", "distinct"):
+            word = "DISTINCT " if kind == "distinct" else ""
+            return Node("count(", word, self.leaf(scope, self.pick(scope).family), ")", filtered), "int"
+        if kind == "bool":
+            return Node(self.pick(["bool_and", "bool_or"]), "(", self.predicate(scope), ")", filtered), "bool"
+        if kind == "string":
+            x = self.expression(scope, "text", 0)
+            return Node("string_agg(", x, "::text, ',' ORDER BY ", x, "::text)", filtered), "text"
+        family = self.pick(["int", "int", "num", "dbl"] if kind in ("sum", "avg") else ORDERED)
+        x = self.expression(scope, family, 1)
+        if kind == "sum" and family == "int":
+            return Node("CAST(sum(", x, ")", filtered, " AS bigint)"), family
+        word = "DISTINCT " if kind in ("sum", "avg") and self.chance(0.15) else ""
+        return Node(kind, "(", word, x, ")", filtered), "frac" if kind == "avg" else family
+
+    def grouped(self, level):
+        source, scope = self.sources(level, 2)
+        names = self.random.sample(scope, min(len(scope), self.pick([0, 1, 1, 1, 2])))
+        keys = [self.expression(scope, c.family, 1) if self.chance(0.2) else Node(c.text) for c in names]
+        aggregates = [self.aggregate(scope) for _ in range(self.random.randint(1, 3))]
+        families = [c.family for c in names] + [f for _, f in aggregates]
+        group, having = "", ""
+        if keys:
+            texts = [k.sql() for k in keys]
+            forms = ["%s"] * 12 + ["ROLLUP (%s)", "CUBE (%s)"]
+            group = Node(" GROUP BY ", self.pick(forms) % ", ".join(texts))
+        if self.chance(0.25):
+            having = Node(" HAVING ", self.pick(["count(*) > 1", "count(*) < 3", "min(%s) IS NOT NULL" % scope[0].text]),
+                          instead=[Node("")])
+        return Node("SELECT ", self.items(keys + [a for a, _ in aggregates]), " FROM ", source,
+                    self.where(scope, level), group, having), families
+
+    def set_operation(self, level):
+        left, families = self.query(level - 1)
+        right, _ = self.plain(level - 1, families)
+        word = self.pick(["UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "INTERSECT ALL", "EXCEPT ALL"])
+        return Node("(", left, ") %s (" % word, right, ")", instead=[left, right]), families
+
+    def total_order(self, name, families, first=()):
+        """All columns, those of `first` before the others."""
+        rest = [i for i in range(len(families)) if i not in first]
+        self.random.shuffle(rest)
+        words = ["", "", " DESC", " NULLS FIRST", " DESC NULLS LAST"]
+        return ", ".join("%s.c%d%s" % (name, i, self.pick(words)) for i in list(first) + rest)
+
+    def cut(self, level):
+        """DISTINCT ON, or the first rows of an order."""
+        inner, families = self.query(level - 1)
+        name = self.alias()
+        columns = ", ".join("%s.c%d" % (name, i) for i in range(len(families)))
+        if self.chance(0.4):
+            first = self.random.randrange(len(families))
+            return Node("SELECT DISTINCT ON (%s.c%d) %s FROM (" % (name, first, columns), inner, ") AS %s ORDER BY %s" % (
+                name, self.total_order(name, families, (first,))), instead=[inner]), families
+        end = self.pick(["LIMIT 1", "LIMIT 3", "LIMIT 5", "LIMIT 2 OFFSET 1", "OFFSET 2"])
+        return Node("SELECT %s FROM (" % columns, inner, ") AS %s ORDER BY %s %s" % (
+            name, self.total_order(name, families), end), instead=[inner]), families
+
+    def windowed(self, level):
+        inner, families = self.query(level - 1)
+        name = self.alias()
+        scope = columns_of(name, families)
+        c = self.pick(scope)
+        kind = self.pick(["row_number()", "rank()", "dense_rank()", "count(*)", "lag({c})", "lead({c})", "first_value({c})",
+                          "min({o})", "max({o})", "sum({n})"])
+        ordered = [s for s in scope if s.family in ORDERED] or [Column("1", "int")]
+        numbers = [s for s in scope if s.family in ("int", "num", "dbl")] or [Column("1", "int")]
+        o, n = self.pick(ordered), self.pick(numbers)
+        result = {"{c}": c.family, "{o}": o.family, "{n}": n.family}.get(kind[-4:-1], "int")
+        call = kind.replace("{c}", c.text).replace("{o}", o.text).replace("{n}", n.text)
+        partition = "PARTITION BY %s " % self.pick(scope).text if self.chance(0.8) else ""
+        order = "ORDER BY " + self.total_order(name, families)
+        if kind in ("count(*)", "rank()", "dense_rank()") or kind[:3] in ("min", "max", "sum"):
+            order = self.pick([order, "ORDER BY " + self.pick(scope).text, ""])
+        over = Node("%s OVER (%s%s)" % (call, partition, order))
+        if kind == "sum({n})" and n.family == "int":
+            over = Node("CAST(", over, " AS bigint)")
+        columns = [Node(s.text) for s in scope] + [over]
+        return Node("SELECT ", self.items(columns), " FROM (", inner, ") AS ", name, instead=[inner]), families + [result]
+
+    def with_query(self, level):
+        node, families = self.query(level - 1)
+        self.aliases += 1
+        name = "w%d" % self.aliases
+        columns = "" if self.chance(0.7) else "(%s)" % ", ".join("c%d" % i for i in range(len(families)))
+        self.ctes.append((name, families))
+        body, result = self.query(level - 1)
+        self.ctes.pop()
+        return Node("WITH ", name, columns, " AS (", node, ") ", body, instead=[body]), result
+
+    def query(self, level):
+        if level <= 0:
+            return self.grouped(0) if self.chance(0.3) else self.plain(0)
+        kind = self.random.randrange(20)
+        if kind < 6:
+            return self.plain(level)
+        if kind < 11:
+            return self.grouped(level)
+        return (self.set_operation, self.set_operation, self.set_operation, self.cut, self.cut, self.cut, self.windowed,
+                self.windowed, self.with_query)[kind - 11](level)
+
+    def make_view(self):
+        """One view in three is of what needs no nesting."""
+        level = self.pick([0, 1, 2])
+        node, families = self.query(level)
+        view = View("v%d" % len(self.views), node, families)
+        self.views.append(view)
+        return view
+
+
+def columns_of(name, families):
+    return [Column("%s.c%d" % (name, i), f) for i, f in enumerate(families)]

@@ -1,0 +1,401 @@
+#!/usr/bin/python3
+"""run_views.py [--rounds N] [--seed S] [--show-refused]: random views under random commands, against PostgreSQL.
+
+A round is one Random of its own, seeded by the run's seed and its number: tables, views over them (some made when there
+are rows already), batches of commands. After each batch every view is compared with PostgreSQL's answer to the query that
+defines it. The servers have one, two and three projectors, in turn. What the server refuses with 0A000 is counted; what
+it accepts and PostgreSQL does not, another SQLSTATE, and any other row fail. Such a round is made smaller while it still
+fails, and printed in sqllogictest's format. That this works is tried first, with a server that seems to lose rows.
+"""
+
+import argparse
+import collections
+import os
+import random
+import sys
+import time
+
+from engines import LeftfoldSession, PostgresSession
+from harness import SMALL, Failure, Postgres, Server
+from random_views import Maker
+import slt
+
+VIEWS, BATCHES, COMMANDS = 8, 4, 15
+SHRINK_S = 60
+# Answers of the server that should be 0A000, by SQLSTATE and beginning of the message; slt/*.slt has each with #!, which
+# fails when it is answered no more. Then its line goes.
+WRONG = (("42809", ""), ("42702", "column reference \"id\""),
+         ("42702", "column reference \"k\""), ("42701", "column \""))
+
+
+class Round:
+    """tables and views: of random_views.py. early: views made before there are rows. batches: (pipelined, commands)."""
+
+    def __init__(self, seed, number):
+        self.number = number
+        make = Maker(random.Random("%d/%d" % (seed, number)))
+        make.make_tables()
+        self.tables = make.tables
+        self.views = [make.make_view() for _ in range(VIEWS)]
+        self.early = make.random.randrange(VIEWS + 1)
+        self.batches = [(make.chance(0.5), [make.command() for _ in range(COMMANDS)]) for _ in range(BATCHES)]
+        self.orders = [make.chance(0.3) for _ in range(BATCHES)]
+
+
+class Difference(Exception):
+    """view: the name of the one that differs, or None. what: what came of both, as text. states: the SQLSTATEs of both,
+    where that is the difference."""
+
+    def __init__(self, view, what, *states):
+        super().__init__(what)
+        self.view, self.states = view, states
+
+    def same(self, other):
+        return (self.view, self.states) == (other.view, other.states)
+
+
+class Bench:
+    """PostgreSQL, and a server for each number of projectors, which is started again when it has ended."""
+
+    def __init__(self):
+        self.postgres = Postgres()
+        self.session = PostgresSession(self.postgres)
+        self.session.run("SET statement_timeout = '3s'")
+        self.servers, self.planted = {}, False
+        self.counts = collections.Counter()
+        self.refusals = collections.Counter()
+
+    def leftfold(self, projectors):
+        if projectors not in self.servers:
+            server = Server(1, projectors)
+            self.servers[projectors] = (server, LeftfoldSession(server.address))
+        return self.servers[projectors][1]
+
+    def ended(self, projectors):
+        """What a server said that has closed the connection; the next one will be another."""
+        server, session = self.servers.pop(projectors)
+        session.close()
+        server.stop(check=False)
+        return server.output
+
+    def close(self):
+        try:
+            for server, session in self.servers.values():
+                session.close()
+                server.stop()
+        finally:
+            self.session.close()
+            self.postgres.close()
+
+    def play(self, r, projectors):
+        """Raise a Difference, unless there is none."""
+        theirs = self.session
+        theirs.clear()
+        ours = self.leftfold(projectors)
+        try:
+            Play(self, r, theirs, ours).run()
+            ours.clear()
+        except Difference:
+            ours.clear()
+            raise
+        except (Failure, ConnectionError, TimeoutError) as e:
+            raise Difference(None, "%s\n%s" % (e, self.ended(projectors)[-3000:]), "ended") from e
+
+
+class Play:
+    """A round, once. live: the views that both have and that gave no error."""
+
+    def __init__(self, bench, r, theirs, ours):
+        self.bench, self.round, self.theirs, self.ours = bench, r, theirs, ours
+        self.live = []
+
+    def run(self):
+        for table in self.round.tables:
+            self._both(table.sql())
+        self._make(self.round.views[:self.round.early])
+        for i, (pipelined, commands) in enumerate(self.round.batches):
+            if i == 1:
+                self._make(self.round.views[self.round.early:])
+            self._commands(pipelined, commands)
+            for view in self.live[:]:
+                self._compare(view, self.round.orders[i])
+        if len(self.round.batches) < 2:
+            self._make(self.round.views[self.round.early:])
+            for view in self.live[:]:
+                self._compare(view, False)
+
+    def _both(self, sql):
+        theirs, ours = self.theirs.run(sql), self.ours.run(sql)
+        if theirs.state or ours.state:
+            raise Difference(None, "%s\nPostgreSQL %s\nhere %s" % (sql, theirs.error(), ours.error()), "table")
+
+    def _make(self, views):
+        for view in views:
+            theirs = self.theirs.run(view.create("VIEW"))
+            ours = self.ours.run(view.create("MATERIALIZED VIEW"))
+            self.bench.counts["views"] += 1
+            if ours.state == "0A000" or not theirs.state and known_wrong(ours):
+                self.bench.counts["refused"] += 1
+                self.bench.refusals[ours.message] += 1
+            elif theirs.state != ours.state:
+                if missing(theirs, ours):
+                    self.bench.counts["of refused views"] += 1
+                    continue
+                raise Difference(view.name, "made: PostgreSQL %s\nhere %s" % (theirs.error(), ours.error()),
+                                 theirs.state, ours.state)
+            elif theirs.state:
+                self.bench.counts["errors in both"] += 1
+            else:
+                self.live.append(view)
+
+    def _commands(self, pipelined, commands):
+        theirs = self.theirs.run_many(commands)
+        ours = self.ours.run_many(commands) if pipelined else [self.ours.run(c) for c in commands]
+        self.bench.counts["commands"] += len(commands)
+        for command, a, b in zip(commands, theirs, ours):
+            if (a.state, a.count) != (b.state, b.count):
+                raise Difference(None, "%s\nPostgreSQL %s rows, %s\nhere %s rows, %s" % (
+                    command, a.count, a.error(), b.count, b.error()), a.state, b.state)
+
+    def _compare(self, view, ordered):
+        order = " ORDER BY " + ", ".join("c%d" % i for i in range(len(view.families))) if ordered else ""
+        sql = "SELECT * FROM %s%s" % (view.name, order)
+        theirs = self.theirs.run(sql)
+        if theirs.state:  # an overflow, say: from here on the view has failed
+            self.bench.counts["failed in PostgreSQL"] += 1
+            self.live.remove(view)
+            return
+        ours = self.ours.run(sql)
+        if self.bench.planted:
+            ours.rows = [row for row in ours.rows if row[0] is not None]
+        self.bench.counts["comparisons"] += 1
+        self.bench.counts["rows"] += len(theirs.rows)
+        text = difference(theirs, ours, ordered)
+        if text:
+            raise Difference(view.name, text, ours.state)
+
+
+def known_wrong(ours):
+    return any(ours.state == state and ours.message.startswith(begin) for state, begin in WRONG)
+
+
+def missing(theirs, ours):
+    """The view reads one that the server has refused."""
+    return ours.state == "42P01" and not theirs.state
+
+
+def plain(columns):
+    return [(name, kind.split("(")[0]) for name, kind in columns]
+
+
+def difference(theirs, ours, ordered):
+    if ours.state:
+        return "answered " + ours.error()
+    if plain(theirs.columns) != plain(ours.columns):
+        return "columns: PostgreSQL %r\nhere %r" % (theirs.columns, ours.columns)
+    want, have = theirs.rows, ours.rows
+    if not ordered:
+        want, have = sorted(want, key=repr), sorted(have, key=repr)
+    if want == have:
+        return None
+    left, right = collections.Counter(want), collections.Counter(have)
+    return "PostgreSQL has %d rows, here are %d\nmissing %r\nsurplus %r%s" % (
+        len(want), len(have), list((left - right).elements())[:5], list((right - left).elements())[:5],
+        "" if left != right else "\nonly the order differs: %r instead of %r" % (have[:8], want[:8]))
+
+
+class Shrinker:
+    """Makes a round smaller as long as it differs in the same way: by the same view, or by none."""
+
+    def __init__(self, bench, r, projectors, found):
+        self.bench, self.round, self.projectors, self.found = bench, r, projectors, found
+        self.deadline = time.monotonic() + SHRINK_S
+
+    def _differs(self):
+        if time.monotonic() > self.deadline:
+            return False
+        try:
+            self.bench.play(self.round, self.projectors)
+        except Difference as e:
+            if e.same(self.found):
+                self.found = e
+                return True
+        return False
+
+    def _try(self, holder, name, value):
+        """Give an attribute a value if the difference stays."""
+        before = getattr(holder, name)
+        setattr(holder, name, value)
+        if self._differs():
+            return True
+        setattr(holder, name, before)
+        return False
+
+    def run(self):
+        self._drop_views()
+        self._drop_commands()
+        self._smaller_queries()
+        self._drop_views()
+        self._drop_commands()
+        self._drop_tables()
+
+    def _drop_views(self):
+        r = self.round
+        for view in [v for v in r.views if v.name != self.found.view]:
+            if view not in r.views:
+                continue
+            early = r.early - (r.views.index(view) < r.early)
+            rest = [v for v in r.views if v is not view]
+            before = r.early
+            r.early = early
+            if not self._try(r, "views", rest):
+                r.early = before
+
+    def _drop_commands(self):
+        """Halves of all commands, then of the halves; the batches stay where they are."""
+        r = self.round
+        size = sum(len(c) for _, c in r.batches)
+        while size >= 1:
+            at = 0
+            while at < sum(len(c) for _, c in r.batches):
+                if not self._try(r, "batches", without(r.batches, at, at + size)):
+                    at += size
+            size //= 2
+
+    def _smaller_queries(self):
+        for view in self.round.views:
+            again = True
+            while again and time.monotonic() < self.deadline:
+                again = any(self._replace(node) for node in list(view.node.nodes()) if node.instead)
+
+    def _replace(self, node):
+        for smaller in node.instead:
+            instead, node.instead = node.instead, []
+            if self._try(node, "parts", [smaller]):
+                return True
+            node.instead = instead
+        return False
+
+    def _drop_tables(self):
+        for table in self.round.tables[:]:
+            self._try(self.round, "tables", [t for t in self.round.tables if t is not table])
+
+
+def without(batches, first, last):
+    """The batches without commands first to last (excluded), counted through all of them."""
+    out, at = [], 0
+    for pipelined, commands in batches:
+        out.append((pipelined, [c for i, c in enumerate(commands, at) if not first <= i < last]))
+        at += len(commands)
+    return out
+
+
+def as_slt(bench, r, found):
+    """A file that shows it: PostgreSQL's answers after each batch."""
+    theirs, lines = bench.session, []
+    theirs.clear()
+
+    def statement(sql, view=None):
+        state = theirs.run(view.create("VIEW") if view else sql).state
+        lines.append("statement %s\n%s\n" % ("error " + state if state else "ok", sql))
+
+    def queries(views):
+        for view in views:
+            result = theirs.run("SELECT * FROM " + view.name)
+            if not result.state:
+                types = "".join(slt.letter(kind) for _, kind in result.columns)
+                lines.append("query %s rowsort\nSELECT * FROM %s\n----\n%s\n" % (
+                    types, view.name, "\n".join(slt.result_lines(result, "rowsort", 0))))
+
+    def make(views):
+        for view in views:
+            statement(view.create("MATERIALIZED VIEW"), view)
+
+    for table in r.tables:
+        statement(table.sql())
+    made = r.views[:r.early]
+    make(made)
+    for i, (_, commands) in enumerate(r.batches):
+        if i == 1:
+            make(r.views[r.early:])
+            made = r.views
+        for command in commands:
+            statement(command)
+        if commands or i + 1 == len(r.batches):
+            queries([v for v in made if found.view in (None, v.name)])
+    return "\n".join(lines)
+
+
+def shrunk(bench, seed, number):
+    """None, or (round, Shrinker) of one that differs, made smaller."""
+    r, projectors = Round(seed, number), 1 + number % 3
+    try:
+        bench.play(r, projectors)
+    except Difference as e:
+        print("round %d differs; it is made smaller" % number, flush=True)
+        shrinker = Shrinker(bench, r, projectors, e)
+        shrinker.run()
+        return shrinker
+    return None
+
+
+def play_round(bench, seed, number):
+    shrinker = shrunk(bench, seed, number)
+    if shrinker:
+        found = shrinker.found
+        raise Failure("round %d with %d projectors, view %s: %s\n\n%s\nrun_views.py --seed %d --first %d --rounds 1" % (
+            number, shrinker.projectors, found.view, found, as_slt(bench, shrinker.round, found), seed, number))
+
+
+def check_plant(bench):
+    """A server that loses rows that begin with NULL is found out, and the reason is one command and one view."""
+    bench.planted = True
+    shrinker = next(filter(None, (shrunk(bench, 1, number) for number in range(20))), None)
+    bench.planted = False
+    if not shrinker:
+        raise Failure("lost rows are not found")
+    r = shrinker.round
+    commands, reads = sum(len(c) for _, c in r.batches), len(r.views)
+    if commands > 2 or reads > 2:
+        raise Failure("%d commands and %d views are left:\n%s" % (commands, reads, as_slt(bench, r, shrinker.found)))
+    bench.counts.clear()
+    bench.refusals.clear()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=30 if SMALL else 150)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("LEFTFOLD_SEED", random.randrange(1 << 30))))
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--show-refused", action="store_true")
+    options = parser.parse_args()
+    print("views: seed %d" % options.seed, flush=True)
+    begin, failures = time.monotonic(), 0
+    bench = Bench()
+    try:
+        check_plant(bench)
+        for number in range(options.first, options.first + options.rounds):
+            try:
+                play_round(bench, options.seed, number)
+            except Failure as e:
+                failures += 1
+                if not options.keep_going:
+                    raise
+                print("FAIL: %s\n" % e, flush=True)
+    finally:
+        bench.close()
+        print("views: %s (%.1f s)" % (", ".join("%d %s" % (n, what) for what, n in bench.counts.items()),
+                                      time.monotonic() - begin))
+        if options.show_refused:
+            for message, n in bench.refusals.most_common():
+                print("%6d %s" % (n, message))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failure as e:
+        print("FAIL: %s" % e)
+        sys.exit(1)
