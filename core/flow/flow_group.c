@@ -89,8 +89,8 @@ static struct group *group_find(const struct node_state *state, const struct gro
 	*p = hashdir_probe(&state->groups, hash);
 	while ((g = hashdir_next(p)) != NULL &&
 		(g->hash != hash ||
-			!row_equal(&plan->key_layout, group_key(plan, g), plan->sequence, layout, row,
-				cols, plan->nkeys)))
+			!row_equal(&plan->key_layout, group_key(plan, g), plan->sequence, layout,
+				row, cols, plan->nkeys)))
 		;
 	return g;
 }
@@ -135,8 +135,7 @@ int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n)
 		return 0;
 	/* Without GROUP BY there is always one row, also over nothing. */
 	row_encode(&plan->key_layout, NULL, none);
-	g = group_new(
-		f, state, plan, row_hash(&plan->key_layout, none, plan->sequence, 0), none);
+	g = group_new(f, state, plan, row_hash(&plan->key_layout, none, plan->sequence, 0), none);
 	if (g == NULL)
 		return -1;
 	group_dirty(state, g);
@@ -262,8 +261,8 @@ static void group_delta(
 /* --- output --- */
 
 /* The group's keys and aggregates as a row; NULL: the view has failed. */
-static const void *group_row(struct flow *f, struct view_state *v, const struct group_plan *plan,
-	struct group *g)
+static const void *group_row(
+	struct flow *f, struct view_state *v, const struct group_plan *plan, struct group *g)
 {
 	struct value *values = arena_alloc(&f->rows, (plan->row.ncols + 1u) * sizeof(*values));
 	void *row = NULL;
@@ -286,8 +285,8 @@ static const void *group_row(struct flow *f, struct view_state *v, const struct 
 }
 
 /* The group's output row now; NULL when it has none, or the view has failed (v->stopped). */
-static const void *group_output(struct flow *f, struct view_state *v, const struct group_plan *plan,
-	struct group *g)
+static const void *group_output(
+	struct flow *f, struct view_state *v, const struct group_plan *plan, struct group *g)
 {
 	const void *row;
 	int pass;
@@ -325,8 +324,8 @@ static int output_reserve(
 }
 
 /* The keys and aggregates as the view's row, where the output is kept. 0, or -1: the view has failed. */
-static int output_encode(struct flow *f, struct view_state *v, const struct group_plan *plan,
-	struct group *g)
+static int output_encode(
+	struct flow *f, struct view_state *v, const struct group_plan *plan, struct group *g)
 {
 	const struct row_layout *l = plan->out;
 	struct value stack[32], *values = stack;
@@ -355,8 +354,8 @@ static int output_encode(struct flow *f, struct view_state *v, const struct grou
 
 /* Bring the output, which is a row of this group, up to date where it is. 1; 0: it is the same; -1: the view has
  * failed. */
-static int output_change(struct flow *f, struct view_state *v, const struct group_plan *plan,
-	struct group *g)
+static int output_change(
+	struct flow *f, struct view_state *v, const struct group_plan *plan, struct group *g)
 {
 	int changed = 0;
 
@@ -375,8 +374,8 @@ static int output_change(struct flow *f, struct view_state *v, const struct grou
 }
 
 /* Make the output what the group gives now. 1; 0: it gives none; -1: the view has failed. */
-static int output_renew(struct flow *f, struct view_state *v, const struct group_plan *plan,
-	struct group *g)
+static int output_renew(
+	struct flow *f, struct view_state *v, const struct group_plan *plan, struct group *g)
 {
 	const void *row;
 
@@ -409,8 +408,8 @@ static void *output_copy(struct flow *f, struct view_state *v, const struct grou
 }
 
 /* The usual case: a group that has its row in the view still has it, with other sums. */
-static void group_emit_changed(struct flow *f, struct view_state *v, const struct group_plan *plan,
-	struct group *g)
+static void group_emit_changed(
+	struct flow *f, struct view_state *v, const struct group_plan *plan, struct group *g)
 {
 	void *old = view_keeps_old(v) ? output_copy(f, v, g) : g->output;
 
@@ -480,8 +479,7 @@ void group_gather(struct flow *f, struct view_state *v, const struct node_plan *
 	b->n = 0;
 }
 
-bool group_emit_some(
-	struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max)
+bool group_emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max)
 {
 	for (; !v->stopped && v->nodes[n->number].dirty != NULL && max > 0; max--) {
 		struct node_state *state = &v->nodes[n->number];

@@ -34,7 +34,7 @@ struct edge {
 struct scan_plan {
 	struct scan_plan *next;
 	const struct relation *relation;
-	unsigned stage; /* in which the relation's rows change: 0 of a table */
+	unsigned stage;         /* in which the relation's rows change: 0 of a table */
 	struct program *filter; /* over the table's row; NULL: none */
 	struct projection *projection;
 	struct row_layout layout;
@@ -184,8 +184,8 @@ struct view_state {
 	bool stopped;
 	struct batch *inputs; /* plan_inputs() of them */
 	struct node_state *nodes;
-	int64_t errors;      /* weight of rows dropped in this stage because of an error */
-	struct error error;  /* one of them */
+	int64_t errors;     /* weight of rows dropped in this stage because of an error */
+	struct error error; /* one of them */
 };
 
 struct flow {
@@ -233,8 +233,7 @@ void group_input(struct flow *f, struct view_state *v, const struct node_plan *n
 /* A group's run has two halves: deltas into groups, then the groups that have changed are emitted. */
 void group_gather(struct flow *f, struct view_state *v, const struct node_plan *n);
 /* At most `max` of them; true while others wait. */
-bool group_emit_some(
-	struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
+bool group_emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
 /* Whether somebody looks at the bytes of a row that is replaced: an index, or a view over this one. */
 static inline bool view_keeps_old(const struct view_state *v)

@@ -9,10 +9,11 @@
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 
-/* Whether equal values may print differently: 1.0 and 1.00, 0 and -0. */
+/* Whether equal values may print differently: 1.0 and 1.00, 0 and -0, blanks at the end of a bpchar of no length. */
 static bool has_forms(struct type t)
 {
-	return t.id == TYPE_FLOAT4 || t.id == TYPE_FLOAT8 || (t.id == TYPE_NUMERIC && t.a == 0);
+	return t.id == TYPE_FLOAT4 || t.id == TYPE_FLOAT8 ||
+		((t.id == TYPE_NUMERIC || t.id == TYPE_BPCHAR) && t.a == 0);
 }
 
 static int layout_make(struct part *p, struct error *e)

@@ -138,8 +138,8 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 	out->layout = &scan->layout;
 	out->sources = UINT32_C(1) << source;
 	if (r->partition >= 0) {
-		out->lies[0] = plan_column(b, source, (unsigned)r->partition,
-			r->columns[r->partition].type);
+		out->lies[0] = plan_column(
+			b, source, (unsigned)r->partition, r->columns[r->partition].type);
 		if (out->lies[0] == NULL)
 			return -1;
 		out->nlies = 1;
@@ -156,8 +156,7 @@ static int build_derived(struct building *b, unsigned source, const struct expr 
 	struct node_plan *map;
 	struct row_layout *layout = plan_alloc(b, sizeof(*layout));
 
-	if (sub == NULL || layout == NULL ||
-		plan_select(b->p, r->select, NULL, sub, b->e) != 0 ||
+	if (sub == NULL || layout == NULL || plan_select(b->p, r->select, NULL, sub, b->e) != 0 ||
 		source_stream(b, source, &all) != 0)
 		return -1;
 	all.layout = &sub->layout;
@@ -212,8 +211,7 @@ static bool is_integer(enum type_id t)
 }
 
 /* Whether e equates something of `left` with something of `right`; the sides in out. */
-static bool equates(
-	const struct expr *e, uint32_t left, uint32_t right, const struct expr *out[2])
+static bool equates(const struct expr *e, uint32_t left, uint32_t right, const struct expr *out[2])
 {
 	if (e->kind != EXPR_CALL || strcmp(e->fn->name, "=") != 0)
 		return false;
@@ -401,8 +399,8 @@ static int build_join(struct building *b, struct conditions *c, const bool kept[
 
 /* --- FROM --- */
 
-static int build_list(struct building *b, const struct from_list *l, struct conditions *c,
-	struct stream *out);
+static int build_list(
+	struct building *b, const struct from_list *l, struct conditions *c, struct stream *out);
 
 /* What may be tested before an outer join goes to its sides; the rest of ON is the join's. */
 static int build_outer(struct building *b, const struct from_item *item, struct conditions *above,
@@ -436,8 +434,8 @@ static int build_outer(struct building *b, const struct from_item *item, struct 
 	return 0;
 }
 
-static int build_item(struct building *b, const struct from_item *item, struct conditions *c,
-	struct stream *out)
+static int build_item(
+	struct building *b, const struct from_item *item, struct conditions *c, struct stream *out)
 {
 	return item->kind == FROM_SOURCE ? build_source(b, item->source, c, out)
 					 : build_outer(b, item, c, out);
@@ -489,8 +487,8 @@ static unsigned choose(const struct building *b, const struct conditions *c,
 	return best;
 }
 
-static int build_list(struct building *b, const struct from_list *l, struct conditions *c,
-	struct stream *out)
+static int build_list(
+	struct building *b, const struct from_list *l, struct conditions *c, struct stream *out)
 {
 	static const bool NONE[2] = { false, false };
 	struct stream *items = plan_alloc(b, l->n * sizeof(*items));

@@ -1012,6 +1012,21 @@ int projector_condemn(struct projector *p, struct part *part, uint64_t epoch)
 	return 0;
 }
 
+/* Oldest first. */
+static void inbox_turn(struct exchange_chunk **inbox)
+{
+	struct exchange_chunk *turned = NULL;
+
+	while (*inbox != NULL) {
+		struct exchange_chunk *k = *inbox;
+
+		*inbox = k->next;
+		k->next = turned;
+		turned = k;
+	}
+	*inbox = turned;
+}
+
 void projector_build_stage(
 	struct projector *p, const struct relation *only, unsigned stage, uint64_t epoch, bool last)
 {
@@ -1021,6 +1036,8 @@ void projector_build_stage(
 	p->epoch = epoch;
 	if (stage > 0)
 		exchange_collect(p);
+	/* Chunk by chunk a row must not go before it has come. */
+	inbox_turn(inbox);
 	while (*inbox != NULL) {
 		struct exchange_chunk *k = *inbox;
 

@@ -87,8 +87,7 @@ static int note_column(struct expr *e, void *arg)
 	struct noting *n = arg;
 
 	if (e->kind == EXPR_COLUMN && places_find(&n->b->used, e->source, e->column) < 0)
-		n->status = places_add(
-			n->b, &n->b->used, (struct place){ e->source, e->column });
+		n->status = places_add(n->b, &n->b->used, (struct place){ e->source, e->column });
 	return n->status;
 }
 
@@ -264,8 +263,8 @@ static int build_publisher(struct building *b, const struct result *in)
 		return -1;
 	n->stage = in->stage + move;
 	if (move) {
-		const struct expr *tree = plan_column(b, 0, (unsigned)view->partition,
-			view->columns[view->partition].type);
+		const struct expr *tree = plan_column(
+			b, 0, (unsigned)view->partition, view->columns[view->partition].type);
 
 		route = tree == NULL ? NULL : plan_compile(b, &tree, 1, &view->layout, NULL);
 		if (route == NULL)
@@ -273,8 +272,7 @@ static int build_publisher(struct building *b, const struct result *in)
 	}
 	if (plan_lead(b, in->open, in->nopen, node_input(n), n->stage, move, route) != 0)
 		return -1;
-	if (!move && in->nopen == 1 && before > 0 &&
-		b->p->nodes[before - 1]->kind == NODE_GROUP &&
+	if (!move && in->nopen == 1 && before > 0 && b->p->nodes[before - 1]->kind == NODE_GROUP &&
 		in->open[0].edge == &b->p->nodes[before - 1]->group.edge)
 		b->p->last_group = b->p->nodes[before - 1];
 	b->p->stages = n->stage + 1;
@@ -342,7 +340,8 @@ static const char *plural(unsigned n)
 	return n == 1 ? "" : "s";
 }
 
-static size_t node_print(const struct view_plan *p, const struct node_plan *n, char *buf, size_t cap)
+static size_t node_print(
+	const struct view_plan *p, const struct node_plan *n, char *buf, size_t cap)
 {
 	int got = snprintf(buf, cap, "%u  stage %u  ", n->number, n->stage);
 	size_t at = got < 0 ? 0 : (size_t)got;
@@ -360,7 +359,7 @@ static size_t node_print(const struct view_plan *p, const struct node_plan *n, c
 	case NODE_JOIN:
 		e = &n->join.edge;
 		got = snprintf(buf, cap, "%sjoin on %u key%s%s",
-			n->join.kept[1]         ? "full "
+			n->join.kept[1]           ? "full "
 				: n->join.kept[0] ? "left "
 						  : "",
 			n->join.side[0].nkeys, plural(n->join.side[0].nkeys),
@@ -369,15 +368,16 @@ static size_t node_print(const struct view_plan *p, const struct node_plan *n, c
 	case NODE_GROUP:
 		e = &n->group.edge;
 		got = snprintf(buf, cap, "group by %u key%s, %u aggregate%s%s", n->group.nkeys,
-			plural(n->group.nkeys), n->group.naggregates,
-			plural(n->group.naggregates), n->group.having != NULL ? ", filtered" : "");
+			plural(n->group.nkeys), n->group.naggregates, plural(n->group.naggregates),
+			n->group.having != NULL ? ", filtered" : "");
 		break;
 	case NODE_PUBLISH: got = snprintf(buf, cap, "publish %s\n", p->view->name); break;
 	}
 	if (got < 0 || (size_t)got >= cap)
 		return at + cap;
 	if (e != NULL)
-		got += snprintf(buf + got, cap - (size_t)got, "  → %u%s\n", e->input / 2, edge_name(e));
+		got += snprintf(
+			buf + got, cap - (size_t)got, "  → %u%s\n", e->input / 2, edge_name(e));
 	return at + (size_t)got;
 }
 

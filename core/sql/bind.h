@@ -67,9 +67,9 @@ struct binder {
 
 	struct scope level;
 	unsigned query_depth;
-	bool unsettled;      /* the outputs bound next may stay of unknown type */
-	unsigned nouter;     /* EXPR_OUTER made so far */
-	int outer_location;  /* of the last one */
+	bool unsettled;     /* the outputs bound next may stay of unknown type */
+	unsigned nouter;    /* EXPR_OUTER made so far */
+	int outer_location; /* of the last one */
 	const struct cte *binding;
 	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
 	const char *no_aggregates; /* the clause's name for the message */
@@ -107,8 +107,7 @@ int node_location(const PgQuery__Node *n);
 const char *node_string(const PgQuery__Node *n);
 
 /* Bring expressions to their common type; its modifier is kept in *t when all have the same. context: for messages. */
-int bind_unify(
-	struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t);
+int bind_unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t);
 
 /* --- bind_coerce.c --- */
 /* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */
@@ -135,16 +134,15 @@ struct expr *bind_now(struct binder *b, enum type_id type, int location);
 
 /* --- bind_from.c --- */
 /* Add a FROM item to a list, and its names to the level. */
-int bind_from(
-	struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n);
+int bind_from(struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n);
 int bind_with(struct binder *b, const PgQuery__WithClause *w);
 /* A select within another, with a level of its own; correlated: it sees the columns of the present one. */
 struct select *bind_nested(struct binder *b, const PgQuery__SelectStmt *p, bool correlated);
 /* A select as a relation. */
 struct relation *bind_derived(struct binder *b, struct select *s, const char *name);
 /* A new source; its number, or -1. Nothing is joined yet. */
-int bind_source(struct binder *b, struct select *s, struct relation *r, const char *alias,
-	int location);
+int bind_source(
+	struct binder *b, struct select *s, struct relation *r, const char *alias, int location);
 int bind_item(struct binder *b, struct from_list *list, const struct from_item *item);
 /* What a name of level l is. */
 struct expr *bind_name(

@@ -252,7 +252,8 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		return -1;
 	}
 	if (p->unique && r->kind == RELATION_VIEW && r->ndependents > 0) {
-		bind_unsupported(b, p->relation->location, "a unique index on a view that others read");
+		bind_unsupported(
+			b, p->relation->location, "a unique index on a view that others read");
 		return error_hint(b->error, "Create it before the views over this one.");
 	}
 	st->kind = STATEMENT_CREATE_INDEX;

@@ -128,8 +128,8 @@ static int alias_check(struct binder *b, const char *alias, int location)
 	return 0;
 }
 
-int bind_source(struct binder *b, struct select *s, struct relation *r, const char *alias,
-	int location)
+int bind_source(
+	struct binder *b, struct select *s, struct relation *r, const char *alias, int location)
 {
 	unsigned n = s->nsources;
 
@@ -181,8 +181,8 @@ static int source_named(struct binder *b, struct select *s, struct from_list *li
 		if (!r->columns[c].hidden && name_add(b, &name) != 0)
 			return -1;
 	}
-	return bind_item(b, list,
-		&(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)source });
+	return bind_item(
+		b, list, &(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)source });
 }
 
 /* --- derived tables --- */
@@ -335,8 +335,8 @@ static const struct cte *cte_find(const struct binder *b, const PgQuery__RangeVa
 	return c;
 }
 
-static int bind_cte(struct binder *b, struct select *s, struct from_list *list,
-	const struct cte *c, const PgQuery__RangeVar *v, const char *alias)
+static int bind_cte(struct binder *b, struct select *s, struct from_list *list, const struct cte *c,
+	const PgQuery__RangeVar *v, const char *alias)
 {
 	const PgQuery__CommonTableExpr *p = c->node;
 	const struct cte *ctes = b->level.ctes;
@@ -408,28 +408,28 @@ static struct expr *merged_value(
 {
 	struct expr *e;
 
+	if (type == PG_QUERY__JOIN_TYPE__JOIN_INNER)
+		return sides[sides[0]->kind == EXPR_CAST && sides[1]->kind != EXPR_CAST];
 	if (type != PG_QUERY__JOIN_TYPE__JOIN_FULL)
-		return bind_copy(b, sides[type == PG_QUERY__JOIN_TYPE__JOIN_RIGHT]);
+		return sides[type == PG_QUERY__JOIN_TYPE__JOIN_RIGHT];
 	e = expr_args(b, expr_new(b, EXPR_COALESCE, (enum type_id)sides[0]->type.id, -1), 2);
 	if (e == NULL)
 		return NULL;
 	e->type = sides[0]->type;
-	for (unsigned k = 0; k < 2; k++) {
-		e->args[k] = bind_copy(b, sides[k]);
-		if (e->args[k] == NULL)
-			return NULL;
-	}
+	for (unsigned k = 0; k < 2; k++)
+		e->args[k] = sides[k];
 	return e;
 }
 
-struct using {
+struct using
+{
 	unsigned n;
 	const char *names[LIMIT_COLUMNS];
 };
 
 /* The names of a join's two sides, [left, right) and [right, end), after USING: merged ones, then the others. */
-static int using_bind(struct binder *b, const struct using *u, PgQuery__JoinType type, unsigned left,
-	unsigned right, struct expr ***on, unsigned *non)
+static int using_bind(struct binder *b, const struct using *u, PgQuery__JoinType type,
+	unsigned left, unsigned right, struct expr ***on, unsigned *non)
 {
 	struct scope *l = &b->level;
 	unsigned n = 0, end = l->nnames;
@@ -441,6 +441,7 @@ static int using_bind(struct binder *b, const struct using *u, PgQuery__JoinType
 	for (unsigned i = 0; i < u->n; i++) {
 		int at[2] = { name_once(b, u->names[i], left, right, "left", -1), -1 };
 		struct expr *sides[2], *eq;
+		struct type common;
 
 		if (at[0] >= 0)
 			at[1] = name_once(b, u->names[i], right, end, "right", -1);
@@ -455,13 +456,15 @@ static int using_bind(struct binder *b, const struct using *u, PgQuery__JoinType
 		eq = bind_operator(b, "=", sides[0], sides[1], -1);
 		if (eq == NULL || bind_conjuncts(b, eq, on, non) != 0)
 			return -1;
-		/* As "=" compares them: of one type. */
+		for (unsigned k = 0; k < 2; k++) {
+			sides[k] = bind_name(b, l, &l->names[at[k]], -1);
+			if (sides[k] == NULL)
+				return -1;
+		}
+		if (bind_unify(b, sides, 2, "JOIN/USING", &common) != 0)
+			return -1;
 		out[n] = (struct name_entry){ .name = l->names[at[0]].name };
-		out[n].merged = merged_value(b, type,
-			type == PG_QUERY__JOIN_TYPE__JOIN_FULL ||
-					sides[0]->type.id != sides[1]->type.id
-				? eq->args
-				: sides);
+		out[n].merged = merged_value(b, type, sides);
 		if (out[n++].merged == NULL)
 			return -1;
 	}
@@ -513,14 +516,15 @@ static int join_condition(struct binder *b, const PgQuery__JoinExpr *j, unsigned
 	return e == NULL ? -1 : bind_conjuncts(b, e, on, non);
 }
 
-static int bind_outer(struct binder *b, struct select *s, struct from_list *list,
-	const PgQuery__JoinExpr *j)
+static int bind_outer(
+	struct binder *b, struct select *s, struct from_list *list, const PgQuery__JoinExpr *j)
 {
 	bool right = j->jointype == PG_QUERY__JOIN_TYPE__JOIN_RIGHT;
 	struct from_list *sides[2] = { bind_alloc(b, sizeof(**sides)),
 		bind_alloc(b, sizeof(**sides)) };
-	struct from_item item = { .kind = j->jointype == PG_QUERY__JOIN_TYPE__JOIN_FULL ? FROM_FULL
-											 : FROM_LEFT };
+	struct from_item item = {
+		.kind = j->jointype == PG_QUERY__JOIN_TYPE__JOIN_FULL ? FROM_FULL : FROM_LEFT
+	};
 	unsigned names = b->level.nnames, entries = b->level.n, middle;
 	unsigned first_name = b->level.first_name, first = b->level.first;
 
@@ -540,8 +544,8 @@ static int bind_outer(struct binder *b, struct select *s, struct from_list *list
 	return bind_item(b, list, &item);
 }
 
-static int bind_join(struct binder *b, struct select *s, struct from_list *list,
-	const PgQuery__JoinExpr *j)
+static int bind_join(
+	struct binder *b, struct select *s, struct from_list *list, const PgQuery__JoinExpr *j)
 {
 	unsigned names = b->level.nnames, entries = b->level.n, middle;
 	unsigned first_name = b->level.first_name, first = b->level.first;
@@ -566,8 +570,7 @@ static int bind_join(struct binder *b, struct select *s, struct from_list *list,
 	return 0;
 }
 
-int bind_from(
-	struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n)
+int bind_from(struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n)
 {
 	switch (n->node_case) {
 	case NODE(RANGE_VAR): return bind_range(b, s, list, n->range_var);

@@ -115,8 +115,8 @@ static int output_names(struct binder *b, struct outputs *o, int location)
 	const struct scope *l = &b->level;
 
 	for (unsigned i = 0; i < l->nnames; i++)
-		if (output_add(b, o, l->names[i].name,
-			    bind_name(b, l, &l->names[i], location)) != 0)
+		if (output_add(b, o, l->names[i].name, bind_name(b, l, &l->names[i], location)) !=
+			0)
 			return -1;
 	return 0;
 }
@@ -137,7 +137,8 @@ static int output_star(struct binder *b, struct outputs *o, const char *table, i
 		for (unsigned c = 0; c < r->ncols; c++)
 			if (!r->columns[c].hidden &&
 				output_add(b, o, r->columns[c].name,
-					bind_column(b, b->level.entries[i].source, r, c, location)) != 0)
+					bind_column(b, b->level.entries[i].source, r, c,
+						location)) != 0)
 				return -1;
 	}
 	if (found)
@@ -684,8 +685,7 @@ static struct select *bind_set(struct binder *b, const PgQuery__SelectStmt *p)
 	if (unify_branches(b, branches, 2, NAMES[op]) != 0)
 		return NULL;
 	if (op != 0 && p->all)
-		return bind_unsupported(
-			b, 0, op == 1 ? "INTERSECT ALL" : "EXCEPT ALL");
+		return bind_unsupported(b, 0, op == 1 ? "INTERSECT ALL" : "EXCEPT ALL");
 	if (op != 0)
 		return intersect(b, branches, op == 2);
 	s = union_all(b, branches, 2);
@@ -740,8 +740,7 @@ static struct select *bind_values(struct binder *b, const PgQuery__SelectStmt *p
 	}
 	if (unify_branches(b, rows, (unsigned)p->n_values_lists, "VALUES") != 0)
 		return NULL;
-	return p->n_values_lists == 1 ? rows[0]
-				      : union_all(b, rows, (unsigned)p->n_values_lists);
+	return p->n_values_lists == 1 ? rows[0] : union_all(b, rows, (unsigned)p->n_values_lists);
 }
 
 /* --- SELECT --- */
@@ -1064,7 +1063,8 @@ int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
 	s->conjuncts = s->from.conjuncts;
 	s->nconjuncts = s->from.nconjuncts;
 	if (s->nsources > 1 || (s->nsources > 0 && s->sources[0]->kind == RELATION_DERIVED)) {
-		bind_fail(b, ERR_FEATURE, 0, "a query that joins tables or has a subquery is not supported");
+		bind_fail(b, ERR_FEATURE, 0,
+			"a query that joins tables or has a subquery is not supported");
 		return error_hint(
 			b->error, "Create a materialized view for the join and query that.");
 	}

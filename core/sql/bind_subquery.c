@@ -178,8 +178,8 @@ static struct select *keyed(struct binder *b, struct select *s, const struct pai
 	return keys_add(b, s, p) == 0 ? s : NULL;
 }
 
-static struct aggregate *aggregate_add(struct select *s, enum aggregate_kind kind, struct expr *arg,
-	struct type type)
+static struct aggregate *aggregate_add(
+	struct select *s, enum aggregate_kind kind, struct expr *arg, struct type type)
 {
 	struct aggregate *a = &s->aggregates[s->naggregates++];
 
@@ -248,8 +248,8 @@ static bool join_add(struct subquery *q, struct relation *r, bool valued)
 
 /* --- the kinds --- */
 
-static int bind_exists(struct binder *b, struct subquery *q, struct select *s,
-	const struct pairs *p, int location)
+static int bind_exists(
+	struct binder *b, struct subquery *q, struct select *s, const struct pairs *p, int location)
 {
 	q->kind = SUBQUERY_EXISTS;
 	if (s->nbranches == 0 && !s->grouped)
@@ -309,12 +309,11 @@ static bool one_row(const struct select *s, const struct pairs *p)
 	return r->nkey > 0;
 }
 
-static int bind_value(struct binder *b, struct subquery *q, struct select *s, const struct pairs *p,
-	int location)
+static int bind_value(
+	struct binder *b, struct subquery *q, struct select *s, const struct pairs *p, int location)
 {
 	if (s->noutputs != 1)
-		return bind_fail(
-			b, ERR_SYNTAX, location, "subquery must return only one column");
+		return bind_fail(b, ERR_SYNTAX, location, "subquery must return only one column");
 	if (s->grouped && s->ngroup == 0 && s->having == NULL && s->nbranches == 0 &&
 		s->nsources > 0)
 		return bind_aggregate_value(b, q, s, p);
@@ -511,10 +510,10 @@ static int one_row_add(struct binder *b, struct select *s)
 	one->outputs = bind_alloc(b, sizeof(*one->outputs));
 	r = bind_derived(b, one, "");
 	source = r == NULL ? -1 : bind_source(b, s, r, "", -1);
-	return source < 0 ? -1
-			  : bind_item(b, &s->from,
-				    &(struct from_item){ .kind = FROM_SOURCE,
-					    .source = (uint8_t)source });
+	return source < 0
+		? -1
+		: bind_item(b, &s->from,
+			  &(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)source });
 }
 
 /* LEFT JOIN a relation to all that is in FROM. The number of the source, or -1. */
@@ -587,7 +586,7 @@ static struct expr *result_over(struct binder *b, const struct expr *e, unsigned
 	return copy;
 }
 
-static struct expr *is_null(struct binder *b, struct expr *e, bool not)
+static struct expr *is_null(struct binder *b, struct expr *e, bool not )
 {
 	struct expr *n = expr_args(b, expr_new(b, EXPR_IS_NULL, TYPE_BOOL, -1), 1);
 
@@ -625,8 +624,7 @@ static struct expr *in_result(
 		return NULL;
 	x_null = is_null(b, bind_copy(b, x), false);
 	nulls = bind_operator(b, "<>", bind_copy(b, count[0]), count[1], -1);
-	e->args[0] = is_null(
-		b, bind_column(b, (uint8_t)sources[0], found, q->npairs, -1), true);
+	e->args[0] = is_null(b, bind_column(b, (uint8_t)sources[0], found, q->npairs, -1), true);
 	e->args[2] = bind_operator(b, "=", count_or_zero(b, count[0]), integer(b, 0), -1);
 	e->args[4] = expr_args(b, expr_new(b, EXPR_OR, TYPE_BOOL, -1), 2);
 	if (e->args[0] == NULL || e->args[2] == NULL || e->args[4] == NULL || nulls == NULL ||
@@ -644,8 +642,8 @@ static struct expr *in_result(
 	return e;
 }
 
-static struct expr *result_of(struct binder *b, const struct subquery *q, const struct expr *e,
-	const unsigned sources[2])
+static struct expr *result_of(
+	struct binder *b, const struct subquery *q, const struct expr *e, const unsigned sources[2])
 {
 	const struct relation *r = q->joined[0].relation;
 	struct expr *only;
@@ -653,8 +651,7 @@ static struct expr *result_of(struct binder *b, const struct subquery *q, const 
 	switch (q->kind) {
 	case SUBQUERY_EXISTS:
 		return bind_operator(b, ">",
-			count_or_zero(
-				b, bind_column(b, (uint8_t)sources[0], r, q->npairs, -1)),
+			count_or_zero(b, bind_column(b, (uint8_t)sources[0], r, q->npairs, -1)),
 			integer(b, 0), -1);
 	case SUBQUERY_IN: return in_result(b, q, e->args[q->npairs], sources);
 	case SUBQUERY_AGGREGATE: return result_over(b, q->result, sources[0], r, q->npairs);
@@ -710,7 +707,8 @@ static int place_demanded(struct placing *p, const struct expr *e)
 	source = bind_source(p->b, p->s, q->joined[0].relation, "", -1);
 	if (source < 0 ||
 		bind_item(p->b, &p->s->from,
-			&(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)source }) != 0 ||
+			&(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)source }) !=
+			0 ||
 		joined_on(p, q, e, &q->joined[0], (unsigned)source, &p->s->from.conjuncts,
 			&p->s->from.nconjuncts) != 0)
 		return -1;
@@ -737,8 +735,8 @@ static int place_where(struct placing *p)
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (expr_walk(kept[i], place, p) != 0 ||
-			bind_conjuncts(p->b, kept[i], &p->s->from.conjuncts,
-				&p->s->from.nconjuncts) != 0)
+			bind_conjuncts(
+				p->b, kept[i], &p->s->from.conjuncts, &p->s->from.nconjuncts) != 0)
 			return -1;
 	return 0;
 }

@@ -95,8 +95,9 @@ struct relation {
 
 	uint16_t nreads; /* views: the relations read, each once; held by reference */
 	struct relation **reads;
-	struct select *select;  /* views and derived: the bound query, over the relations it reads */
-	unsigned stage;         /* views: that in which their rows change (core/flow), as the engine has planned it */
+	struct select *select; /* views and derived: the bound query, over the relations it reads */
+	unsigned
+		stage; /* views: that in which their rows change (core/flow), as the engine has planned it */
 	const char *definition; /* the CREATE statement's text */
 	void *user;             /* the engine's */
 };

@@ -349,7 +349,8 @@ static void test_multimap_hot_hash(void **state)
 	}
 	assert_int_equal(there, 0);
 	for (int64_t key = 0; key < HOT; key++)
-		assert_int_equal(multimap_add(m, 7, make_row(&f, key, 1, 3, buf), -model[key], 0), 0);
+		assert_int_equal(
+			multimap_add(m, 7, make_row(&f, key, 1, 3, buf), -model[key], 0), 0);
 	assert_int_equal(multimap_count(m), 0);
 	assert_null(multimap_first(m, 7));
 	multimap_check(m);
