@@ -26,6 +26,9 @@
 	X(ERR_TIME_ZONE, "22009", "time zone displacement out of range") \
 	X(ERR_SUBSTRING, "22011", "negative substring length not allowed") \
 	X(ERR_DIVISION_BY_ZERO, "22012", "division by zero") \
+	X(ERR_FRAME_OFFSET, "22013", "invalid preceding or following size in window function") \
+	X(ERR_NTILE_ARGUMENT, "22014", "invalid argument for ntile function") \
+	X(ERR_NTH_VALUE_ARGUMENT, "22016", "invalid argument for nth_value function") \
 	X(ERR_INTERVAL_OVERFLOW, "22015", "interval field value out of range") \
 	X(ERR_INVALID_PARAMETER, "22023", "invalid parameter value") \
 	X(ERR_INVALID_ESCAPE, "22025", "invalid escape sequence") \
@@ -63,6 +66,7 @@
 	X(ERR_INVALID_COLUMN_REFERENCE, "42P10", "invalid column reference") \
 	X(ERR_INVALID_TABLE_DEFINITION, "42P16", "invalid table definition") \
 	X(ERR_INVALID_OBJECT_DEFINITION, "42P17", "invalid object definition") \
+	X(ERR_WINDOWING, "42P20", "windowing error") \
 	X(ERR_INDETERMINATE_TYPE, "42P18", "could not determine data type") \
 	X(ERR_DISK_FULL, "53100", "disk full") \
 	X(ERR_OUT_OF_MEMORY, "53200", "out of memory") \

@@ -46,6 +46,8 @@ static void node_free(struct flow *f, struct view_state *v, const struct node_pl
 
 	if (n->kind == NODE_GROUP)
 		groups_free(f, v, n);
+	else if (n->kind == NODE_WINDOW)
+		windows_free(f, v, n);
 	for (unsigned k = 0; k < 2; k++)
 		multimap_free(state->sides[k]);
 }
@@ -72,6 +74,8 @@ static int node_open(struct flow *f, struct view_state *v, const struct node_pla
 
 	if (n->kind == NODE_GROUP)
 		return groups_open(f, v, n);
+	if (n->kind == NODE_WINDOW)
+		return windows_open(f, v, n);
 	for (unsigned k = 0; n->kind == NODE_JOIN && k < 2; k++) {
 		state->sides[k] = multimap_new(f->heap, n->join.kept[k]);
 		if (state->sides[k] == NULL)
@@ -293,6 +297,7 @@ static void input(
 	case NODE_MAP: map_input(f, v, &n->map, row, weight); return;
 	case NODE_JOIN: join_input(f, v, n, to, row, weight); return;
 	case NODE_GROUP: group_input(f, v, n, row, weight); return;
+	case NODE_WINDOW: window_input(f, v, n, row, weight); return;
 	case NODE_PUBLISH: publish_input(f, v, row, weight); return;
 	}
 }
@@ -396,8 +401,32 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 
 /* --- a stage --- */
 
-/* emit: hand out the groups that have changed, and see what errors are left; not while more of the same stage is to
- * come. from: the first node. */
+/* The nodes that gather changes in their state and give out at the end what has become of them. */
+static bool gathers(const struct node_plan *n)
+{
+	return n->kind == NODE_GROUP || n->kind == NODE_WINDOW;
+}
+
+static bool emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max)
+{
+	return n->kind == NODE_GROUP ? group_emit_some(f, v, n, max)
+				     : window_emit_some(f, v, n, max);
+}
+
+static void node_run(
+	struct flow *f, struct view_state *v, const struct node_plan *n, uint64_t epoch)
+{
+	switch (n->kind) {
+	case NODE_MAP: break;
+	case NODE_JOIN: join_run(f, v, n); break;
+	case NODE_GROUP: group_gather(f, v, n); break;
+	case NODE_WINDOW: window_gather(f, v, n); break;
+	case NODE_PUBLISH: publish_run(f, v, epoch); break;
+	}
+}
+
+/* emit: give out what has changed, and see what errors are left; not while more of the same stage is to come. from: the
+ * first node. */
 static void view_run(struct flow *f, struct view_state *v, unsigned from, unsigned stage,
 	uint64_t epoch, bool emit)
 {
@@ -408,20 +437,15 @@ static void view_run(struct flow *f, struct view_state *v, unsigned from, unsign
 
 		if (n->stage != stage)
 			continue;
-		if (n->kind == NODE_JOIN) {
-			join_run(f, v, n);
-		} else if (n->kind == NODE_GROUP) {
-			group_gather(f, v, n);
-			if (emit)
-				view_settle_errors(f, v);
-			if (emit && !v->stopped)
-				(void)group_emit_some(f, v, n, UINT_MAX);
-		} else if (n->kind == NODE_PUBLISH) {
-			if (emit)
-				view_settle_errors(f, v);
-			if (!v->stopped)
-				publish_run(f, v, epoch);
-		}
+		if (emit && n->kind == NODE_PUBLISH)
+			view_settle_errors(f, v);
+		if (!v->stopped)
+			node_run(f, v, n, epoch);
+		if (!emit || !gathers(n))
+			continue;
+		view_settle_errors(f, v);
+		if (!v->stopped)
+			(void)emit_some(f, v, n, UINT_MAX);
 	}
 	if (emit)
 		view_settle_errors(f, v);
@@ -448,16 +472,16 @@ static void views_gather(struct flow *f, struct view_state *first, unsigned from
 	memory_reset(f);
 }
 
-/* Give out all groups of this stage, those of one node after another, a few at a time. */
+/* Give out all that has changed in this stage, of one node after another, a few groups at a time. */
 static void view_emit(struct flow *f, struct view_state *v, const struct relation *only,
 	unsigned stage, uint64_t epoch)
 {
 	for (unsigned i = 0; i < v->plan->nnodes; i++) {
 		const struct node_plan *n = v->plan->nodes[i];
-		bool more = n->kind == NODE_GROUP && n->stage == stage;
+		bool more = gathers(n) && n->stage == stage;
 
 		while (more && !v->stopped) {
-			more = group_emit_some(f, v, n, EMIT_ROWS);
+			more = emit_some(f, v, n, EMIT_ROWS);
 			views_gather(f, v, i + 1, only, stage, epoch);
 		}
 	}

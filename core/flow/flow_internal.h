@@ -14,6 +14,7 @@
 
 #include "core/flow/flow.h"
 #include "core/flow/ordered.h"
+#include "core/flow/rowtree.h"
 #include "core/sql/projection.h"
 #include "core/sql/sum.h"
 #include "core/store/hashdir.h"
@@ -109,7 +110,14 @@ struct group_plan {
 	struct edge edge;
 };
 
-enum node_kind { NODE_MAP, NODE_JOIN, NODE_GROUP, NODE_PUBLISH };
+struct window_plan {
+	const struct row_layout *input, *out;
+	const struct window *window;
+	struct rowtree_order order;
+	struct edge edge;
+};
+
+enum node_kind { NODE_MAP, NODE_JOIN, NODE_GROUP, NODE_WINDOW, NODE_PUBLISH };
 
 struct node_plan {
 	enum node_kind kind;
@@ -119,6 +127,7 @@ struct node_plan {
 		struct map_plan map;
 		struct join_plan join;
 		struct group_plan group;
+		struct window_plan window;
 	};
 };
 
@@ -165,11 +174,13 @@ struct batch {
 };
 
 struct group;
+struct partition;
 
 struct node_state {
 	struct multimap *sides[2]; /* a join's */
-	struct hashdir groups;     /* a group's */
+	struct hashdir groups;     /* a group's, and a window's partitions */
 	struct group *dirty;       /* groups that have changed in this stage */
+	struct partition *changed; /* partitions */
 };
 
 struct view_state {
@@ -234,6 +245,12 @@ void group_input(struct flow *f, struct view_state *v, const struct node_plan *n
 void group_gather(struct flow *f, struct view_state *v, const struct node_plan *n);
 /* At most `max` of them; true while others wait. */
 bool group_emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
+/* The same two halves. */
+void window_input(struct flow *f, struct view_state *v, const struct node_plan *n, const void *row,
+	int64_t weight);
+void window_gather(struct flow *f, struct view_state *v, const struct node_plan *n);
+bool window_emit_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
 /* Whether somebody looks at the bytes of a row that is replaced: an index, or a view over this one. */
 static inline bool view_keeps_old(const struct view_state *v)
@@ -251,5 +268,7 @@ void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);
 /* 0 or -1 out of memory. */
 int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n);
 void groups_free(struct flow *f, struct view_state *v, const struct node_plan *n);
+int windows_open(struct flow *f, struct view_state *v, const struct node_plan *n);
+void windows_free(struct flow *f, struct view_state *v, const struct node_plan *n);
 
 #endif

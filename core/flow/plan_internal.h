@@ -112,4 +112,8 @@ int plan_from(struct building *b, struct stream *out);
 int plan_group(
 	struct building *b, const struct stream *in, const struct expr *wanted, struct result *out);
 
+/* --- plan_window.c --- */
+
+int plan_window(struct building *b, const struct stream *in, struct result *out);
+
 #endif

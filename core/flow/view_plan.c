@@ -119,6 +119,8 @@ static int note_columns(struct building *b)
 	const struct select *s = b->s;
 	int status = note_list(b, &s->from);
 
+	if (s->window != NULL)
+		return 0;
 	for (unsigned i = 0; status == 0 && !s->grouped && i < s->noutputs; i++)
 		status = note(b, &s->outputs[i].expr, 1);
 	if (status != 0 || !s->grouped)
@@ -237,6 +239,8 @@ static int build_select(struct building *b, const struct expr *wanted, struct re
 	} else if (note_columns(b) != 0 || plan_from(b, in) != 0) {
 		return -1;
 	}
+	if (b->s->window != NULL)
+		return plan_window(b, in, out);
 	return b->s->grouped ? plan_group(b, in, wanted, out) : build_outputs(b, in, out);
 }
 
@@ -370,6 +374,13 @@ static size_t node_print(
 		got = snprintf(buf, cap, "group by %u key%s, %u aggregate%s%s", n->group.nkeys,
 			plural(n->group.nkeys), n->group.naggregates, plural(n->group.naggregates),
 			n->group.having != NULL ? ", filtered" : "");
+		break;
+	case NODE_WINDOW:
+		e = &n->window.edge;
+		got = snprintf(buf, cap, "%s by %u key%s, in order of %u",
+			n->window.window->top ? "first rows" : "window",
+			n->window.window->npartition, plural(n->window.window->npartition),
+			n->window.window->norder);
 		break;
 	case NODE_PUBLISH: got = snprintf(buf, cap, "publish %s\n", p->view->name); break;
 	}

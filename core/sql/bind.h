@@ -15,7 +15,7 @@
 /* The case of a node of the parser's tree. */
 #define NODE(name) PG_QUERY__NODE__NODE_##name
 
-enum { BIND_SOURCES_MAX = 28, SOURCE_AGGREGATE = 30 };
+enum { BIND_SOURCES_MAX = 28, SOURCE_WINDOW = 29, SOURCE_AGGREGATE = 30 };
 
 /* A name that columns can be looked up in. */
 struct scope_entry {
@@ -52,6 +52,9 @@ struct scope {
 	const struct cte *outer_ctes; /* … to this one, which is another select's */
 	struct select *select;        /* whose level it is; NULL: of a command */
 	bool no_subqueries;           /* in ON */
+	bool allows_windows;          /* what is selected, and ORDER BY */
+	size_t nwindows;
+	PgQuery__Node *const *windows; /* of WINDOW */
 };
 
 struct binder {
@@ -126,6 +129,7 @@ struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause);
 struct expr *bind_operator(
 	struct binder *b, const char *op, struct expr *left, struct expr *right, int location);
 struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c);
+struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name);
 /* An expression of type char(n) has no trailing blanks in its bytes; give it them and the type plain
  * bpchar, whose bytes are the value. Others stay as they are. */
 struct expr *bind_pad(struct binder *b, struct expr *e);
@@ -159,6 +163,22 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
 /* Join what the subqueries in a select's expressions need: in WHERE and below the group (or all, when there is none);
  * else above it. The select to go on with, or NULL. */
 struct select *bind_subqueries(struct binder *b, struct select *s, bool below);
+
+/* --- bind_window.c --- */
+bool bind_is_window_function(const char *name);
+/* A call with OVER. */
+struct expr *bind_window(struct binder *b, const PgQuery__FuncCall *c, const char *name);
+/* Calls fn for each expression of a select's calls; stops when it returns non-zero. */
+int bind_calls_each(struct select *s, int (*fn)(struct expr **e, void *arg), void *arg);
+/* The select over those that compute a select's calls. */
+struct select *bind_windows(struct binder *b, struct select *s);
+/* With its LIMIT and OFFSET, in a view; ties: with the peers of the last row. */
+struct select *bind_top(struct binder *b, struct select *s, bool ties);
+/* The first row of each that has the same values of the list, then its LIMIT. */
+struct select *bind_distinct_on(
+	struct binder *b, struct select *s, struct expr *const *list, unsigned n);
+/* Direction and place of NULLs. */
+int bind_sort(struct binder *b, const PgQuery__SortBy *by, struct order *o);
 
 /* --- bind_select.c --- */
 struct select *bind_select_new(struct binder *b);

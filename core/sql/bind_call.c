@@ -214,9 +214,19 @@ static struct expr *aggregate_ref(struct binder *b, const struct aggregate *a, i
 	return e;
 }
 
-static struct expr *bind_aggregate(
-	struct binder *b, const PgQuery__FuncCall *c, enum aggregate_kind kind, const char *name)
+static unsigned aggregate_number(const char *name)
 {
+	unsigned i = 0;
+
+	while (i < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]) &&
+		strcmp(AGGREGATES[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name)
+{
+	enum aggregate_kind kind = AGGREGATES[aggregate_number(name)].kind;
 	struct aggregate a = { .kind = kind };
 
 	if (c->agg_distinct)
@@ -290,11 +300,19 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
 	const struct function *f;
 
-	for (unsigned i = 0; i < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]); i++)
-		if (strcmp(AGGREGATES[i].name, name) == 0)
-			return bind_aggregate(b, c, AGGREGATES[i].kind, name);
+	if (c->over != NULL &&
+		(bind_is_window_function(name) ||
+			aggregate_number(name) < sizeof(AGGREGATES) / sizeof(AGGREGATES[0])))
+		return bind_window(b, c, name);
+	if (aggregate_number(name) < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]))
+		return bind_aggregate(b, c, name);
+	if (bind_is_window_function(name)) {
+		bind_fail(b, ERR_WINDOWING, c->location,
+			"window function %s requires an OVER clause", name);
+		return NULL;
+	}
 	if (c->over != NULL)
-		return bind_unsupported(b, c->location, "a window function");
+		return bind_unsupported(b, c->location, "this window function");
 	if (c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0) {
 		bind_fail(
 			b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);

@@ -314,7 +314,7 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 	if (c->n_fields >= 2)
 		table = node_string(c->fields[c->n_fields - 2]);
 	for (const struct scope *l = &b->level; l != NULL; l = l->outer, depth++) {
-		struct expr *e;
+		struct expr *e = NULL;
 		int status = column_at(b, l, table, name, c->location, &table_found, &e);
 
 		if (status != 0 && depth > 0)

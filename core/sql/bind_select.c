@@ -285,7 +285,7 @@ static bool key_grouped(const struct select *s, unsigned source)
 /* Rewrite over the group row. */
 static struct expr *over_group(struct binder *b, struct select *s, struct expr *e)
 {
-	if (e->kind == EXPR_OUTER)
+	if (e->kind == EXPR_OUTER || (e->kind == EXPR_COLUMN && e->source == SOURCE_WINDOW))
 		return e;
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_equal(s->group[i], e)) {
@@ -331,8 +331,28 @@ static int place_aggregate(struct expr *e, void *arg)
 	return 0;
 }
 
+struct grouping {
+	struct binder *b;
+	struct select *s;
+};
+
+static int call_over_group(struct expr **e, void *arg)
+{
+	struct grouping *g = arg;
+
+	*e = over_group(g->b, g->s, *e);
+	return *e == NULL ? -1 : 0;
+}
+
+static int call_place_aggregate(struct expr **e, void *arg)
+{
+	return expr_walk(*e, place_aggregate, ((struct grouping *)arg)->s);
+}
+
 static int finish_group(struct binder *b, struct select *s)
 {
+	struct grouping grouping = { b, s };
+
 	for (unsigned i = 0; i < s->noutputs; i++) {
 		s->outputs[i].expr = over_group(b, s, s->outputs[i].expr);
 		if (s->outputs[i].expr == NULL)
@@ -348,13 +368,15 @@ static int finish_group(struct binder *b, struct select *s)
 		if (s->having == NULL)
 			return -1;
 	}
+	if (bind_calls_each(s, call_over_group, &grouping) != 0)
+		return -1;
 	for (unsigned i = 0; i < s->noutputs; i++)
 		expr_walk(s->outputs[i].expr, place_aggregate, s);
 	for (unsigned i = 0; i < s->norder; i++)
 		expr_walk(s->order[i].expr, place_aggregate, s);
 	if (s->having != NULL)
 		expr_walk(s->having, place_aggregate, s);
-	return 0;
+	return bind_calls_each(s, call_place_aggregate, &grouping);
 }
 
 static int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
@@ -392,7 +414,7 @@ static struct expr *order_item(struct binder *b, const struct select *s, const P
 		int k = n->a_const->ival->ival;
 
 		if (k >= 1 && (unsigned)k <= s->noutputs)
-			return s->outputs[k - 1].expr;
+			return bind_copy(b, s->outputs[k - 1].expr);
 		bind_fail(b, ERR_INVALID_COLUMN_REFERENCE, n->a_const->location,
 			"ORDER BY position %d is not in select list", k);
 		return NULL;
@@ -405,7 +427,7 @@ static struct expr *order_item(struct binder *b, const struct select *s, const P
 		if (output_find(b, s, n->column_ref, "ORDER BY", &found) != 0)
 			return NULL;
 		if (found != NULL)
-			return found;
+			return bind_copy(b, found);
 	}
 	return bind_settle(b, bind_expr(b, n));
 }
@@ -417,15 +439,10 @@ static int bind_order(struct binder *b, struct select *s, const PgQuery__SelectS
 		return -1;
 	for (size_t i = 0; i < p->n_sort_clause; i++) {
 		const PgQuery__SortBy *by = p->sort_clause[i]->sort_by;
-		struct order *o = &s->order[i];
 
-		o->expr = order_item(b, s, by->node);
-		if (o->expr == NULL)
+		s->order[i].expr = order_item(b, s, by->node);
+		if (s->order[i].expr == NULL || bind_sort(b, by, &s->order[i]) != 0)
 			return -1;
-		o->descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
-		o->nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
-			(o->descending &&
-				by->sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST);
 		s->norder++;
 	}
 	return 0;
@@ -456,14 +473,12 @@ static int refuse(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	const char *what = NULL;
 
-	if (p->n_window_clause > 0)
-		what = "a window";
-	else if (p->n_locking_clause > 0)
+	if (p->n_locking_clause > 0)
 		what = "FOR UPDATE or FOR SHARE";
 	else if (p->into_clause != NULL)
 		what = "SELECT INTO";
-	else if (b->in_view && (p->limit_count != NULL || p->limit_offset != NULL))
-		what = "LIMIT or OFFSET in a view";
+	else if (!b->in_view && p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
+		what = "WITH TIES in a query";
 	else if (!b->in_view && p->with_clause != NULL)
 		what = "WITH in a query";
 	else if (!b->in_view && p->n_values_lists > 0)
@@ -586,7 +601,8 @@ static struct select *set_branch(struct binder *b, const PgQuery__SelectStmt *p)
 	b->unsettled = true;
 	s = bind_nested(b, p, false);
 	b->unsettled = false;
-	return s == NULL || s->nbranches == 0 ? s : bind_over(b, s);
+	/* One whose outputs can be cast. */
+	return s == NULL || (s->nbranches == 0 && s->window == NULL) ? s : bind_over(b, s);
 }
 
 static struct expr *integer(struct binder *b, int64_t n, enum type_id type)
@@ -790,36 +806,6 @@ static int distinct_order(struct binder *b, const struct select *s)
 	return 0;
 }
 
-/* What is behind the outputs is bound: DISTINCT, grouping, subqueries. */
-static struct select *finish(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
-{
-	bool distinct = p->n_distinct_clause > 0, again = distinct && s->grouped;
-
-	/* A select without FROM is one row, as an aggregation over nothing is. */
-	if (b->in_view && s->nsources == 0 && !s->grouped) {
-		s->grouped = true;
-		for (unsigned i = 0; i < s->from.nconjuncts; i++)
-			s->having = s->from.conjuncts[i];
-		if (s->from.nconjuncts > 1)
-			return bind_unsupported(b, 0, "this WHERE without FROM");
-		s->from.nconjuncts = 0;
-	}
-	if (distinct && distinct_order(b, s) != 0)
-		return NULL;
-	if (distinct && !again && group_all(b, s) != 0)
-		return NULL;
-	s = bind_subqueries(b, s, true);
-	if (s == NULL || (s->grouped && finish_group(b, s) != 0))
-		return NULL;
-	s = bind_subqueries(b, s, false);
-	if (s == NULL || !again)
-		return s;
-	if (!b->in_view)
-		return bind_unsupported(b, 0, "DISTINCT with GROUP BY in a query");
-	s = bind_over(b, s);
-	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
-}
-
 static bool distinct_on(const PgQuery__SelectStmt *p)
 {
 	/* Plain DISTINCT is a list of one empty node. */
@@ -827,28 +813,181 @@ static bool distinct_on(const PgQuery__SelectStmt *p)
 		p->distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET;
 }
 
+/* A select without FROM is one row, as an aggregation over nothing is. */
+static int finish_nothing(struct binder *b, struct select *s)
+{
+	if (!b->in_view || s->nsources > 0 || s->grouped)
+		return 0;
+	s->grouped = true;
+	if (s->from.nconjuncts > 1) {
+		bind_unsupported(b, 0, "this WHERE without FROM");
+		return -1;
+	}
+	if (s->from.nconjuncts == 1)
+		s->having = s->from.conjuncts[0];
+	s->from.nconjuncts = 0;
+	return 0;
+}
+
+/* DISTINCT of what is grouped or has windows: over it. ORDER BY and LIMIT come above. */
+static struct select *distinct_over(struct binder *b, struct select *s)
+{
+	struct select *top;
+
+	if (!b->in_view)
+		return bind_unsupported(b, 0, "DISTINCT with GROUP BY in a query");
+	top = bind_over(b, s);
+	if (top == NULL)
+		return NULL;
+	top->order = bind_alloc(b, s->norder * sizeof(*top->order));
+	if (top->order == NULL)
+		return NULL;
+	for (unsigned i = 0; i < s->norder; i++)
+		for (unsigned k = 0; k < s->noutputs; k++)
+			if (expr_equal(s->order[i].expr, s->outputs[k].expr)) {
+				top->order[i] = s->order[i];
+				top->order[i].expr = bind_copy(b, top->outputs[k].expr);
+				if (top->order[i].expr == NULL)
+					return NULL;
+				break;
+			}
+	top->norder = s->norder;
+	top->limit = s->limit;
+	top->offset = s->offset;
+	s->norder = 0;
+	s->limit = s->offset = NULL;
+	return group_all(b, top) != 0 || finish_group(b, top) != 0 ? NULL : top;
+}
+
+/* What is behind the outputs is bound: DISTINCT, grouping, subqueries, windows, LIMIT. */
+static struct select *finish(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+{
+	bool distinct = p->n_distinct_clause > 0 && !distinct_on(p);
+	bool again = distinct && (s->grouped || s->ncalls > 0);
+	bool ties = p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES;
+
+	if (finish_nothing(b, s) != 0 || (distinct && distinct_order(b, s) != 0) ||
+		(distinct && !again && group_all(b, s) != 0))
+		return NULL;
+	if (ties && s->norder == 0) {
+		bind_fail(
+			b, ERR_SYNTAX, -1, "WITH TIES cannot be specified without ORDER BY clause");
+		return NULL;
+	}
+	s = bind_subqueries(b, s, true);
+	if (s == NULL || (s->grouped && finish_group(b, s) != 0))
+		return NULL;
+	s = bind_subqueries(b, s, false);
+	if (s != NULL && s->ncalls > 0)
+		s = bind_windows(b, s);
+	if (s != NULL && again)
+		s = distinct_over(b, s);
+	if (s == NULL || !b->in_view)
+		return s;
+	return bind_top(b, s, ties);
+}
+
+/* The items of DISTINCT ON are outputs at the end, which are not given; then those that are. */
+static struct select *finish_distinct_on(
+	struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+{
+	unsigned noutputs = s->noutputs, n = (unsigned)p->n_distinct_clause;
+	struct expr **list = bind_alloc(b, n * sizeof(*list));
+	struct select *top;
+
+	if (!b->in_view)
+		return bind_unsupported(
+			b, node_location(p->distinct_clause[0]), "DISTINCT ON in a query");
+	if (list == NULL)
+		return NULL;
+	for (unsigned i = 0; i < n; i++) {
+		struct expr *e = order_item(b, s, p->distinct_clause[i]);
+
+		e = e == NULL ? NULL : bind_copy(b, e);
+		if (e == NULL || output_append(b, s, e) != 0)
+			return NULL;
+	}
+	if (finish_nothing(b, s) != 0)
+		return NULL;
+	s = bind_subqueries(b, s, true);
+	if (s == NULL || (s->grouped && finish_group(b, s) != 0))
+		return NULL;
+	s = bind_subqueries(b, s, false);
+	if (s != NULL && s->ncalls > 0)
+		s = bind_windows(b, s);
+	if (s == NULL)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
+		list[i] = s->outputs[noutputs + i].expr;
+	top = bind_distinct_on(b, s, list, n);
+	if (top != NULL)
+		top->noutputs = noutputs;
+	return top;
+}
+
 static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	struct select *s = bind_select_new(b);
+	int status;
 
 	if (s == NULL)
 		return NULL;
-	if (distinct_on(p))
-		return bind_unsupported(b, node_location(p->distinct_clause[0]), "DISTINCT ON");
 	b->level.select = s;
+	b->level.windows = p->window_clause;
+	b->level.nwindows = p->n_window_clause;
 	for (size_t i = 0; i < p->n_from_clause; i++)
 		if (bind_from(b, s, &s->from, p->from_clause[i]) != 0)
 			return NULL;
 	if (bind_where(b, s, p->where_clause) != 0)
 		return NULL;
 	b->aggregates = s;
-	if (bind_outputs(b, p->target_list, p->n_target_list, &s->outputs, &s->noutputs) != 0 ||
-		bind_group(b, s, p) != 0 || bind_order(b, s, p) != 0)
+	b->level.allows_windows = true;
+	status = bind_outputs(b, p->target_list, p->n_target_list, &s->outputs, &s->noutputs);
+	b->level.allows_windows = false;
+	if (status != 0 || bind_group(b, s, p) != 0)
 		return NULL;
+	b->level.allows_windows = true;
+	status = bind_order(b, s, p);
+	b->level.allows_windows = false;
+	if (status != 0)
+		return NULL;
+	if (distinct_on(p) && bind_limits(b, s, p) == 0)
+		return finish_distinct_on(b, s, p);
 	b->aggregates = NULL;
-	if (bind_limits(b, s, p) != 0)
+	if (distinct_on(p) || bind_limits(b, s, p) != 0)
 		return NULL;
 	return finish(b, s, p);
+}
+
+/* ORDER BY of a UNION names its columns; it only matters with LIMIT. */
+static struct select *set_order(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+{
+	struct select *top;
+
+	if (s == NULL ||
+		(p->n_sort_clause == 0 && p->limit_count == NULL && p->limit_offset == NULL))
+		return s;
+	top = bind_over(b, s);
+	if (top == NULL)
+		return NULL;
+	top->order = bind_alloc(b, p->n_sort_clause * sizeof(*top->order));
+	if (top->order == NULL)
+		return NULL;
+	for (size_t i = 0; i < p->n_sort_clause; i++) {
+		const PgQuery__SortBy *by = p->sort_clause[i]->sort_by;
+		struct order *o = &top->order[i];
+
+		o->expr = order_item(b, top, by->node);
+		if (o->expr == NULL || bind_sort(b, by, o) != 0)
+			return NULL;
+		o->expr = bind_copy(b, o->expr);
+		if (o->expr == NULL)
+			return NULL;
+		top->norder++;
+	}
+	if (bind_limits(b, top, p) != 0)
+		return NULL;
+	return bind_top(b, top, p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES);
 }
 
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
@@ -863,9 +1002,9 @@ struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 	if (p->with_clause != NULL && bind_with(b, p->with_clause) != 0)
 		return NULL;
 	if (p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
-		return bind_set(b, p);
+		return set_order(b, bind_set(b, p), p);
 	if (p->n_values_lists > 0)
-		return bind_values(b, p);
+		return set_order(b, bind_values(b, p), p);
 	b->unsettled = unsettled;
 	s = bind_plain(b, p);
 	b->unsettled = false;

@@ -173,7 +173,7 @@ static struct select *keyed(struct binder *b, struct select *s, const struct pai
 {
 	if (p->n == 0)
 		return s;
-	if (s->nbranches > 0 || (s->grouped && s->ngroup == 0))
+	if (s->nbranches > 0 || s->window != NULL || (s->grouped && s->ngroup == 0))
 		return bind_unsupported(b, location, "this correlated subquery");
 	return keys_add(b, s, p) == 0 ? s : NULL;
 }
@@ -252,7 +252,7 @@ static int bind_exists(
 	struct binder *b, struct subquery *q, struct select *s, const struct pairs *p, int location)
 {
 	q->kind = SUBQUERY_EXISTS;
-	if (s->nbranches == 0 && !s->grouped)
+	if (s->nbranches == 0 && s->window == NULL && !s->grouped)
 		s->noutputs = 0;
 	s = keyed(b, s, p, location);
 	if (s == NULL)
@@ -750,6 +750,9 @@ static int place_below(struct placing *p)
 	for (unsigned i = 0; !s->grouped && i < s->noutputs; i++)
 		if (expr_walk(s->outputs[i].expr, place, p) != 0)
 			return -1;
+	for (unsigned i = 0; !s->grouped && i < s->norder; i++)
+		if (expr_walk(s->order[i].expr, place, p) != 0)
+			return -1;
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_walk(s->group[i], place, p) != 0)
 			return -1;
@@ -775,6 +778,8 @@ static bool has_above(const struct select *s)
 
 	for (unsigned i = 0; i < s->noutputs; i++)
 		found |= expr_walk(s->outputs[i].expr, find, NULL) != 0;
+	for (unsigned i = 0; i < s->norder; i++)
+		found |= expr_walk(s->order[i].expr, find, NULL) != 0;
 	return found;
 }
 
@@ -802,6 +807,14 @@ static struct select *above(struct binder *b, struct select *s)
 		return NULL;
 	t->outputs = outputs;
 	t->noutputs = noutputs;
+	t->ncalls = s->ncalls;
+	t->calls = s->calls;
+	t->norder = s->norder;
+	t->order = s->order;
+	t->limit = s->limit;
+	t->offset = s->offset;
+	s->ncalls = s->norder = 0;
+	s->limit = s->offset = NULL;
 	if (having != NULL &&
 		bind_conjuncts(b, having, &t->from.conjuncts, &t->from.nconjuncts) != 0)
 		return NULL;

@@ -35,6 +35,7 @@ struct order {
 /* What stands in FROM: items that are joined by their conjuncts (a WHERE or ON split at AND, each a boolean
  * expression), where an item is a source or an outer join of two such lists. */
 struct subquery;
+struct window_call;
 struct from_list {
 	unsigned n;
 	struct from_item *items;
@@ -53,12 +54,67 @@ struct from_item {
 	struct expr **conjuncts;
 };
 
+/* Functions over the rows of a partition in their order. */
+enum window_kind {
+	WINDOW_ROW_NUMBER,
+	WINDOW_RANK,
+	WINDOW_DENSE_RANK,
+	WINDOW_PERCENT_RANK,
+	WINDOW_CUME_DIST,
+	WINDOW_NTILE,
+	WINDOW_LAG,
+	WINDOW_LEAD,
+	WINDOW_FIRST_VALUE,
+	WINDOW_LAST_VALUE,
+	WINDOW_NTH_VALUE,
+	WINDOW_AGGREGATE
+};
+
+enum { WINDOW_ARGS = 3 };
+
+/* The rows that a function is over, from the current one: whole peers, or with `rows` single ones. */
+struct window_frame {
+	bool rows;
+	bool from_first, to_last; /* unbounded; else: */
+	int64_t from, to;         /* rows behind the current one; 0 with peers: its own */
+};
+
+/* Columns of the source. -1: none. */
+struct window_function {
+	enum window_kind kind;
+	struct type type;
+	int args[WINDOW_ARGS];
+	struct aggregate aggregate; /* WINDOW_AGGREGATE, of args[0] */
+	int filter;
+	struct window_frame frame;
+};
+
+struct window_key {
+	uint16_t column;
+	bool descending, nulls_first;
+};
+
+struct window {
+	unsigned npartition;
+	uint16_t *partition;
+	unsigned norder;
+	struct window_key *order;
+	/* Of each partition the rows behind the first `offset`, as many as `limit` … */
+	bool top;
+	bool ties;             /* … and those that are peers of the last one */
+	int64_t offset, limit; /* limit -1: all */
+	/* … or all rows, each with the results of functions behind its columns. */
+	unsigned nfunctions;
+	struct window_function *functions;
+};
+
 /* A bound SELECT: FROM, optional grouping, outputs. Sources are numbered 0… in FROM order; group keys, aggregate
  * arguments, filters and conjuncts read them. A source is a table, a view or, RELATION_DERIVED, another select, whose
  * outputs are its columns. When `grouped`, outputs, having and order read source 0 only, and that is the group row:
  * columns 0…ngroup-1 the group keys, then the aggregates.
  *
- * With branches it is their UNION ALL, and all of the above is empty but the outputs, which are the first branch's. */
+ * With branches it is their UNION ALL, and all of the above is empty but the outputs, which are the first branch's. With a
+ * window it gives the rows of its only source in that window, and the outputs say only what their columns are. */
 struct select {
 	unsigned nsources;
 	struct relation **sources;
@@ -68,6 +124,9 @@ struct select {
 	struct expr **conjuncts;
 	unsigned nbranches;
 	struct select **branches;
+	struct window *window; /* NULL: none */
+	unsigned ncalls;       /* while it is bound: bind_window.c */
+	struct window_call **calls;
 	unsigned nsubqueries; /* while it is bound: bind_subquery.c */
 	struct subquery **subqueries;
 	bool grouped;    /* GROUP BY or any aggregate */
