@@ -87,7 +87,7 @@ static const char USAGE[] =
 	"  --idle-timeout S       close connections that are silent for S seconds (default 0: never)\n"
 	"  --slow-timeout S       close connections that take no bytes for S seconds (default 30)\n"
 	"  --hello-timeout S      close connections that say no hello for S seconds (default 10)\n"
-	"  --echo                 give execute frames back as they are, for benchmarks of the network\n"
+	"  --echo                 give the row of every execute frame back at once, for benchmarks of the network\n"
 	"  --log-level LEVEL      error, warn, info (default) or debug\n"
 	"  --help, --version\n"
 	"\n"

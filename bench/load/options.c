@@ -15,7 +15,7 @@
 #define BATCH_MAX 65535
 
 static const struct workload *const WORKLOADS[] = { &WORKLOAD_KV, &WORKLOAD_VOTE, &WORKLOAD_ORDER,
-	&WORKLOAD_TPCH, &WORKLOAD_CUSTOM };
+	&WORKLOAD_TPCH, &WORKLOAD_ECHO, &WORKLOAD_CUSTOM };
 enum { NWORKLOADS = sizeof(WORKLOADS) / sizeof(WORKLOADS[0]) };
 
 static const char *const ACKS[] = {
@@ -269,6 +269,8 @@ static void choose_workload(struct options *o, const char *name)
 		refuse("--file is for the workload custom, which needs it", "");
 	if (o->reads > 0 && !has_reads(o->workload))
 		refuse("--reads: nothing to mix into the workload ", name);
+	if (o->batch > 1 && o->workload == &WORKLOAD_ECHO)
+		refuse("--batch: only frames of one execution are given back by leftfoldd --echo", "");
 	if (o->file == NULL)
 		return;
 	if (o->rows > 0 || o->skew > 0)

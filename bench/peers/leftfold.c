@@ -1,6 +1,6 @@
 /*
- * leftfold.c: leftfoldd --echo, which gives EXECUTE frames back as they are: what its network part does by itself. A frame
- * is as long as that of a point read.
+ * leftfold.c: leftfoldd --echo, which gives the row of every EXECUTE frame back: what its network part does by itself. A
+ * frame is as long as that of a point read.
  */
 #include <string.h>
 

@@ -88,12 +88,24 @@ static void on_info(struct session *s, uint64_t request)
 		memcpy(p, info.text, info.n);
 }
 
-static bool on_echo(struct session *s, const struct wire_header *h, struct wire_reader *r)
+/* The parameter row comes back as a row of the answer: the client's library takes it where the statement's result has the
+ * parameters' types. */
+static bool on_echo(struct session *s, uint64_t request, struct wire_reader *r)
 {
-	unsigned char *p = session_frame(s, WIRE_EXECUTE, 0, h->request, h->length);
+	const struct wire_rows head = { .count = 1 };
+	unsigned char *p;
+	size_t n;
 
-	if (p != NULL)
-		wire_get(r, p, h->length);
+	if (wire_take(r, sizeof(struct wire_execute)) == NULL) {
+		session_violation(s, request, "malformed execute");
+		return true;
+	}
+	n = r->left;
+	p = session_frame(s, WIRE_ROWS, 0, request, sizeof(head) + n);
+	if (p != NULL) {
+		memcpy(p, &head, sizeof(head));
+		wire_get(r, p + sizeof(head), n);
+	}
 	return true;
 }
 
@@ -112,7 +124,7 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_CLOSE: session_on_close(s, h->request, r); return true;
 	case WIRE_EXECUTE:
 		if (s->host->server->options.echo)
-			return on_echo(s, h, r);
+			return on_echo(s, h->request, r);
 		return session_on_execute(s, h->request, r, false);
 	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h->request, r, true);
 	case WIRE_QUERY: return session_on_query(s, h->request, r);

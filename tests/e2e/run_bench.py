@@ -31,7 +31,7 @@ def help_and_version():
     check(len(flags) > 15, "flags are found in the source")
     for flag in flags:
         check("--" + flag in text, "--help tells of --" + flag)
-    for workload in ("kv", "vote", "order", "tpch", "custom"):
+    for workload in ("kv", "vote", "order", "tpch", "echo", "custom"):
         check("\n  %s " % workload in text, "--help tells of " + workload)
     check(re.fullmatch(r"leftfold-bench \d+\.\d+\.\d+\n", bench("--version").stdout), "--version")
 
@@ -41,6 +41,7 @@ def wrong_flags():
     for flags in ([], ["nothing"], ["kv", "vote"], ["--depth", "0", "kv"], ["--batch", "2", "--depth", "1", "kv"],
                   ["--ack", "maybe", "vote"], ["--seconds", "0", "kv"], ["--zipf", "x", "kv"],
                   ["--rate", "0", "kv"], ["--reads", "101", "vote"], ["--reads", "5", "order"], ["--pin=1", "kv"], ["--rows", "-1", "kv"], ["--nonsense", "kv"],
+                  ["--batch", "2", "echo"],
                   ["custom"], ["--file", BANK, "kv"], ["--file", BANK, "--rows", "5", "custom"],
                   ["--file", BANK, "--reads", "5", "custom"], ["--file", "/nonexistent", "custom"],
                   ["--file", "/", "custom"], ["--file", "/dev/null", "custom"], ["--file", BENCH, "custom"]):
@@ -68,6 +69,16 @@ def each_workload():
             latency = r["latency_us"]
             check(0 < latency["p50"] <= latency["p99"] <= latency["p99_99"] <= latency["max"], "latencies rise")
             check(any(t["name"] == "projector-1" for t in r["server_threads"]), "threads are told apart")
+
+
+@test
+def echo():
+    """What is sent comes back from leftfoldd --echo, and from no other."""
+    flags = ["--server", SERVER, "--requests", "3001", "--connections", "5", "--depth", "16", "--json"]
+    r = json.loads(bench(*flags, "--server-flags=--echo", "echo").stdout)
+    equal((r["workload"], r["operations"], r["errors"], r["wrong"], r["equal"]), ("echo", 3001, 0, 0, True), "echo")
+    r = json.loads(bench(*flags, "echo", status=1).stdout)
+    equal((r["errors"], r["wrong"], r["equal"]), (0, 3001, False), "a server that looks into its table")
 
 
 @test
