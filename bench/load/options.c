@@ -270,7 +270,8 @@ static void choose_workload(struct options *o, const char *name)
 	if (o->reads > 0 && !has_reads(o->workload))
 		refuse("--reads: nothing to mix into the workload ", name);
 	if (o->batch > 1 && o->workload == &WORKLOAD_ECHO)
-		refuse("--batch: only frames of one execution are given back by leftfoldd --echo", "");
+		refuse("--batch: only frames of one execution are given back by leftfoldd --echo",
+			"");
 	if (o->file == NULL)
 		return;
 	if (o->rows > 0 || o->skew > 0)

@@ -53,7 +53,8 @@ struct workload {
 		struct lf_client_error *e);
 };
 
-extern const struct workload WORKLOAD_KV, WORKLOAD_VOTE, WORKLOAD_ORDER, WORKLOAD_TPCH, WORKLOAD_ECHO;
+extern const struct workload WORKLOAD_KV, WORKLOAD_VOTE, WORKLOAD_ORDER, WORKLOAD_TPCH,
+	WORKLOAD_ECHO;
 /* What all custom workloads have in common: custom_workload() makes one of a file. */
 extern const struct workload WORKLOAD_CUSTOM;
 

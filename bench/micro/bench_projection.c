@@ -1,19 +1,26 @@
 /*
  * bench_projection.c: commands through rings, projectors and views in one process, no sockets.
  *
- *   bench_projection [--projectors P] [--commands N] [--depth D] [--smoke]
+ *   bench_projection [--smoke] [--projectors P] [--commands N] [--depth D]
  *
- * orders: one command inserts an order and two items; three views follow. votes: one row, one view.
- * Prints commands a second of each; --smoke runs few and checks the views' totals. One submitting
- * thread keeps D commands under way.
+ * orders: one command inserts an order and two items; three views follow. votes: one row, one view. Printed are
+ * commands a second, with D commands under way (3200: as many as leftfold-bench's 50 connections have):
+ *
+ *   projection            one thread submits and takes the answers, P projectors (1) have threads of their own
+ *   projection_applied    one projector's steps alone: commands lie in its ring already, and answers are left there
+ *   projection_T_threads  T threads (1, 2), each of which submits (D), takes answers and does the work of one of T projectors;
+ *                         their commands are for all of them alike
+ *
+ * --smoke runs few and checks the views' totals.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
-#include "core/base/clock.h"
-#include "core/base/hash.h"
+#include "bench/micro/micro.h"
 #include "core/engine.h"
+
+enum { THREADS_MAX = 2, CHECKED_MAX = 100000, PARAMETERS_MAX = 8, ROW_WORDS = 64 };
 
 static const char SCHEMA[] =
 	"CREATE TABLE customer (id bigint PRIMARY KEY, name text NOT NULL);"
@@ -34,18 +41,18 @@ static const char SCHEMA[] =
 	"  GROUP BY candidate;"
 	"CREATE UNIQUE INDEX tally_key ON tally (candidate);";
 
+/* One thread's part: its port, and what it submits: commands number first, first + step, …, n of them. */
 struct run {
 	struct lf_engine *engine;
 	struct lf_port *port;
 	unsigned depth;
-	uint64_t answered, failed;
+	uint64_t first, step, n;
+	uint64_t sent, answered, failed;
 };
 
 static void die(const char *what, const struct error *e)
 {
-	fprintf(stderr, "bench_projection: %s: %s: %s\n", what, error_sqlstate(e->code),
-		e->message);
-	exit(1);
+	micro_fail("bench_projection: %s: %s: %s", what, error_sqlstate(e->code), e->message);
 }
 
 static void on_reply(void *arg, const struct lf_reply *reply)
@@ -54,25 +61,6 @@ static void on_reply(void *arg, const struct lf_reply *reply)
 
 	run->answered++;
 	run->failed += reply->error != NULL;
-}
-
-static struct statement *prepare(struct run *run, const char *text)
-{
-	struct statement *s;
-	struct error e;
-
-	if (lf_prepare(&s, run->engine, text, strlen(text), NULL, 0, &e) != 0)
-		die(text, &e);
-	return s;
-}
-
-static uint64_t drain(struct run *run, uint64_t sent, uint64_t below)
-{
-	lf_flush(run->port);
-	while (sent - run->answered > below)
-		if (lf_poll(run->port, on_reply, run) == 0)
-			lf_port_wait(run->port, 1000);
-	return run->answered;
 }
 
 /* Fill the parameters of the i-th command. */
@@ -99,39 +87,74 @@ static void fill_vote(uint64_t i, struct value *v)
 	v[1].i = (int64_t)(hash_u64(i) % 100);
 }
 
-static double measure(struct run *run, const char *text, fill fn, uint64_t n)
-{
-	struct statement *s = prepare(run, text);
-	struct error e;
-	uint64_t begin, sent = 0, row[64];
-	struct value v[8];
-	double seconds;
+static const struct work {
+	const char *name, *text;
+	fill fill;
+} WORK[] = {
+	{ "orders",
+		"INSERT INTO orders VALUES ($1, $2, $3);"
+		"INSERT INTO order_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
+		fill_order },
+	{ "votes", "INSERT INTO vote VALUES ($1, $2)", fill_vote },
+};
+enum { NWORK = sizeof(WORK) / sizeof(WORK[0]) };
 
-	run->answered = run->failed = 0;
-	begin = clock_now_ns();
-	while (sent < n) {
+static struct statement *prepare(struct lf_engine *engine, const char *text)
+{
+	struct statement *s;
+	struct error e;
+
+	if (lf_prepare(&s, engine, text, strlen(text), NULL, 0, &e) != 0)
+		die(text, &e);
+	return s;
+}
+
+/* Submit until `until` were; false: the ring is full before. */
+static bool submit(struct run *run, const struct statement *s, fill fn, uint64_t until)
+{
+	uint64_t row[ROW_WORDS];
+	struct value v[PARAMETERS_MAX];
+	struct error e;
+
+	for (; run->sent < until; run->sent++) {
 		memset(v, 0, sizeof(v));
 		for (unsigned k = 0; k < s->nparams; k++)
 			v[k].type = s->params[k].id;
-		fn(sent + 1, v);
+		fn(run->first + run->sent * run->step, v);
 		row_encode(&s->param_layout, v, row);
-		while (lf_submit(run->port, s, row, sent, LF_DURABLE, &e) != 0) {
-			if (e.code != ERR_OVERLOAD)
-				die("submit", &e);
-			drain(run, sent, run->depth / 2);
-		}
-		if (++sent % (run->depth / 2) == 0)
-			drain(run, sent, run->depth / 2);
+		if (lf_submit(run->port, s, row, run->sent, LF_DURABLE, &e) == 0)
+			continue;
+		if (e.code != ERR_OVERLOAD)
+			die("submit", &e);
+		return false;
 	}
-	drain(run, sent, 0);
-	seconds = (double)(clock_now_ns() - begin) / 1e9;
-	lf_release(run->engine, s);
-	if (run->failed != 0) {
-		fprintf(stderr, "bench_projection: %llu commands failed\n",
+	return true;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void check_answers(const struct run *run)
+{
+	if (run->failed != 0 || run->answered != run->n)
+		micro_fail("bench_projection: of %llu commands %llu were answered, %llu failed",
+			(unsigned long long)run->n, (unsigned long long)run->answered,
 			(unsigned long long)run->failed);
-		exit(1);
-	}
-	return (double)n / seconds;
+}
+
+/* --- engines --- */
+
+static void run_open(struct run *run, const struct lf_options *o, unsigned depth, uint64_t n)
+{
+	struct error e;
+
+	*run = (struct run){ .depth = depth, .first = 1, .step = 1, .n = n };
+	if (lf_engine_open(&run->engine, o, &e) != 0 ||
+		lf_port_open(&run->port, run->engine, NULL, NULL, &e) != 0 ||
+		lf_run_script(run->port, SCHEMA, strlen(SCHEMA), &e) != 0)
+		die("start", &e);
 }
 
 static int add(void *arg, const struct statement *s, const void *row)
@@ -150,54 +173,224 @@ static void expect(struct run *run, const char *text, uint64_t n)
 
 	if (lf_run(run->port, text, strlen(text), NULL, add, &sum, &e) != 0)
 		die(text, &e);
-	if ((uint64_t)sum != n) {
-		fprintf(stderr, "bench_projection: %s: %lld, expected %llu\n", text, (long long)sum,
+	if ((uint64_t)sum != n)
+		micro_fail("bench_projection: %s: %lld, expected %llu", text, (long long)sum,
 			(unsigned long long)n);
-		exit(1);
+}
+
+/* After n of each. */
+static void run_close(struct run *run, uint64_t n)
+{
+	if (n <= CHECKED_MAX) {
+		expect(run, "SELECT items FROM order_summary", 2 * n);
+		expect(run, "SELECT orders FROM per_customer", n);
+		expect(run, "SELECT orders FROM per_day", n);
+		expect(run, "SELECT votes FROM tally", n);
 	}
+	lf_port_close(run->port);
+	lf_engine_close(run->engine);
+}
+
+static void report(const char *name, const double *seconds, uint64_t n)
+{
+	printf("%s", name);
+	for (unsigned i = 0; i < NWORK; i++)
+		printf(" %s/s %.0f", WORK[i].name, (double)n / seconds[i]);
+	putchar('\n');
+}
+
+/* --- the whole way --- */
+
+static double whole(struct run *run, const struct work *w)
+{
+	struct statement *s = prepare(run->engine, w->text);
+	uint64_t begin = clock_now_ns();
+	double seconds;
+
+	run->sent = run->answered = run->failed = 0;
+	while (run->answered < run->n) {
+		(void)submit(run, s, w->fill, least(run->n, run->answered + run->depth));
+		lf_flush(run->port);
+		while (run->answered < run->sent &&
+			run->sent - run->answered > (run->sent < run->n ? run->depth / 2 : 0))
+			if (lf_poll(run->port, on_reply, run) == 0)
+				lf_port_wait(run->port, 1000);
+	}
+	seconds = micro_seconds(begin);
+	lf_release(run->engine, s);
+	check_answers(run);
+	return seconds;
+}
+
+/* --- a projector's steps alone --- */
+
+static double applied(struct run *run, const struct work *w)
+{
+	struct statement *s = prepare(run->engine, w->text);
+	double seconds = 0;
+
+	run->sent = run->answered = run->failed = 0;
+	while (run->answered < run->n) {
+		uint64_t begin;
+
+		(void)submit(run, s, w->fill, least(run->n, run->sent + run->depth));
+		lf_flush(run->port);
+		begin = clock_now_ns();
+		while (lf_step(run->engine, 0))
+			;
+		seconds += micro_seconds(begin);
+		while (lf_poll(run->port, on_reply, run) > 0)
+			;
+	}
+	lf_release(run->engine, s);
+	check_answers(run);
+	return seconds;
+}
+
+/* --- threads that do all of it --- */
+
+struct team {
+	const struct work *work;
+	const struct statement *statement;
+	pthread_barrier_t begin;
+	atomic_uint ready;
+	unsigned threads;
+};
+
+struct member {
+	struct run run;
+	struct team *team;
+	unsigned shard;
+	double seconds;
+};
+
+/* Everybody goes on until all are ready: the others' commands are executed here, too. */
+static void *member_main(void *arg)
+{
+	struct member *m = arg;
+	struct run *run = &m->run;
+	struct error e;
+	bool counted = false;
+	uint64_t begin;
+
+	if (lf_port_open(&run->port, run->engine, NULL, NULL, &e) != 0 ||
+		lf_port_adopt(run->port, m->shard, &e) != 0)
+		die("thread", &e);
+	pthread_barrier_wait(&m->team->begin);
+	begin = clock_now_ns();
+	while (atomic_load(&m->team->ready) < m->team->threads) {
+		(void)submit(run, m->team->statement, m->team->work->fill,
+			least(run->n, run->answered + run->depth));
+		lf_flush(run->port);
+		if (lf_poll(run->port, on_reply, run) == 0)
+			(void)sched_yield();
+		if (run->answered == run->n && !counted) {
+			counted = true;
+			atomic_fetch_add(&m->team->ready, 1);
+		}
+	}
+	m->seconds = micro_seconds(begin);
+	lf_port_let_go(run->port);
+	lf_port_close(run->port);
+	return NULL;
+}
+
+static double together(const struct run *all, const struct work *w, unsigned threads)
+{
+	struct statement *s = prepare(all->engine, w->text);
+	struct team team = { .work = w, .statement = s, .threads = threads };
+	struct member members[THREADS_MAX];
+	pthread_t ids[THREADS_MAX];
+	double seconds = 0;
+
+	if (pthread_barrier_init(&team.begin, NULL, threads) != 0)
+		micro_fail("bench_projection: cannot start threads");
+	for (unsigned i = 0; i < threads; i++) {
+		members[i] = (struct member){ .team = &team,
+			.shard = i,
+			.run = { .engine = all->engine,
+				.depth = all->depth,
+				.first = 1 + i,
+				.step = threads,
+				.n = all->n / threads + (i < all->n % threads) } };
+		if (pthread_create(&ids[i], NULL, member_main, &members[i]) != 0)
+			micro_fail("bench_projection: cannot start a thread");
+	}
+	for (unsigned i = 0; i < threads; i++) {
+		pthread_join(ids[i], NULL);
+		check_answers(&members[i].run);
+		if (members[i].seconds > seconds)
+			seconds = members[i].seconds;
+	}
+	pthread_barrier_destroy(&team.begin);
+	lf_release(all->engine, s);
+	return seconds;
+}
+
+/* --- all of it --- */
+
+static void bench_whole(unsigned projectors, unsigned depth, uint64_t n)
+{
+	struct lf_options o = lf_options_default();
+	double seconds[NWORK];
+	struct run run;
+
+	o.projectors = projectors;
+	run_open(&run, &o, depth, n);
+	for (unsigned i = 0; i < NWORK; i++)
+		seconds[i] = whole(&run, &WORK[i]);
+	run_close(&run, n);
+	report("projection", seconds, n);
+}
+
+static void bench_applied(unsigned depth, uint64_t n)
+{
+	struct lf_options o = lf_options_default();
+	double seconds[NWORK];
+	struct run run;
+
+	o.projectors = 1;
+	o.stepped = true;
+	run_open(&run, &o, depth, n);
+	for (unsigned i = 0; i < NWORK; i++)
+		seconds[i] = applied(&run, &WORK[i]);
+	run_close(&run, n);
+	report("projection_applied", seconds, n);
+}
+
+static void bench_threads(unsigned threads, unsigned depth, uint64_t n)
+{
+	struct lf_options o = lf_options_default();
+	double seconds[NWORK];
+	char name[40];
+	struct run run;
+
+	o.projectors = threads;
+	run_open(&run, &o, depth, n);
+	for (unsigned i = 0; i < NWORK; i++)
+		seconds[i] = together(&run, &WORK[i], threads);
+	run_close(&run, n);
+	(void)snprintf(
+		name, sizeof(name), "projection_%u_thread%s", threads, threads > 1 ? "s" : "");
+	report(name, seconds, n);
 }
 
 int main(int argc, char **argv)
 {
-	struct lf_options o = lf_options_default();
-	struct run run = { .depth = 64 };
-	uint64_t n = 1000000;
-	struct error e;
+	bool smoke = false;
+	uint64_t projectors = 1, n = 1000000, depth = 3200;
+	const struct micro_flag flags[] = { { "--smoke", &smoke, NULL },
+		{ "--projectors", NULL, &projectors }, { "--commands", NULL, &n },
+		{ "--depth", NULL, &depth } };
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--smoke") == 0)
-			n = 2000;
-		else if (strcmp(argv[i], "--projectors") == 0 && i + 1 < argc)
-			o.projectors = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--commands") == 0 && i + 1 < argc)
-			n = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--depth") == 0 && i + 1 < argc)
-			run.depth = (unsigned)strtoul(argv[++i], NULL, 10);
-		else
-			return fprintf(stderr,
-				       "usage: bench_projection [--projectors P] [--commands N]"
-				       " [--depth D] [--smoke]\n"),
-			       2;
-	}
-	if (run.depth < 2)
-		run.depth = 2;
-	if (lf_engine_open(&run.engine, &o, &e) != 0 ||
-		lf_port_open(&run.port, run.engine, NULL, NULL, &e) != 0 ||
-		lf_run_script(run.port, SCHEMA, strlen(SCHEMA), &e) != 0)
-		die("start", &e);
-	printf("orders/s %.0f\n",
-		measure(&run,
-			"INSERT INTO orders VALUES ($1, $2, $3);"
-			"INSERT INTO order_item VALUES ($1, 1, $4, $5), ($1, 2, $6, $7)",
-			fill_order, n));
-	printf("votes/s %.0f\n", measure(&run, "INSERT INTO vote VALUES ($1, $2)", fill_vote, n));
-	if (n <= 100000) {
-		expect(&run, "SELECT items FROM order_summary", 2 * n);
-		expect(&run, "SELECT orders FROM per_customer", n);
-		expect(&run, "SELECT orders FROM per_day", n);
-		expect(&run, "SELECT votes FROM tally", n);
-	}
-	lf_port_close(run.port);
-	lf_engine_close(run.engine);
+	micro_flags(argc, argv, flags, 4);
+	if (smoke)
+		n = 2001;
+	if (depth < 2)
+		depth = 2;
+	bench_whole((unsigned)projectors, (unsigned)depth, n);
+	bench_applied((unsigned)depth, n);
+	for (unsigned threads = 1; threads <= THREADS_MAX; threads++)
+		bench_threads(threads, (unsigned)depth, n);
 	return 0;
 }

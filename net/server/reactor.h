@@ -17,7 +17,7 @@
 struct server_options {
 	unsigned reactors;
 	unsigned shards;          /* of the engine: told to clients */
-	bool echo;                /* EXECUTE's parameter row is given back as ROWS, at once: for benchmarks */
+	bool echo;                /* EXECUTE's row comes back at once: for benchmarks */
 	bool shared;              /* reactors step the projectors, in turn one each */
 	unsigned spin_us;         /* a reactor without work looks for it so long before it sleeps */
 	unsigned connections_max; /* 53300 beyond */
