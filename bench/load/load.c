@@ -244,9 +244,9 @@ static int watch(struct connection *c, bool blocked, struct lf_client_error *e)
 	return 0;
 }
 
-/* Send what may be sent, and write it. The sizes of the client's queues are chosen so that sending never would
+/* Put what may be sent into the client's output. The sizes of its queues are chosen so that sending never would
  * block (connection_open()): a parameter row that was filled has been counted by its workload. */
-static int connection_send(
+static int connection_put(
 	struct connection *c, uint64_t start, unsigned most, struct lf_client_error *e)
 {
 	struct load *l = c->load;
@@ -267,36 +267,50 @@ static int connection_send(
 		l->inflight += n;
 		l->to_send -= limited ? n : 0;
 	}
-	status = lf_client_flush(c->client, e);
+	return 0;
+}
+
+static int connection_write(struct connection *c, struct lf_client_error *e)
+{
+	int status = lf_client_flush(c->client, e);
+
 	return status < 0 ? -1 : watch(c, status == LF_WOULD_BLOCK, e);
 }
 
 static int connection_fill(struct connection *c, struct lf_client_error *e)
 {
-	return c->load->interval > 0 ? connection_send(c, 0, 0, e)
-				     : connection_send(c, now_ns(), UINT_MAX, e);
+	if (c->load->interval == 0 && connection_put(c, now_ns(), UINT_MAX, e) != 0)
+		return -1;
+	return connection_write(c, e);
 }
 
 /* Send what is due, a frame to each connection in turn; what finds no connection with a free place goes as soon as there
- * is one, and its latency counts from when it was due. */
+ * is one, and its latency counts from when it was due. What one connection was given is written at once: a system call for
+ * each frame would be more than a fast server takes for it. */
 static int send_due(struct load *l, struct lf_client_error *e)
 {
 	double now = (double)now_ns();
-	unsigned busy = 0;
+	unsigned busy = 0, first = l->next_connection, visited = 0;
 
 	while (l->sending && l->next_due <= now && busy < l->o->connections) {
 		struct connection *c = &l->connections[l->next_connection];
 
 		l->next_connection = (l->next_connection + 1) % l->o->connections;
+		visited++;
 		if (c->nidle == 0) {
 			busy++;
 			continue;
 		}
 		busy = 0;
-		if (connection_send(c, (uint64_t)l->next_due, 1, e) != 0)
+		if (connection_put(c, (uint64_t)l->next_due, 1, e) != 0)
 			return -1;
 		l->next_due += l->interval;
 	}
+	if (visited > l->o->connections)
+		visited = l->o->connections;
+	for (unsigned i = 0; i < visited; i++)
+		if (connection_write(&l->connections[(first + i) % l->o->connections], e) != 0)
+			return -1;
 	return 0;
 }
 
