@@ -284,33 +284,25 @@ static int connection_fill(struct connection *c, struct lf_client_error *e)
 	return connection_write(c, e);
 }
 
-/* Send what is due, a frame to each connection in turn; what finds no connection with a free place goes as soon as there
- * is one, and its latency counts from when it was due. What one connection was given is written at once: a system call for
- * each frame would be more than a fast server takes for it. */
+/* Send what is due to the next connection, and what that has no place for to those after it; what none has a place for goes
+ * as soon as there is one. A latency counts from when the request was due. One write for all that is due at once: one for
+ * each, on a connection of its own, would be more work for both ends than a fast server has with the requests. */
 static int send_due(struct load *l, struct lf_client_error *e)
 {
 	double now = (double)now_ns();
-	unsigned busy = 0, first = l->next_connection, visited = 0;
 
-	while (l->sending && l->next_due <= now && busy < l->o->connections) {
+	for (unsigned i = 0; l->sending && l->next_due <= now && i < l->o->connections; i++) {
 		struct connection *c = &l->connections[l->next_connection];
 
 		l->next_connection = (l->next_connection + 1) % l->o->connections;
-		visited++;
-		if (c->nidle == 0) {
-			busy++;
-			continue;
+		while (c->nidle > 0 && l->next_due <= now) {
+			if (connection_put(c, (uint64_t)l->next_due, 1, e) != 0)
+				return -1;
+			l->next_due += l->interval;
 		}
-		busy = 0;
-		if (connection_put(c, (uint64_t)l->next_due, 1, e) != 0)
+		if (connection_write(c, e) != 0)
 			return -1;
-		l->next_due += l->interval;
 	}
-	if (visited > l->o->connections)
-		visited = l->o->connections;
-	for (unsigned i = 0; i < visited; i++)
-		if (connection_write(&l->connections[(first + i) % l->o->connections], e) != 0)
-			return -1;
 	return 0;
 }
 

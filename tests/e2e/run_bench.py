@@ -4,12 +4,17 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 import harness
 from cases import check, equal, run, test
+
+sys.path.insert(0, os.path.join(harness.ROOT, "bench"))
+import marks  # noqa: E402 pylint: disable=wrong-import-position
 
 BENCH = os.path.join(harness.BUILD, "leftfold-bench")
 SERVER = os.path.join(harness.BUILD, "leftfoldd")
@@ -282,6 +287,26 @@ def beside_sqlite():
                 check(r["operations"] > 0 and r["errors"] == 0 and r["wrong"] == 0, "a run: %r" % r)
 
 
+def check_marks(text):
+    """All are told but those of what a small run leaves out: tables of millions of rows."""
+    told = set(re.findall(r"^\| ([^|]+) \| at (?:least|most) ", text, re.M))
+    missing = {mark[0] for mark in marks.MARKS} - told
+    check(all(name.startswith("table, ") for name in missing), "marks that are not told: %r" % missing)
+
+
+def check_pictures(directory, text):
+    """Those of the text, and as many bars or curves as there should be."""
+    found = set(re.findall(r"!\[.+\]\((.+)\)", text))
+    if shutil.which("gnuplot") is None:
+        equal(found, set(), "pictures")
+        return
+    equal(found, {"results-marks.svg", "results-throughput.svg", "results-latency.svg"}, "pictures")
+    for name, part in (("results-marks.svg", "point reads, operations/s"), ("results-throughput.svg", "kv, frames of 256"),
+                       ("results-latency.svg", "order, open loop at half load")):
+        root = xml.etree.ElementTree.parse(os.path.join(directory, name)).getroot()
+        check(part in "".join(root.itertext()), "%s shows %s" % (name, part))
+
+
 @test
 def all_of_it():
     with tempfile.TemporaryDirectory() as directory:
@@ -289,20 +314,27 @@ def all_of_it():
                      "--smoke"])
         with open(os.path.join(directory, "results.json")) as f:
             result = json.load(f)
-        equal(sorted(result["loopback"]), ["kv", "kv, one at a time", "kv, spinning, one at a time", "order",
-                                           "order, dedicated threads", "order, disk", "order, disk, one at a time",
-                                           "order, disk, shared threads, one at a time",
-                                           "order, disk, spinning, one at a time", "order, one at a time", "order, os",
-                                           "tpch", "vote", "vote, 95% reads", "vote, 99% reads, Zipf 0.99",
-                                           "vote, dedicated threads", "vote, spinning, one at a time"],
-              "workloads")
-        equal(sorted(result["micro"]), ["bench_epoch", "bench_growth", "bench_journal", "bench_prepare",
+        rows = set(result["loopback"])
+        equal(len(rows), 28, "rows over loopback: %r" % sorted(rows))
+        for row in ("echo", "kv", "kv, frames of 256", "vote, os", "tpch", "order, disk", "echo, spinning, one at a time"):
+            check(row in rows, "a row " + row)
+        for name in "kv", "order":
+            half, whole = result["loopback"][name + ", open loop at half load"][0], result["loopback"][name][0]
+            check(abs(half["rate"] / whole["operations_per_s"] - 0.5) < 0.01, "half of it: %r" % half)
+            for row in name, name + ", open loop at half load":
+                shares = [share for share, _ in result["distributions"][row]]
+                check(shares == sorted(shares) and shares[-1] == 1, "percentiles of %s: %r" % (row, shares))
+        equal(sorted(result["micro"]), ["bench_cost", "bench_epoch", "bench_growth", "bench_journal", "bench_prepare",
                                         "bench_projection", "bench_recovery", "bench_ring", "bench_table", "bench_tpch",
                                         "bench_wire"],
               "micro-benchmarks")
         with open(os.path.join(directory, "RESULTS.md")) as f:
             text = f.read()
         check(result["core"]["core_0_loop"][0] > 0, "the speed of a processor")
+        check_marks(text)
+        check_pictures(directory, text)
+        if result["profile"]:
+            check("network" in "".join(result["profile"]["kv"]) and "kv:" in text, "a profile: %r" % result["profile"])
         for part in ("core speed", "## Over loopback", "| order |", "What bounds each", "## In process", "leftfold-bench --server"):
             check(part in text, "RESULTS.md holds " + part)
 
