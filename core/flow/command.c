@@ -1061,6 +1061,38 @@ static int check_reference(struct execution *x, const struct foreign_key *fk, co
 	return fk_error(x, fk, row, true);
 }
 
+/* Whether an index begins with the columns that refer (of a hash index: is of them), and can be asked. */
+static bool index_serves(const struct part_index *ix, const struct foreign_key *fk)
+{
+	const struct index_def *d = ix->def;
+
+	if (d->ncols < fk->ncols || (ix->tree == NULL && d->ncols > fk->ncols) ||
+		memcmp(d->cols, fk->from_cols, fk->ncols * sizeof(*d->cols)) != 0)
+		return false;
+	for (unsigned i = 0; ix->tree != NULL && i < fk->ncols; i++)
+		if (!sortkey_comparable((enum type_id)fk->from->columns[fk->from_cols[i]].type.id,
+			    (enum type_id)fk->to->columns[fk->to_cols[i]].type.id))
+			return false;
+	return true;
+}
+
+/* Whether an ordered index that serves has an entry for a row referred to: 1 or 0; -1. */
+static int tree_has(struct execution *x, const struct part_index *ix, const struct foreign_key *fk,
+	const struct part *to, const void *row)
+{
+	size_t size = sortkey_row_size(&to->layout, row, fk->to_cols, fk->ncols);
+	char *key = arena_alloc(x->env->scratch, size);
+	struct btree_edge low = { key, (uint32_t)size, false },
+			  high = { key, (uint32_t)size, true };
+	struct btree_cursor c;
+
+	if (key == NULL)
+		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	sortkey_put_row(key, &to->layout, row, fk->to_cols, ix->def->sort, fk->ncols);
+	btree_find(ix->tree, &c, &low, &high, false, UINT64_MAX);
+	return btree_next(&c) != NULL;
+}
+
 /* Nobody may refer to a row that went. Without an index on the referring columns this looks at all of the
  * shard's rows of that table. */
 static int check_referrer(struct execution *x, const struct foreign_key *fk, const void *row)
@@ -1074,12 +1106,15 @@ static int check_referrer(struct execution *x, const struct foreign_key *fk, con
 		    to->key) != NULL)
 		return 0;
 	for (const struct part_index *ix = from->indexes; ix != NULL; ix = ix->next) {
-		const struct index_def *d = ix->def;
 		struct index_cursor ic;
 
-		if (d->ncols != fk->ncols ||
-			memcmp(d->cols, fk->from_cols, d->ncols * sizeof(*d->cols)) != 0)
+		if (!index_serves(ix, fk))
 			continue;
+		if (ix->tree != NULL) {
+			int has = tree_has(x, ix, fk, to, row);
+
+			return has <= 0 ? has : fk_error(x, fk, row, false);
+		}
 		index_find(ix->index, &ic, row_hash(&to->layout, row, fk->to_cols, fk->ncols),
 			&to->layout, row, fk->to_cols, UINT64_MAX);
 		return index_next(ix->index, &ic) == NULL ? 0 : fk_error(x, fk, row, false);

@@ -79,6 +79,13 @@ int part_new(struct part **out, const struct relation *r, struct heap *h, struct
 	return 0;
 }
 
+static void part_index_free(struct part *p, struct part_index *x)
+{
+	index_free(x->index);
+	btree_free(x->tree);
+	heap_free(p->heap, x, sizeof(*x));
+}
+
 /* Free the dropped indexes that no reader can be in. */
 static void dropped_free(struct part *p, uint64_t reclaimable)
 {
@@ -90,8 +97,7 @@ static void dropped_free(struct part *p, uint64_t reclaimable)
 			continue;
 		}
 		*link = x->next_dropped;
-		index_free(x->index);
-		heap_free(p->heap, x, sizeof(*x));
+		part_index_free(p, x);
 	}
 }
 
@@ -131,13 +137,28 @@ static bool index_moves(
 		!row_equal(&p->layout, old, d->cols, &p->layout, row, d->cols, d->ncols);
 }
 
+static int entry_insert(struct part_index *x, const void *row, uint64_t epoch)
+{
+	if (x->tree != NULL)
+		return btree_insert(x->tree, row, epoch);
+	return index_reserve(x->index, 2) == 0 ? index_insert(x->index, row, epoch) : -1;
+}
+
+static void entry_remove(struct part_index *x, const void *row, uint64_t epoch)
+{
+	if (x->tree != NULL)
+		btree_remove(x->tree, row, epoch);
+	else
+		index_remove(x->index, row, epoch);
+}
+
 /* Take `row` out of the indexes in which it and `other` differ, up to `end`. */
 static void indexes_remove(struct part *p, const struct part_index *end, const void *row,
 	const void *other, uint64_t epoch)
 {
 	for (struct part_index *x = p->indexes; x != end; x = x->next)
 		if (index_moves(p, x, row, other))
-			index_remove(x->index, row, epoch);
+			entry_remove(x, row, epoch);
 }
 
 static int indexes_insert(struct part *p, const void *old, const void *row, uint64_t epoch)
@@ -145,7 +166,7 @@ static int indexes_insert(struct part *p, const void *old, const void *row, uint
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next) {
 		if (!index_moves(p, x, old, row))
 			continue;
-		if (index_reserve(x->index, 2) == 0 && index_insert(x->index, row, epoch) == 0)
+		if (entry_insert(x, row, epoch) == 0)
 			continue;
 		indexes_remove(p, x, row, old, epoch);
 		return -1;
@@ -179,7 +200,7 @@ int part_insert(struct part *p, uint64_t hash, uint64_t epoch, const void *row)
 int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old)
 {
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next)
-		if (index_reserve(x->index, 1) != 0)
+		if (x->index != NULL && index_reserve(x->index, 1) != 0)
 			return -1;
 	if (table_delete(p->table, hash, epoch, old) != 0)
 		return -1;
@@ -188,9 +209,9 @@ int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old)
 }
 
 /* Fill a new index from the newest rows; a unique one is checked on the way. */
-static int index_fill(struct part *p, struct index *ix, const struct index_def *d, uint64_t epoch,
-	struct error *e)
+static int index_fill(struct part *p, struct part_index *x, uint64_t epoch, struct error *e)
 {
+	const struct index_def *d = x->def;
 	struct table_cursor c;
 	const void *row;
 
@@ -203,13 +224,13 @@ static int index_fill(struct part *p, struct index *ix, const struct index_def *
 		if (d->unique && !null) {
 			struct index_cursor ic;
 
-			index_find(ix, &ic, row_hash(&p->layout, row, d->cols, d->ncols),
+			index_find(x->index, &ic, row_hash(&p->layout, row, d->cols, d->ncols),
 				&p->layout, row, d->cols, UINT64_MAX);
-			if (index_next(ix, &ic) != NULL)
+			if (index_next(x->index, &ic) != NULL)
 				return error_set(e, ERR_UNIQUE, 0,
 					"could not create unique index \"%s\"", d->name);
 		}
-		if (index_insert(ix, row, epoch) != 0)
+		if (entry_insert(x, row, epoch) != 0)
 			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
 	return 0;
@@ -228,12 +249,16 @@ int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, st
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	x->def = d;
 	x->since = epoch;
-	x->index = index_new(p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
-	if (x->index == NULL)
+	if (d->sort != NULL)
+		x->tree = btree_new(p->heap, p->retire, &p->layout, d->cols, d->sort, d->ncols,
+			p->key, p->nkey);
+	else
+		x->index = index_new(
+			p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
+	if (x->index == NULL && x->tree == NULL)
 		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	if (x->index == NULL || index_fill(p, x->index, d, epoch, e) != 0) {
-		index_free(x->index);
-		heap_free(p->heap, x, sizeof(*x));
+	if ((x->index == NULL && x->tree == NULL) || index_fill(p, x, epoch, e) != 0) {
+		part_index_free(p, x);
 		return -1;
 	}
 	while (*link != NULL)
@@ -256,13 +281,13 @@ void part_drop_index(struct part *p, const struct index_def *d, uint64_t epoch)
 	p->dropped = x;
 }
 
-const struct index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v)
+const struct part_index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v)
 {
 	const struct part_index *x = __atomic_load_n(&p->indexes, __ATOMIC_ACQUIRE);
 
 	while (x != NULL && x->def->id != index_id)
 		x = __atomic_load_n(&x->next, __ATOMIC_ACQUIRE);
-	return x == NULL || x->since > v ? NULL : x->index;
+	return x == NULL || x->since > v ? NULL : x;
 }
 
 bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
@@ -270,7 +295,8 @@ bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
 	bool more = table_step(p->table, reclaimable, epoch);
 
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next)
-		more |= index_step(x->index, reclaimable, epoch);
+		more |= x->tree != NULL ? btree_step(x->tree, reclaimable, epoch)
+					: index_step(x->index, reclaimable, epoch);
 	dropped_free(p, reclaimable);
 	return more;
 }
@@ -280,7 +306,8 @@ bool part_due(const struct part *p, uint64_t reclaimable)
 	if (table_due(p->table, reclaimable))
 		return true;
 	for (const struct part_index *x = p->indexes; x != NULL; x = x->next)
-		if (index_due(x->index, reclaimable))
+		if (x->tree != NULL ? btree_due(x->tree, reclaimable)
+				    : index_due(x->index, reclaimable))
 			return true;
 	return p->dropped != NULL && p->dropped->dropped <= reclaimable;
 }

@@ -1,5 +1,5 @@
 /*
- * part.h: one shard's part of a table or view: its rows and its hash indexes, kept in step.
+ * part.h: one shard's part of a table or view: its rows and its indexes, kept in step.
  *
  * Written by the owning projector only; read by any thread that holds an epoch pin. A view without a
  * key (relation->nkey == 0 and it groups or projects to rows that may repeat) is stored `counted`: the
@@ -10,6 +10,7 @@
 #define LF_FLOW_PART_H
 
 #include "core/sql/catalog.h"
+#include "core/store/btree.h"
 #include "core/store/index.h"
 #include "core/store/table.h"
 #include "core/sync/retire.h"
@@ -18,8 +19,9 @@
 struct part_index {
 	struct part_index *next; /* atomic */
 	const struct index_def *def;
-	struct index *index;
-	uint64_t since; /* it knows the rows of this epoch and later ones only */
+	struct index *index; /* of a hash index, */
+	struct btree *tree;  /* or of an ordered one */
+	uint64_t since;      /* it knows the rows of this epoch and later ones only */
 	struct part_index *next_dropped;
 	uint64_t dropped; /* epoch */
 };
@@ -68,7 +70,7 @@ const void *part_view_row(
 int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e);
 void part_drop_index(struct part *p, const struct index_def *d, uint64_t epoch);
 /* The structure of an index for a reader at epoch v; NULL: there is none that knows that epoch. */
-const struct index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v);
+const struct part_index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v);
 
 /* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). True while more may
  * wait. */

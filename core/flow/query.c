@@ -17,6 +17,7 @@
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/flow/aggregate.h"
+#include "core/flow/query_range.h"
 #include "core/sql/projection.h"
 
 static const uint16_t SEQUENCE[LIMIT_KEY_COLUMNS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
@@ -51,7 +52,9 @@ struct run {
 	struct query_env *env;
 	struct program_env program;
 	const struct program *filter;
+	const struct program *order;                   /* NULL: none, or rows come so */
 	const struct index *indexes[LIMIT_PROJECTORS]; /* ACCESS_INDEX: by shard */
+	const struct btree *trees[LIMIT_PROJECTORS];   /* ACCESS_RANGE: by shard */
 	struct arena *keep;                            /* what lasts until the end of the query */
 	query_sink sink;
 	void *arg;
@@ -157,7 +160,7 @@ static int collect(struct run *q, const void *row)
 	keys = arena_alloc(q->keep, n * sizeof(*keys));
 	if (keys == NULL)
 		return no_memory(q->e);
-	if (evaluate(q, q->k->order, row, keys) != 0)
+	if (evaluate(q, q->order, row, keys) != 0)
 		return -1;
 	for (unsigned i = 0; i < n; i++)
 		if (value_keep(q, &keys[i]) != 0)
@@ -175,7 +178,7 @@ static int emit(struct run *q, const void *row)
 {
 	const void *out;
 
-	if (q->k->order != NULL)
+	if (q->order != NULL)
 		return collect(q, row);
 	out = result_row(q, row, q->env->scratch);
 	return out == NULL ? -1 : give(q, out);
@@ -517,6 +520,30 @@ static int by_keys(struct run *q, const struct parts *parts)
 	return 0;
 }
 
+static int by_range(struct run *q, const struct parts *parts)
+{
+	const struct access *a = &q->s->query.access;
+	struct value *v = arena_alloc(q->keep, (a->width + 1) * sizeof(*v));
+	const struct part *part;
+	struct range_reader r;
+	const void *row;
+
+	if (v == NULL)
+		return no_memory(q->e);
+	if (q->k->keys != NULL && evaluate(q, q->k->keys, NULL, v) != 0)
+		return -1;
+	if (range_open(&r, a, parts, q->trees, v, q->env->epoch, q->keep) != 0)
+		return no_memory(q->e);
+	while (!q->done && (row = range_next(&r, &part)) != NULL) {
+		int status = row_found(q, part, row);
+
+		arena_reset(q->env->scratch);
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}
+
 static int limits(struct run *q)
 {
 	struct value v[2];
@@ -575,10 +602,16 @@ static bool access_find(struct run *q, const struct parts *parts)
 	if (a->kind == ACCESS_KEYS)
 		return parts->key_id == a->index_id;
 	for (unsigned s = 0; s < parts->shards; s++) {
-		q->indexes[s] = part_index_at(parts->part[s], a->index_id, q->env->epoch);
-		if (q->indexes[s] == NULL)
+		const struct part_index *x = part_index_at(
+			parts->part[s], a->index_id, q->env->epoch);
+
+		if (x == NULL)
 			return false;
+		q->indexes[s] = x->index;
+		q->trees[s] = x->tree;
 	}
+	if (a->ordered)
+		q->order = NULL;
 	return true;
 }
 
@@ -602,7 +635,8 @@ static int run_rows(struct run *q)
 		if (parts == NULL)
 			return -1;
 		if (access_find(q, parts)) {
-			status = by_keys(q, parts);
+			status = q->s->query.access.kind == ACCESS_RANGE ? by_range(q, parts)
+									 : by_keys(q, parts);
 		} else {
 			q->filter = q->k->scan_filter;
 			status = scan(q, parts);
@@ -610,8 +644,30 @@ static int run_rows(struct run *q)
 	}
 	if (status == 0 && q->s->query.select->grouped)
 		status = groups_emit(q);
-	if (status == 0 && q->k->order != NULL)
+	if (status == 0 && q->order != NULL)
 		status = sorted_give(q);
+	return status;
+}
+
+/* EXPLAIN: what was found out when it was bound. */
+static int lines_give(const struct statement *s, struct query_env *env, query_sink sink, void *arg,
+	struct error *e)
+{
+	int status = 0;
+
+	for (unsigned i = 0; i < s->query.nlines && status == 0; i++) {
+		struct value v = { .type = TYPE_TEXT };
+		void *row;
+
+		v.s.p = s->query.lines[i];
+		v.s.len = (uint32_t)strlen(v.s.p);
+		arena_reset(env->scratch);
+		row = arena_alloc(env->scratch, row_encoded_size(&s->result_layout, &v));
+		if (row == NULL)
+			return no_memory(e);
+		row_encode(&s->result_layout, &v, row);
+		status = sink(arg, row, row_size(row));
+	}
 	return status;
 }
 
@@ -628,12 +684,15 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 		.arg = arg,
 		.e = e,
 		.filter = k->filter,
+		.order = k->order,
 		.keep = &keep,
 		.program = { env->scratch, e, env->now_us, 0 },
 		.limit = -1 };
 	int status;
 
 	error_clear(e);
+	if (s->query.nlines > 0)
+		return lines_give(s, env, sink, arg, e);
 	if (query_is_point(s) && query_run_point(s, params, env, sink, arg, &status, e))
 		return status;
 	arena_reset(env->scratch);

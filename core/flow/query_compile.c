@@ -31,7 +31,10 @@ static int compile_access(struct compile *c)
 
 	if (r == NULL || a->kind == ACCESS_SCAN)
 		return 0;
-	k->keys = compile(c, (const struct expr *const *)a->keys, a->nkeys * a->width);
+	if (a->kind != ACCESS_RANGE || a->width > 0)
+		k->keys = compile(c, (const struct expr *const *)a->keys, a->nkeys * a->width);
+	if (a->kind == ACCESS_RANGE)
+		return k->keys == NULL && a->width > 0 ? -1 : 0;
 	k->key_types = arena_alloc(&c->s->arena, a->width * sizeof(*k->key_types));
 	if (k->keys == NULL)
 		return -1;
@@ -167,6 +170,8 @@ int query_compile(struct statement *s, struct error *e)
 	if (c.k == NULL)
 		return no_memory(e);
 	s->compiled = c.k;
+	if (s->query.nlines > 0)
+		return 0;
 	c.layouts[EXPR_PARAMS] = &s->param_layout;
 	if (s->relation != NULL)
 		c.layouts[0] = &s->relation->layout;

@@ -1,6 +1,6 @@
 /*
- * query_internal.h: what the files of a query share: query_compile.c prepares it, query.c runs any kind,
- * query_point.c the usual one, a row by its key.
+ * query_internal.h: what the files of a query share: query_compile.c prepares it, query.c runs any kind
+ * (query_range.c reads ordered indexes for it), query_point.c the usual one, a row by its key.
  */
 #ifndef LF_FLOW_QUERY_INTERNAL_H
 #define LF_FLOW_QUERY_INTERNAL_H

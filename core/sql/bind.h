@@ -201,6 +201,9 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *s);
 int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 
+/* --- bind_explain.c --- */
+int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p);
+
 /* --- bind_ddl.c, for CREATE TABLE too --- */
 /* A notice for the client, "SQLSTATE: text"; fmt has two %s. The first one is kept. */
 void bind_notice(
@@ -216,6 +219,8 @@ int relation_layout(struct binder *b, struct relation *r);
 struct relation *relation_begin(struct binder *b, enum relation_kind kind, const char *name);
 
 /* --- bind_access.c: finding keys in WHERE --- */
+/* Choose how a query of r alone finds its rows; the conjuncts that this answers go behind the others. */
+int bind_access(struct binder *b, const struct relation *r, struct select *s, struct access *a);
 /* For each conjunct `column = expression without columns` of source 0: eq[col] is that expression, cast to
  * the column's type; used[i] is set on the conjunct when `take` columns are all found. */
 int bind_equalities(

@@ -9,6 +9,7 @@
 
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
+#include "core/store/sortkey.h"
 
 void bind_notice(struct binder *b, const char *state, const char *fmt, const char *a, const char *c)
 {
@@ -193,13 +194,45 @@ static const char *index_name(
 	}
 }
 
+/* How an ordered index's columns are sorted; NULL: it is a hash index (as all unique ones), or *failed. */
+static uint8_t *index_sort(struct binder *b, const PgQuery__IndexStmt *p, bool *failed)
+{
+	bool hash = strcmp(p->access_method, "hash") == 0;
+	uint8_t *sort = bind_alloc(b, p->n_index_params + 1);
+
+	*failed = sort == NULL;
+	for (size_t i = 0; sort != NULL && i < p->n_index_params; i++) {
+		const PgQuery__IndexElem *e = p->index_params[i]->index_elem;
+		bool descending = e->ordering == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
+		bool first = e->nulls_ordering == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST;
+
+		if (hash &&
+			(e->ordering != PG_QUERY__SORT_BY_DIR__SORTBY_DEFAULT ||
+				e->nulls_ordering !=
+					PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_DEFAULT)) {
+			*failed = true;
+			bind_fail(b, ERR_FEATURE, -1,
+				"access method \"hash\" does not support %s options",
+				e->ordering != PG_QUERY__SORT_BY_DIR__SORTBY_DEFAULT
+					? "ASC/DESC"
+					: "NULLS FIRST/LAST");
+			return NULL;
+		}
+		if (e->nulls_ordering == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_DEFAULT)
+			first = descending;
+		sort[i] = (uint8_t)((descending ? SORT_DESCENDING : 0) |
+			(first ? SORT_NULLS_FIRST : 0));
+	}
+	return hash || p->unique ? NULL : sort;
+}
+
 int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 {
 	struct statement *st = b->statement;
 	struct relation *r = bind_relation(b, p->relation);
 	uint16_t cols[LIMIT_KEY_COLUMNS];
 	struct index_def *ix;
-	bool partition = false;
+	bool partition = false, failed = false;
 
 	if (r == NULL)
 		return -1;
@@ -263,10 +296,12 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		p->idxname[0] ? bind_keep(b, p->idxname)
 			      : index_name(b, r, cols, (unsigned)p->n_index_params),
 		cols, (unsigned)p->n_index_params);
-	if (ix != NULL)
+	if (ix != NULL) {
 		ix->definition = bind_keep(b, b->text);
+		ix->sort = index_sort(b, p, &failed);
+	}
 	b->arena = &st->arena;
-	if (ix == NULL || ix->definition == NULL)
+	if (ix == NULL || ix->definition == NULL || failed)
 		return -1;
 	ix->unique = p->unique;
 	st->create_index.created = ix;

@@ -30,7 +30,7 @@ struct check {
 	struct expr *test; /* over source 0, the new row */
 };
 
-/* A hash index on a table or view, also the carrier of UNIQUE and PRIMARY KEY. */
+/* An index on a table or view, also the carrier of UNIQUE and PRIMARY KEY, which are hash indexes. */
 struct index_def {
 	uint32_t id; /* unique in the catalog */
 	const char *name;
@@ -40,6 +40,7 @@ struct index_def {
 	bool constraint; /* made by CREATE TABLE: dropped with the table only */
 	uint16_t ncols;
 	uint16_t *cols;
+	uint8_t *sort; /* an ordered index: enum sort_flag of each column; NULL: a hash index */
 	struct relation *relation;
 };
 

@@ -71,6 +71,7 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
 	case NODE(CHECK_POINT_STMT): b->statement->kind = STATEMENT_CHECKPOINT; return 0;
 	case NODE(COMMENT_STMT): return bind_comment(b, n->comment_stmt);
+	case NODE(EXPLAIN_STMT): return bind_explain(b, n->explain_stmt);
 	case NODE(VIEW_STMT):
 		bind_fail(b, ERR_FEATURE, 0, "CREATE VIEW is not supported");
 		return error_hint(

@@ -189,16 +189,28 @@ struct change {
 	struct assignment *set;
 };
 
-enum access_kind { ACCESS_SCAN, ACCESS_KEYS, ACCESS_INDEX };
+enum access_kind { ACCESS_SCAN, ACCESS_KEYS, ACCESS_INDEX, ACCESS_RANGE };
+
+/* One end of a range of values. */
+struct bound {
+	bool there, inclusive;
+};
 
 struct access {
 	enum access_kind kind;
 	uint32_t index_id;    /* ACCESS_KEYS: of the index that is the relation's key */
-	const uint16_t *cols; /* width: of the key or index */
+	const uint16_t *cols; /* width: of the key or index; ACCESS_RANGE: those that have keys */
 	unsigned nanswered;   /* conjuncts it answers: they are behind select->nconjuncts */
 	unsigned nkeys;       /* tuples looked up: k = $1 gives 1, k IN (…) one each */
 	unsigned width;       /* columns a tuple: nkey, or index->ncols */
 	struct expr **keys;   /* nkeys × width, over parameters, of the columns' types */
+	/* ACCESS_RANGE: the rows of an ordered index whose first nequal columns are equal to the first keys, the next one
+	 * within the bounds, whose values are the keys behind (low, high); one tuple, whose width is their number. */
+	unsigned nequal;
+	struct bound low, high;
+	const uint8_t *sort; /* of all of the index's columns, as struct index_def has it */
+	bool ordered;        /* they come as ORDER BY asks, when read in this direction */
+	bool backward;
 };
 
 struct statement {
@@ -232,6 +244,9 @@ struct statement {
 		struct {
 			struct select *select;
 			struct access access;
+			/* EXPLAIN: the answer, one row each; nothing is read. */
+			unsigned nlines;
+			const char **lines;
 		} query;
 		struct {
 			struct relation *created;

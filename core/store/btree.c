@@ -333,7 +333,8 @@ void btree_free(struct btree *t)
 struct way {
 	unsigned depth; /* of the leaf */
 	struct node *node[BTREE_LEVELS_MAX];
-	unsigned at[BTREE_LEVELS_MAX]; /* of the child gone to; in the leaf: entries before the edge */
+	unsigned at
+		[BTREE_LEVELS_MAX]; /* of the child gone to; in the leaf: entries before the edge */
 };
 
 static void way_find(const struct btree *t, const struct btree_edge *e, struct way *w)
@@ -461,8 +462,8 @@ static int root_replace(struct btree *t, const struct change *up)
 
 /* Change the list of the node at `depth` of a way. What is published is one word of it or of a node above. 0, or -1 with
  * nothing changed; there must be room to retire BTREE_LEVELS_MAX nodes. */
-static int way_change(
-	struct btree *t, const struct way *w, unsigned depth, const struct change *c, uint64_t epoch)
+static int way_change(struct btree *t, const struct way *w, unsigned depth, const struct change *c,
+	uint64_t epoch)
 {
 	struct node *n = w->node[depth];
 	uint64_t order = n->order;

@@ -106,6 +106,27 @@ static size_t bytes_size(const struct value *v)
 	return size;
 }
 
+static bool is_integer(enum type_id t)
+{
+	return t == TYPE_INT2 || t == TYPE_INT4 || t == TYPE_INT8;
+}
+
+static bool is_float(enum type_id t)
+{
+	return t == TYPE_FLOAT4 || t == TYPE_FLOAT8;
+}
+
+static bool is_text(enum type_id t)
+{
+	return t == TYPE_TEXT || t == TYPE_VARCHAR;
+}
+
+bool sortkey_comparable(enum type_id a, enum type_id b)
+{
+	return a == b || (is_integer(a) && is_integer(b)) || (is_float(a) && is_float(b)) ||
+		(is_text(a) && is_text(b));
+}
+
 size_t sortkey_size(const struct value *v)
 {
 	if (value_is_null(v))

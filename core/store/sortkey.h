@@ -10,8 +10,7 @@
  *            0x00 0x01, then 0x00 0x00
  *
  * A column's bytes tell where they end, so keys of several columns are their columns' bytes one after the other, and
- * no key is the beginning of another one. Equal values (value_compare() == 0) have equal bytes, and integers of any
- * width are comparable with one another.
+ * no key is the beginning of another one. Equal values (value_compare() == 0) have equal bytes.
  */
 #ifndef LF_STORE_SORTKEY_H
 #define LF_STORE_SORTKEY_H
@@ -19,6 +18,10 @@
 #include "core/store/row.h"
 
 enum sort_flag { SORT_DESCENDING = 1, SORT_NULLS_FIRST = 2 };
+
+/* Whether values of the two types are ordered by their bytes among one another, too: integers of any width, real and
+ * double, text and varchar. */
+bool sortkey_comparable(enum type_id a, enum type_id b);
 
 /* Bytes of one value, which is of a column type. */
 size_t sortkey_size(const struct value *v);

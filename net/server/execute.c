@@ -356,7 +356,7 @@ static const void *params_take(
 	return NULL;
 }
 
-/* One read. A scan is charged to the connection's share. */
+/* One read. A scan, of a table or an index, is charged to the connection's share. */
 static void read_one(
 	struct session *s, const struct statement *st, uint64_t request, struct wire_reader *r)
 {
@@ -364,7 +364,7 @@ static void read_one(
 
 	if (row != NULL)
 		read_put_off(s, st, row, request);
-	if (st->query.access.kind == ACCESS_SCAN)
+	if (st->query.access.kind == ACCESS_SCAN || st->query.access.kind == ACCESS_RANGE)
 		s->c->budget -= QUERY_COST;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/sql/cast.h"
+#include "core/store/sortkey.h"
 #include "net/server/session_internal.h"
 
 struct text {
@@ -122,6 +123,22 @@ static void columns(struct text *t, const struct relation *r)
 	}
 }
 
+/* As PostgreSQL writes it: what is not the default comes behind the name. */
+static void index_column(
+	struct text *t, const struct relation *r, const struct index_def *x, unsigned k)
+{
+	unsigned sort = x->sort == NULL ? 0 : x->sort[k];
+	bool descending = sort & SORT_DESCENDING, first = sort & SORT_NULLS_FIRST;
+	char text[LIMIT_NAME_BYTES + 32];
+
+	(void)snprintf(text, sizeof(text), "%s%s%s", r->columns[x->cols[k]].name,
+		descending ? " DESC" : "",
+		first == descending ? ""
+			: first     ? " NULLS FIRST"
+				    : " NULLS LAST");
+	field(t, text);
+}
+
 static void indexes(struct text *t, const struct relation *r)
 {
 	for (unsigned i = 0; i < r->nindexes; i++) {
@@ -132,9 +149,9 @@ static void indexes(struct text *t, const struct relation *r)
 		line(t, "index");
 		field(t, x->name);
 		field(t, x->primary && x->constraint ? "primary key" : x->unique ? "unique" : "");
-		field(t, x->primary ? "lookup key" : "hash");
+		field(t, x->primary ? "lookup key" : x->sort != NULL ? "btree" : "hash");
 		for (unsigned k = 0; k < x->ncols; k++)
-			field(t, r->columns[x->cols[k]].name);
+			index_column(t, r, x, k);
 	}
 }
 

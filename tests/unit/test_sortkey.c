@@ -59,8 +59,8 @@ static void check_all(const struct value *v, size_t n)
 			for (size_t k = 0; k < n; k++) {
 				struct key a = key_of(&v[i], flags), b = key_of(&v[k], flags);
 
-				assert_int_equal(sign(key_compare(&a, &b)),
-					order(&v[i], &v[k], flags));
+				assert_int_equal(
+					sign(key_compare(&a, &b)), order(&v[i], &v[k], flags));
 			}
 }
 
@@ -115,7 +115,8 @@ static void test_floats(void **state)
 	for (unsigned i = 0; i < RANDOM; i++) {
 		d[i] = (struct value){ .type = TYPE_FLOAT8 };
 		f[i] = (struct value){ .type = TYPE_FLOAT4 };
-		d[i].d = i < 9 ? EDGES[i] : ldexp((double)draw_integer(), (int)(draw() % 200) - 100);
+		d[i].d = i < 9 ? EDGES[i]
+			       : ldexp((double)draw_integer(), (int)(draw() % 200) - 100);
 		f[i].f = (float)(fabs(d[i].d) < 1e38 ? d[i].d : INFINITY);
 	}
 	d[10].d = (double)NAN;
@@ -138,8 +139,9 @@ static void test_numerics(void **state)
 	most--;
 	for (unsigned i = 0; i < RANDOM; i++) {
 		v[i] = (struct value){ .type = TYPE_NUMERIC };
-		v[i].n = i % 3 == 0 ? draw_integer() % 20
-				    : (int128)draw_integer() * (i % 3 == 1 ? 1 : draw_integer() >> 8);
+		v[i].n = i % 3 == 0
+			? draw_integer() % 20
+			: (int128)draw_integer() * (i % 3 == 1 ? 1 : draw_integer() >> 8);
 		v[i].n = v[i].n > most ? most : v[i].n < -most ? -most : v[i].n;
 		v[i].scale = (uint8_t)(draw() % (i % 2 ? 39 : 4));
 	}
