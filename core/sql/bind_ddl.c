@@ -268,9 +268,11 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 			return bind_fail(b, ERR_UNDEFINED_COLUMN, -1,
 				"column \"%s\" does not exist", e->name);
 		for (size_t k = 0; k < i; k++)
-			if (cols[k] == col)
-				return bind_fail(b, ERR_DUPLICATE_COLUMN, -1,
-					"column \"%s\" appears twice in the index", e->name);
+			if (cols[k] == col) {
+				bind_unsupported(b, p->relation->location,
+					"an index that has a column twice");
+				return -1;
+			}
 		cols[i] = (uint16_t)col;
 		partition |= col == r->partition;
 	}

@@ -2,9 +2,11 @@
 """SQL semantics: the same statements in PostgreSQL and in the server; text output, SQLSTATE and position of
 errors must be the same.
 
-Three kinds of cases: expressions and scripts of tests/e2e/semantics/, one statement a line or up to the
-semicolon, and random expressions over a table with a column of every type, as queries and as views.
-LEFTFOLD_SEED: the seed, printed at the start. LEFTFOLD_SEMANTICS: number of random expressions.
+Kinds of cases: expressions and scripts of tests/e2e/semantics/, one statement a line or up to the
+semicolon; random expressions over a table with a column of every type, as queries and as views; random
+queries that indexes answer.
+LEFTFOLD_SEED: the seed, printed at the start. LEFTFOLD_SEMANTICS: number of random expressions, and twice that
+of queries of indexes.
 
 What the server does not do it must refuse: 0A000 where PostgreSQL succeeds is allowed for random
 expressions and counted, and so is 22003 where a numeric has more than 38 digits. Fixed cases that
@@ -22,6 +24,7 @@ import time
 
 from expressions import COLUMNS, Expressions
 from harness import BUILD, Failure, Postgres, Server, run
+from ranges import Ranges
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "semantics")
 GOLDEN = os.path.join(os.path.dirname(HERE), "..", "golden")
@@ -242,6 +245,27 @@ def run_views(postgres, server, expressions):
     return shows
 
 
+def run_ranges(postgres, server, seed, count):
+    make = Ranges(random.Random(seed))
+    statements = make.schema() + [make.change() for _ in range(400)]
+    statements += ["EXPLAIN " + make.query() for _ in range(count)]
+    have = [h for s, h in zip(statements, ask_server(server, statements)) if s.startswith("EXPLAIN")]
+    used = sum(1 for h in have if any("Index Scan" in r for r in h.rows))
+    statements = [s for s in statements if not s.startswith("EXPLAIN")]
+    bad = [difference(s, w, w) for s, w in zip(statements, ask_postgres(postgres, statements))]
+    statements = []
+    for _ in range(count // 10):
+        statements += [make.change()] + [make.query() for _ in range(10)]
+    have = ask_server(server, statements)
+    bad += [difference(s, w, h) for s, w, h in zip(statements, ask_postgres(postgres, statements), have)]
+    rows = sum(len(h.rows) - 1 for h in have if h.rows)
+    print("semantics: %d queries of indexes, %d%% of them use one, %d rows" %
+          (count, 100 * used // count, rows))
+    if used < count * 0.8 or rows < count:
+        raise Failure("too few of the queries test anything")
+    return [b for b in bad if b]
+
+
 def main():
     seed = int(os.environ.get("LEFTFOLD_SEED", random.SystemRandom().randrange(1 << 30)))
     count = int(os.environ.get("LEFTFOLD_SEMANTICS", "3000"))
@@ -255,6 +279,7 @@ def main():
             for name in sorted(os.listdir(HERE)):
                 bad += run_fixed(postgres, server, name)
             bad += run_random(postgres, server, seed, count)
+            bad += run_ranges(postgres, server, seed, 2 * count)
             server.stop()
         except BaseException:
             server.stop(check=False)

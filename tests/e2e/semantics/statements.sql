@@ -419,3 +419,73 @@ SELECT 1 / 0 + NULL FROM sem_nulls WHERE id = 1;
 SELECT NULL + 1 / 0 FROM sem_nulls WHERE id = 1;
 SELECT 1 / n + least(NULL, n) FROM sem_nulls WHERE id = 1;
 SELECT 1 / n > 0 AND NULL FROM sem_nulls WHERE id = 1;
+
+-- Ordered indexes: ranges, their ends, NULLs, order and its reverse; rows compared.
+CREATE TABLE sem_range (id integer PRIMARY KEY, a integer, b text, c varchar(4), d real);
+CREATE INDEX sem_range_ab ON sem_range (a, b DESC);
+CREATE INDEX sem_range_c ON sem_range USING btree (c DESC NULLS LAST);
+CREATE INDEX sem_range_d ON sem_range (d);
+CREATE INDEX sem_range_h ON sem_range USING hash (b);
+CREATE INDEX sem_range_no ON sem_range USING hash (a DESC);
+CREATE INDEX sem_range_no ON sem_range USING hash (a NULLS FIRST);
+-- refused: 0A000
+CREATE INDEX sem_range_no ON sem_range (a, a);
+CREATE INDEX sem_range_no ON sem_range (nosuch DESC);
+INSERT INTO sem_range VALUES (1, 1, 'x', 'one', 0.1), (2, 1, 'y', 'two', 0.2), (3, 2, NULL, 'one', -0.0), (4, NULL, 'x', NULL, 0), (5, 3, 'z', 'ab', 'NaN'), (6, 2, 'xy', 'abc', NULL), (7, -1, '', '', '-Infinity');
+SELECT id FROM sem_range WHERE a > 1 ORDER BY id;
+SELECT id FROM sem_range WHERE a >= 1 AND a < 2 ORDER BY id;
+SELECT id FROM sem_range WHERE a BETWEEN 3 AND 1 ORDER BY id;
+SELECT id FROM sem_range WHERE a > NULL;
+SELECT id FROM sem_range WHERE a = 1 AND b = NULL;
+SELECT id FROM sem_range WHERE a = 1 AND b > '' ORDER BY b;
+SELECT id, a, b FROM sem_range ORDER BY a, b DESC;
+SELECT id, a, b FROM sem_range ORDER BY a DESC, b LIMIT 3;
+SELECT id, a, b FROM sem_range ORDER BY a DESC, b LIMIT 3 OFFSET 5;
+SELECT id, a, b FROM sem_range ORDER BY a DESC, b LIMIT 0;
+SELECT id, a, b FROM sem_range ORDER BY a DESC, b LIMIT -1;
+SELECT id, a, b FROM sem_range WHERE a < 3000000000 ORDER BY a DESC, b OFFSET 4;
+SELECT id, c FROM sem_range ORDER BY c DESC NULLS LAST, id;
+SELECT c FROM sem_range ORDER BY c DESC NULLS LAST;
+SELECT c FROM sem_range WHERE c < 'b' ORDER BY c;
+SELECT c FROM sem_range WHERE c LIKE 'ab%' ORDER BY c;
+SELECT id FROM sem_range WHERE d > 0.1 ORDER BY id;
+SELECT id FROM sem_range WHERE d >= 0.1::real ORDER BY id;
+SELECT id FROM sem_range WHERE d = 0 ORDER BY id;
+SELECT id FROM sem_range WHERE d > 1e30 ORDER BY id;
+SELECT id FROM sem_range WHERE a > 1 / 0;
+SELECT a, count(*) FROM sem_range WHERE a > 0 GROUP BY a ORDER BY a;
+SELECT id FROM sem_range WHERE (a, b) > (1, 'x') ORDER BY id;
+SELECT id FROM sem_range WHERE (a, b) >= (1, 'x') ORDER BY id;
+SELECT id FROM sem_range WHERE (a, b, id) < (2, NULL, 3) ORDER BY id;
+SELECT id FROM sem_range WHERE (a, b) = (1, 'x') ORDER BY id;
+SELECT id FROM sem_range WHERE (a, b) <> (1, 'x') ORDER BY id;
+SELECT id FROM sem_range WHERE (a, b) != (2, 'xy') ORDER BY id;
+SELECT id FROM sem_range WHERE NOT (a, b) <= (2, 'x') ORDER BY id;
+SELECT id, (a, b) > (1, 'x') AS x FROM sem_range ORDER BY id;
+SELECT ROW(1, 2) < ROW(1, 3) AS x, ROW(1) = ROW(1) AS y, (1, NULL) < (2, 1) AS z, (1, NULL) < (1, 1) AS u;
+SELECT (1, 2) < (1, 2, 3);
+SELECT ROW() = ROW();
+SELECT (1, 'x') > (1, 2);
+SELECT (1, true) > (1, 2);
+-- refused: 0A000
+SELECT (1, 2) + (1, 2);
+-- refused: 0A000
+SELECT (2, 1) > (1, 1 / 0);
+UPDATE sem_range SET a = 7, b = 'w' WHERE id = 1;
+DELETE FROM sem_range WHERE id = 2;
+SELECT id, a, b FROM sem_range WHERE a >= 1 ORDER BY a, b DESC;
+CREATE MATERIALIZED VIEW sem_range_v AS SELECT a, count(*) AS n, max(b) AS m FROM sem_range GROUP BY a;
+CREATE INDEX sem_range_vn ON sem_range_v (n DESC, a);
+/* view sem_range_v */ SELECT n, a FROM sem_range_v ORDER BY n DESC, a;
+/* view sem_range_v */ SELECT n, a FROM sem_range_v WHERE n = 1 AND a >= 2 ORDER BY a DESC NULLS FIRST LIMIT 2;
+CREATE UNIQUE INDEX sem_range_va ON sem_range_v (a);
+/* view sem_range_v */ SELECT n, a FROM sem_range_v WHERE n <= 1 ORDER BY n DESC, a;
+-- refused: 0A000
+EXPLAIN (COSTS OFF) SELECT id FROM sem_range;
+-- refused: 0A000
+EXPLAIN ANALYZE SELECT id FROM sem_range;
+EXPLAIN SELECT nosuch FROM sem_range;
+DROP INDEX sem_range_ab;
+SELECT id, a, b FROM sem_range WHERE a >= 1 ORDER BY a, b DESC;
+DROP MATERIALIZED VIEW sem_range_v;
+DROP TABLE sem_range;
