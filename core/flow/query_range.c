@@ -14,56 +14,58 @@
 static const uint16_t SEQUENCE[LIMIT_KEY_COLUMNS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
 	14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
 
-static bool has_null(const struct value *v, unsigned n)
+/* Whether a NULL among the keys lets nothing be true. */
+static bool has_null(const struct access *a, const struct value *keys)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (value_is_null(&v[i]))
+	const struct value *low = keys + a->nequal, *high = low + a->low.n;
+
+	for (unsigned i = 0; i < a->nequal; i++)
+		if (value_is_null(&keys[i]))
 			return true;
-	return false;
+	return (a->low.n > 0 && value_is_null(low)) || (a->high.n > 0 && value_is_null(high));
 }
 
-/* An edge: what is equal, then a bound (v NULL: none, so the edge of what is not NULL). */
+/* An edge: what is equal, then a bound's values (none: so the edge of what is not NULL); `upper`: it ends the range. A row's
+ * bound ends where a NULL stands in it: nothing behind decides anything. */
 static int edge_make(struct btree_edge *out, const struct access *a, const struct value *keys,
-	const struct value *bound, bool after, struct arena *keep)
+	const struct bound *bound, const struct value *values, bool upper, struct arena *keep)
 {
-	bool bounded = a->low.there || a->high.there;
+	bool inclusive = bound->inclusive || bound->n == 0;
+	unsigned n = 0;
 	size_t size = 1;
 	char *p, *end;
 
+	while (n < bound->n && !value_is_null(&values[n]))
+		size += sortkey_size(&values[n++]);
+	inclusive |= n < bound->n;
 	for (unsigned i = 0; i < a->nequal; i++)
 		size += sortkey_size(&keys[i]);
-	size += bound != NULL ? sortkey_size(bound) : 1;
 	p = end = arena_alloc(keep, size);
 	if (p == NULL)
 		return -1;
 	for (unsigned i = 0; i < a->nequal; i++)
 		end = sortkey_put(end, &keys[i], a->sort[i]);
-	if (bound != NULL)
-		end = sortkey_put(end, bound, a->sort[a->nequal]);
-	else if (bounded)
+	for (unsigned i = 0; i < n; i++)
+		end = sortkey_put(end, &values[i], a->sort[a->nequal + i]);
+	if (n == 0 && a->low.n + a->high.n > 0)
 		end = sortkey_put_marker(end, false, a->sort[a->nequal]);
-	*out = (struct btree_edge){ p, (uint32_t)(end - p), after };
+	*out = (struct btree_edge){ p, (uint32_t)(end - p), inclusive == upper };
 	return 0;
 }
 
 static int edges_make(struct range_reader *r, const struct access *a, const struct value *keys,
 	struct arena *keep)
 {
-	const struct value *low = a->low.there ? &keys[a->nequal] : NULL;
-	const struct value *high = a->high.there ? &keys[a->nequal + a->low.there] : NULL;
-	struct bound from = a->low, to = a->high;
+	const struct value *low = keys + a->nequal, *high = low + a->low.n;
+	bool bounded = a->low.n + a->high.n > 0;
 
-	if ((low != NULL || high != NULL) && (a->sort[a->nequal] & SORT_DESCENDING)) {
-		const struct value *swap = low;
-
-		low = high;
-		high = swap;
-		from = a->high;
-		to = a->low;
-	}
-	if (edge_make(&r->low, a, keys, low, from.there && !from.inclusive, keep) != 0)
-		return -1;
-	return edge_make(&r->high, a, keys, high, !to.there || to.inclusive, keep);
+	if (bounded && (a->sort[a->nequal] & SORT_DESCENDING))
+		return edge_make(&r->low, a, keys, &a->high, high, false, keep) != 0
+			? -1
+			: edge_make(&r->high, a, keys, &a->low, low, true, keep);
+	return edge_make(&r->low, a, keys, &a->low, low, false, keep) != 0
+		? -1
+		: edge_make(&r->high, a, keys, &a->high, high, true, keep);
 }
 
 /* The shard of what is fixed by equality; -1: all. */
@@ -93,7 +95,7 @@ int range_open(struct range_reader *r, const struct access *a, const struct part
 		.backward = a->backward,
 		.parts = (const struct part *const *)(parts->part + first),
 		.trees = trees + first };
-	if (has_null(keys, a->width))
+	if (has_null(a, keys))
 		return 0;
 	r->n = shard < 0 ? parts->shards : 1;
 	r->merged = a->ordered && r->n > 1;

@@ -161,6 +161,8 @@ struct predicate {
 	struct expr *value;
 	unsigned from; /* conjunct */
 	bool wider;    /* the conjunct asks for more, and stays */
+	/* `column >= value AND (column > value OR rest)`, which is what a comparison of rows becomes; NULL: no such. */
+	struct expr *rest;
 };
 
 struct predicates {
@@ -224,6 +226,21 @@ static bool comparison_read(struct expr *e, struct predicate *p)
 	return false;
 }
 
+/* What an OR asks for where the column is equal to the bound that has been read; NULL: it is not of that form. */
+static struct expr *rest_read(const struct predicate *p, const struct expr *e)
+{
+	struct predicate strict = { .op = COMPARE_NONE };
+
+	if (e->kind != EXPR_OR || e->nargs != 2 || e->args[0]->kind != EXPR_CALL ||
+		e->args[0]->nargs != 2 || !comparison_read(e->args[0], &strict) ||
+		strict.column != p->column || !expr_equal(strict.value, p->value))
+		return NULL;
+	return (p->op == COMPARE_GE && strict.op == COMPARE_GT) ||
+			(p->op == COMPARE_LE && strict.op == COMPARE_LT)
+		? e->args[1]
+		: NULL;
+}
+
 /* A text constant: n bytes of a pattern, the last one raised by `more`. */
 static struct expr *prefix_constant(struct binder *b, const char *text, uint32_t n, char more)
 {
@@ -279,6 +296,8 @@ static int predicates_read(struct binder *b, const struct select *s, struct pred
 			continue;
 		*p = (struct predicate){ .op = COMPARE_NONE };
 		n = comparison_read(e, p) ? 1 : like_read(b, e, p);
+		if (n == 1 && i + 1 < s->nconjuncts)
+			p->rest = rest_read(p, s->conjuncts[i + 1]);
 		for (unsigned k = 0; k < n; k++)
 			p[k].from = i;
 		out->n += n;
@@ -375,21 +394,58 @@ static bool is_better(const struct candidate *c, const struct candidate *than)
 	return c->ix->sort == NULL && than->ix->sort != NULL;
 }
 
-static struct expr *range_key(struct select *s, const struct predicate *p, struct bound *end)
+/* Add a predicate's value to the keys; its conjunct is answered then. */
+static void key_add(struct select *s, const struct predicate *p, struct access *a)
 {
-	if (end != NULL)
-		*end = (struct bound){ true, p->op == COMPARE_GE || p->op == COMPARE_LE };
 	if (!p->wider)
 		s->conjuncts[p->from] = NULL;
-	return p->value;
+	a->keys[a->width++] = p->value;
+}
+
+static bool is_lower(enum comparison op)
+{
+	return op == COMPARE_GT || op == COMPARE_GE;
+}
+
+static bool is_inclusive(enum comparison op)
+{
+	return op == COMPARE_GE || op == COMPARE_LE;
+}
+
+/* A bound, with the further columns of a comparison of rows as far as the index goes on with them in the same direction.
+ * The conjunct of those stays: NULLs among them are for it to judge. */
+static void bound_add(struct select *s, const struct candidate *c, const struct predicate *p,
+	struct access *a, struct bound *out)
+{
+	struct expr *rest = p->rest;
+
+	key_add(s, p, a);
+	*out = (struct bound){ 1, is_inclusive(p->op) };
+	while (rest != NULL && c->nequal + out->n < c->ix->ncols) {
+		bool last = rest->kind != EXPR_AND || rest->nargs != 2;
+		struct predicate q = { .op = COMPARE_NONE };
+		struct expr *e = last ? rest : rest->args[0];
+		unsigned at = c->nequal + out->n;
+
+		if (e->kind != EXPR_CALL || e->nargs != 2 || !comparison_read(e, &q) ||
+			q.op == COMPARE_EQ || is_lower(q.op) != is_lower(p->op) ||
+			q.column != c->ix->cols[at] ||
+			((c->ix->sort[at] ^ c->ix->sort[c->nequal]) & SORT_DESCENDING))
+			return;
+		rest = last ? NULL : rest_read(&q, rest->args[1]);
+		if (!last && rest == NULL)
+			return;
+		a->keys[a->width++] = q.value;
+		out->n++;
+		out->inclusive = is_inclusive(q.op);
+	}
 }
 
 static int range_access(
 	struct binder *b, struct select *s, const struct candidate *c, struct access *a)
 {
-	struct expr **keys = bind_alloc(b, (c->nequal + 3u) * sizeof(*keys));
+	struct expr **keys = bind_alloc(b, 2u * c->ix->ncols * sizeof(*keys));
 	uint8_t *sort = bind_alloc(b, c->ix->ncols);
-	unsigned n = 0;
 
 	if (keys == NULL || sort == NULL)
 		return -1;
@@ -402,13 +458,12 @@ static int range_access(
 		.sort = sort,
 		.ordered = c->ordered,
 		.backward = c->backward };
-	for (; n < c->nequal; n++)
-		keys[n] = range_key(s, c->equal[n], NULL);
+	for (unsigned i = 0; i < c->nequal; i++)
+		key_add(s, c->equal[i], a);
 	if (c->low != NULL)
-		keys[n++] = range_key(s, c->low, &a->low);
+		bound_add(s, c, c->low, a, &a->low);
 	if (c->high != NULL)
-		keys[n++] = range_key(s, c->high, &a->high);
-	a->width = n;
+		bound_add(s, c, c->high, a, &a->high);
 	return 0;
 }
 
@@ -453,8 +508,8 @@ static int index_access(struct binder *b, const struct relation *r, struct selec
 static int access_keep(
 	struct binder *b, struct select *s, struct expr *const *all, struct access *a)
 {
-	unsigned ncols = a->kind != ACCESS_RANGE ? a->width
-						 : a->nequal + (a->low.there || a->high.there);
+	unsigned bounds = a->low.n > a->high.n ? a->low.n : a->high.n;
+	unsigned ncols = a->kind == ACCESS_RANGE ? a->nequal + bounds : a->width;
 	uint16_t *cols = bind_alloc(b, (ncols + 1) * sizeof(*cols));
 	int answered = order_conjuncts(b, s, all);
 

@@ -68,32 +68,46 @@ static void operand_add(char *line, const struct expr *e)
 		add(line, "%s%.*s%s", quoted ? "'" : "", (int)n, text, quoted ? "'" : "");
 }
 
-static void condition_add(char *line, const struct relation *r, unsigned column, const char *op,
-	const struct expr *value)
+static void equality_add(
+	char *line, const struct relation *r, unsigned column, const struct expr *value)
 {
-	add(line, "%s%s %s ", strchr(line, '(') == NULL ? "(" : " AND ", r->columns[column].name,
-		op);
+	add(line, "%s%s = ", strchr(line, '(') == NULL ? "(" : " AND ", r->columns[column].name);
 	operand_add(line, value);
+}
+
+/* A bound, whose values are the next keys: column op value, or with several (columns) op (values). */
+static void bound_add(char *line, const struct relation *r, const struct access *a,
+	const struct bound *bound, const char *op, struct expr *const *keys)
+{
+	if (bound->n == 0)
+		return;
+	add(line, "%s%s", strchr(line, '(') == NULL ? "(" : " AND ", bound->n > 1 ? "(" : "");
+	for (unsigned i = 0; i < bound->n; i++)
+		add(line, "%s%s", i > 0 ? ", " : "", r->columns[a->cols[a->nequal + i]].name);
+	add(line, "%s %s%s %s", bound->n > 1 ? ")" : "", op, bound->inclusive ? "=" : "",
+		bound->n > 1 ? "(" : "");
+	for (unsigned i = 0; i < bound->n; i++) {
+		add(line, "%s", i > 0 ? ", " : "");
+		operand_add(line, keys[i]);
+	}
+	add(line, "%s", bound->n > 1 ? ")" : "");
 }
 
 static int index_condition(struct plan_text *t, const struct relation *r, const struct access *a)
 {
-	unsigned nequal = a->kind == ACCESS_RANGE ? a->nequal : a->width, n = nequal;
+	unsigned nequal = a->kind == ACCESS_RANGE ? a->nequal : a->width;
 	char text[LINE_BYTES] = "  Index Cond: ";
 
 	if (a->width == 0)
 		return 0;
 	if (a->nkeys > 1) {
 		add(text, "(%s IN %u values", r->columns[a->cols[0]].name, a->nkeys);
-		n = nequal = 0;
+		nequal = 0;
 	}
 	for (unsigned i = 0; i < nequal; i++)
-		condition_add(text, r, a->cols[i], "=", a->keys[i]);
-	if (a->low.there)
-		condition_add(
-			text, r, a->cols[nequal], a->low.inclusive ? ">=" : ">", a->keys[n++]);
-	if (a->high.there)
-		condition_add(text, r, a->cols[nequal], a->high.inclusive ? "<=" : "<", a->keys[n]);
+		equality_add(text, r, a->cols[i], a->keys[i]);
+	bound_add(text, r, a, &a->low, ">", a->keys + nequal);
+	bound_add(text, r, a, &a->high, "<", a->keys + nequal + a->low.n);
 	add(text, ")");
 	return line(t, text);
 }

@@ -191,9 +191,10 @@ struct change {
 
 enum access_kind { ACCESS_SCAN, ACCESS_KEYS, ACCESS_INDEX, ACCESS_RANGE };
 
-/* One end of a range of values. */
+/* One end of a range: of the values of a column or, as rows, of several. */
 struct bound {
-	bool there, inclusive;
+	unsigned n; /* columns; 0: none */
+	bool inclusive;
 };
 
 struct access {
@@ -204,8 +205,8 @@ struct access {
 	unsigned nkeys;       /* tuples looked up: k = $1 gives 1, k IN (…) one each */
 	unsigned width;       /* columns a tuple: nkey, or index->ncols */
 	struct expr **keys;   /* nkeys × width, over parameters, of the columns' types */
-	/* ACCESS_RANGE: the rows of an ordered index whose first nequal columns are equal to the first keys, the next one
-	 * within the bounds, whose values are the keys behind (low, high); one tuple, whose width is their number. */
+	/* ACCESS_RANGE: the rows of an ordered index whose first nequal columns are equal to the first keys, the next ones
+	 * within the bounds, whose values are the keys behind (low.n, high.n); one tuple, whose width is their number. */
 	unsigned nequal;
 	struct bound low, high;
 	const uint8_t *sort; /* of all of the index's columns, as struct index_def has it */

@@ -14,7 +14,7 @@ COLUMNS = {
     "g": ("bigint", ["1", "-1", "9000000000000000000", "-9000000000000000000", "70000"]),
 }
 INDEXES = ["k, a, b", "a DESC, c", "b, c DESC NULLS LAST", "c NULLS FIRST, g", "d DESC NULLS LAST, e", "e, d DESC, a",
-           "f, g DESC", "g, k"]
+           "f, g DESC", "g, k", "a, g, e", "b DESC, a DESC, k DESC", "c, a NULLS FIRST, d"]
 OPERATORS = ["<", "<=", ">", ">=", "="]
 PATTERNS = ["'a%'", "'ab%'", "'a_'", "'ab'", "'%'", "'b%c'", "'a\\%%'"]
 
@@ -63,7 +63,7 @@ class Ranges:
         if r.random() < 0.3:
             rest = columns[equal:] + ["k"]
             parts.append("(%s) %s (%s)" % (", ".join(rest), r.choice(OPERATORS + ["<>"]),
-                                           ", ".join(self.value(c, 0.02) for c in rest)))
+                                           ", ".join(self.value(c, 0.05) for c in rest)))
         elif r.random() < 0.9:
             parts.append(self.condition(columns[equal]))
         if r.random() < 0.3:

@@ -21,7 +21,9 @@ static const char PLANS[] =
 	"CREATE INDEX t_c ON t (c);"
 	"CREATE INDEX t_hash ON t USING hash (d);"
 	"CREATE TABLE v (o bigint, l int, s varchar(5), PRIMARY KEY (o, l));"
-	"CREATE INDEX v_o_l ON v (o, s, l DESC NULLS LAST);";
+	"CREATE INDEX v_o_l ON v (o, s, l DESC NULLS LAST);"
+	"CREATE TABLE w (id bigint PRIMARY KEY, a int, b bigint, c int);"
+	"CREATE INDEX w_abc ON w (a DESC, b DESC, c DESC);";
 
 static const struct {
 	const char *query, *plan;
@@ -52,6 +54,23 @@ static const struct {
 		"Index Scan using t_a_b on t\n"
 		"  Index Cond: (a = 1 AND b >= 'ab' AND b < 'ac')\n  Shards: all\n"
 		"  Filter: 1 condition" },
+	/* Rows, as far as the index goes on in one direction. */
+	{ "SELECT * FROM t WHERE (c, id) > (1, 2)",
+		"Index Scan using t_c on t\n  Index Cond: (c >= 1)\n  Shards: all\n"
+		"  Filter: 1 condition" },
+	{ "SELECT * FROM v WHERE o = 4 AND (s, l) < ('x', 3)",
+		"Index Scan using v_o_l on v\n  Index Cond: (o = 4 AND s <= 'x')\n"
+		"  Shards: one\n  Filter: 1 condition" },
+	{ "SELECT * FROM w WHERE (a, b, c) < (1, 2, 3) AND (a, b) >= (0, 5) ORDER BY a DESC, b DESC LIMIT 9",
+		"Index Scan using w_abc on w\n"
+		"  Index Cond: ((a, b) >= (0, 5) AND (a, b, c) < (1, 2, 3))\n"
+		"  Shards: all, merged\n  Filter: 2 conditions\n  Order: by the index\n  Limit" },
+	{ "SELECT * FROM w WHERE a >= 1 AND (a > 1 OR b > 7)",
+		"Index Scan using w_abc on w\n  Index Cond: ((a, b) > (1, 7))\n"
+		"  Shards: all\n  Filter: 1 condition" },
+	{ "SELECT * FROM w WHERE a >= 1 AND (a > 2 OR b > 7)",
+		"Index Scan using w_abc on w\n  Index Cond: (a >= 1)\n"
+		"  Shards: all\n  Filter: 1 condition" },
 	/* Not these: another column's, an expression, another type. */
 	{ "SELECT * FROM t WHERE b = 'x'", "Seq Scan on t\n  Shards: all\n  Filter: 1 condition" },
 	{ "SELECT * FROM t WHERE a + 1 > 3",
