@@ -601,8 +601,7 @@ static bool is_plain(const struct expr *e)
 	return e->kind == EXPR_COLUMN || e->kind == EXPR_CONST;
 }
 
-static struct expr *bind_pair(
-	struct binder *b, struct row_pairs *p, const char *op, size_t i)
+static struct expr *bind_pair(struct binder *b, struct row_pairs *p, const char *op, size_t i)
 {
 	struct expr *l = bind_expr(b, p->left->args[i]);
 	struct expr *r = l == NULL ? NULL : bind_expr(b, p->right->args[i]);
@@ -643,8 +642,8 @@ static struct expr *bind_rows(struct binder *b, const PgQuery__AExpr *x, const c
 	struct expr *e = NULL;
 
 	if (p.left->n_args != p.right->n_args) {
-		bind_fail(b, ERR_SYNTAX, x->location,
-			"unequal number of entries in row expressions");
+		bind_fail(
+			b, ERR_SYNTAX, x->location, "unequal number of entries in row expressions");
 		return NULL;
 	}
 	if (p.left->n_args == 0)
@@ -657,8 +656,7 @@ static struct expr *bind_rows(struct binder *b, const PgQuery__AExpr *x, const c
 	for (size_t i = 0; i < p.left->n_args; i++) {
 		struct expr *pair = bind_pair(b, &p, op, i);
 
-		e = i == 0 ? pair
-			   : bind_and(b, equal ? EXPR_AND : EXPR_OR, e, pair, x->location);
+		e = i == 0 ? pair : bind_and(b, equal ? EXPR_AND : EXPR_OR, e, pair, x->location);
 		if (e == NULL)
 			return NULL;
 	}

@@ -182,11 +182,12 @@ def test_meta(server):
             CONSTRAINT short CHECK (id > 0));
         CREATE TABLE line (doc int REFERENCES doc, n int, PRIMARY KEY (doc, n));
         CREATE MATERIALIZED VIEW lines AS SELECT doc, count(*) AS n FROM line GROUP BY doc;
-        CREATE UNIQUE INDEX ON lines (doc); CREATE INDEX by_item ON doc (item)""")
+        CREATE UNIQUE INDEX ON lines (doc); CREATE INDEX by_item ON doc USING hash (item);
+        CREATE INDEX by_note ON doc (note DESC, item NULLS FIRST, id)""")
     out = cli(server, "--format", "table", "-c", "\\d doc").stdout
     for wanted in ('   Table "doc"', " id     | integer | not null | ", " item   | integer |          | 7",
                    " note   | text    |          | 'it''s'::text", '"doc_pkey" PRIMARY KEY, lookup key (id)',
-                   '"by_item" hash (item)', '"short"', "Referenced by:\n    TABLE \"line\"", "Partitioned by: id"):
+                   '"by_item" hash (item)', '"by_note" btree (note DESC, item NULLS FIRST, id)', '"short"', "Referenced by:\n    TABLE \"line\"", "Partitioned by: id"):
         check(wanted in out, "\\d doc has no %r" % wanted, out)
     out = cli(server, "--format", "table", "-c", "\\d LINES").stdout
     for wanted in ('Materialized view "lines"', '_idx" UNIQUE, lookup key (doc)', "Reads:\n    \"line\"",

@@ -417,8 +417,9 @@ static void view_indexes(struct world *w, const struct view_def *v)
 	char text[TEXT_MAX];
 
 	if (v->index != NULL && random_one_in(&w->random, 2)) {
-		(void)snprintf(text, sizeof(text), "CREATE INDEX %s_index ON %s (%s)", v->name,
-			v->name, v->index);
+		(void)snprintf(text, sizeof(text), "CREATE INDEX %s_index ON %s USING %s (%s)",
+			v->name, v->name, random_one_in(&w->random, 2) ? "hash" : "btree",
+			v->index);
 		run(w, text);
 	}
 	if (v->key != NULL && !random_one_in(&w->random, 5)) {

@@ -10,7 +10,8 @@ static const char SCHEMA[] =
 	"CREATE TABLE person (id int PRIMARY KEY, name text NOT NULL);"
 	"CREATE TABLE visit (person int REFERENCES person, day date, n int DEFAULT 1, PRIMARY KEY (person, day));"
 	"CREATE TABLE note (a int, b text);"
-	"CREATE INDEX ON note (a);"
+	"CREATE INDEX ON note USING hash (a);"
+	"CREATE INDEX note_order ON note (a DESC NULLS LAST, b);"
 	"CREATE MATERIALIZED VIEW per_person AS SELECT p.name, count(*) AS days, sum(v.n) AS n FROM visit v"
 	" JOIN person p ON p.id = v.person GROUP BY p.name;"
 	"CREATE UNIQUE INDEX ON per_person (name);"
@@ -33,6 +34,10 @@ static void check(struct bed *b)
 	expect(&b->f, "SELECT * FROM per_person ORDER BY name", "ann|2|5\nbob|1|15");
 	expect(&b->f, "SELECT * FROM per_a", "1|2");
 	expect(&b->f, "SELECT * FROM note WHERE a = 1", "1|x\n1|x");
+	expect(&b->f, "SELECT a, b FROM note WHERE a < 9 ORDER BY a DESC NULLS LAST", "1|x\n1|x");
+	expect(&b->f, "EXPLAIN SELECT a, b FROM note WHERE a < 9 ORDER BY a DESC NULLS LAST",
+		"Index Scan using note_order on note\n  Index Cond: (a < 9)\n"
+		"  Shards: all, merged\n  Order: by the index");
 	expect(&b->f, "SELECT name FROM person ORDER BY id", "ann\nbob");
 }
 
