@@ -98,11 +98,12 @@ static bool list_access(
 	for (unsigned i = 0; i < s->nconjuncts; i++) {
 		struct expr *e = s->conjuncts[i];
 		struct expr **keys;
-		const struct expr *col = e->args == NULL ? NULL : e->args[0];
+		const struct expr *col;
 		bool good = true;
 
 		if (e->kind != EXPR_IN || e->negated)
 			continue;
+		col = e->args[0];
 		if (col->kind == EXPR_CAST && col->type.id == TYPE_TEXT &&
 			col->args[0]->type.id == TYPE_VARCHAR)
 			col = col->args[0];

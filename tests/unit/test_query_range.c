@@ -322,7 +322,7 @@ static void order_text(const char *columns, char *out, size_t cap, char *names)
 		bool descending, first;
 		const char *end = strchr(c, ',');
 
-		if (c != columns && c[-2] != ',')
+		if (c != columns && (c == columns + 1 || c[-2] != ','))
 			continue;
 		end = end == NULL ? c + strlen(c) : end;
 		descending = memmem(c, (size_t)(end - c), "DESC", 4) != NULL;
