@@ -1,6 +1,9 @@
 #include "tests/unit/engine_fixture.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/base/hash.h"
 
@@ -512,6 +515,144 @@ static void test_dropped(void **state)
 	close_fixture(&f);
 }
 
+/* --- readers on other threads --- */
+
+enum { ACCOUNTS = 40, READERS = 2, MOVES = 1500, READS_MIN = 200 };
+
+struct beside {
+	struct lf_engine *engine;
+	atomic_bool stop;
+	atomic_uint wrong, reads;
+};
+
+struct balance {
+	const struct statement *s;
+	int64_t sum, last;
+	unsigned rows;
+	bool wrong, descending;
+};
+
+static int balance_add(void *arg, const void *row, uint32_t size)
+{
+	struct balance *b = arg;
+	struct value v;
+
+	(void)size;
+	row_get(&b->s->result_layout, row, 0, &v);
+	b->wrong |= b->rows > 0 && (b->descending ? v.i > b->last : v.i < b->last);
+	b->last = v.i;
+	b->sum += v.i;
+	b->rows++;
+	return 0;
+}
+
+/* All rows, each once, in order, with the sum that every epoch has: of the table, and of the view over it. */
+static void *range_reader(void *arg)
+{
+	static const char *const TEXTS[] = { "SELECT n FROM account ORDER BY n DESC NULLS LAST",
+		"SELECT n FROM account WHERE n > -1000000 ORDER BY n",
+		"SELECT n FROM copy WHERE n < 1000000 ORDER BY n DESC" };
+	struct beside *b = arg;
+	struct statement *s[3];
+	struct fixture f = { .engine = b->engine };
+	uint64_t none[2] = { 0 };
+
+	if (lf_port_open(&f.port, f.engine, NULL, NULL, &f.error) != 0)
+		abort();
+	for (unsigned i = 0; i < 3; i++)
+		s[i] = prepare(&f, TEXTS[i]);
+	row_encode(&s[0]->param_layout, NULL, none);
+	while (!atomic_load(&b->stop)) {
+		if (lf_read_begin(f.port, 0, NULL, &f.error) != 0)
+			abort();
+		for (unsigned i = 0; i < 3; i++) {
+			struct balance found = { .s = s[i], .descending = i != 1 };
+			int status = lf_query(f.port, s[i], none, balance_add, &found, &f.error);
+
+			if (status != 0 || found.wrong || found.rows != ACCOUNTS || found.sum != 0)
+				atomic_fetch_add(&b->wrong, 1);
+		}
+		lf_read_end(f.port);
+		atomic_fetch_add(&b->reads, 1);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		lf_release(f.engine, s[i]);
+	lf_port_close(f.port);
+	return NULL;
+}
+
+static void move(struct fixture *f, const struct statement *s, unsigned i)
+{
+	struct value v[2] = { { .type = TYPE_INT4 }, { .type = TYPE_INT4 } };
+	uint64_t params[4];
+
+	v[0].i = draw(ACCOUNTS / 2);
+	v[1].i = (int)draw(7) - 3;
+	row_encode(&s->param_layout, v, params);
+	while (lf_submit(f->port, s, params, i, LF_VISIBLE, &f->error) != 0) {
+		assert_string_equal(error_sqlstate(f->error.code), "LF002");
+		lf_flush(f->port);
+		usleep(100);
+	}
+	lf_flush(f->port);
+}
+
+static void moved(void *arg, const struct lf_reply *reply)
+{
+	unsigned *n = arg;
+
+	assert_null(reply->error);
+	++*n;
+}
+
+static void test_beside(void **state)
+{
+	struct lf_options o = lf_options_default();
+	struct beside b = { .stop = false };
+	pthread_t threads[READERS];
+	struct statement *s;
+	struct fixture f;
+	unsigned done = 0;
+
+	(void)state;
+	o.projectors = 2;
+	assert_int_equal(lf_engine_open(&f.engine, &o, &f.error), 0);
+	assert_int_equal(lf_port_open(&f.port, f.engine, NULL, NULL, &f.error), 0);
+	run(&f,
+		"CREATE TABLE account (pair int, side int, n int NOT NULL, PRIMARY KEY (pair, side));"
+		"CREATE MATERIALIZED VIEW copy AS SELECT side * 1000 + pair AS id, n FROM account;"
+		"CREATE UNIQUE INDEX ON copy (id); CREATE INDEX ON copy (n DESC);"
+		"CREATE INDEX account_n ON account (n)");
+	for (unsigned i = 0; i < ACCOUNTS / 2; i++) {
+		char text[80];
+
+		(void)snprintf(text, sizeof(text),
+			"INSERT INTO account VALUES (%u, 0, 0), (%u, 1, 0)", i, i);
+		command(&f, text);
+	}
+	s = prepare(&f,
+		"UPDATE account SET n = n + $2 WHERE pair = $1 AND side = 0;"
+		"UPDATE account SET n = n - $2 WHERE pair = $1 AND side = 1");
+	b.engine = f.engine;
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, range_reader, &b), 0);
+	for (unsigned i = 0; i < MOVES || atomic_load(&b.reads) < READS_MIN; i++) {
+		move(&f, s, i);
+		(void)lf_poll(f.port, moved, &done);
+	}
+	while (!lf_port_idle(f.port)) {
+		lf_port_wait(f.port, 1000);
+		(void)lf_poll(f.port, moved, &done);
+	}
+	assert_true(done >= MOVES);
+	atomic_store(&b.stop, true);
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&b.wrong), 0);
+	lf_release(f.engine, s);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_dropped),
+		cmocka_unit_test(test_beside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
