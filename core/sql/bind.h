@@ -100,6 +100,9 @@ struct expr *expr_args(struct binder *b, struct expr *e, unsigned n);
 
 /* --- bind_expr.c --- */
 struct expr *bind_expr(struct binder *b, const PgQuery__Node *n);
+/* l AND r, or with EXPR_OR l OR r; NULL when one is. */
+struct expr *bind_and(
+	struct binder *b, enum expr_kind kind, struct expr *l, struct expr *r, int location);
 /* … and coerce the result to boolean; clause: "WHERE", … */
 struct expr *bind_condition(struct binder *b, const PgQuery__Node *n, const char *clause);
 struct expr *bind_column(
@@ -111,6 +114,10 @@ const char *node_string(const PgQuery__Node *n);
 
 /* Bring expressions to their common type; its modifier is kept in *t when all have the same. context: for messages. */
 int bind_unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t);
+
+/* --- bind_row.c --- */
+/* x: an operator between two ROW expressions. */
+struct expr *bind_rows(struct binder *b, const PgQuery__AExpr *x, const char *op);
 
 /* --- bind_coerce.c --- */
 /* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */

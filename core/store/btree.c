@@ -28,194 +28,17 @@
  * 8^24 insertions do not happen (BTREE_LEVELS_MAX). Nodes that have become thin are joined with a neighbour if memory
  * allows; nothing depends on it.
  */
-#include "core/store/btree.h"
+#include "core/store/btree_node.h"
 
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 
 enum {
-	FAN = 15,
-	DIGIT = 4, /* bits */
-	THIN = 4,  /* slots in use: worth joining */
+	THIN = 4, /* slots in use: worth joining */
 	JOINED = 10,
 	STEP_DEAD = 64,
-	PREFIX = 8,
-	EPOCH_BYTES = 8,
 	SCRATCH_MIN = 256
 };
-
-struct entry {
-	uint64_t until;             /* atomic; UINT64_MAX while it holds */
-	struct entry *next_removed; /* writer */
-	uint32_t key_len;
-	uint32_t size;  /* bytes of data */
-	uint32_t noted; /* writer: in the list of removed ones */
-	char data[];    /* sort key with `from`, then the table's key as a row */
-};
-
-struct slot {
-	uint64_t prefix; /* first bytes of the key, for comparing; zeros behind */
-	void *p;         /* entry of a leaf, node otherwise */
-};
-
-struct node {
-	uint64_t order;   /* atomic */
-	uint32_t low_len; /* an entry's key of this node is not less than low */
-	uint16_t used;    /* writer: slots written */
-	bool leaf;
-	struct slot slots[FAN];
-	char low[];
-};
-_Static_assert(sizeof(struct node) == 256, "without its low, a size that the allocator has");
-_Static_assert((FAN + 1) * DIGIT == 64, "the number and all slots in one word");
-
-struct btree {
-	struct heap *heap;
-	struct retire *retire;
-	const struct row_layout *layout;
-	unsigned ncols, nkey;
-	const uint16_t *cols, *key;
-	const uint8_t *flags;
-	struct row_layout key_layout;
-	struct arena arena;
-	struct node *root; /* atomic */
-	/* The writer's. */
-	uint64_t entries;
-	struct entry *removed, **removed_end; /* in the order of removal */
-	char *scratch;                        /* as large as the largest key so far */
-	size_t scratch_cap;
-};
-
-/* --- the word --- */
-
-static unsigned order_count(uint64_t order)
-{
-	return order & FAN;
-}
-
-static unsigned order_slot(uint64_t order, unsigned at)
-{
-	return order >> (DIGIT * (at + 1)) & FAN;
-}
-
-/* The digits from `at` on, and those before it with the number. */
-static uint64_t order_high(uint64_t order, unsigned at)
-{
-	return at >= FAN ? 0 : order & ~UINT64_C(0) << (DIGIT * (at + 1));
-}
-
-static uint64_t order_insert(uint64_t order, unsigned at, unsigned slot)
-{
-	uint64_t high = order_high(order, at), low = order & ~high;
-
-	return (low | high << DIGIT | (uint64_t)slot << (DIGIT * (at + 1))) + 1;
-}
-
-static uint64_t order_remove(uint64_t order, unsigned at)
-{
-	uint64_t high = order_high(order, at), low = order & ~high;
-
-	return (low | order_high(high, at + 1) >> DIGIT) - 1;
-}
-
-static uint64_t order_load(const struct node *n)
-{
-	return __atomic_load_n(&n->order, __ATOMIC_ACQUIRE);
-}
-
-static void *child_at(const struct node *n, uint64_t order, unsigned at)
-{
-	return n->slots[order_slot(order, at)].p;
-}
-
-/* --- keys --- */
-
-struct bytes {
-	const char *p;
-	uint32_t len;
-};
-
-static struct bytes entry_key(const struct entry *e)
-{
-	return (struct bytes){ e->data, e->key_len };
-}
-
-static struct bytes key_of(const struct node *n, const void *p)
-{
-	const struct node *child = p;
-
-	return n->leaf ? entry_key(p) : (struct bytes){ child->low, child->low_len };
-}
-
-static uint64_t prefix_of(const char *p, uint32_t len)
-{
-	uint64_t w = 0;
-
-	if (len > 0)
-		memcpy(&w, p, len < PREFIX ? len : PREFIX);
-	return __builtin_bswap64(w);
-}
-
-static int bytes_compare(struct bytes a, struct bytes b)
-{
-	uint32_t n = a.len < b.len ? a.len : b.len;
-	int c = n == 0 ? 0 : memcmp(a.p, b.p, n);
-
-	return c != 0 ? c : a.len < b.len ? -1 : a.len > b.len;
-}
-
-/* An edge with its first bytes as a word. */
-struct probe {
-	struct btree_edge edge;
-	uint64_t prefix, mask;
-};
-
-static struct probe probe_of(const struct btree_edge *e)
-{
-	struct probe p = { .edge = *e, .prefix = prefix_of(e->p, e->len), .mask = UINT64_MAX };
-
-	if (e->len < PREFIX)
-		p.mask = e->len == 0 ? 0 : UINT64_MAX << (8 * (PREFIX - e->len));
-	return p;
-}
-
-static bool key_before(struct bytes key, const struct btree_edge *e)
-{
-	uint32_t n = key.len < e->len ? key.len : e->len;
-	int c = n == 0 ? 0 : memcmp(key.p, e->p, n);
-
-	if (c != 0)
-		return c < 0;
-	return key.len < e->len || e->after;
-}
-
-/* How many of the node's keys are before the edge. */
-static unsigned count_before(const struct node *n, uint64_t order, const struct probe *p)
-{
-	unsigned from = 0, end = order_count(order);
-
-	while (from < end) {
-		unsigned at = (from + end) / 2;
-		const struct slot *s = &n->slots[order_slot(order, at)];
-		uint64_t prefix = s->prefix & p->mask;
-		bool before = prefix != p->prefix ? prefix < p->prefix
-						  : key_before(key_of(n, s->p), &p->edge);
-
-		if (before)
-			from = at + 1;
-		else
-			end = at;
-	}
-	return from;
-}
-
-/* The child in which what follows the edge begins. */
-static unsigned child_before(const struct node *n, uint64_t order, const struct probe *p)
-{
-	unsigned at = count_before(n, order, p);
-
-	return at == 0 ? 0 : at - 1;
-}
 
 /* --- making --- */
 
@@ -491,14 +314,6 @@ static int way_change(struct btree *t, const struct way *w, unsigned depth, cons
 
 /* --- inserting and removing --- */
 
-static uint64_t entry_from(const struct entry *e)
-{
-	uint64_t w;
-
-	memcpy(&w, e->data + e->key_len - EPOCH_BYTES, sizeof(w));
-	return __builtin_bswap64(w);
-}
-
 static int scratch_reserve(struct btree *t, size_t size)
 {
 	size_t cap = t->scratch_cap;
@@ -728,100 +543,6 @@ bool btree_step(struct btree *t, uint64_t reclaimable, uint64_t epoch)
 			t->removed_end = &t->removed;
 	}
 	return btree_due(t, reclaimable);
-}
-
-/* --- readers --- */
-
-static bool entry_holds(const struct entry *e, uint64_t v)
-{
-	uint64_t until = __atomic_load_n(&e->until, __ATOMIC_ACQUIRE);
-
-	return v == UINT64_MAX ? until == UINT64_MAX : entry_from(e) <= v && v < until;
-}
-
-static void cursor_enter(struct btree_cursor *c, const struct node *n)
-{
-	ASSERT(c->depth < BTREE_LEVELS_MAX);
-	c->path[c->depth].node = n;
-	c->path[c->depth].order = order_load(n);
-}
-
-void btree_find(const struct btree *t, struct btree_cursor *c, const struct btree_edge *low,
-	const struct btree_edge *high, bool backward, uint64_t v)
-{
-	struct probe p = probe_of(backward ? high : low);
-	const struct node *n = __atomic_load_n(&t->root, __ATOMIC_ACQUIRE);
-
-	/* An edge without bytes is before or behind everything, as it says. */
-	c->v = v;
-	c->stop = backward ? *low : *high;
-	c->backward = backward;
-	c->found = NULL;
-	for (c->depth = 0;; c->depth++) {
-		cursor_enter(c, n);
-		if (n->leaf)
-			break;
-		c->path[c->depth].at = child_before(n, c->path[c->depth].order, &p);
-		n = child_at(n, c->path[c->depth].order, c->path[c->depth].at);
-	}
-	c->path[c->depth].at = count_before(n, c->path[c->depth].order, &p);
-}
-
-/* The first or last place of the node that the cursor has entered. */
-static void cursor_start(struct btree_cursor *c)
-{
-	const struct node *n = c->path[c->depth].node;
-	unsigned count = order_count(c->path[c->depth].order);
-
-	c->path[c->depth].at = !c->backward ? 0 : n->leaf ? count : count - 1;
-}
-
-/* To the next leaf; false: there is none. */
-static bool cursor_climb(struct btree_cursor *c)
-{
-	const struct node *n;
-
-	do {
-		if (c->depth == 0)
-			return false;
-		c->depth--;
-	} while (c->path[c->depth].at ==
-		(c->backward ? 0 : order_count(c->path[c->depth].order) - 1));
-	c->path[c->depth].at += c->backward ? -1u : 1u;
-	for (n = c->path[c->depth].node; !n->leaf; cursor_start(c)) {
-		n = child_at(n, c->path[c->depth].order, c->path[c->depth].at);
-		c->depth++;
-		cursor_enter(c, n);
-	}
-	return true;
-}
-
-const void *btree_next(struct btree_cursor *c)
-{
-	for (;;) {
-		const struct node *leaf = c->path[c->depth].node;
-		uint64_t order = c->path[c->depth].order;
-		unsigned *at = &c->path[c->depth].at;
-		const struct entry *e;
-
-		if (*at == (c->backward ? 0 : order_count(order))) {
-			if (!cursor_climb(c))
-				return NULL;
-			continue;
-		}
-		e = child_at(leaf, order, c->backward ? --*at : (*at)++);
-		if (key_before(entry_key(e), &c->stop) == c->backward)
-			return NULL;
-		if (!entry_holds(e, c->v))
-			continue;
-		c->found = e;
-		return e->data + e->key_len;
-	}
-}
-
-int btree_cursor_compare(const struct btree_cursor *a, const struct btree_cursor *b)
-{
-	return bytes_compare(entry_key(a->found), entry_key(b->found));
 }
 
 const struct row_layout *btree_key_layout(const struct btree *t)
