@@ -10,9 +10,9 @@
  * Invariants, and what readers rely on:
  * (1) A slot that any published word names is never written again; the word is stored with release after it, and loaded
  *     with acquire. So one load of the word is a whole, consistent content of the node.
- * (2) A node's range of keys, from its `low` to that of its right neighbour, is fixed when it is made. A replacement covers
- *     the same range. (A node whose entries have all gone is taken out: its range becomes its left neighbour's, or belongs
- *     to nobody when it was the first; a leaf's new range has no entries that old readers need there.)
+ * (2) A node covers the keys from its `low` to that of its right neighbour, and a replacement, or two, cover the same. A
+ *     node that has become empty is taken out: what it covered falls to its left neighbour, or to the right one when it
+ *     was its parent's first (way_low()); none of its entries is needed any more, so no reader misses or meets one twice.
  * (3) Words a reader loads after its pin show at least every entry that its epoch v needs: those with from <= v were
  *     published before v became visible, and they are taken out only when until <= reclaimable <= v. So a reader may go on
  *     in a node that has been replaced since: it lacks newer entries only, which it would pass over. A cursor keeps the
@@ -24,9 +24,10 @@
  * two entries with two keys, and the newest is the last of them. `until` is written in place: readers compare it with
  * their epoch, to which old and new mean the same.
  *
- * Depth: a new root is made of two halves of a full one, so of at least 8 nodes of the level below that were made since;
- * 8^24 insertions do not happen (BTREE_LEVELS_MAX). Nodes that have become thin are joined with a neighbour if memory
- * allows; nothing depends on it.
+ * Depth: a node is divided when it has more than 12 children or entries, which leaves room for several in the halves, so
+ * dividing takes more than six insertions into a level on average, and each level more six times those of the one below:
+ * 6^24 do not happen (BTREE_LEVELS_MAX). Nodes that have become thin are joined with a neighbour if memory allows; nothing
+ * depends on it.
  */
 #include "core/store/btree_node.h"
 
