@@ -40,6 +40,9 @@
 #define LIMIT_COMMAND_BYTES MIB(16)     /* parameters of one command; 54000 */
 #define LIMIT_OUTSIDE_BYTES \
 	MIB(64) /* parameters of a port's commands kept outside its rings; LF002 */
+#define LIMIT_QUERY_BYTES \
+	MIB(1024)        /* memory of one query that joins, with all its operators; 54000 */
+#define LIMIT_QUERY_S 30 /* … and its time; 57014 */
 #define LIMIT_RESULT_BYTES MIB(256) /* rows of one query's answer before paging; 54000 */
 #define LIMIT_PROCEDURES 1024       /* named procedures; 53400 */
 

@@ -64,6 +64,8 @@ static void state_free(struct flow *f, struct view_state *v)
 		heap_free(
 			f->heap, v->inputs[i].list, v->inputs[i].cap * sizeof(*v->inputs[i].list));
 	heap_free(f->heap, v->inputs, ninputs * sizeof(*v->inputs));
+	multimap_free(v->result);
+	v->result = NULL;
 	v->nodes = NULL;
 	v->inputs = NULL;
 }
@@ -90,7 +92,9 @@ static int state_new(struct flow *f, struct view_state *v)
 
 	v->nodes = heap_zalloc(f->heap, p->nnodes * sizeof(*v->nodes));
 	v->inputs = heap_zalloc(f->heap, plan_inputs(p) * sizeof(*v->inputs));
-	if (v->nodes == NULL || v->inputs == NULL)
+	if (v->target == NULL)
+		v->result = multimap_new(f->heap, false);
+	if (v->nodes == NULL || v->inputs == NULL || (v->target == NULL && v->result == NULL))
 		return -1;
 	for (unsigned i = 0; i < p->nnodes; i++)
 		if (node_open(f, v, p->nodes[i]) != 0)
@@ -504,6 +508,26 @@ void flow_run(struct flow *f, unsigned stage, uint64_t epoch)
 		if (!v->stopped)
 			view_run(f, v, 0, stage, epoch, true);
 	memory_reset(f);
+}
+
+struct told {
+	int (*fn)(void *arg, const void *row, int64_t weight);
+	void *arg;
+};
+
+static int tell(void *arg, const struct multimap_entry *e)
+{
+	const struct told *t = arg;
+
+	return t->fn(t->arg, e->row, e->weight);
+}
+
+int flow_result(
+	const struct flow *f, int (*fn)(void *arg, const void *row, int64_t weight), void *arg)
+{
+	struct told t = { fn, arg };
+
+	return multimap_each(f->views->result, tell, &t);
 }
 
 uint64_t flow_published(const struct flow *f)

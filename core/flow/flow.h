@@ -25,6 +25,11 @@
 
 struct view_plan;
 
+/* Of a select that is asked once: its rows are those of `query`, a derived relation. Parameters and now() are taken as
+ * they are; params must live as long as the plan. */
+int view_plan_query(struct view_plan **out, const struct relation *query,
+	const struct row_layout *param_layout, const void *params, int64_t now_us, struct heap *h,
+	struct error *e);
 /* 0A000 for what has no operator yet (with the expression's position), 54001, 53200. */
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
 	struct heap *h, struct error *e);
@@ -49,7 +54,11 @@ struct flow;
 struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const struct flow_io *io);
 void flow_free(struct flow *f);
 
+/* target NULL: of a query, whose rows flow_result() tells at the end. */
 int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target, struct error *e);
+/* The rows of the only view, each with how often it occurs. */
+int flow_result(
+	const struct flow *f, int (*fn)(void *arg, const void *row, int64_t weight), void *arg);
 void flow_drop_view(struct flow *f, const struct relation *view);
 /* Stop feeding a view that failed on any shard, and free its state. */
 void flow_stop_view(struct flow *f, const struct relation *view);

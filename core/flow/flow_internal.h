@@ -136,6 +136,10 @@ struct view_plan {
 	struct arena arena;
 	const struct relation *view;
 	unsigned shards, stages;
+	/* Of a query, whose parameters and time are constants of the plan: see flow_query(). */
+	const struct row_layout *param_layout; /* NULL: a view's */
+	const void *params;
+	int64_t now_us;
 	unsigned nscans;
 	struct scan_plan *scans; /* a list */
 	unsigned nnodes, nodes_cap;
@@ -186,7 +190,8 @@ struct node_state {
 struct view_state {
 	struct view_state *next;
 	const struct view_plan *plan;
-	struct part *target;
+	struct part *target;     /* NULL: of a query */
+	struct multimap *result; /* … whose rows these are */
 	/* The last group's keys are the view's lookup key: each group has one row in it, and hands it to the publisher
 	 * together with the one it replaces. */
 	bool paired;

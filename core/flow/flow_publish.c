@@ -20,6 +20,11 @@ void publish_input(struct flow *f, struct view_state *v, const void *row, int64_
 	const struct part *target = v->target;
 	struct delta d = { .row = row, .weight = weight };
 
+	if (target == NULL) {
+		if (multimap_add(v->result, hash_bytes(row, row_size(row), 0), row, weight, 0) != 0)
+			view_no_memory(f, v);
+		return;
+	}
 	/* Of a view without key it only brings equal rows together. */
 	if (target->counted) {
 		d.hash = hash_bytes(row, row_size(row), 0);
@@ -45,7 +50,8 @@ void publish_open(struct view_state *v)
 	unsigned found = 0;
 
 	v->paired = v->same_hash = false;
-	if (g == NULL || g->columns == NULL || t->counted || g->edge.kind != EDGE_DIRECT)
+	if (t == NULL || g == NULL || g->columns == NULL || t->counted ||
+		g->edge.kind != EDGE_DIRECT)
 		return;
 	for (unsigned k = 0; k < g->nkeys; k++)
 		for (unsigned i = 0; i < t->nkey; i++)

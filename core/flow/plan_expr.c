@@ -75,7 +75,7 @@ static struct expr *remap(struct building *b, const struct expr *e, const struct
 	if (copy == NULL)
 		return NULL;
 	*copy = *e;
-	if (e->kind == EXPR_COLUMN) {
+	if (e->kind == EXPR_COLUMN && e->source != EXPR_PARAMS) {
 		int at = places_find(&left->places, e->source, e->column);
 
 		copy->source = 0;
@@ -117,12 +117,55 @@ static const struct row_layout *layout_of(const struct stream *s)
 	return s == NULL ? NULL : s->layout;
 }
 
+/* A copy of a tree of a query, in which parameters and the time are constants. */
+static struct expr *constant(struct building *b, const struct expr *e)
+{
+	struct expr *copy = plan_alloc(b, sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	*copy = *e;
+	if (e->kind == EXPR_COLUMN && e->source == EXPR_PARAMS) {
+		copy->kind = EXPR_CONST;
+		row_get(b->p->param_layout, b->p->params, e->column, &copy->constant);
+	} else if (e->kind == EXPR_NOW) {
+		copy->kind = EXPR_CONST;
+		copy->constant = (struct value){ .i = b->p->now_us, .type = TYPE_TIMESTAMPTZ };
+	}
+	if (e->nargs > 0)
+		copy->args = plan_alloc(b, e->nargs * sizeof(*copy->args));
+	for (unsigned i = 0; i < e->nargs && copy->args != NULL; i++) {
+		copy->args[i] = constant(b, e->args[i]);
+		if (copy->args[i] == NULL)
+			return NULL;
+	}
+	return copy->args == NULL && e->nargs > 0 ? NULL : copy;
+}
+
+/* The trees, of a query as constant() has them. */
+static const struct expr *const *constants(
+	struct building *b, const struct expr *const *trees, unsigned n)
+{
+	const struct expr **copies;
+
+	if (b->p->param_layout == NULL)
+		return trees;
+	copies = plan_alloc(b, (n + 1) * sizeof(*copies));
+	for (unsigned i = 0; copies != NULL && i < n; i++) {
+		copies[i] = constant(b, trees[i]);
+		if (copies[i] == NULL)
+			return NULL;
+	}
+	return copies;
+}
+
 struct program *plan_compile(struct building *b, const struct expr *const *trees, unsigned n,
 	const struct row_layout *l0, const struct row_layout *l1)
 {
 	const struct row_layout *layouts[EXPR_SOURCES] = { l0, l1 };
+	const struct expr *const *bound = constants(b, trees, n);
 
-	return program_compile(trees, n, layouts, &b->p->arena, b->e);
+	return bound == NULL ? NULL : program_compile(bound, n, layouts, &b->p->arena, b->e);
 }
 
 struct program *plan_compile_over(struct building *b, const struct expr *const *trees, unsigned n,
@@ -137,8 +180,9 @@ static struct projection *project(struct building *b, const struct expr *const *
 	const struct row_layout *l0, const struct row_layout *l1, const struct row_layout *to)
 {
 	const struct row_layout *layouts[EXPR_SOURCES] = { l0, l1 };
+	const struct expr *const *bound = constants(b, trees, to->ncols);
 
-	return projection_compile(trees, layouts, to, &b->p->arena, b->e);
+	return bound == NULL ? NULL : projection_compile(bound, layouts, to, &b->p->arena, b->e);
 }
 
 struct projection *plan_project(struct building *b, const struct expr *const *trees,

@@ -87,6 +87,12 @@ int plan_filter(struct building *b, const struct expr *const *list, unsigned n,
 	const struct stream *left, const struct stream *right, struct program **out);
 struct expr *plan_column(struct building *b, unsigned source, unsigned column, struct type type);
 
+/* The sources a tree reads; parameters are none. */
+static inline uint32_t plan_sources(const struct expr *e)
+{
+	return expr_sources(e) & ~(UINT32_C(1) << EXPR_PARAMS);
+}
+
 /* --- view_plan.c --- */
 
 /* A new node, behind all that are there. NULL: b->e. */

@@ -54,7 +54,7 @@ static int conditions_add(
 
 static bool within(const struct expr *e, uint32_t sources)
 {
-	return (expr_sources(e) & ~sources) == 0;
+	return (plan_sources(e) & ~sources) == 0;
 }
 
 /* Those not done that read these sources only: done now, and in `out`, which has room for all. */
@@ -131,7 +131,8 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 	*last = scan;
 	b->p->nscans++;
 	scan->relation = r;
-	scan->stage = r->stage;
+	/* All that a query reads is there when it begins. */
+	scan->stage = b->p->param_layout != NULL ? 0 : r->stage;
 	if (plan_filter(b, filters, nfilters, &all, NULL, &scan->filter) != 0)
 		return -1;
 	scan->projection = plan_columns(b, &out->places, &scan->layout, &all, NULL);
@@ -144,7 +145,7 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 			return -1;
 		out->nlies = 1;
 	}
-	return scan->projection == NULL ? -1 : open_one(b, out, &scan->edge, r->stage);
+	return scan->projection == NULL ? -1 : open_one(b, out, &scan->edge, scan->stage);
 }
 
 static int build_derived(struct building *b, unsigned source, const struct expr *const *filters,
@@ -216,7 +217,7 @@ static bool equates(const struct expr *e, uint32_t left, uint32_t right, const s
 	if (e->kind != EXPR_CALL || strcmp(e->fn->name, "=") != 0)
 		return false;
 	for (unsigned k = 0; k < 2; k++) {
-		uint32_t l = expr_sources(e->args[k]), r = expr_sources(e->args[1 - k]);
+		uint32_t l = plan_sources(e->args[k]), r = plan_sources(e->args[1 - k]);
 
 		if (l == 0 || r == 0 || (l & ~left) != 0 || (r & ~right) != 0)
 			continue;

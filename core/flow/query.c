@@ -360,12 +360,22 @@ static int sorted_give(struct run *q)
 
 enum { CANCEL_EVERY = 1024 };
 
+/* A row that occurs so often. */
+static int row_times(struct run *q, const void *row, int64_t times)
+{
+	int pass = test(q, q->filter, row), status = 0;
+
+	if (pass <= 0)
+		return pass;
+	while (times-- > 0 && status == 0 && !q->done)
+		status = q->s->query.select->grouped ? group_add(q, row) : emit(q, row);
+	return status;
+}
+
 /* A stored row that the access found; counted views repeat it. */
 static int row_found(struct run *q, const struct part *p, const void *row)
 {
 	int64_t times = 1;
-	int pass, status = 0;
-
 	if (q->env->canceled != NULL && ++q->scanned % CANCEL_EVERY == 0 &&
 		__atomic_load_n(q->env->canceled, __ATOMIC_RELAXED))
 		return error_set(q->e, ERR_CANCELED, 0, NULL);
@@ -388,11 +398,16 @@ static int row_found(struct run *q, const struct part *p, const void *row)
 		row_encode(&q->s->relation->layout, all, plain);
 		row = plain;
 	}
-	pass = test(q, q->filter, row);
-	if (pass <= 0)
-		return pass;
-	while (times-- > 0 && status == 0 && !q->done)
-		status = q->s->query.select->grouped ? group_add(q, row) : emit(q, row);
+	return row_times(q, row, times);
+}
+
+/* A row of a select. */
+static int flow_row(void *arg, const void *row, int64_t times)
+{
+	struct run *q = arg;
+	int status = q->done ? 0 : row_times(q, row, times);
+
+	arena_reset(q->env->scratch);
 	return status;
 }
 
@@ -567,24 +582,23 @@ static int limits(struct run *q)
 	return 0;
 }
 
-const struct parts *query_parts(const struct statement *s, uint64_t epoch, struct error *e)
+const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct error *e)
 {
 	const struct parts *parts;
 
-	if (__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE)) {
-		error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist",
-			s->relation->name);
+	if (__atomic_load_n(&r->dropped, __ATOMIC_ACQUIRE)) {
+		error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist", r->name);
 		return NULL;
 	}
-	parts = parts_at(s->relation, epoch);
+	parts = parts_at(r, epoch);
 	if (parts == NULL) {
 		error_set(e, ERR_NOT_YET, 0, "view \"%s\" was made after the epoch that is read",
-			s->relation->name);
+			r->name);
 		return NULL;
 	}
 	if (!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
 		return parts;
-	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", s->relation->name,
+	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", r->name,
 		parts->reason.message);
 	error_detail(e, "%s: %s", error_sqlstate(parts->reason.code), parts->reason.detail);
 	error_hint(e, "Correct the rows that caused it, then DROP and CREATE the view.");
@@ -630,8 +644,10 @@ static int run_rows(struct run *q)
 			status = status < 0 ? -1 : status == 0 ? 0 : group_add(q, NULL);
 		else
 			status = emit(q, NULL);
+	} else if (q->s->relation->kind == RELATION_DERIVED) {
+		status = query_run_flow(q->s, q->params, q->env, flow_row, q, q->e);
 	} else {
-		parts = query_parts(q->s, q->env->epoch, q->e);
+		parts = query_parts(q->s->relation, q->env->epoch, q->e);
 		if (parts == NULL)
 			return -1;
 		if (access_find(q, parts)) {

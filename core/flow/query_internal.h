@@ -30,7 +30,11 @@ struct compiled_query {
 };
 
 /* The parts to read; NULL: *e says why not. */
-const struct parts *query_parts(const struct statement *s, uint64_t epoch, struct error *e);
+const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct error *e);
+/* Run a query whose relation is a select: gives each of its rows, and how often it occurs, in no order. 0; -1 with *e; or
+ * what give() returned. */
+int query_run_flow(const struct statement *s, const void *params, const struct query_env *env,
+	int (*give)(void *arg, const void *row, int64_t times), void *arg, struct error *e);
 
 /* One row by its key, all of it from the parameters: neither a program nor an arena but for the result row. */
 bool query_is_point(const struct statement *s);

@@ -86,7 +86,8 @@ static int note_column(struct expr *e, void *arg)
 {
 	struct noting *n = arg;
 
-	if (e->kind == EXPR_COLUMN && places_find(&n->b->used, e->source, e->column) < 0)
+	if (e->kind == EXPR_COLUMN && e->source != EXPR_PARAMS &&
+		places_find(&n->b->used, e->source, e->column) < 0)
 		n->status = places_add(n->b, &n->b->used, (struct place){ e->source, e->column });
 	return n->status;
 }
@@ -297,23 +298,49 @@ static int build(struct view_plan *p, struct error *e)
 	return build_select(&b, wanted, out) != 0 ? -1 : build_publisher(&b, out);
 }
 
-int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
-	struct heap *h, struct error *e)
+static struct view_plan *plan_new(const struct relation *view, unsigned shards, struct heap *h)
 {
 	struct view_plan *p = heap_zalloc(h, sizeof(*p));
 
 	if (p == NULL)
-		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
 	p->heap = h;
 	p->view = view;
 	p->shards = shards;
 	arena_init(&p->arena, h);
+	return p;
+}
+
+static int plan_build(struct view_plan **out, struct view_plan *p, struct error *e)
+{
 	if (build(p, e) != 0) {
 		view_plan_free(p);
 		return -1;
 	}
 	*out = p;
 	return 0;
+}
+
+int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
+	struct heap *h, struct error *e)
+{
+	struct view_plan *p = plan_new(view, shards, h);
+
+	return p == NULL ? error_set(e, ERR_OUT_OF_MEMORY, 0, NULL) : plan_build(out, p, e);
+}
+
+int view_plan_query(struct view_plan **out, const struct relation *query,
+	const struct row_layout *param_layout, const void *params, int64_t now_us, struct heap *h,
+	struct error *e)
+{
+	struct view_plan *p = plan_new(query, 1, h);
+
+	if (p == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	p->param_layout = param_layout;
+	p->params = params;
+	p->now_us = now_us;
+	return plan_build(out, p, e);
 }
 
 void view_plan_free(struct view_plan *p)

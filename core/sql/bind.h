@@ -181,7 +181,7 @@ int bind_calls_each(struct select *s, int (*fn)(struct expr **e, void *arg), voi
 struct select *bind_windows(struct binder *b, struct select *s);
 /* With its LIMIT and OFFSET, in a view; ties: with the peers of the last row. */
 struct select *bind_top(struct binder *b, struct select *s, bool ties);
-/* The first row of each that has the same values of the list, then its LIMIT. */
+/* The first row of each that has the same values of the list, all outputs; ORDER BY and LIMIT are still to be applied. */
 struct select *bind_distinct_on(
 	struct binder *b, struct select *s, struct expr *const *list, unsigned n);
 /* Direction and place of NULLs. */

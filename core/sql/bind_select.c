@@ -14,6 +14,8 @@
 
 /* --- outputs --- */
 
+static int sublink_named(const PgQuery__SubLink *l, const char **name);
+
 /* The name PostgreSQL gives to an output without AS, and how good it is: 0 none, 1 that of a type or of
  * CASE, 2 better. */
 static int output_named(const PgQuery__Node *n, const char **name)
@@ -46,6 +48,7 @@ static int output_named(const PgQuery__Node *n, const char **name)
 		*name = "case";
 		strength = 1;
 		break;
+	case NODE(SUB_LINK): return sublink_named(n->sub_link, name);
 	case NODE(COALESCE_EXPR): *name = "coalesce"; break;
 	case NODE(MIN_MAX_EXPR):
 		*name = n->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest"
@@ -69,6 +72,25 @@ static int output_named(const PgQuery__Node *n, const char **name)
 	default: return 0;
 	}
 	return strength;
+}
+
+static const char *output_name(const PgQuery__Node *n);
+
+/* A subquery's value has the name of its column. */
+static int sublink_named(const PgQuery__SubLink *l, const char **name)
+{
+	const PgQuery__SelectStmt *p = l->subselect->select_stmt;
+
+	if (l->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK)
+		*name = "exists";
+	else if (l->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK &&
+		p->n_target_list > 0)
+		*name = p->target_list[0]->res_target->name[0] != '\0'
+			? p->target_list[0]->res_target->name
+			: output_name(p->target_list[0]->res_target->val);
+	else
+		return 0;
+	return 2;
 }
 
 static const char *output_name(const PgQuery__Node *n)
@@ -469,6 +491,12 @@ static struct expr *bind_limit(struct binder *b, const PgQuery__Node *n, const c
 	return r;
 }
 
+/* The select of a query itself: its rows have an order, and its LIMIT may be a parameter. */
+static bool is_query(const struct binder *b)
+{
+	return !b->in_view && b->query_depth == 0;
+}
+
 static int refuse(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	const char *what = NULL;
@@ -477,19 +505,12 @@ static int refuse(struct binder *b, const PgQuery__SelectStmt *p)
 		what = "FOR UPDATE or FOR SHARE";
 	else if (p->into_clause != NULL)
 		what = "SELECT INTO";
-	else if (!b->in_view && p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
+	else if (is_query(b) && p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
 		what = "WITH TIES in a query";
-	else if (!b->in_view && p->with_clause != NULL)
-		what = "WITH in a query";
-	else if (!b->in_view && p->n_values_lists > 0)
-		what = "VALUES as a query";
-	else if (!b->in_view && p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
-		what = "UNION, INTERSECT or EXCEPT in a query";
 	if (what == NULL)
 		return 0;
-	bind_unsupported(b, p->with_clause != NULL ? p->with_clause->location : 0, what);
-	return error_hint(b->error, "%s",
-		b->in_view ? "" : "Create a materialized view for it and query that.");
+	bind_unsupported(b, 0, what);
+	return -1;
 }
 
 /* --- selects over selects --- */
@@ -816,7 +837,7 @@ static bool distinct_on(const PgQuery__SelectStmt *p)
 /* A select without FROM is one row, as an aggregation over nothing is. */
 static int finish_nothing(struct binder *b, struct select *s)
 {
-	if (!b->in_view || s->nsources > 0 || s->grouped)
+	if ((is_query(b) && s->ncalls == 0) || s->nsources > 0 || s->grouped)
 		return 0;
 	s->grouped = true;
 	if (s->from.nconjuncts > 1) {
@@ -834,8 +855,6 @@ static struct select *distinct_over(struct binder *b, struct select *s)
 {
 	struct select *top;
 
-	if (!b->in_view)
-		return bind_unsupported(b, 0, "DISTINCT with GROUP BY in a query");
 	top = bind_over(b, s);
 	if (top == NULL)
 		return NULL;
@@ -882,7 +901,7 @@ static struct select *finish(struct binder *b, struct select *s, const PgQuery__
 		s = bind_windows(b, s);
 	if (s != NULL && again)
 		s = distinct_over(b, s);
-	if (s == NULL || !b->in_view)
+	if (s == NULL || (is_query(b) && !ties))
 		return s;
 	return bind_top(b, s, ties);
 }
@@ -895,9 +914,6 @@ static struct select *finish_distinct_on(
 	struct expr **list = bind_alloc(b, n * sizeof(*list));
 	struct select *top;
 
-	if (!b->in_view)
-		return bind_unsupported(
-			b, node_location(p->distinct_clause[0]), "DISTINCT ON in a query");
 	if (list == NULL)
 		return NULL;
 	for (unsigned i = 0; i < n; i++) {
@@ -920,6 +936,14 @@ static struct select *finish_distinct_on(
 	for (unsigned i = 0; i < n; i++)
 		list[i] = s->outputs[noutputs + i].expr;
 	top = bind_distinct_on(b, s, list, n);
+	if (top == NULL || is_query(b)) {
+		if (top != NULL)
+			top->nvisible = noutputs;
+		return top;
+	}
+	top = bind_top(b, top, false);
+	if (top != NULL && top->noutputs > noutputs)
+		top = bind_over(b, top);
 	if (top != NULL)
 		top->noutputs = noutputs;
 	return top;
@@ -987,6 +1011,8 @@ static struct select *set_order(struct binder *b, struct select *s, const PgQuer
 	}
 	if (bind_limits(b, top, p) != 0)
 		return NULL;
+	if (is_query(b) && p->limit_option != PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES)
+		return top;
 	return bind_top(b, top, p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES);
 }
 
@@ -1013,21 +1039,60 @@ struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 
 /* --- queries --- */
 
+/* Whether a query reads one table or view, as query.c does it by itself. */
+static bool is_simple(const struct select *s)
+{
+	return s->nbranches == 0 && s->window == NULL && s->from.n == s->nsources &&
+		(s->nsources == 0 || (s->nsources == 1 && s->sources[0]->kind != RELATION_DERIVED));
+}
+
+/* Everything but ORDER BY and LIMIT is computed as a view is, and the query reads that. */
+static struct select *over_flow(struct binder *b, struct select *s)
+{
+	unsigned n = s->nvisible > 0 ? s->nvisible : s->noutputs, norder = s->norder;
+	struct order *order = s->order;
+	struct expr *limit = s->limit, *offset = s->offset;
+	unsigned *columns = bind_alloc(b, (norder + 1) * sizeof(*columns));
+	struct select *top;
+
+	if (columns == NULL)
+		return NULL;
+	for (unsigned i = 0; i < norder; i++) {
+		for (columns[i] = 0; columns[i] < s->noutputs; columns[i]++)
+			if (expr_equal(s->outputs[columns[i]].expr, order[i].expr))
+				break;
+		if (columns[i] == s->noutputs && output_append(b, s, order[i].expr) != 0)
+			return NULL;
+	}
+	s->norder = 0;
+	s->limit = s->offset = NULL;
+	top = bind_over(b, s);
+	if (top == NULL)
+		return NULL;
+	for (unsigned i = 0; i < norder; i++)
+		order[i].expr = bind_copy(b, top->outputs[columns[i]].expr);
+	for (unsigned i = 0; i < norder; i++)
+		if (order[i].expr == NULL)
+			return NULL;
+	top->noutputs = n;
+	top->norder = norder;
+	top->order = order;
+	top->limit = limit;
+	top->offset = offset;
+	return top;
+}
+
 int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	struct statement *st = b->statement;
 	struct select *s = bind_select(b, p);
 
+	if (s != NULL && !is_simple(s))
+		s = over_flow(b, s);
 	if (s == NULL)
 		return -1;
 	s->conjuncts = s->from.conjuncts;
 	s->nconjuncts = s->from.nconjuncts;
-	if (s->nsources > 1 || (s->nsources > 0 && s->sources[0]->kind == RELATION_DERIVED)) {
-		bind_fail(b, ERR_FEATURE, 0,
-			"a query that joins tables or has a subquery is not supported");
-		return error_hint(
-			b->error, "Create a materialized view for the join and query that.");
-	}
 	st->kind = STATEMENT_SELECT;
 	st->query.select = s;
 	st->results = s->outputs;
@@ -1035,5 +1100,7 @@ int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
 	if (s->nsources == 0)
 		return 0;
 	st->relation = s->sources[0];
-	return bind_access(b, st->relation, s, &st->query.access);
+	return st->relation->kind == RELATION_DERIVED
+		? 0
+		: bind_access(b, st->relation, s, &st->query.access);
 }

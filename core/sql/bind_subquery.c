@@ -414,7 +414,7 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	unsigned before;
 	struct select *s;
 
-	if (!b->in_view || b->level.select == NULL || b->level.no_subqueries)
+	if (b->level.select == NULL || b->level.no_subqueries)
 		return bind_unsupported(b, p->location, "a subquery here");
 	if (p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK ||
 		(any && strcmp(op, "=") != 0) || (none && strcmp(op, "<>") != 0))

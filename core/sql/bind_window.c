@@ -297,8 +297,6 @@ struct expr *bind_window(struct binder *b, const PgQuery__FuncCall *c, const cha
 	int status;
 	struct expr *e;
 
-	if (!b->in_view)
-		return bind_unsupported(b, c->location, "a window function in a query");
 	if (s == NULL || !b->level.allows_windows || b->in_aggregate) {
 		bind_fail(b, ERR_WINDOWING, c->location, "window functions are not allowed in %s",
 			b->in_aggregate                    ? "an aggregate"
@@ -660,13 +658,12 @@ struct select *bind_top(struct binder *b, struct select *s, bool ties)
 	return top == NULL || top->noutputs == n ? top : first_outputs(b, top, named, n);
 }
 
-/* The first row of each that has the same values of these. The ORDER BY goes on above. */
+/* With ORDER BY and LIMIT still to be applied. */
 struct select *bind_distinct_on(
 	struct binder *b, struct select *s, struct expr *const *list, unsigned n)
 {
 	struct window *w = bind_alloc(b, sizeof(*w));
 	unsigned noutputs = s->noutputs;
-	const struct output *named;
 	struct select *top;
 
 	if (w == NULL)
@@ -688,25 +685,24 @@ struct select *bind_distinct_on(
 	if (window_partition(b, s, w, list, n) != 0 ||
 		window_order(b, s, w, s->order, s->norder) != 0)
 		return NULL;
-	named = s->outputs;
 	top = with_window(b, s, w);
+	top = top == NULL ? NULL : bind_over(b, top);
 	if (top == NULL)
 		return NULL;
-	top = first_outputs(
-		b, top, named, s->limit == NULL && s->offset == NULL ? noutputs : s->noutputs);
-	if (top == NULL || (s->limit == NULL && s->offset == NULL))
-		return top;
-	/* LIMIT: in the same order, by the columns it has become. */
+	for (unsigned i = 0; i < noutputs; i++)
+		top->outputs[i].name = s->outputs[i].name;
+	/* The same order by the columns it has become. */
 	top->order = bind_alloc(b, s->norder * sizeof(*top->order));
 	if (top->order == NULL)
 		return NULL;
 	for (unsigned i = 0; i < s->norder; i++) {
 		top->order[i] = s->order[i];
-		top->order[i].expr = top->outputs[w->order[i].column].expr;
+		top->order[i].expr = bind_copy(b, top->outputs[w->order[i].column].expr);
+		if (top->order[i].expr == NULL)
+			return NULL;
 	}
 	top->norder = s->norder;
 	top->limit = s->limit;
 	top->offset = s->offset;
-	top = bind_top(b, top, false);
-	return top == NULL ? NULL : first_outputs(b, top, named, noutputs);
+	return top;
 }

@@ -137,6 +137,7 @@ struct select {
 	struct expr *having; /* NULL: none */
 	unsigned noutputs;
 	struct output *outputs;
+	unsigned nvisible; /* of a query, while it is bound: outputs that are given; 0: all */
 	/* Queries only; views have none of these. */
 	unsigned norder;
 	struct order *order;

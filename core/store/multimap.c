@@ -139,6 +139,20 @@ const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t h
 	return chain_find(m, hash, &p);
 }
 
+int multimap_each(
+	const struct multimap *m, int (*fn)(void *arg, const struct multimap_entry *e), void *arg)
+{
+	struct hashdir_cursor c;
+	const struct multimap_entry *e;
+	int status = 0;
+
+	hashdir_scan_begin(&c, &m->chains);
+	while (status == 0 && (e = hashdir_scan_next(&c)) != NULL)
+		for (; status == 0 && e != NULL; e = e->next)
+			status = fn(arg, e);
+	return status;
+}
+
 void multimap_prefetch(const struct multimap *m, uint64_t hash)
 {
 	hashdir_prefetch(&m->chains, hash);

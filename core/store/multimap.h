@@ -40,6 +40,9 @@ static inline int64_t *multimap_counter(const struct multimap_entry *e)
 /* The first entry of a hash; `next` leads to the others, NULL at the end. The caller compares keys, since
  * different ones may have one hash. Not across changes. */
 const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t hash);
+/* Calls fn for every entry until it returns non-zero, which is returned. Not across changes. */
+int multimap_each(
+	const struct multimap *m, int (*fn)(void *arg, const struct multimap_entry *e), void *arg);
 /* Fetch ahead: what a lookup touches first, and later what it touches then. */
 void multimap_prefetch(const struct multimap *m, uint64_t hash);
 void multimap_prefetch_entry(const struct multimap *m, uint64_t hash);

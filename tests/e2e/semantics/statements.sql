@@ -276,7 +276,6 @@ SELECT id FROM nosuch.s;
 SELECT ID, "id", Id AS "ID" FROM S WHERE Id = 1;
 SELECT "ID" FROM s;
 SELECT id id2, k "a b" FROM s WHERE id = 1;
--- refused: 0A000
 SELECT DISTINCT k FROM s ORDER BY k;
 SELECT id FROM s WHERE n;
 SELECT id FROM s WHERE k = 1;
@@ -288,20 +287,13 @@ SELECT id FROM s WHERE m = 1.5 ORDER BY id;
 SELECT id FROM s WHERE k LIKE '%x%' ORDER BY id;
 SELECT id, CASE WHEN n > 5 THEN 'big' ELSE 'small' END FROM s ORDER BY id;
 SELECT n + 1, -n, n * m, n || k FROM s ORDER BY id;
--- refused: 0A000
-VALUES (1), (2);
+VALUES (2), (1) ORDER BY 1;
 TABLE s;
--- refused: 0A000
-SELECT id FROM s UNION SELECT 9;
--- refused: 0A000
+SELECT id FROM s UNION SELECT 9 ORDER BY 1;
 SELECT id FROM s WHERE id IN (SELECT 1);
--- refused: 0A000
 WITH w AS (SELECT 1) SELECT * FROM w;
--- refused: 0A000
-SELECT id, row_number() OVER () FROM s;
--- refused: 0A000
-SELECT a.id FROM s a JOIN s b ON a.id = b.id;
--- refused: 0A000
+SELECT id, row_number() OVER () FROM s WHERE id = 1;
+SELECT a.id FROM s a JOIN s b ON a.id = b.id ORDER BY a.id;
 SELECT id FROM (SELECT 1 AS id) q;
 -- refused: 0A000
 SELECT * FROM generate_series(1, 3);
@@ -397,10 +389,8 @@ TRUNCATE fv;
 DROP TABLE fv;
 -- refused: 0A000
 CREATE MATERIALIZED VIEW g AS SELECT id, now() AS x FROM f;
--- refused: 0A000
 CREATE MATERIALIZED VIEW g AS SELECT id FROM f WHERE id IN (SELECT id FROM f);
--- refused: 0A000
-CREATE MATERIALIZED VIEW g AS SELECT id, rank() OVER (ORDER BY n) FROM f;
+DROP MATERIALIZED VIEW g;
 DROP MATERIALIZED VIEW fv;
 DROP TABLE f;
 
