@@ -145,9 +145,10 @@ static void join_delta(struct flow *f, struct view_state *v, const struct node_p
 		int meet = rows_meet(f, v, j, k, d, e);
 
 		if (meet > 0) {
+			/* Before: the view may fail, and the entry with it. */
+			meets += e->weight;
 			join_row(f, v, j, k == 0 ? d->row : e->row, k == 0 ? e->row : d->row,
 				d->weight * e->weight);
-			meets += e->weight;
 		}
 		if (meet > 0 && j->kept[1 - k] && !v->stopped)
 			meets_more(f, v, j, 1 - k, e, d->weight);

@@ -57,6 +57,11 @@ struct scope {
 	PgQuery__Node *const *windows; /* of WINDOW */
 };
 
+struct node_list {
+	unsigned n;
+	const PgQuery__Node **at;
+};
+
 struct binder {
 	struct catalog *catalog;
 	struct heap *heap;
@@ -70,6 +75,8 @@ struct binder {
 
 	struct scope level;
 	unsigned query_depth;
+	/* Of the select bound next: its GROUP BY, one of several sets, and all that these have. */
+	const struct node_list *set, *all_sets;
 	bool unsettled;     /* the outputs bound next may stay of unknown type */
 	unsigned nouter;    /* EXPR_OUTER made so far */
 	int outer_location; /* of the last one */
@@ -171,6 +178,12 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
  * else above it. The select to go on with, or NULL. */
 struct select *bind_subqueries(struct binder *b, struct select *s, bool below);
 
+/* --- bind_grouping.c --- */
+bool bind_has_sets(const PgQuery__SelectStmt *p);
+/* The select once for each grouping set. */
+int bind_sets(
+	struct binder *b, const PgQuery__SelectStmt *p, struct select ***branches, unsigned *n);
+
 /* --- bind_window.c --- */
 bool bind_is_window_function(const char *name);
 /* A call with OVER. */
@@ -184,6 +197,8 @@ struct select *bind_top(struct binder *b, struct select *s, bool ties);
 /* The first row of each that has the same values of the list, all outputs; ORDER BY and LIMIT are still to be applied. */
 struct select *bind_distinct_on(
 	struct binder *b, struct select *s, struct expr *const *list, unsigned n);
+/* A select's rows with a number among those that are equal, as the last column. */
+struct select *bind_numbered(struct binder *b, struct select *s);
 /* Direction and place of NULLs. */
 int bind_sort(struct binder *b, const PgQuery__SortBy *by, struct order *o);
 

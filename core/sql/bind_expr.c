@@ -697,6 +697,32 @@ static struct expr *bind_cast(struct binder *b, const PgQuery__TypeCast *c)
 	return e;
 }
 
+static struct expr *bind_grouping(struct binder *b, const PgQuery__GroupingFunc *g)
+{
+	struct expr *e = expr_args(
+		b, expr_new(b, EXPR_GROUPING, TYPE_INT4, g->location), (unsigned)g->n_args);
+
+	if (e == NULL)
+		return NULL;
+	if (b->aggregates == NULL || b->in_aggregate) {
+		bind_fail(b, ERR_GROUPING, g->location, "grouping operations are not allowed in %s",
+			b->no_aggregates != NULL ? b->no_aggregates : "this place");
+		return NULL;
+	}
+	if (g->n_args > 31) {
+		bind_fail(b, ERR_TOO_MANY_COLUMNS, g->location,
+			"GROUPING must have fewer than 32 arguments");
+		return NULL;
+	}
+	b->aggregates->grouped = true;
+	for (size_t i = 0; i < g->n_args; i++) {
+		e->args[i] = bind_settle(b, bind_expr(b, g->args[i]));
+		if (e->args[i] == NULL)
+			return NULL;
+	}
+	return e;
+}
+
 static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 {
 	switch (n->node_case) {
@@ -735,6 +761,7 @@ static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 		}
 	}
 	case NODE(SUB_LINK): return bind_sublink(b, n->sub_link);
+	case NODE(GROUPING_FUNC): return bind_grouping(b, n->grouping_func);
 	case NODE(ROW_EXPR): return bind_unsupported(b, n->row_expr->location, "a row expression");
 	case NODE(SET_TO_DEFAULT):
 		bind_fail(b, ERR_SYNTAX, n->set_to_default->location,

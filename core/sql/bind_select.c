@@ -83,8 +83,7 @@ static int sublink_named(const PgQuery__SubLink *l, const char **name)
 
 	if (l->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK)
 		*name = "exists";
-	else if (l->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK &&
-		p->n_target_list > 0)
+	else if (l->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK && p->n_target_list > 0)
 		*name = p->target_list[0]->res_target->name[0] != '\0'
 			? p->target_list[0]->res_target->name
 			: output_name(p->target_list[0]->res_target->val);
@@ -275,8 +274,6 @@ static struct expr *group_item(struct binder *b, const struct select *s, const P
 		if (found != NULL)
 			return found;
 	}
-	if (n->node_case == NODE(GROUPING_SET))
-		return bind_unsupported(b, n->grouping_set->location, "GROUPING SETS");
 	return bind_settle(b, bind_expr(b, n));
 }
 
@@ -304,11 +301,61 @@ static bool key_grouped(const struct select *s, unsigned source)
 	return true;
 }
 
+static bool listed(struct expr *const *list, unsigned n, const struct expr *e)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (expr_equal(list[i], e))
+			return true;
+	return false;
+}
+
+static struct expr *integer(struct binder *b, int64_t n, enum type_id type)
+{
+	struct expr *e = expr_new(b, EXPR_CONST, type, -1);
+
+	if (e != NULL)
+		e->constant = (struct value){ .i = n, .type = (uint8_t)type };
+	return e;
+}
+
+/* grouping(…): a bit for each that this set does not group by. */
+static struct expr *grouping_bits(struct binder *b, const struct select *s, const struct expr *e)
+{
+	int64_t bits = 0;
+
+	for (unsigned i = 0; i < e->nargs; i++) {
+		bool present = listed(s->group, s->ngroup, e->args[i]);
+
+		if (!present && !listed(s->absent, s->nabsent, e->args[i])) {
+			error_set(b->error, ERR_GROUPING, e->position,
+				"arguments to GROUPING must be grouping expressions of the associated query level");
+			return NULL;
+		}
+		bits = bits << 1 | !present;
+	}
+	return integer(b, bits, TYPE_INT4);
+}
+
+static struct expr *absent_null(struct binder *b, const struct expr *e)
+{
+	struct expr *null = expr_new(b, EXPR_CONST, (enum type_id)e->type.id, -1);
+
+	if (null == NULL)
+		return NULL;
+	null->type = e->type;
+	null->constant = (struct value){ .type = e->type.id, .flags = VALUE_NULL };
+	return null;
+}
+
 /* Rewrite over the group row. */
 static struct expr *over_group(struct binder *b, struct select *s, struct expr *e)
 {
 	if (e->kind == EXPR_OUTER || (e->kind == EXPR_COLUMN && e->source == SOURCE_WINDOW))
 		return e;
+	if (e->kind == EXPR_GROUPING)
+		return grouping_bits(b, s, e);
+	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e))
+		return absent_null(b, e);
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_equal(s->group[i], e)) {
 			struct expr *c = expr_new(b, EXPR_COLUMN, (enum type_id)e->type.id, -1);
@@ -401,23 +448,53 @@ static int finish_group(struct binder *b, struct select *s)
 	return bind_calls_each(s, call_place_aggregate, &grouping);
 }
 
-static int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+static int group_bind(struct binder *b, struct select *s, const PgQuery__Node *n, struct expr **out)
 {
-	for (size_t i = 0; i < p->n_group_clause; i++) {
+	b->aggregates = NULL;
+	b->no_aggregates = "GROUP BY";
+	*out = group_item(b, s, n);
+	if (*out == NULL)
+		return -1;
+	if (has_aggregate(*out))
+		return error_set(b->error, ERR_GROUPING, (*out)->position,
+			"aggregate functions are not allowed in GROUP BY");
+	return 0;
+}
+
+/* One of several grouping sets; what only the others have is noted. */
+static int bind_set_group(struct binder *b, struct select *s, const struct node_list *set,
+	const struct node_list *all)
+{
+	struct expr *e;
+
+	s->grouped = true;
+	for (unsigned i = 0; i < set->n; i++)
+		if (group_bind(b, s, set->at[i], &e) != 0 || bind_group_add(b, s, e) != 0)
+			return -1;
+	s->absent = bind_alloc(b, all->n * sizeof(*s->absent));
+	if (s->absent == NULL)
+		return -1;
+	for (unsigned i = 0; i < all->n; i++) {
+		if (group_bind(b, s, all->at[i], &e) != 0)
+			return -1;
+		if (!listed(s->group, s->ngroup, e))
+			s->absent[s->nabsent++] = e;
+	}
+	return 0;
+}
+
+static int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
+	const struct node_list *set, const struct node_list *all)
+{
+	for (size_t i = 0; set == NULL && i < p->n_group_clause; i++) {
 		struct expr *e;
 
-		b->aggregates = NULL;
-		b->no_aggregates = "GROUP BY";
-		e = group_item(b, s, p->group_clause[i]);
-		if (e == NULL)
-			return -1;
-		if (has_aggregate(e))
-			return error_set(b->error, ERR_GROUPING, e->position,
-				"aggregate functions are not allowed in GROUP BY");
-		if (bind_group_add(b, s, e) != 0)
+		if (group_bind(b, s, p->group_clause[i], &e) != 0 || bind_group_add(b, s, e) != 0)
 			return -1;
 		s->grouped = true;
 	}
+	if (set != NULL && bind_set_group(b, s, set, all) != 0)
+		return -1;
 	b->aggregates = s;
 	if (p->having_clause != NULL) {
 		s->having = bind_condition(b, p->having_clause, "HAVING");
@@ -626,15 +703,6 @@ static struct select *set_branch(struct binder *b, const PgQuery__SelectStmt *p)
 	return s == NULL || (s->nbranches == 0 && s->window == NULL) ? s : bind_over(b, s);
 }
 
-static struct expr *integer(struct binder *b, int64_t n, enum type_id type)
-{
-	struct expr *e = expr_new(b, EXPR_CONST, type, -1);
-
-	if (e != NULL)
-		e->constant = (struct value){ .i = n, .type = (uint8_t)type };
-	return e;
-}
-
 static int output_append(struct binder *b, struct select *s, struct expr *e)
 {
 	struct output *grown = bind_alloc(b, (s->noutputs + 1) * sizeof(*grown));
@@ -701,6 +769,25 @@ static struct select *intersect(struct binder *b, struct select **branches, bool
 	return s;
 }
 
+/* With ALL the rows that are equal are numbered first, so that they differ. */
+static struct select *intersect_all(struct binder *b, struct select **branches, bool except)
+{
+	unsigned n = branches[0]->noutputs;
+	struct select *s;
+
+	for (unsigned k = 0; k < 2; k++) {
+		branches[k] = bind_numbered(b, branches[k]);
+		branches[k] = branches[k] == NULL ? NULL : bind_over(b, branches[k]);
+		if (branches[k] == NULL)
+			return NULL;
+	}
+	s = intersect(b, branches, except);
+	s = s == NULL ? NULL : bind_over(b, s);
+	if (s != NULL)
+		s->noutputs = n;
+	return s;
+}
+
 static struct select *bind_set(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	static const char *const NAMES[] = { "UNION", "INTERSECT", "EXCEPT" };
@@ -722,7 +809,7 @@ static struct select *bind_set(struct binder *b, const PgQuery__SelectStmt *p)
 	if (unify_branches(b, branches, 2, NAMES[op]) != 0)
 		return NULL;
 	if (op != 0 && p->all)
-		return bind_unsupported(b, 0, op == 1 ? "INTERSECT ALL" : "EXCEPT ALL");
+		return intersect_all(b, branches, op == 2);
 	if (op != 0)
 		return intersect(b, branches, op == 2);
 	s = union_all(b, branches, 2);
@@ -949,11 +1036,24 @@ static struct select *finish_distinct_on(
 	return top;
 }
 
+/* One grouping set: what is above the group of all of them comes later. */
+static struct select *finish_set(struct binder *b, struct select *s)
+{
+	if (s->ncalls > 0)
+		return bind_unsupported(b, -1, "a window function beside GROUPING SETS");
+	s = bind_subqueries(b, s, true);
+	if (s == NULL || finish_group(b, s) != 0)
+		return NULL;
+	return bind_subqueries(b, s, false);
+}
+
 static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 {
+	const struct node_list *set = b->set, *all = b->all_sets;
 	struct select *s = bind_select_new(b);
 	int status;
 
+	b->set = b->all_sets = NULL;
 	if (s == NULL)
 		return NULL;
 	b->level.select = s;
@@ -968,8 +1068,12 @@ static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 	b->level.allows_windows = true;
 	status = bind_outputs(b, p->target_list, p->n_target_list, &s->outputs, &s->noutputs);
 	b->level.allows_windows = false;
-	if (status != 0 || bind_group(b, s, p) != 0)
+	if (status != 0 || bind_group(b, s, p, set, all) != 0)
 		return NULL;
+	if (set != NULL) {
+		b->aggregates = NULL;
+		return finish_set(b, s);
+	}
 	b->level.allows_windows = true;
 	status = bind_order(b, s, p);
 	b->level.allows_windows = false;
@@ -1016,6 +1120,28 @@ static struct select *set_order(struct binder *b, struct select *s, const PgQuer
 	return bind_top(b, top, p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES);
 }
 
+static struct select *bind_grouping_sets(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	struct select **branches, *s;
+	unsigned n;
+
+	if (distinct_on(p))
+		return bind_unsupported(b, -1, "DISTINCT ON beside GROUPING SETS");
+	if (bind_sets(b, p, &branches, &n) != 0)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
+		if (branches[i]->nbranches > 0 || branches[i]->window != NULL) {
+			branches[i] = bind_over(b, branches[i]);
+			if (branches[i] == NULL)
+				return NULL;
+		}
+	s = n == 1 ? branches[0] : union_all(b, branches, n);
+	if (s == NULL || p->n_distinct_clause == 0)
+		return s;
+	s = bind_over(b, s);
+	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
+}
+
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	bool unsettled = b->unsettled;
@@ -1025,12 +1151,14 @@ struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 		return NULL;
 	b->level.outer_ctes = b->level.ctes;
 	b->unsettled = false;
-	if (p->with_clause != NULL && bind_with(b, p->with_clause) != 0)
+	if (b->set == NULL && p->with_clause != NULL && bind_with(b, p->with_clause) != 0)
 		return NULL;
 	if (p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
 		return set_order(b, bind_set(b, p), p);
 	if (p->n_values_lists > 0)
 		return set_order(b, bind_values(b, p), p);
+	if (b->set == NULL && bind_has_sets(p))
+		return set_order(b, bind_grouping_sets(b, p), p);
 	b->unsettled = unsettled;
 	s = bind_plain(b, p);
 	b->unsettled = false;

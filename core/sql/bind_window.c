@@ -706,3 +706,22 @@ struct select *bind_distinct_on(
 	top->offset = s->offset;
 	return top;
 }
+
+struct select *bind_numbered(struct binder *b, struct select *s)
+{
+	struct window *w = bind_alloc(b, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->functions = bind_alloc(b, sizeof(*w->functions));
+	w->partition = bind_alloc(b, s->noutputs * sizeof(*w->partition));
+	if (w->functions == NULL || w->partition == NULL)
+		return NULL;
+	w->functions[w->nfunctions++] = (struct window_function){ .kind = WINDOW_ROW_NUMBER,
+		.type = { .id = TYPE_INT8 },
+		.args = { -1, -1, -1 },
+		.filter = -1 };
+	for (unsigned i = 0; i < s->noutputs; i++)
+		w->partition[w->npartition++] = (uint16_t)i;
+	return with_window(b, s, w);
+}

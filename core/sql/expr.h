@@ -40,7 +40,8 @@ enum expr_kind {
 	EXPR_NOW,  /* start of the command, timestamptz */
 	EXPR_ONLY, /* args[0]; 21000 when args[1], a number of rows, is above 1 */
 	/* In the binder only: */
-	EXPR_OUTER, /* args[0], which is not counted in nargs, of the select around this one */
+	EXPR_GROUPING, /* grouping(args) */
+	EXPR_OUTER,    /* args[0], which is not counted in nargs, of the select around this one */
 	EXPR_SUBQUERY /* the value of subquery `column` of its select; args: what it takes from that */
 };
 

@@ -125,7 +125,9 @@ struct select {
 	unsigned nbranches;
 	struct select **branches;
 	struct window *window; /* NULL: none */
-	unsigned ncalls;       /* while it is bound: bind_window.c */
+	unsigned nabsent;      /* while it is bound: what only other grouping sets have */
+	struct expr **absent;
+	unsigned ncalls; /* … bind_window.c */
 	struct window_call **calls;
 	unsigned nsubqueries; /* while it is bound: bind_subquery.c */
 	struct subquery **subqueries;

@@ -647,6 +647,7 @@ static int node(struct builder *b, const struct expr *e, int32_t dst, bool *cons
 	case EXPR_NOW: *constant = false; return emit(b, insn_now, e, dst, 0) == NULL ? -1 : 0;
 	case EXPR_ONLY: return node_only(b, e, dst, constant);
 	case EXPR_CONST:
+	case EXPR_GROUPING:
 	case EXPR_OUTER:
 	case EXPR_SUBQUERY: break;
 	}
