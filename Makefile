@@ -15,7 +15,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 BASE := -std=gnu11 -D_GNU_SOURCE -I. -g -fvisibility=hidden -fstack-protector-strong \
 	-fstack-clash-protection -fPIE $(WARNINGS)
 LINK := -pie -Wl,-z,relro,-z,now
-LIBS := -luring -ljemalloc -lpg_query -lprotobuf-c -lzstd -lpthread -lm
+LIBS := -luring -ljemalloc -lpg_query -lprotobuf-c -lzstd -lpcre2-8 -lpthread -lm
 
 ifneq ($(filter release pgo,$(VARIANT)),)
 FLAGS := $(BASE) -O3 -D_FORTIFY_SOURCE=2

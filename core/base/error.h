@@ -33,6 +33,7 @@
 	X(ERR_INVALID_PARAMETER, "22023", "invalid parameter value") \
 	X(ERR_INVALID_ESCAPE, "22025", "invalid escape sequence") \
 	X(ERR_BYTE_SEQUENCE, "22021", "invalid byte sequence for encoding \"UTF8\"") \
+	X(ERR_INVALID_REGEX, "2201B", "invalid regular expression") \
 	X(ERR_INVALID_LOG, "2201E", "invalid argument for logarithm") \
 	X(ERR_INVALID_POWER, "2201F", "invalid argument for power function") \
 	X(ERR_NEGATIVE_LIMIT, "2201W", "LIMIT must not be negative") \

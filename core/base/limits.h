@@ -35,6 +35,14 @@
 #define LIMIT_VARCHAR_CHARS 65535  /* n of varchar(n) and char(n); 22023 */
 #define LIMIT_NUMERIC_DIGITS 38    /* precision of numeric; 22003 */
 
+/* Regular expressions: what does not fit is 54001. */
+#define LIMIT_REGEX_BYTES KIB(16)   /* of a pattern */
+#define LIMIT_REGEX_DEPTH 100       /* brackets within brackets of one */
+#define LIMIT_REGEX_STEPS 1000000   /* of a match: what is tried, and how deep */
+#define LIMIT_REGEX_HEAP_KIB 4096   /* of a match */
+#define LIMIT_REGEX_WORKSPACE 16384 /* words of one without going back */
+#define LIMIT_REGEX_CACHED 32       /* compiled patterns a thread keeps; older ones are compiled again */
+
 /* Commands and queries */
 #define LIMIT_STATEMENTS_PER_COMMAND 64 /* of a multi-statement command; 54000 */
 #define LIMIT_ROWS_PER_COMMAND 16384    /* rows one command may change; 54000 */

@@ -599,8 +599,6 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL:
 		return bind_unsupported(b, x->location, "ANY and ALL over arrays");
-	case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR:
-		return bind_unsupported(b, x->location, "SIMILAR TO");
 	default: break;
 	}
 	if (x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP && x->lexpr != NULL &&

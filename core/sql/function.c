@@ -102,15 +102,11 @@ static const char *const UNSUPPORTED[] = {
 	"radians",
 	"random",
 	"rank",
-	"regexp_count",
 	"regexp_instr",
-	"regexp_like",
 	"regexp_match",
 	"regexp_matches",
-	"regexp_replace",
 	"regexp_split_to_array",
 	"regexp_split_to_table",
-	"regexp_substr",
 	"regr_slope",
 	"row_number",
 	"row_to_json",
@@ -318,7 +314,7 @@ static void prefer_same(struct candidates *c, const enum type_id *args, unsigned
 static const struct function *next_function(const struct function *f)
 {
 	static const struct function_list *const LISTS[] = { &FUNCTIONS_COMPARE, &FUNCTIONS_NUMBER,
-		&FUNCTIONS_TEXT, &FUNCTIONS_TIME };
+		&FUNCTIONS_TEXT, &FUNCTIONS_TIME, &FUNCTIONS_REGEX };
 	enum { COUNT = sizeof(LISTS) / sizeof(LISTS[0]) };
 
 	if (f == NULL)

@@ -86,6 +86,7 @@ static void test_expressions(void **unused)
 	open_fixture(&f, 1);
 	file(&f, "tests/golden/semantics_expressions.txt");
 	file(&f, "tests/golden/semantics_datetime.txt");
+	file(&f, "tests/golden/semantics_regex.txt");
 	close_fixture(&f);
 }
 
