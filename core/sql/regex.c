@@ -36,7 +36,6 @@ struct cache {
 	int workspace[LIMIT_REGEX_WORKSPACE];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int key_status;
 
@@ -59,7 +58,8 @@ static void cache_free(void *arg)
 	free(c);
 }
 
-static void key_make(void)
+/* Before anything else: the parser's library uses up the keys that a process may have, one for a thread and error. */
+__attribute__((constructor)) static void key_make(void)
 {
 	key_status = pthread_key_create(&key, cache_free);
 }
@@ -69,7 +69,7 @@ static struct cache *cache_get(void)
 {
 	struct cache *c;
 
-	if (pthread_once(&once, key_make) != 0 || key_status != 0)
+	if (key_status != 0)
 		return NULL;
 	c = pthread_getspecific(key);
 	if (c != NULL)
