@@ -36,6 +36,7 @@
 	X(ERR_INVALID_REGEX, "2201B", "invalid regular expression") \
 	X(ERR_INVALID_LOG, "2201E", "invalid argument for logarithm") \
 	X(ERR_INVALID_POWER, "2201F", "invalid argument for power function") \
+	X(ERR_WIDTH_BUCKET, "2201G", "invalid argument for width_bucket function") \
 	X(ERR_NEGATIVE_LIMIT, "2201W", "LIMIT must not be negative") \
 	X(ERR_NEGATIVE_OFFSET, "2201X", "OFFSET must not be negative") \
 	X(ERR_INVALID_TEXT, "22P02", "invalid input syntax") \

@@ -293,9 +293,88 @@ struct expr *bind_now(struct binder *b, enum type_id type, int location)
 	return bind_coerce(b, e, (struct type){ .id = (uint8_t)type }, CAST_ASSIGNMENT);
 }
 
+/* One argument as a function of any types wants it: as text. */
+static struct expr *argument_text(struct binder *b, const char *name, size_t i, struct expr *e)
+{
+	if (strcmp(name, "concat") == 0 ||
+		(i > 0 && (strcmp(name, "concat_ws") == 0 || strcmp(name, "format") == 0)))
+		return as_output(b, e);
+	if ((strcmp(name, "quote_literal") == 0 || strcmp(name, "quote_nullable") == 0) &&
+		e->type.id != TYPE_UNKNOWN)
+		return bind_coerce(b, e, (struct type){ .id = TYPE_TEXT }, CAST_EXPLICIT);
+	return e;
+}
+
+/* make_interval(days => 1), the one function here whose arguments are usually named: those that are not said are 0. */
+static int bind_named(struct binder *b, const PgQuery__FuncCall *c, struct expr **args, unsigned *n)
+{
+	static const char *const NAMES[] = { "years", "months", "weeks", "days", "hours", "mins",
+		"secs" };
+	enum { COUNT = sizeof(NAMES) / sizeof(NAMES[0]) };
+
+	*n = COUNT;
+	for (unsigned k = 0; k < COUNT; k++)
+		args[k] = NULL;
+	for (size_t i = 0; i < c->n_args; i++) {
+		const PgQuery__Node *node = c->args[i];
+		unsigned k = (unsigned)i;
+
+		if (node->node_case == NODE(NAMED_ARG_EXPR)) {
+			for (k = 0; k < COUNT; k++)
+				if (strcmp(NAMES[k], node->named_arg_expr->name) == 0)
+					break;
+			node = node->named_arg_expr->arg;
+		}
+		if (k < COUNT && args[k] != NULL)
+			return bind_fail(b, ERR_SYNTAX, node_location(c->args[i]),
+				"argument name \"%s\" used more than once", NAMES[k]);
+		if (k >= COUNT)
+			return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+				"function make_interval with these arguments does not exist");
+		args[k] = bind_expr(b, node);
+		if (args[k] == NULL)
+			return -1;
+	}
+	for (unsigned k = 0; k < COUNT; k++) {
+		if (args[k] != NULL)
+			continue;
+		args[k] = expr_new(b, EXPR_CONST, TYPE_INT4, -1);
+		if (args[k] == NULL)
+			return -1;
+		args[k]->constant.type = TYPE_INT4;
+	}
+	return 0;
+}
+
+static bool has_named(const PgQuery__FuncCall *c)
+{
+	for (size_t i = 0; i < c->n_args; i++)
+		if (c->args[i]->node_case == NODE(NAMED_ARG_EXPR))
+			return true;
+	return false;
+}
+
+/* The call's arguments. 0, or -1. */
+static int bind_arguments(struct binder *b, const PgQuery__FuncCall *c, const char *name,
+	struct expr **args, unsigned *n)
+{
+	if (has_named(c) && strcmp(name, "make_interval") == 0)
+		return bind_named(b, c, args, n);
+	*n = (unsigned)c->n_args;
+	for (unsigned i = 0; i < *n; i++) {
+		args[i] = bind_expr(b, c->args[i]);
+		if (args[i] != NULL)
+			args[i] = argument_text(b, name, i, args[i]);
+		if (args[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 {
 	const char *name = node_string(c->funcname[c->n_funcname - 1]);
+	unsigned n;
 	struct expr *args[FUNCTION_CALL_ARGS_MAX];
 	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
 	const struct function *f;
@@ -326,16 +405,10 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 			"cannot pass more than %d arguments to a function", FUNCTION_CALL_ARGS_MAX);
 		return NULL;
 	}
-	for (size_t i = 0; i < c->n_args; i++) {
-		args[i] = bind_expr(b, c->args[i]);
-		if (args[i] == NULL)
-			return NULL;
-		if (strcmp(name, "concat") == 0 || (i > 0 && strcmp(name, "concat_ws") == 0))
-			args[i] = as_output(b, args[i]);
-		if (args[i] == NULL)
-			return NULL;
+	if (bind_arguments(b, c, name, args, &n) != 0)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
 		types[i] = (enum type_id)args[i]->type.id;
-	}
 	/* AT TIME ZONE: everything is UTC. */
 	if (strcmp(name, "timezone") == 0 && c->n_args == 2) {
 		if (args[0]->kind != EXPR_CONST || args[0]->constant.s.len != 3 ||
@@ -346,10 +419,9 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 									  : TYPE_TIMESTAMPTZ },
 			CAST_EXPLICIT);
 	}
-	f = function_find(
-		name, types, (unsigned)c->n_args, cast_to, b->error, bind_position(b, c->location));
+	f = function_find(name, types, n, cast_to, b->error, bind_position(b, c->location));
 	if (f == NULL)
 		return NULL;
 	b->error->code = ERR_OK;
-	return call_build(b, f, args, (unsigned)c->n_args, cast_to, c->location);
+	return call_build(b, f, args, n, cast_to, c->location);
 }

@@ -112,6 +112,7 @@ int node_location(const PgQuery__Node *n)
 	case NODE(SUB_LINK): return n->sub_link->location;
 	case NODE(SQLVALUE_FUNCTION): return n->sqlvalue_function->location;
 	case NODE(RES_TARGET): return n->res_target->location;
+	case NODE(NAMED_ARG_EXPR): return n->named_arg_expr->location;
 	default: return -1;
 	}
 }

@@ -20,7 +20,7 @@ struct call {
 	int64_t now_us; /* timestamp of the command since 2000-01-01 UTC; may be 0 */
 };
 
-enum { FUNCTION_ARGS_MAX = 6 };
+enum { FUNCTION_ARGS_MAX = 7 };
 
 struct function {
 	const char *name;

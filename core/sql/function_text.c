@@ -8,7 +8,7 @@
 
 /* --- text --- */
 
-static int text_result(struct value *out, const char *p, size_t len)
+int text_result(struct value *out, const char *p, size_t len)
 {
 	result(out, TYPE_TEXT);
 	out->s.p = p;
@@ -16,7 +16,7 @@ static int text_result(struct value *out, const char *p, size_t len)
 	return 0;
 }
 
-static char *text_room(size_t len, struct call *c)
+char *text_room(size_t len, struct call *c)
 {
 	char *p = len > (1u << 24) ? NULL : arena_alloc(c->arena, len + 1);
 

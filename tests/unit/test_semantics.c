@@ -87,6 +87,7 @@ static void test_expressions(void **unused)
 	file(&f, "tests/golden/semantics_expressions.txt");
 	file(&f, "tests/golden/semantics_datetime.txt");
 	file(&f, "tests/golden/semantics_regex.txt");
+	file(&f, "tests/golden/semantics_functions.txt");
 	close_fixture(&f);
 }
 
