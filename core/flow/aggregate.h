@@ -21,7 +21,7 @@ int aggregate_add_other(const struct aggregate *a, void *state, const struct val
 	int64_t weight, struct heap *h, struct error *e);
 
 /* Add a row `weight` times. v: the argument, whose bytes are copied where they are kept; NULL only for count(*).
- * 0, or -1 with 53200 and the state as before. */
+ * 0, or -1 with 53200: then the state may only be freed. */
 static inline int aggregate_add(const struct aggregate *a, void *state, const struct value *v,
 	int64_t weight, struct heap *h, struct error *e)
 {
@@ -38,9 +38,10 @@ static inline int aggregate_add(const struct aggregate *a, void *state, const st
 	return 0;
 }
 
-/* The result, of type a->type; its bytes are the state's. 0, or -1 with 22003. */
-int aggregate_result(
-	const struct aggregate *a, const void *state, struct value *out, struct error *e);
+/* The result, of type a->type; its bytes are the state's, or in the arena. 0, or -1: 22003; 54000 longer than a row may be;
+ * 53200. */
+int aggregate_result(const struct aggregate *a, const void *state, struct value *out,
+	struct arena *arena, struct error *e);
 
 /* Free what the state owns; it must not be used any more. */
 void aggregate_free(const struct aggregate *a, void *state, struct heap *h);

@@ -271,7 +271,7 @@ static const void *group_row(
 		row_get(&plan->key_layout, group_key(plan, g), i, &values[i]);
 	for (unsigned i = 0; values != NULL && i < plan->naggregates; i++)
 		if (aggregate_result(&plan->aggregates[i], group_state(plan, g, i),
-			    &values[plan->nkeys + i], &f->error) != 0) {
+			    &values[plan->nkeys + i], &f->rows, &f->error) != 0) {
 			view_fail(f, v);
 			return NULL;
 		}
@@ -338,7 +338,7 @@ static int output_encode(
 		if (i < plan->nkeys) {
 			row_get(&plan->key_layout, group_key(plan, g), i, &values[c]);
 		} else if (aggregate_result(&plan->aggregates[i - plan->nkeys],
-				   group_state(plan, g, i - plan->nkeys), &values[c],
+				   group_state(plan, g, i - plan->nkeys), &values[c], &f->rows,
 				   &f->error) != 0) {
 			view_fail(f, v);
 			return -1;
@@ -364,7 +364,7 @@ static int output_change(
 		struct value value;
 
 		if (aggregate_result(&plan->aggregates[o->aggregate],
-			    group_state(plan, g, o->aggregate), &value, &f->error) != 0) {
+			    group_state(plan, g, o->aggregate), &value, &f->rows, &f->error) != 0) {
 			view_fail(f, v);
 			return -1;
 		}

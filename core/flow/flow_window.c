@@ -515,7 +515,7 @@ static int aggregated(struct flow *f, const struct node_plan *n, const struct wi
 			break;
 		if (low < from)
 			low = high = from < (int64_t)r->n ? from : (int64_t)r->n;
-		status = aggregate_result(&w->aggregate, state, &out[i], &f->error);
+		status = aggregate_result(&w->aggregate, state, &out[i], &f->rows, &f->error);
 		if (status == 0)
 			status = value_keep(f, &out[i]);
 	}

@@ -21,8 +21,7 @@ struct ordered_node {
 
 static bool has_bytes(const struct value *v)
 {
-	return v->type == TYPE_TEXT || v->type == TYPE_VARCHAR || v->type == TYPE_BPCHAR ||
-		v->type == TYPE_BYTEA;
+	return type_is_bytes((enum type_id)v->type);
 }
 
 static int sign_of(const struct value *v)
@@ -32,7 +31,7 @@ static int sign_of(const struct value *v)
 	return v->type == TYPE_FLOAT8 && signbit(v->d) != 0;
 }
 
-/* Equal numerics of different scale, and zeros of different sign, are kept apart, so that what is retracted
+/* Equal numerics of different scale, zeros of different sign, and equal intervals of other fields, are kept apart, so that what is retracted
  * is what was added. */
 static int order(const struct value *a, const struct value *b)
 {
@@ -40,6 +39,11 @@ static int order(const struct value *a, const struct value *b)
 
 	if (c != 0)
 		return c;
+	if (a->type == TYPE_INTERVAL) {
+		if (a->iv.months != b->iv.months)
+			return a->iv.months < b->iv.months ? -1 : 1;
+		return a->iv.days < b->iv.days ? -1 : a->iv.days > b->iv.days;
+	}
 	return a->scale != b->scale ? (int)a->scale - (int)b->scale : sign_of(b) - sign_of(a);
 }
 
@@ -153,6 +157,51 @@ bool ordered_min(const struct ordered *o, struct value *out)
 bool ordered_max(const struct ordered *o, struct value *out)
 {
 	return edge_value(o->root, false, out);
+}
+
+static const struct ordered_node *first_equal(const struct ordered_node *n, const struct value *v)
+{
+	const struct ordered_node *left;
+	int c;
+
+	if (n == NULL)
+		return NULL;
+	c = value_compare(v, &n->value);
+	if (c != 0)
+		return first_equal(c < 0 ? n->left : n->right, v);
+	left = first_equal(n->left, v);
+	if (left != NULL)
+		return left;
+	return n->weight > 0 ? n : first_equal(n->right, v);
+}
+
+bool ordered_find(const struct ordered *o, const struct value *v, struct value *out)
+{
+	const struct ordered_node *n = first_equal(o->root, v);
+
+	if (n == NULL)
+		return false;
+	*out = n->value;
+	return true;
+}
+
+static int node_walk(const struct ordered_node *n,
+	int (*fn)(void *arg, const struct value *v, int64_t weight), void *arg)
+{
+	int status;
+
+	if (n == NULL)
+		return 0;
+	status = node_walk(n->left, fn, arg);
+	if (status == 0 && n->weight > 0)
+		status = fn(arg, &n->value, n->weight);
+	return status != 0 ? status : node_walk(n->right, fn, arg);
+}
+
+int ordered_walk(const struct ordered *o,
+	int (*fn)(void *arg, const struct value *v, int64_t weight), void *arg)
+{
+	return node_walk(o->root, fn, arg);
 }
 
 static void node_free(struct ordered_node *n, struct heap *h)

@@ -1,5 +1,6 @@
 /*
- * ordered.h: a multiset of values in order, for min() and max() that can be retracted.
+ * ordered.h: a multiset of values in order, for aggregates that look at single values and can be retracted: min(),
+ * max(), DISTINCT, string_agg().
  */
 #ifndef LF_FLOW_ORDERED_H
 #define LF_FLOW_ORDERED_H
@@ -20,6 +21,11 @@ int ordered_add(struct ordered *o, const struct value *v, int64_t weight, struct
 /* Smallest or largest value of positive weight; false: none. Its bytes are the multiset's. */
 bool ordered_min(const struct ordered *o, struct value *out);
 bool ordered_max(const struct ordered *o, struct value *out);
+/* The first of the values of positive weight that are equal to v as value_compare() has it; false: none. */
+bool ordered_find(const struct ordered *o, const struct value *v, struct value *out);
+/* Call fn for all values of positive weight, in order; stops when it returns non-zero, and returns that. */
+int ordered_walk(const struct ordered *o,
+	int (*fn)(void *arg, const struct value *v, int64_t weight), void *arg);
 void ordered_free(struct ordered *o, struct heap *h);
 void ordered_check(const struct ordered *o);
 

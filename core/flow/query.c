@@ -278,7 +278,7 @@ static int group_emit(struct run *q, const struct group *g)
 		row_get(&q->k->group_keys, g->key, i, &v[i]);
 	for (unsigned i = 0; i < s->naggregates; i++)
 		if (aggregate_result(&s->aggregates[i], g->states + q->k->states[i],
-			    &v[s->ngroup + i], q->e) != 0)
+			    &v[s->ngroup + i], q->env->scratch, q->e) != 0)
 			return -1;
 	row = arena_alloc(q->keep, row_encoded_size(&q->k->group_row, v));
 	if (row == NULL)

@@ -143,12 +143,16 @@ struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause);
 struct expr *bind_operator(
 	struct binder *b, const char *op, struct expr *left, struct expr *right, int location);
 struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c);
-struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name);
 /* An expression of type char(n) has no trailing blanks in its bytes; give it them and the type plain
  * bpchar, whose bytes are the value. Others stay as they are. */
 struct expr *bind_pad(struct binder *b, struct expr *e);
 /* The command's time as the type. */
 struct expr *bind_now(struct binder *b, enum type_id type, int location);
+
+/* --- bind_aggregate.c --- */
+bool bind_is_aggregate(const char *name);
+/* A call of an aggregate: a column of SOURCE_AGGREGATE. */
+struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name);
 
 /* --- bind_from.c --- */
 /* Add a FROM item to a list, and its names to the level. */

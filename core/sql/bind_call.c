@@ -1,11 +1,10 @@
 /*
- * bind_call.c: operators, functions and aggregates: choosing the overload and casting its arguments.
+ * bind_call.c: operators and functions: choosing the overload and casting its arguments.
  */
 #include <string.h>
 
 #include "core/sql/bind.h"
 #include "core/sql/cast.h"
-#include "core/sql/sum.h"
 
 /* --- calls --- */
 
@@ -141,146 +140,6 @@ struct expr *bind_operator(
 	return f == NULL ? NULL : call_build(b, f, args, n, cast_to, location);
 }
 
-static const struct {
-	const char *name;
-	enum aggregate_kind kind;
-} AGGREGATES[] = {
-	{ "count", AGG_COUNT },
-	{ "sum", AGG_SUM },
-	{ "avg", AGG_AVG },
-	{ "min", AGG_MIN },
-	{ "max", AGG_MAX },
-};
-
-static int aggregate_type(struct binder *b, struct aggregate *a, const char *name, int location)
-{
-	char have[64];
-
-	a->type = (struct type){ .id = TYPE_INT8 };
-	switch (a->kind) {
-	case AGG_COUNT_STAR:
-	case AGG_COUNT: return 0;
-	case AGG_SUM: a->type.id = (uint8_t)sum_type((enum type_id)a->arg->type.id); break;
-	case AGG_AVG: a->type.id = (uint8_t)avg_type((enum type_id)a->arg->type.id); break;
-	default:
-		a->type = a->arg->type;
-		if (a->type.id == TYPE_VARCHAR)
-			a->type = (struct type){ .id = TYPE_TEXT };
-		if (a->type.id == TYPE_BOOL || a->type.id == TYPE_BYTEA || a->type.id == TYPE_UUID)
-			a->type.id = TYPE_UNKNOWN;
-		break;
-	}
-	if (a->type.id != TYPE_UNKNOWN)
-		return 0;
-	bind_fail(b, ERR_UNDEFINED_FUNCTION, location, "function %s(%s) does not exist", name,
-		type_name((struct type){ .id = a->arg->type.id }, have, sizeof(have)));
-	return error_hint(b->error,
-		"No function matches the given name and argument types. You might "
-		"need to add explicit type casts.");
-}
-
-static struct expr *aggregate_ref(struct binder *b, const struct aggregate *a, int location)
-{
-	struct select *s = b->aggregates;
-	struct aggregate *grown;
-	struct expr *e;
-	unsigned i;
-
-	for (i = 0; i < s->naggregates; i++) {
-		const struct aggregate *o = &s->aggregates[i];
-
-		if (o->kind == a->kind && (o->arg == NULL) == (a->arg == NULL) &&
-			(o->filter == NULL) == (a->filter == NULL) &&
-			(a->arg == NULL || expr_equal(o->arg, a->arg)) &&
-			(a->filter == NULL || expr_equal(o->filter, a->filter)))
-			break;
-	}
-	if (i == s->naggregates) {
-		grown = bind_alloc(b, (s->naggregates + 1) * sizeof(*grown));
-		if (grown == NULL)
-			return NULL;
-		if (s->naggregates > 0)
-			memcpy(grown, s->aggregates, s->naggregates * sizeof(*grown));
-		grown[s->naggregates++] = *a;
-		s->aggregates = grown;
-	}
-	s->grouped = true;
-	e = expr_new(b, EXPR_COLUMN, (enum type_id)a->type.id, location);
-	if (e == NULL)
-		return NULL;
-	e->type = a->type;
-	e->source = SOURCE_AGGREGATE;
-	e->column = (uint16_t)i;
-	return e;
-}
-
-static unsigned aggregate_number(const char *name)
-{
-	unsigned i = 0;
-
-	while (i < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]) &&
-		strcmp(AGGREGATES[i].name, name) != 0)
-		i++;
-	return i;
-}
-
-struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name)
-{
-	enum aggregate_kind kind = AGGREGATES[aggregate_number(name)].kind;
-	struct aggregate a = { .kind = kind };
-
-	if (c->agg_distinct)
-		return bind_unsupported(b, c->location, "DISTINCT in an aggregate");
-	if (c->n_agg_order > 0)
-		return bind_unsupported(b, c->location, "ORDER BY in an aggregate");
-	if (c->over != NULL)
-		return bind_unsupported(b, c->location, "a window function");
-	if (b->in_aggregate) {
-		bind_fail(
-			b, ERR_GROUPING, c->location, "aggregate function calls cannot be nested");
-		return NULL;
-	}
-	if (b->aggregates == NULL) {
-		bind_fail(b, ERR_GROUPING, c->location, "aggregate functions are not allowed in %s",
-			b->no_aggregates != NULL ? b->no_aggregates : "this place");
-		return NULL;
-	}
-	b->in_aggregate = true;
-	if (c->agg_star && kind == AGG_COUNT) {
-		a.kind = AGG_COUNT_STAR;
-	} else if (c->n_args == 1) {
-		a.arg = bind_expr(b, c->args[0]);
-		if (a.arg != NULL && a.arg->type.id == TYPE_UNKNOWN &&
-			(kind == AGG_SUM || kind == AGG_AVG)) {
-			bind_fail(b, ERR_AMBIGUOUS_FUNCTION, c->location,
-				"function %s(unknown) is not unique", name);
-			return NULL;
-		}
-		a.arg = bind_settle(b, a.arg);
-		if (a.arg == NULL)
-			return NULL;
-		if (kind != AGG_COUNT && (a.arg->type.id == TYPE_VARCHAR)) {
-			a.arg = bind_coerce(
-				b, a.arg, (struct type){ .id = TYPE_TEXT }, CAST_IMPLICIT);
-			if (a.arg == NULL)
-				return NULL;
-		}
-	} else {
-		bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", name, c->n_args);
-		return NULL;
-	}
-	if (c->agg_filter != NULL) {
-		a.filter = bind_condition(b, c->agg_filter, "FILTER");
-		if (a.filter == NULL)
-			return NULL;
-	}
-	b->in_aggregate = false;
-	if (aggregate_type(b, &a, name, c->location) != 0)
-		return NULL;
-	return aggregate_ref(b, &a, c->location);
-}
-
 struct expr *bind_now(struct binder *b, enum type_id type, int location)
 {
 	struct expr *e;
@@ -312,6 +171,8 @@ static int bind_named(struct binder *b, const PgQuery__FuncCall *c, struct expr 
 		"secs" };
 	enum { COUNT = sizeof(NAMES) / sizeof(NAMES[0]) };
 
+	unsigned unnamed = 0;
+
 	*n = COUNT;
 	for (unsigned k = 0; k < COUNT; k++)
 		args[k] = NULL;
@@ -324,11 +185,13 @@ static int bind_named(struct binder *b, const PgQuery__FuncCall *c, struct expr 
 				if (strcmp(NAMES[k], node->named_arg_expr->name) == 0)
 					break;
 			node = node->named_arg_expr->arg;
+		} else {
+			unnamed++;
 		}
-		if (k < COUNT && args[k] != NULL)
+		if (k < COUNT && args[k] != NULL && k >= unnamed)
 			return bind_fail(b, ERR_SYNTAX, node_location(c->args[i]),
 				"argument name \"%s\" used more than once", NAMES[k]);
-		if (k >= COUNT)
+		if (k >= COUNT || args[k] != NULL)
 			return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
 				"function make_interval with these arguments does not exist");
 		args[k] = bind_expr(b, node);
@@ -379,11 +242,9 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
 	const struct function *f;
 
-	if (c->over != NULL &&
-		(bind_is_window_function(name) ||
-			aggregate_number(name) < sizeof(AGGREGATES) / sizeof(AGGREGATES[0])))
+	if (c->over != NULL && (bind_is_window_function(name) || bind_is_aggregate(name)))
 		return bind_window(b, c, name);
-	if (aggregate_number(name) < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]))
+	if (bind_is_aggregate(name))
 		return bind_aggregate(b, c, name);
 	if (bind_is_window_function(name)) {
 		bind_fail(b, ERR_WINDOWING, c->location,
@@ -392,7 +253,8 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	}
 	if (c->over != NULL)
 		return bind_unsupported(b, c->location, "this window function");
-	if (c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0) {
+	if (function_name_exists(name) &&
+		(c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0)) {
 		bind_fail(
 			b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);
 		return NULL;

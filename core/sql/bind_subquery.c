@@ -260,6 +260,13 @@ static int bind_exists(
 	return join_add(q, counted(b, s, p->n, true, false, AGG_COUNT), false) ? 0 : -1;
 }
 
+static bool counts(const struct aggregate *a)
+{
+	enum aggregate_kind kind = a->kind == AGG_DISTINCT ? a->of : a->kind;
+
+	return kind == AGG_COUNT || kind == AGG_COUNT_STAR;
+}
+
 /* A value of an aggregation without GROUP BY: there is one over nothing, too. */
 static int bind_aggregate_value(
 	struct binder *b, struct subquery *q, struct select *s, const struct pairs *p)
@@ -282,10 +289,7 @@ static int bind_aggregate_value(
 		if (output_column(b, s, p->n + i, s->aggregates[i].type) != 0)
 			return -1;
 		/* Which are 0 over nothing. */
-		s->outputs[p->n + i].name = s->aggregates[i].kind == AGG_COUNT ||
-				s->aggregates[i].kind == AGG_COUNT_STAR
-			? "count"
-			: "";
+		s->outputs[p->n + i].name = counts(&s->aggregates[i]) ? "count" : "";
 	}
 	return join_add(q, bind_derived(b, s, ""), false) ? 0 : -1;
 }

@@ -56,6 +56,8 @@ int numeric_ceil(struct value *out, const struct value *a, struct error *e);
 int numeric_floor(struct value *out, const struct value *a, struct error *e);
 
 int numeric_sqrt(struct value *out, const struct value *a, struct error *e);
+/* To a scale of at least a's; a is not negative, nor NaN. */
+int numeric_sqrt_scale(struct value *out, const struct value *a, unsigned scale, struct error *e);
 int numeric_exp(struct value *out, const struct value *a, struct error *e);
 int numeric_ln(struct value *out, const struct value *a, struct error *e);
 int numeric_log(

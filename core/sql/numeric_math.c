@@ -342,8 +342,6 @@ static uint128 root_u256(uint128 hi, uint128 lo)
 int numeric_sqrt(struct value *out, const struct value *a, struct error *e)
 {
 	int weight = numeric_weight(a, NULL) * BASE_DIGITS, half;
-	unsigned scale, zeros;
-	uint128 hi, lo;
 
 	if (a->flags & VALUE_NAN) {
 		numeric_make_nan(out);
@@ -353,7 +351,14 @@ int numeric_sqrt(struct value *out, const struct value *a, struct error *e)
 		return error_set(
 			e, ERR_INVALID_POWER, 0, "cannot take square root of a negative number");
 	half = weight >= 0 ? weight / 2 + 1 : 1 - (1 - weight) / 2;
-	scale = clamp_scale(MIN_SIG_DIGITS - half, a, NULL);
+	return numeric_sqrt_scale(out, a, clamp_scale(MIN_SIG_DIGITS - half, a, NULL), e);
+}
+
+int numeric_sqrt_scale(struct value *out, const struct value *a, unsigned scale, struct error *e)
+{
+	unsigned zeros;
+	uint128 hi, lo;
+
 	if (scale > NUMERIC_DIGITS)
 		return numeric_overflow(e);
 	zeros = 2 * scale - a->scale;

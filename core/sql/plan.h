@@ -11,10 +11,29 @@
 #include "core/sql/catalog.h"
 #include "core/sql/expr.h"
 
-enum aggregate_kind { AGG_COUNT_STAR, AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX };
+enum aggregate_kind {
+	AGG_COUNT_STAR,
+	AGG_COUNT,
+	AGG_SUM,
+	AGG_AVG,
+	AGG_MIN,
+	AGG_MAX,
+	AGG_BOOL_AND,
+	AGG_BOOL_OR,
+	AGG_BIT_AND,
+	AGG_BIT_OR,
+	AGG_BIT_XOR,
+	AGG_VAR_POP,
+	AGG_VAR_SAMP,
+	AGG_STDDEV_POP,
+	AGG_STDDEV_SAMP,
+	AGG_STRING,          /* of tuples in order (tuple.h) */
+	AGG_STRING_DISTINCT, /* … each of them once */
+	AGG_DISTINCT         /* `of` over each value once */
+};
 
 struct aggregate {
-	enum aggregate_kind kind;
+	enum aggregate_kind kind, of;
 	struct type type;    /* of the result */
 	struct expr *arg;    /* over the sources; NULL for count(*) */
 	struct expr *filter; /* over the sources; NULL: none */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
+#include "core/sql/limbs.h"
 #include "core/sql/numeric.h"
 
 enum {
@@ -105,28 +106,6 @@ static bool narrow_192(const struct sum_192 *s, int128 *out)
 	return s->hi == (*out < 0 ? -1 : 0);
 }
 
-/* Add m × 2^exponent × sign, in two's complement, carrying as far as needed. */
-static void limbs_add(uint64_t *limbs, uint64_t m, int exponent, bool negative)
-{
-	unsigned bit = (unsigned)(exponent + BIAS), at = bit / 64, shift = bit % 64;
-	uint64_t part[2] = { m << shift, shift == 0 ? 0 : m >> (64 - shift) };
-	uint64_t carry = 0;
-
-	for (unsigned i = at; i < LIMBS; i++) {
-		uint64_t add = i - at < 2 ? part[i - at] : 0, old = limbs[i];
-
-		if (i - at >= 2 && carry == 0)
-			break;
-		if (negative) {
-			limbs[i] = old - add - carry;
-			carry = old < add || (carry && old == add);
-		} else {
-			limbs[i] = old + add + carry;
-			carry = limbs[i] < old || (carry && limbs[i] == old);
-		}
-	}
-}
-
 static void double_add(struct sum_floats *w, double d, int64_t weight)
 {
 	bool negative = (d < 0) != (weight < 0);
@@ -150,65 +129,20 @@ static void double_add(struct sum_floats *w, double d, int64_t weight)
 	/* times × m: both halves of the product. */
 	{
 		unsigned __int128 p = (unsigned __int128)m * times;
+		unsigned bit = (unsigned)(exponent + BIAS);
 
-		limbs_add(w->limbs, (uint64_t)p, exponent, negative);
-		limbs_add(w->limbs, (uint64_t)(p >> 64), exponent + 64, negative);
+		limbs_add(w->limbs, LIMBS, (uint64_t)p, bit, negative);
+		limbs_add(w->limbs, LIMBS, (uint64_t)(p >> 64), bit + 64, negative);
 	}
 }
 
-/* Round the accumulator to the nearest double, ties to even. */
 static double double_result(const struct sum_floats *w)
 {
-	uint64_t limbs[LIMBS];
-	bool negative = w->limbs[LIMBS - 1] >> 63, sticky = false;
-	int top = LIMBS - 1;
-	uint64_t high, low;
-	double d;
-
 	if (w->nan > 0 || (w->plus > 0 && w->minus > 0))
 		return (double)NAN;
 	if (w->plus > 0 || w->minus > 0)
 		return w->plus > 0 ? (double)INFINITY : -(double)INFINITY;
-	memcpy(limbs, w->limbs, sizeof(limbs));
-	if (negative) {
-		uint64_t carry = 1;
-
-		for (unsigned i = 0; i < LIMBS; i++) {
-			limbs[i] = ~limbs[i] + carry;
-			carry = carry && limbs[i] == 0;
-		}
-	}
-	while (top >= 0 && limbs[top] == 0)
-		top--;
-	if (top < 0)
-		return 0;
-	for (int i = top - 2; i >= 0; i--)
-		sticky |= limbs[i] != 0;
-	high = limbs[top];
-	low = top > 0 ? limbs[top - 1] : 0;
-	{
-		unsigned shift = (unsigned)__builtin_clzll(high);
-		int exponent = top * 64 - BIAS - (int)shift;
-
-		if (shift > 0) {
-			high = high << shift | low >> (64 - shift);
-			low <<= shift;
-		}
-		/* 64 bits in high; fold what is below into the lowest, which decides ties. Below the normal
-		 * range the rounding to fewer bits is ldexp's, of a value that is exact then. */
-		if (low != 0 || sticky)
-			high |= 1;
-		if (exponent < -1074) {
-			d = ldexp((double)(high >> 11), exponent + 11);
-		} else {
-			uint64_t kept = high >> 11, rest = high & 2047;
-
-			if (rest > 1024 || (rest == 1024 && (kept & 1)))
-				kept++;
-			d = ldexp((double)kept, exponent + 11);
-		}
-	}
-	return negative ? -d : d;
+	return limbs_double(w->limbs, LIMBS, BIAS);
 }
 
 /* --- numerics --- */

@@ -349,6 +349,59 @@ const struct view_def VIEW_DEFS[] = {
 	{ "g_year", "SELECT extract(year FROM since) AS y, count(*) AS n FROM customer GROUP BY 1",
 		"SELECT CAST(strftime('%Y', since) AS INTEGER) AS y, count(*) FROM customer GROUP BY 1",
 		"i i", "y", NULL },
+	{ "g_distinct",
+		"SELECT product, count(DISTINCT customer_id) AS a, sum(DISTINCT number) AS b,"
+		" count(DISTINCT note) AS c, count(DISTINCT total) AS d, sum(DISTINCT total) AS e,"
+		" avg(DISTINCT number) AS f, count(DISTINCT weight) AS g,"
+		" count(DISTINCT note) FILTER (WHERE number > 2) AS h FROM orders GROUP BY product",
+		"SELECT product, count(DISTINCT customer_id), sum(DISTINCT number),"
+		" count(DISTINCT note), count(DISTINCT total), sum(DISTINCT total),"
+		" sum(DISTINCT number), count(DISTINCT number), count(DISTINCT weight),"
+		" count(DISTINCT note) FILTER (WHERE number > 2) FROM orders GROUP BY product",
+		"t i i i i n2 d00 i i", "product", NULL },
+	{ "g_distinct_whole",
+		"SELECT count(DISTINCT tag) AS a, count(DISTINCT at) AS b, sum(DISTINCT amount) AS c,"
+		" count(DISTINCT ref) AS d, count(DISTINCT data) AS e, count(*) AS n FROM event",
+		"SELECT count(DISTINCT tag), count(DISTINCT at), sum(DISTINCT amount),"
+		" count(DISTINCT ref), count(DISTINCT data), count(*) FROM event",
+		"i i i i i i", NULL, NULL },
+	{ "g_distinct_join",
+		"SELECT p.parent, count(DISTINCT c.country) AS a, sum(DISTINCT o.total) AS b FROM orders o"
+		" JOIN customer c ON c.id = o.customer_id JOIN product p ON p.code = o.product"
+		" GROUP BY p.parent",
+		NULL, "t i n2", "parent", NULL },
+	{ "g_truth",
+		"SELECT country, bool_and(active) AS a, bool_or(active) AS b, every(credit > 0) AS c"
+		" FROM customer GROUP BY country",
+		"SELECT country, min(active), max(active), min(credit > 0) FROM customer GROUP BY country",
+		"t b b b", "country", NULL },
+	{ "g_string",
+		"SELECT customer_id, string_agg(note, ',' ORDER BY note) AS a FROM orders GROUP BY customer_id",
+		"SELECT customer_id, group_concat(note, ',')"
+		" FROM (SELECT customer_id, note FROM orders ORDER BY customer_id, note)"
+		" GROUP BY customer_id",
+		"i t", "customer_id", NULL },
+	{ "g_string_by",
+		"SELECT customer_id, string_agg(product, '/' ORDER BY weight DESC NULLS LAST, number) AS a"
+		" FROM orders GROUP BY customer_id",
+		"SELECT customer_id, group_concat(product, '/') FROM (SELECT customer_id, product FROM orders"
+		" ORDER BY customer_id, weight DESC NULLS LAST, number) GROUP BY customer_id",
+		"i t", NULL, NULL },
+	{ "g_string_once",
+		"SELECT warehouse, string_agg(DISTINCT sku, ';' ORDER BY sku DESC) AS a FROM stock"
+		" GROUP BY warehouse HAVING count(DISTINCT sku) > 1",
+		"SELECT warehouse, group_concat(sku, ';')"
+		" FROM (SELECT DISTINCT warehouse, sku FROM stock ORDER BY warehouse, sku DESC)"
+		" GROUP BY warehouse HAVING count(*) > 1",
+		"i t", "warehouse", NULL },
+	{ "g_variance",
+		"SELECT product, CASE WHEN var_samp(total) > 0 THEN var_samp(total) END AS a,"
+		" CASE WHEN var_pop(number) > 0 THEN var_pop(number) END AS b FROM orders GROUP BY product",
+		"SELECT product, NULLIF(count(total) * sum(total * total) - sum(total) * sum(total), 0),"
+		" count(total) * (count(total) - 1),"
+		" NULLIF(count(number) * sum(number * number) - sum(number) * sum(number), 0),"
+		" count(number) * count(number) FROM orders GROUP BY product",
+		"t d40 d00", "product", NULL },
 	{ "g_float_keys", "SELECT weight, count(*) AS n FROM orders GROUP BY weight", NULL, "f i",
 		NULL, NULL },
 };
@@ -388,6 +441,12 @@ const struct query_def QUERY_DEFS[] = {
 		"SELECT customer_id, number FROM orders WHERE customer_id = 3 ORDER BY number DESC",
 		"SELECT customer_id, number FROM orders WHERE customer_id = 3 ORDER BY number DESC",
 		"i i" },
+	{ "orders",
+		"SELECT product, count(DISTINCT number) AS n, sum(DISTINCT total) AS s, bool_or(weight > 1) AS w"
+		" FROM orders GROUP BY product ORDER BY n DESC, product",
+		"SELECT product, count(DISTINCT number) AS n, sum(DISTINCT total), max(weight > 1)"
+		" FROM orders GROUP BY product ORDER BY n DESC, product NULLS LAST",
+		"t i n2 b" },
 	{ "stock",
 		"SELECT sku, warehouse FROM stock WHERE qty < 0 OR qty > 50 ORDER BY sku, warehouse LIMIT 7",
 		"SELECT sku, warehouse FROM stock WHERE qty < 0 OR qty > 50 ORDER BY sku, warehouse LIMIT 7",

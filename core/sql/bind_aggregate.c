@@ -1,0 +1,368 @@
+/*
+ * bind_aggregate.c: calls of aggregates: their argument, DISTINCT, ORDER BY and FILTER, and the type of the result.
+ *
+ * string_agg() is the one whose result depends on an order: value, separator and sort keys become one argument (tuple.h).
+ * Of others an ORDER BY is only checked.
+ */
+#include <string.h>
+
+#include "core/sql/bind.h"
+#include "core/sql/cast.h"
+#include "core/sql/sum.h"
+#include "core/sql/tuple.h"
+#include "core/sql/variance.h"
+
+static const struct known {
+	const char *name;
+	enum aggregate_kind kind;
+	bool once; /* DISTINCT makes no difference */
+} AGGREGATES[] = {
+	{ "count", AGG_COUNT, false },
+	{ "sum", AGG_SUM, false },
+	{ "avg", AGG_AVG, false },
+	{ "min", AGG_MIN, true },
+	{ "max", AGG_MAX, true },
+	{ "bool_and", AGG_BOOL_AND, true },
+	{ "every", AGG_BOOL_AND, true },
+	{ "bool_or", AGG_BOOL_OR, true },
+	{ "bit_and", AGG_BIT_AND, true },
+	{ "bit_or", AGG_BIT_OR, true },
+	{ "bit_xor", AGG_BIT_XOR, false },
+	{ "variance", AGG_VAR_SAMP, false },
+	{ "var_samp", AGG_VAR_SAMP, false },
+	{ "var_pop", AGG_VAR_POP, false },
+	{ "stddev", AGG_STDDEV_SAMP, false },
+	{ "stddev_samp", AGG_STDDEV_SAMP, false },
+	{ "stddev_pop", AGG_STDDEV_POP, false },
+	{ "string_agg", AGG_STRING, false },
+};
+
+static const struct known *find(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(AGGREGATES) / sizeof(AGGREGATES[0]); i++)
+		if (strcmp(AGGREGATES[i].name, name) == 0)
+			return &AGGREGATES[i];
+	return NULL;
+}
+
+bool bind_is_aggregate(const char *name)
+{
+	return find(name) != NULL;
+}
+
+/* --- types --- */
+
+static enum type_id extreme_type(enum type_id t)
+{
+	switch (t) {
+	case TYPE_VARCHAR: return TYPE_TEXT;
+	case TYPE_BOOL:
+	case TYPE_BYTEA:
+	case TYPE_UUID: return TYPE_UNKNOWN;
+	default: return t;
+	}
+}
+
+/* Of the result; TYPE_UNKNOWN: not for this argument. */
+static enum type_id result_type(enum aggregate_kind kind, enum type_id arg)
+{
+	switch (kind) {
+	case AGG_SUM: return sum_type(arg);
+	case AGG_AVG: return avg_type(arg);
+	case AGG_MIN:
+	case AGG_MAX: return extreme_type(arg);
+	case AGG_BOOL_AND:
+	case AGG_BOOL_OR: return arg == TYPE_BOOL ? TYPE_BOOL : TYPE_UNKNOWN;
+	case AGG_BIT_AND:
+	case AGG_BIT_OR:
+	case AGG_BIT_XOR:
+		return arg == TYPE_INT2 || arg == TYPE_INT4 || arg == TYPE_INT8 ? arg
+										: TYPE_UNKNOWN;
+	case AGG_VAR_POP:
+	case AGG_VAR_SAMP:
+	case AGG_STDDEV_POP:
+	case AGG_STDDEV_SAMP: return variance_type(arg);
+	default: return TYPE_INT8;
+	}
+}
+
+static int no_such(struct binder *b, const char *name, const struct expr *const *args, unsigned n,
+	int location)
+{
+	char have[2][64] = { "", "" };
+
+	for (unsigned i = 0; i < n && i < 2; i++)
+		type_name((struct type){ .id = args[i]->type.id }, have[i], sizeof(have[i]));
+	bind_fail(b, ERR_UNDEFINED_FUNCTION, location, "function %s(%s%s%s) does not exist", name,
+		have[0], n > 1 ? ", " : "", have[1]);
+	return error_hint(b->error,
+		"No function matches the given name and argument types. You might "
+		"need to add explicit type casts.");
+}
+
+static int aggregate_type(struct binder *b, struct aggregate *a, const char *name, int location)
+{
+	enum type_id arg = a->arg == NULL ? TYPE_UNKNOWN : (enum type_id)a->arg->type.id;
+	enum type_id t = result_type(a->kind, arg);
+
+	if (a->kind == AGG_MIN || a->kind == AGG_MAX)
+		a->type = a->arg->type;
+	if (t != a->type.id)
+		a->type = (struct type){ .id = (uint8_t)t };
+	if (t != TYPE_UNKNOWN)
+		return 0;
+	if (arg == TYPE_INTERVAL && (a->kind == AGG_SUM || a->kind == AGG_AVG))
+		return bind_fail(
+			b, ERR_FEATURE, location, "%s of intervals is not supported", name);
+	return no_such(b, name, (const struct expr *const *)&a->arg, 1, location);
+}
+
+/* --- the column that stands for it --- */
+
+static bool same(const struct aggregate *x, const struct aggregate *y)
+{
+	return x->kind == y->kind && x->of == y->of && x->type.id == y->type.id &&
+		(x->arg == NULL) == (y->arg == NULL) &&
+		(x->filter == NULL) == (y->filter == NULL) &&
+		(x->arg == NULL || expr_equal(x->arg, y->arg)) &&
+		(x->filter == NULL || expr_equal(x->filter, y->filter));
+}
+
+static struct expr *aggregate_ref(struct binder *b, const struct aggregate *a, int location)
+{
+	struct select *s = b->aggregates;
+	struct aggregate *grown;
+	struct expr *e;
+	unsigned i;
+
+	for (i = 0; i < s->naggregates && !same(&s->aggregates[i], a); i++)
+		;
+	if (i == s->naggregates) {
+		grown = bind_alloc(b, (s->naggregates + 1) * sizeof(*grown));
+		if (grown == NULL)
+			return NULL;
+		if (s->naggregates > 0)
+			memcpy(grown, s->aggregates, s->naggregates * sizeof(*grown));
+		grown[s->naggregates++] = *a;
+		s->aggregates = grown;
+	}
+	s->grouped = true;
+	e = expr_new(b, EXPR_COLUMN, (enum type_id)a->type.id, location);
+	if (e == NULL)
+		return NULL;
+	e->type = a->type;
+	e->source = SOURCE_AGGREGATE;
+	e->column = (uint16_t)i;
+	return e;
+}
+
+/* --- ORDER BY and DISTINCT --- */
+
+struct sort_keys {
+	unsigned n;
+	struct expr **keys;
+	char *directions; /* TUPLE_…, one a key */
+};
+
+static int sort_key(struct binder *b, const PgQuery__SortBy *by, struct sort_keys *s)
+{
+	bool descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
+	bool nulls_first = by->sortby_nulls == PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_FIRST ||
+		(descending && by->sortby_nulls != PG_QUERY__SORT_BY_NULLS__SORTBY_NULLS_LAST);
+
+	if (by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_USING) {
+		bind_unsupported(b, by->location, "ORDER BY … USING");
+		return -1;
+	}
+	s->keys[s->n] = bind_settle(b, bind_expr(b, by->node));
+	if (s->keys[s->n] == NULL)
+		return -1;
+	s->directions[s->n++] = (char)((descending ? TUPLE_DESCENDING : 0) |
+		(nulls_first ? TUPLE_NULLS_FIRST : 0));
+	return 0;
+}
+
+static int bind_keys(struct binder *b, const PgQuery__FuncCall *c, struct sort_keys *s)
+{
+	s->n = 0;
+	s->keys = bind_alloc(b, (c->n_agg_order + 1) * sizeof(*s->keys));
+	s->directions = bind_alloc(b, c->n_agg_order + 1);
+	if (s->keys == NULL || s->directions == NULL)
+		return -1;
+	for (size_t i = 0; i < c->n_agg_order; i++)
+		if (sort_key(b, c->agg_order[i]->sort_by, s) != 0)
+			return -1;
+	return 0;
+}
+
+/* With DISTINCT the keys must be among the arguments. */
+static int check_keys(
+	struct binder *b, const struct sort_keys *s, struct expr *const *args, unsigned n)
+{
+	for (unsigned k = 0; k < s->n; k++) {
+		bool found = false;
+
+		for (unsigned i = 0; i < n; i++)
+			found = found || expr_equal(s->keys[k], args[i]);
+		if (!found)
+			return error_set(b->error, ERR_INVALID_COLUMN_REFERENCE,
+				expr_location(s->keys[k]),
+				"in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list");
+	}
+	return 0;
+}
+
+/* --- arguments --- */
+
+/* The tuple of directions, keys, value and separator. */
+static struct expr *pack(struct binder *b, const struct sort_keys *s, struct expr *value,
+	struct expr *separator, int location)
+{
+	struct expr *e = expr_args(b, expr_new(b, EXPR_CALL, TYPE_BYTEA, location), s->n + 3);
+	struct expr *directions = expr_new(b, EXPR_CONST, TYPE_BYTEA, -1);
+
+	if (e == NULL || directions == NULL)
+		return NULL;
+	directions->constant.type = TYPE_BYTEA;
+	directions->constant.s.p = s->directions;
+	directions->constant.s.len = s->n;
+	e->fn = &TUPLE_PACK;
+	e->args[0] = directions;
+	for (unsigned i = 0; i < s->n; i++)
+		e->args[1 + i] = s->keys[i];
+	e->args[s->n + 1] = value;
+	e->args[s->n + 2] = separator;
+	return e;
+}
+
+static int bind_string(struct binder *b, const PgQuery__FuncCall *c, struct aggregate *a)
+{
+	struct expr *args[2], *typed[2];
+	struct sort_keys keys;
+	struct type t = { .id = TYPE_TEXT };
+
+	for (unsigned i = 0; i < 2; i++) {
+		args[i] = i < c->n_args ? bind_expr(b, c->args[i]) : NULL;
+		if (args[i] == NULL && i < c->n_args)
+			return -1;
+	}
+	if (c->n_args != 2)
+		return no_such(b, "string_agg", (const struct expr *const *)args,
+			c->n_args == 1 ? 1 : 0, c->location);
+	if (args[0]->type.id == TYPE_BYTEA || args[1]->type.id == TYPE_BYTEA)
+		t.id = TYPE_BYTEA;
+	for (unsigned i = 0; i < 2; i++) {
+		b->error->code = ERR_OK;
+		typed[i] = bind_coerce(b, args[i], t, CAST_IMPLICIT);
+		if (typed[i] == NULL && b->error->code != ERR_OK)
+			return -1;
+		if (typed[i] == NULL)
+			return no_such(
+				b, "string_agg", (const struct expr *const *)args, 2, c->location);
+	}
+	if (bind_keys(b, c, &keys) != 0 || (c->agg_distinct && check_keys(b, &keys, args, 2) != 0))
+		return -1;
+	a->kind = c->agg_distinct ? AGG_STRING_DISTINCT : AGG_STRING;
+	a->type = t;
+	a->arg = pack(b, &keys, typed[0], typed[1], c->location);
+	return a->arg == NULL ? -1 : 0;
+}
+
+/* An untyped literal is text to min() and max(), and to the others the type they are for, or prefer. */
+static struct expr *settle(struct binder *b, struct expr *e, const struct known *k, int location)
+{
+	struct type t = { .id = TYPE_TEXT };
+
+	if (e == NULL || e->type.id != TYPE_UNKNOWN)
+		return e;
+	switch (k->kind) {
+	case AGG_COUNT:
+	case AGG_MIN:
+	case AGG_MAX: break;
+	case AGG_BOOL_AND:
+	case AGG_BOOL_OR: t.id = TYPE_BOOL; break;
+	case AGG_VAR_POP:
+	case AGG_VAR_SAMP:
+	case AGG_STDDEV_POP:
+	case AGG_STDDEV_SAMP: t.id = TYPE_FLOAT8; break;
+	default:
+		bind_fail(b, ERR_AMBIGUOUS_FUNCTION, location, "function %s(unknown) is not unique",
+			k->name);
+		return NULL;
+	}
+	return bind_coerce(b, e, t, CAST_IMPLICIT);
+}
+
+static int bind_argument(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct aggregate *a)
+{
+	struct sort_keys keys;
+
+	if (c->n_args != 1)
+		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", k->name, c->n_args);
+	a->arg = settle(b, bind_expr(b, c->args[0]), k, c->location);
+	if (a->arg == NULL)
+		return -1;
+	if (bind_keys(b, c, &keys) != 0 ||
+		(c->agg_distinct && check_keys(b, &keys, &a->arg, 1) != 0))
+		return -1;
+	if (k->kind != AGG_COUNT && a->arg->type.id == TYPE_VARCHAR) {
+		a->arg = bind_coerce(b, a->arg, (struct type){ .id = TYPE_TEXT }, CAST_IMPLICIT);
+		if (a->arg == NULL)
+			return -1;
+	}
+	if (aggregate_type(b, a, k->name, c->location) != 0)
+		return -1;
+	if (c->agg_distinct && !k->once) {
+		a->of = a->kind;
+		a->kind = AGG_DISTINCT;
+	}
+	return 0;
+}
+
+/* Where an aggregate may be. 0, or -1. */
+static int check_place(struct binder *b, const PgQuery__FuncCall *c)
+{
+	if (c->over != NULL || c->agg_within_group) {
+		bind_unsupported(
+			b, c->location, c->over != NULL ? "a window function" : "WITHIN GROUP");
+		return -1;
+	}
+	if (b->in_aggregate)
+		return bind_fail(
+			b, ERR_GROUPING, c->location, "aggregate function calls cannot be nested");
+	if (b->aggregates == NULL)
+		return bind_fail(b, ERR_GROUPING, c->location,
+			"aggregate functions are not allowed in %s",
+			b->no_aggregates != NULL ? b->no_aggregates : "this place");
+	return 0;
+}
+
+struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name)
+{
+	const struct known *k = find(name);
+	struct aggregate a = { .kind = k->kind };
+	int status = 0;
+
+	if (check_place(b, c) != 0)
+		return NULL;
+	b->in_aggregate = true;
+	if (c->agg_star && k->kind == AGG_COUNT) {
+		a.kind = AGG_COUNT_STAR;
+		a.type = (struct type){ .id = TYPE_INT8 };
+	} else if (k->kind == AGG_STRING) {
+		status = bind_string(b, c, &a);
+	} else {
+		status = bind_argument(b, c, k, &a);
+	}
+	if (status != 0)
+		return NULL;
+	if (c->agg_filter != NULL) {
+		a.filter = bind_condition(b, c->agg_filter, "FILTER");
+		if (a.filter == NULL)
+			return NULL;
+	}
+	b->in_aggregate = false;
+	return aggregate_ref(b, &a, c->location);
+}

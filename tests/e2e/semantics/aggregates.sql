@@ -1,0 +1,80 @@
+-- Aggregates over a table of all kinds of values, as queries and as views that follow its changes.
+CREATE TABLE agg (id int PRIMARY KEY, k text, s smallint, i int, l bigint, n numeric, m numeric(8,2), r real, d double precision, b boolean, t text, v varchar(10), c char(4), da date, ts timestamp, y bytea);
+SELECT count(DISTINCT i), sum(DISTINCT i), avg(DISTINCT n), string_agg(t, ','), bool_and(b), bool_or(b), every(b), bit_and(i), bit_or(i), bit_xor(i), variance(i), stddev(n), var_pop(d), stddev_pop(r) FROM agg;
+INSERT INTO agg VALUES (1, 'a', 1, 10, 100, 1.5, 2.25, 1.5, 2, true, 'x', 'p', 'q', '2024-01-01', '2024-01-01 10:00', '\x01');
+SELECT variance(i), var_samp(n), var_pop(l), stddev_samp(m), stddev_pop(s), var_pop(d), variance(d), stddev(r), stddev_pop(r) FROM agg;
+INSERT INTO agg VALUES (2, 'a', 2, 20, 200, 1.50, 2.50, 2.5, 4, true, 'y', 'p', 'q', '2024-01-02', '2024-01-02 10:00', '\x02'), (3, 'a', 2, 20, -5, 3.125, 2.25, 1.5, 4, false, 'x', 'o', 'a', '2023-01-01', '2023-01-01 10:00', '\x00ff');
+INSERT INTO agg VALUES (4, 'b', -7, 2147483647, 9223372036854775807, 12345678901234.5678, 999999.99, 3, 8, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (5, 'b', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (6, 'b', 0, -2147483648, -9223372036854775808, 0.0001, 0, -1, 16, true, '', 'zz', 'b', 'infinity', '-infinity', '');
+INSERT INTO agg VALUES (7, 'c', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO agg VALUES (8, 'd', 5, 5, 5, 'NaN', 5, 2, 32, false, 'é', 'é', 'é', '1999-12-31', '1999-12-31', '\xff'), (9, 'd', 5, 5, 5, 1, 5, 2, 32, false, 'z', 'z', 'z', '1999-12-31', '1999-12-31', '\xff');
+SELECT k, count(DISTINCT s), count(DISTINCT i), count(DISTINCT l), count(DISTINCT n), count(DISTINCT m), count(DISTINCT r), count(DISTINCT d), count(DISTINCT b), count(DISTINCT t), count(DISTINCT v), count(DISTINCT c), count(DISTINCT da), count(DISTINCT ts), count(DISTINCT y) FROM agg GROUP BY k ORDER BY k;
+SELECT k, sum(DISTINCT s), sum(DISTINCT i), sum(DISTINCT l), sum(DISTINCT m), sum(DISTINCT r), sum(DISTINCT d), avg(DISTINCT s), avg(DISTINCT i), avg(DISTINCT l), avg(DISTINCT n), avg(DISTINCT m), avg(DISTINCT d) FROM agg GROUP BY k ORDER BY k;
+SELECT k, min(DISTINCT i), max(DISTINCT t), bool_and(DISTINCT b), bit_or(DISTINCT i), bit_xor(DISTINCT s), bit_xor(s), string_agg(DISTINCT t, ','), variance(DISTINCT s), stddev_pop(DISTINCT i) FROM agg GROUP BY k ORDER BY k;
+SELECT k, bool_and(b), bool_or(b), every(b), bool_and(b IS NOT NULL), bit_and(s), bit_or(s), bit_xor(s), bit_and(i), bit_or(i), bit_xor(i), bit_and(l), bit_or(l), bit_xor(l) FROM agg GROUP BY k ORDER BY k;
+SELECT k, variance(s), var_pop(s), stddev(s), stddev_pop(s), variance(i), var_pop(i), stddev(i), stddev_pop(i) FROM agg GROUP BY k ORDER BY k;
+SELECT k, variance(n), var_pop(n), stddev(n), stddev_pop(n), variance(m), var_pop(m), stddev(m), stddev_pop(m) FROM agg WHERE k <> 'b' GROUP BY k ORDER BY k;
+SELECT var_pop(m), stddev_samp(m), variance(m) FROM agg;
+SELECT var_samp(n), stddev_pop(n) FROM agg WHERE k = 'b';
+SELECT variance(l), stddev(l), var_pop(l) FROM agg WHERE k <> 'b';
+SELECT k, variance(r), var_pop(r), stddev(r), stddev_pop(r), variance(d), var_pop(d), stddev(d), stddev_pop(d) FROM agg GROUP BY k ORDER BY k;
+SELECT k, string_agg(t, ',' ORDER BY id), string_agg(t, ',' ORDER BY id DESC), string_agg(t, ', ' ORDER BY t, id), string_agg(t, ';' ORDER BY t DESC NULLS LAST), string_agg(v, '-' ORDER BY c, id), string_agg(c, '' ORDER BY d, id), string_agg(t, NULL ORDER BY id), string_agg(t, id::text ORDER BY id) FROM agg GROUP BY k ORDER BY k;
+SELECT string_agg(t, ',' ORDER BY s, i, id), string_agg(t, ',' ORDER BY l DESC, id), string_agg(t, ',' ORDER BY n, id), string_agg(t, ',' ORDER BY n DESC, id), string_agg(t, ',' ORDER BY m DESC NULLS FIRST, id), string_agg(t, ',' ORDER BY r, id DESC), string_agg(t, ',' ORDER BY -d, id), string_agg(t, ',' ORDER BY b NULLS FIRST, id) FROM agg;
+SELECT string_agg(t, ',' ORDER BY v, id), string_agg(t, ',' ORDER BY c DESC, id), string_agg(t, ',' ORDER BY da, id), string_agg(t, ',' ORDER BY ts DESC, id), string_agg(t, ',' ORDER BY y, id), string_agg(t, ',' ORDER BY y DESC, id), string_agg(t, ',' ORDER BY ts - '2000-01-01', id) FROM agg WHERE k IN ('a', 'd');
+SELECT string_agg(y, '\x2c' ORDER BY id), string_agg(DISTINCT y, '' ORDER BY y), string_agg(t, ',' ORDER BY id) FILTER (WHERE i > 5) FROM agg;
+SELECT string_agg(DISTINCT t, ',' ORDER BY t), string_agg(DISTINCT t, ',' ORDER BY t DESC), string_agg(DISTINCT v, ',' ORDER BY v) FROM agg;
+SELECT string_agg(DISTINCT t, ',' ORDER BY id) FROM agg;
+SELECT count(DISTINCT t ORDER BY t), sum(i ORDER BY id), max(t ORDER BY v) FROM agg WHERE k = 'a';
+SELECT count(DISTINCT i ORDER BY id) FROM agg;
+SELECT string_agg(i, ',') FROM agg;
+SELECT string_agg(t) FROM agg;
+SELECT string_agg(t, ',', 'x') FROM agg;
+SELECT string_agg(i::text, ',' ORDER BY i DESC NULLS LAST), string_agg('x', ',') FROM agg;
+SELECT string_agg(t, ',' ORDER BY nosuch) FROM agg;
+SELECT bool_and(i) FROM agg;
+SELECT bit_and(n) FROM agg;
+SELECT variance(t) FROM agg;
+SELECT stddev(b) FROM agg;
+SELECT sum(DISTINCT t) FROM agg;
+SELECT count(DISTINCT *) FROM agg;
+SELECT lower(DISTINCT t) FROM agg;
+SELECT bool_or('true'), bool_and(NULL), min('a'), variance(NULL) FROM agg;
+SELECT sum(count(DISTINCT i)) FROM agg;
+SELECT id FROM agg WHERE bool_and(b);
+SELECT k, count(*) FROM agg GROUP BY k HAVING count(DISTINCT i) > 1 AND bool_or(b) ORDER BY k;
+SELECT k FROM agg GROUP BY k ORDER BY stddev(s) NULLS FIRST, string_agg(t, ',' ORDER BY id) DESC, k;
+SELECT count(DISTINCT i) + 1, upper(string_agg(DISTINCT t, '')), round(stddev(i), 3) FROM agg WHERE k = 'a';
+SELECT b, count(DISTINCT k) FILTER (WHERE i > 0), count(DISTINCT k), sum(DISTINCT i) FILTER (WHERE b) FROM agg GROUP BY b ORDER BY b;
+-- refused: 0A000
+SELECT array_agg(i) FROM agg;
+-- refused: 0A000
+SELECT array_agg(DISTINCT i ORDER BY i) FROM agg;
+-- refused: 0A000
+SELECT sum(ts - ts) FROM agg;
+-- refused: 0A000
+SELECT count(DISTINCT (i, t)) FROM agg;
+-- refused: 0A000
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY d) FROM agg;
+-- refused: 0A000
+SELECT corr(d, r) FROM agg;
+CREATE MATERIALIZED VIEW aggv AS SELECT k, count(DISTINCT i) AS ci, sum(DISTINCT m) AS sm, avg(DISTINCT s) AS av, bool_and(b) AS ba, bool_or(b) AS bo, bit_and(s) AS bia, bit_or(i) AS bio, bit_xor(l) AS bix, variance(i) AS vi, stddev_pop(m) AS sp, var_pop(d) AS vd, string_agg(t, ',' ORDER BY id) AS st, string_agg(DISTINCT v, '|' ORDER BY v DESC) AS sd, min(ts) AS mt, count(DISTINCT t) FILTER (WHERE b) AS ct FROM agg GROUP BY k;
+CREATE MATERIALIZED VIEW aggw AS SELECT count(DISTINCT k) AS ck, sum(DISTINCT m) AS sm, bool_and(b) AS ba, stddev(m) AS sd, string_agg(t, ',' ORDER BY t, id) AS st, variance(DISTINCT s) AS vs FROM agg;
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+/* view aggw */ SELECT * FROM aggw;
+UPDATE agg SET i = 10, t = 'w', b = false WHERE id = 2;
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+UPDATE agg SET m = 2.5, b = true, v = 'p' WHERE k = 'a';
+UPDATE agg SET t = NULL WHERE id = 1;
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+/* view aggw */ SELECT * FROM aggw;
+DELETE FROM agg WHERE id = 2;
+DELETE FROM agg WHERE id = 8;
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+UPDATE agg SET k = 'a' WHERE k = 'b';
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+/* view aggw */ SELECT * FROM aggw;
+INSERT INTO agg (id, k, t, n, m, v) VALUES (20, 'a', 'q', 1, 2, 'q'), (21, 'a', 'q', 1.0, 2, 'q'), (22, 'e', 'q', 1.000, 2, 'q'), (23, 'e', 'q', 5, 2, 'r');
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+SELECT sum(DISTINCT n), avg(DISTINCT n), variance(n) FROM agg WHERE id IN (22, 23);
+DELETE FROM agg WHERE id > 0;
+/* view aggv */ SELECT * FROM aggv ORDER BY k;
+/* view aggw */ SELECT * FROM aggw;
