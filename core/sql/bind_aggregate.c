@@ -111,9 +111,6 @@ static int aggregate_type(struct binder *b, struct aggregate *a, const char *nam
 		a->type = (struct type){ .id = (uint8_t)t };
 	if (t != TYPE_UNKNOWN)
 		return 0;
-	if (arg == TYPE_INTERVAL && (a->kind == AGG_SUM || a->kind == AGG_AVG))
-		return bind_fail(
-			b, ERR_FEATURE, location, "%s of intervals is not supported", name);
 	return no_such(b, name, (const struct expr *const *)&a->arg, 1, location);
 }
 

@@ -123,9 +123,6 @@ static int view_columns(struct binder *b, struct relation *r, const PgQuery__Int
 		if (relation_column(r, name) >= 0)
 			return bind_fail(b, ERR_DUPLICATE_COLUMN, -1,
 				"column \"%s\" specified more than once", name);
-		if (s->outputs[i].type.id == TYPE_INTERVAL)
-			return bind_fail(b, ERR_FEATURE, -1,
-				"a view's column of type interval is not supported");
 		r->columns[r->ncols++] = (struct column){ .name = name,
 			.type = s->outputs[i].type };
 	}

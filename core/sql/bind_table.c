@@ -399,10 +399,6 @@ static int add_column(struct binder *b, struct relation *r, const PgQuery__Colum
 
 	if (bind_type(b, d->type_name, &c->type) != 0)
 		return -1;
-	if (c->type.id == TYPE_INTERVAL) {
-		bind_unsupported(b, d->type_name->location, "a column of type interval");
-		return -1;
-	}
 	if (d->coll_clause != NULL) {
 		bind_unsupported(b, d->location, "COLLATE");
 		return -1;

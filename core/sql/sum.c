@@ -2,7 +2,7 @@
  * sum.c: see sum.h. Integers: a sum of 192 bits, which no number of rows exceeds. Numerics: the same per
  * scale, so that the scale of the result is the largest one that is there now; nearly always there is one
  * scale only, which needs no memory of its own. Floats: a fixed-point accumulator wide enough for every
- * double.
+ * double. Intervals: their fields by themselves.
  */
 #include "core/sql/sum.h"
 
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
+#include "core/sql/datetime.h"
 #include "core/sql/limbs.h"
 #include "core/sql/numeric.h"
 
@@ -37,6 +38,12 @@ struct sum_floats {
 	int64_t nan, plus, minus;
 };
 
+/* Intervals: field by field. Of scale SPANS, by which sum_free() knows. */
+struct sum_spans {
+	int128 months, days, us;
+};
+enum { SPANS = 255 };
+
 enum type_id sum_type(enum type_id arg)
 {
 	switch (arg) {
@@ -45,7 +52,8 @@ enum type_id sum_type(enum type_id arg)
 	case TYPE_INT8:
 	case TYPE_NUMERIC: return TYPE_NUMERIC;
 	case TYPE_FLOAT4:
-	case TYPE_FLOAT8: return arg;
+	case TYPE_FLOAT8:
+	case TYPE_INTERVAL: return arg;
 	default: return TYPE_UNKNOWN;
 	}
 }
@@ -59,6 +67,7 @@ enum type_id avg_type(enum type_id arg)
 	case TYPE_NUMERIC: return TYPE_NUMERIC;
 	case TYPE_FLOAT4:
 	case TYPE_FLOAT8: return TYPE_FLOAT8;
+	case TYPE_INTERVAL: return TYPE_INTERVAL;
 	default: return TYPE_UNKNOWN;
 	}
 }
@@ -72,7 +81,10 @@ void sum_free(struct sum_state *s, struct heap *h)
 {
 	if (s->scales != NULL)
 		heap_free(h, s->scales, scales_bytes(s->scales));
-	heap_free(h, s->floats, sizeof(*s->floats));
+	if (s->scale == SPANS)
+		heap_free(h, s->spans, sizeof(*s->spans));
+	else
+		heap_free(h, s->floats, sizeof(*s->floats));
 	memset(s, 0, sizeof(*s));
 }
 
@@ -266,6 +278,30 @@ static int float_add(struct sum_state *s, double d, int64_t weight, struct heap 
 	return 0;
 }
 
+static int span_add(
+	struct sum_state *s, const struct value *v, int64_t weight, struct heap *h, struct error *e)
+{
+	if (s->spans == NULL)
+		s->spans = heap_zalloc(h, sizeof(*s->spans));
+	if (s->spans == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	s->scale = SPANS;
+	s->spans->months += (int128)v->iv.months * weight;
+	s->spans->days += (int128)v->iv.days * weight;
+	s->spans->us += (int128)v->iv.us * weight;
+	return 0;
+}
+
+static int span_result(const struct sum_state *s, struct value *out, struct error *e)
+{
+	const struct sum_spans *w = s->spans;
+
+	if (w->months != (int32_t)w->months || w->days != (int32_t)w->days ||
+		w->us != (int64_t)w->us)
+		return error_set(e, ERR_DATETIME_OVERFLOW, 0, "interval out of range");
+	return interval_make(out, (int64_t)w->months, (int64_t)w->days, (int64_t)w->us, e);
+}
+
 int sum_add(
 	struct sum_state *s, const struct value *v, int64_t weight, struct heap *h, struct error *e)
 {
@@ -277,6 +313,7 @@ int sum_add(
 	case TYPE_NUMERIC: status = numeric_add_weighted(s, v, weight, h, e); break;
 	case TYPE_FLOAT4: status = float_add(s, (double)v->f, weight, h, e); break;
 	case TYPE_FLOAT8: status = float_add(s, v->d, weight, h, e); break;
+	case TYPE_INTERVAL: status = span_add(s, v, weight, h, e); break;
 	default: add_192(&s->sum, v->i, weight); break;
 	}
 	if (status == 0)
@@ -308,6 +345,7 @@ int sum_result(const struct sum_state *s, enum type_id arg, struct value *out, s
 	case TYPE_INT8: return integer_result(s, out, e);
 	case TYPE_FLOAT8: out->d = double_result(s->floats); return 0;
 	case TYPE_FLOAT4: out->f = (float)double_result(s->floats); return 0;
+	case TYPE_INTERVAL: return span_result(s, out, e);
 	default:
 		if (!narrow_192(&s->sum, &sum) || sum > INT64_MAX || sum < INT64_MIN)
 			return error_set(e, ERR_NUMERIC_RANGE, 0, "bigint out of range");
@@ -329,6 +367,11 @@ int avg_result(const struct sum_state *s, enum type_id arg, struct value *out, s
 	if (arg == TYPE_FLOAT4 || arg == TYPE_FLOAT8) {
 		out->d = double_result(s->floats) / (double)s->count;
 		return 0;
+	}
+	if (arg == TYPE_INTERVAL) {
+		if (span_result(s, &sum, e) != 0)
+			return -1;
+		return interval_div(out, &sum, (double)s->count, e);
 	}
 	if ((arg == TYPE_NUMERIC ? numeric_result(s, &sum, e) : integer_result(s, &sum, e)) != 0)
 		return -1;

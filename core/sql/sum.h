@@ -15,6 +15,7 @@
 
 struct sum_scales;
 struct sum_floats;
+struct sum_spans;
 
 /* Two's complement of 192 bits, hi:mid:lo: a bigint or a numeric times any number of rows. */
 struct sum_192 {
@@ -28,8 +29,11 @@ struct sum_state {
 	int64_t count;             /* values present, NULLs not counted */
 	struct sum_192 sum;        /* integers; numerics of `scale` */
 	struct sum_scales *scales; /* numerics of other scales, NaN; NULL: none */
-	struct sum_floats *floats; /* floats; NULL: none yet */
-	uint8_t scale;
+	union {
+		struct sum_floats *floats; /* floats; NULL: none yet */
+		struct sum_spans *spans;   /* intervals; NULL: none yet */
+	};
+	uint8_t scale; /* of `sum`; of intervals a mark */
 };
 
 /* Result types of sum(arg) and avg(arg), TYPE_UNKNOWN when there is no such aggregate. */

@@ -36,7 +36,7 @@ enum type_id {
 	TYPE_TIMESTAMP = 13,
 	TYPE_TIMESTAMPTZ = 14,
 	TYPE_UUID = 15,
-	TYPE_INTERVAL = 16, /* in expressions only, not a column type yet */
+	TYPE_INTERVAL = 16,
 	TYPE_COUNT
 };
 

@@ -48,8 +48,28 @@ SELECT b, count(DISTINCT k) FILTER (WHERE i > 0), count(DISTINCT k), sum(DISTINC
 SELECT array_agg(i) FROM agg;
 -- refused: 0A000
 SELECT array_agg(DISTINCT i ORDER BY i) FROM agg;
--- refused: 0A000
 SELECT sum(ts - ts) FROM agg;
+CREATE TABLE span (id int PRIMARY KEY, k text, v interval, w interval DEFAULT '1 hour');
+INSERT INTO span VALUES (1, 'a', '1 day', '24:00:00'), (2, 'a', '24:00:00', '-1 mon'), (3, 'b', '1 year 2 mons -3 days 04:05:06.789', NULL), (4, 'b', NULL, '1 us');
+INSERT INTO span (id, k, v) VALUES (5, 'c', '30 days'), (6, 'c', '1 mon'), (7, 'c', '1 hour');
+INSERT INTO span VALUES (8, 'c', 'x');
+SELECT id, v, w, v = w AS same, v + w AS both, v * 2 AS twice FROM span ORDER BY id;
+SELECT id FROM span WHERE v = '1 day' ORDER BY id;
+SELECT k, count(DISTINCT v), sum(v), avg(v), max(w), min(w), sum(DISTINCT w) FROM span GROUP BY k ORDER BY k;
+SELECT id, v FROM span ORDER BY v DESC NULLS LAST, id;
+SELECT sum(v), avg(v) FROM span WHERE id > 100;
+SELECT string_agg(k, '' ORDER BY v, id) FROM span;
+CREATE MATERIALIZED VIEW spans AS SELECT k, sum(v) AS s, avg(v) AS a, count(DISTINCT v) AS n, max(w) AS m FROM span GROUP BY k;
+CREATE MATERIALIZED VIEW spans2 AS SELECT id, v, v + w AS x FROM span WHERE v > '1 hour';
+/* view spans */ SELECT * FROM spans ORDER BY k;
+/* view spans2 */ SELECT * FROM spans2 ORDER BY id;
+UPDATE span SET v = '24:00:00' WHERE id = 1;
+UPDATE span SET v = v - interval '1 hour', w = justify_hours(w * 30) WHERE id > 4;
+DELETE FROM span WHERE id = 4;
+/* view spans */ SELECT * FROM spans ORDER BY k;
+/* view spans2 */ SELECT * FROM spans2 ORDER BY id;
+SELECT sum(v * 1000000) FROM span WHERE id = 3;
+SELECT sum(ts - '2024-01-01'), avg(ts - '2024-01-01') FROM agg WHERE k = 'a';
 -- refused: 0A000
 SELECT count(DISTINCT (i, t)) FROM agg;
 -- refused: 0A000

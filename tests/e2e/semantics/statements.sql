@@ -319,8 +319,6 @@ CREATE TABLE w (x serial);
 CREATE TABLE w (x int GENERATED ALWAYS AS IDENTITY);
 -- refused: 0A000
 CREATE TABLE w (x int[]);
--- refused: 0A000
-CREATE TABLE w (x interval);
 SELEC 1;
 INSERT s VALUES (1);
 UPDATE s;
