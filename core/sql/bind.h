@@ -107,9 +107,6 @@ struct expr *expr_args(struct binder *b, struct expr *e, unsigned n);
 
 /* --- bind_expr.c --- */
 struct expr *bind_expr(struct binder *b, const PgQuery__Node *n);
-/* l AND r, or with EXPR_OR l OR r; NULL when one is. */
-struct expr *bind_and(
-	struct binder *b, enum expr_kind kind, struct expr *l, struct expr *r, int location);
 /* … and coerce the result to boolean; clause: "WHERE", … */
 struct expr *bind_condition(struct binder *b, const PgQuery__Node *n, const char *clause);
 struct expr *bind_column(
@@ -119,12 +116,30 @@ int node_location(const PgQuery__Node *n);
 /* A name of a one-word list such as a column list's item. */
 const char *node_string(const PgQuery__Node *n);
 
-/* Bring expressions to their common type; its modifier is kept in *t when all have the same. context: for messages. */
+/* Two nodes with an operator between them; rows are compared. */
+struct expr *bind_infix(struct binder *b, const char *op, const PgQuery__Node *left,
+	const PgQuery__Node *right, int location);
+/* l IS [NOT] DISTINCT FROM r */
+struct expr *bind_distinct(
+	struct binder *b, struct expr *l, struct expr *r, bool negated, int location);
+/* l AND r, or l OR r; NULL when either is. */
+struct expr *bind_both(
+	struct binder *b, enum expr_kind kind, struct expr *l, struct expr *r, int location);
+/* Bring expressions to their common type; its modifier is kept in *t when all have the same. 0, or -1: 42804, 42846. */
 int bind_unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t);
+/* Whether all have a type in common. */
+bool bind_unifiable(struct expr *const *e, unsigned n);
 
 /* --- bind_row.c --- */
-/* x: an operator between two ROW expressions. */
-struct expr *bind_rows(struct binder *b, const PgQuery__AExpr *x, const char *op);
+/* (a, b) op (c, d); the operator is one of the comparisons, else 0A000. */
+struct expr *bind_rows(struct binder *b, const char *op, const PgQuery__RowExpr *left,
+	const PgQuery__RowExpr *right, int location);
+/* … or IS [NOT] DISTINCT FROM. */
+struct expr *bind_row_operator(struct binder *b, const PgQuery__AExpr *x, const char *op);
+/* (a, b) IS [NOT] NULL */
+struct expr *bind_row_null(struct binder *b, const PgQuery__NullTest *t);
+/* x op ANY (array), x op ALL (array), of an array that is written out. */
+struct expr *bind_any(struct binder *b, const PgQuery__AExpr *x);
 
 /* --- bind_coerce.c --- */
 /* To a type, by the rules of a kind of cast. NULL: no such cast (no error set) when `quiet`. */

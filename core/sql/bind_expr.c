@@ -358,6 +358,7 @@ static int common_modifier(struct binder *b, struct expr **e, unsigned n, struct
 	return 0;
 }
 
+/* Bring expressions to their common type; its modifier is kept in *t when all have the same. */
 int bind_unify(struct binder *b, struct expr **e, unsigned n, const char *context, struct type *t)
 {
 	enum type_id *types = bind_alloc(b, n * sizeof(*types)), common;
@@ -469,7 +470,7 @@ static struct expr *bind_case(struct binder *b, const PgQuery__CaseExpr *c)
 	return e;
 }
 
-struct expr *bind_and(
+struct expr *bind_both(
 	struct binder *b, enum expr_kind kind, struct expr *l, struct expr *r, int location)
 {
 	struct expr *e;
@@ -485,7 +486,7 @@ struct expr *bind_and(
 }
 
 /* Whether all have a type in common. */
-static bool unifiable(struct expr *const *e, unsigned n)
+bool bind_unifiable(struct expr *const *e, unsigned n)
 {
 	enum type_id common = (enum type_id)e[0]->type.id;
 	struct error ignored;
@@ -505,20 +506,30 @@ static bool unifiable(struct expr *const *e, unsigned n)
 	return true;
 }
 
-/* x IN (a, b) without a common type is x = a OR x = b, as PostgreSQL has it. */
+struct expr *bind_infix(struct binder *b, const char *op, const PgQuery__Node *left,
+	const PgQuery__Node *right, int location)
+{
+	struct expr *l, *r;
+
+	if (left->node_case == NODE(ROW_EXPR) && right->node_case == NODE(ROW_EXPR))
+		return bind_rows(b, op, left->row_expr, right->row_expr, location);
+	l = bind_expr(b, left);
+	r = l == NULL ? NULL : bind_expr(b, right);
+	return r == NULL ? NULL : bind_operator(b, op, l, r, location);
+}
+
+/* x IN (a, b) of rows, or without a common type, is x = a OR x = b, as PostgreSQL has it. */
 static struct expr *bind_in_each(struct binder *b, const PgQuery__AExpr *x, bool negated)
 {
 	const PgQuery__List *list = x->rexpr->list;
 	struct expr *any = NULL;
 
 	for (size_t i = 0; i < list->n_items; i++) {
-		struct expr *l = bind_expr(b, x->lexpr);
-		struct expr *r = l == NULL ? NULL : bind_expr(b, list->items[i]);
-		struct expr *eq = r == NULL
-			? NULL
-			: bind_operator(b, negated ? "<>" : "=", l, r, x->location);
+		struct expr *eq = bind_infix(
+			b, negated ? "<>" : "=", x->lexpr, list->items[i], x->location);
 
-		any = i == 0 ? eq : bind_and(b, negated ? EXPR_AND : EXPR_OR, any, eq, x->location);
+		any = i == 0 ? eq
+			     : bind_both(b, negated ? EXPR_AND : EXPR_OR, any, eq, x->location);
 		if (any == NULL)
 			return NULL;
 	}
@@ -534,6 +545,8 @@ static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
 
 	if (x->rexpr->node_case != NODE(LIST))
 		return bind_unsupported(b, x->location, "a subquery in IN");
+	if (x->lexpr->node_case == NODE(ROW_EXPR))
+		return bind_in_each(b, x, strcmp(node_string(x->name[0]), "<>") == 0);
 	e = expr_args(b, expr_new(b, EXPR_IN, TYPE_BOOL, x->location), n + 1);
 	if (e == NULL)
 		return NULL;
@@ -544,19 +557,9 @@ static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
 	for (unsigned i = 0; i <= n; i++)
 		if (e->args[i] == NULL)
 			return NULL;
-	if (!unifiable(e->args, n + 1))
+	if (!bind_unifiable(e->args, n + 1))
 		return bind_in_each(b, x, e->negated);
 	return bind_unify(b, e->args, n + 1, "IN", &t) == 0 ? e : NULL;
-}
-
-/* One side of BETWEEN. */
-static struct expr *bind_bound(
-	struct binder *b, const PgQuery__AExpr *x, const char *op, const PgQuery__Node *bound)
-{
-	struct expr *l = bind_expr(b, x->lexpr);
-	struct expr *r = l == NULL ? NULL : bind_expr(b, bound);
-
-	return r == NULL ? NULL : bind_operator(b, op, l, r, x->location);
 }
 
 /* x BETWEEN lo AND hi; SYMMETRIC is the OR of both orders. */
@@ -570,11 +573,13 @@ static struct expr *bind_between(struct binder *b, const PgQuery__AExpr *x)
 	struct expr *e = NULL, *not ;
 
 	for (unsigned k = 0; k < (symmetric ? 2u : 1u); k++) {
-		struct expr *low = bind_bound(b, x, ">=", list->items[k]), *high, *both;
+		struct expr *low = bind_infix(b, ">=", x->lexpr, list->items[k], x->location),
+			    *high, *both;
 
-		high = low == NULL ? NULL : bind_bound(b, x, "<=", list->items[1 - k]);
-		both = bind_and(b, EXPR_AND, low, high, x->location);
-		e = k == 0 ? both : bind_and(b, EXPR_OR, e, both, x->location);
+		high = low == NULL ? NULL
+				   : bind_infix(b, "<=", x->lexpr, list->items[1 - k], x->location);
+		both = bind_both(b, EXPR_AND, low, high, x->location);
+		e = k == 0 ? both : bind_both(b, EXPR_OR, e, both, x->location);
 		if (e == NULL)
 			return NULL;
 	}
@@ -584,6 +589,21 @@ static struct expr *bind_between(struct binder *b, const PgQuery__AExpr *x)
 	if (not != NULL)
 		not ->args[0] = e;
 	return not ;
+}
+
+struct expr *bind_distinct(
+	struct binder *b, struct expr *l, struct expr *r, bool negated, int location)
+{
+	struct expr *e = expr_args(b, expr_new(b, EXPR_DISTINCT, TYPE_BOOL, location), 2);
+
+	/* What "=" would compare. */
+	r = e == NULL ? NULL : bind_operator(b, "=", l, r, location);
+	if (r == NULL)
+		return NULL;
+	e->negated = negated;
+	e->args[0] = r->args[0];
+	e->args[1] = r->args[1];
+	return e;
 }
 
 static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
@@ -598,13 +618,12 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM: return bind_between(b, x);
 	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY:
-	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL:
-		return bind_unsupported(b, x->location, "ANY and ALL over arrays");
+	case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL: return bind_any(b, x);
 	default: break;
 	}
-	if (x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP && x->lexpr != NULL &&
-		x->lexpr->node_case == NODE(ROW_EXPR) && x->rexpr->node_case == NODE(ROW_EXPR))
-		return bind_rows(b, x, op);
+	if (x->lexpr != NULL && x->lexpr->node_case == NODE(ROW_EXPR) &&
+		x->rexpr->node_case == NODE(ROW_EXPR))
+		return bind_row_operator(b, x, op);
 	if (x->lexpr != NULL) {
 		l = bind_expr(b, x->lexpr);
 		if (l == NULL)
@@ -618,17 +637,8 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	switch (x->kind) {
 	case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT:
 	case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT:
-		e = expr_args(b, expr_new(b, EXPR_DISTINCT, TYPE_BOOL, x->location), 2);
-		if (e == NULL)
-			return NULL;
-		e->negated = x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT;
-		/* What "=" would compare. */
-		r = bind_operator(b, "=", l, r, x->location);
-		if (r == NULL)
-			return NULL;
-		e->args[0] = r->args[0];
-		e->args[1] = r->args[1];
-		return e;
+		return bind_distinct(b, l, r,
+			x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_NOT_DISTINCT, x->location);
 	case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF:
 		r = bind_operator(b, "=", l, r, x->location);
 		e = expr_args(b, expr_new(b, EXPR_NULLIF, TYPE_UNKNOWN, x->location), 3);
@@ -651,6 +661,8 @@ static struct expr *bind_test(struct binder *b, const PgQuery__Node *n)
 {
 	struct expr *e;
 
+	if (n->node_case == NODE(NULL_TEST) && n->null_test->arg->node_case == NODE(ROW_EXPR))
+		return bind_row_null(b, n->null_test);
 	if (n->node_case == NODE(NULL_TEST)) {
 		e = expr_args(b, expr_new(b, EXPR_IS_NULL, TYPE_BOOL, n->null_test->location), 1);
 		if (e == NULL)

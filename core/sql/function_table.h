@@ -12,7 +12,8 @@ struct function_list {
 };
 
 extern const struct function_list FUNCTIONS_COMPARE, FUNCTIONS_NUMBER, FUNCTIONS_TEXT,
-	FUNCTIONS_TIME, FUNCTIONS_REGEX, FUNCTIONS_MATH, FUNCTIONS_STRING, FUNCTIONS_DATE;
+	FUNCTIONS_TIME, FUNCTIONS_REGEX, FUNCTIONS_MATH, FUNCTIONS_STRING, FUNCTIONS_DATE,
+	FUNCTIONS_FORMAT;
 
 /* The eval of what PostgreSQL has for these types and we have not: choosing it is 0A000. */
 int function_unsupported(struct value *out, const struct value *a, unsigned n, struct call *c);

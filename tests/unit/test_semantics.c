@@ -88,6 +88,8 @@ static void test_expressions(void **unused)
 	file(&f, "tests/golden/semantics_datetime.txt");
 	file(&f, "tests/golden/semantics_regex.txt");
 	file(&f, "tests/golden/semantics_functions.txt");
+	file(&f, "tests/golden/semantics_rows.txt");
+	file(&f, "tests/golden/semantics_to_char.txt");
 	close_fixture(&f);
 }
 
