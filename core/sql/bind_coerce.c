@@ -153,6 +153,11 @@ static struct expr *resolve_unknown(
 	return e;
 }
 
+static bool is_text(enum type_id t)
+{
+	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR;
+}
+
 static bool same_type(struct type a, struct type b)
 {
 	return a.id == b.id && (b.a == 0 || (a.a == b.a && a.b == b.b));
@@ -188,6 +193,12 @@ struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum c
 	}
 	if (e->type.id != t.id && cast_exists((enum type_id)e->type.id, (enum type_id)t.id) < kind)
 		return NULL;
+	/* What is no text is read from all of char(n), blanks included. */
+	if (e->type.id == TYPE_BPCHAR && !is_text((enum type_id)t.id)) {
+		e = bind_pad(b, e);
+		if (e == NULL)
+			return NULL;
+	}
 	cast = expr_args(b, expr_new(b, EXPR_CAST, (enum type_id)t.id, -1), 1);
 	if (cast == NULL)
 		return NULL;

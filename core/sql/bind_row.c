@@ -276,6 +276,14 @@ static int find_elements(struct binder *b, const PgQuery__Node *n, struct elemen
 	return -1;
 }
 
+/* An array is computed before anything is compared, so no element may fail that would not be looked at. */
+static bool never_fails(const struct expr *e)
+{
+	if (e->kind == EXPR_CAST && !e->explicit_cast)
+		e = e->args[0];
+	return e->kind == EXPR_COLUMN || expr_is_constant(e);
+}
+
 static struct expr *element(struct binder *b, const struct elements *e, unsigned i)
 {
 	char from[64], to[64];
@@ -306,13 +314,18 @@ static int settle_elements(struct binder *b, struct elements *e)
 	if (all == NULL)
 		return -1;
 	for (unsigned i = 0; i < e->n; i++) {
-		all[i] = bind_expr(b, e->nodes[i]);
+		all[i] = e->cast ? element(b, e, i) : bind_expr(b, e->nodes[i]);
 		if (all[i] == NULL)
 			return -1;
 	}
-	if (bind_unify(b, all, e->n, "ARRAY", &e->type) != 0)
+	if (!e->cast && bind_unify(b, all, e->n, "ARRAY", &e->type) != 0)
 		return -1;
 	e->cast = true;
+	for (unsigned i = 0; i < e->n; i++)
+		if (!never_fails(all[i])) {
+			bind_unsupported(b, e->location, "an array of computed elements");
+			return -1;
+		}
 	return 0;
 }
 
@@ -346,8 +359,7 @@ struct expr *bind_any(struct binder *b, const PgQuery__AExpr *x)
 	struct elements e = { .n = 0 };
 	struct expr *all;
 
-	if (find_elements(b, x->rexpr, &e) != 0 ||
-		(e.nodes != NULL && !e.cast && settle_elements(b, &e) != 0))
+	if (find_elements(b, x->rexpr, &e) != 0 || (e.nodes != NULL && settle_elements(b, &e) != 0))
 		return NULL;
 	if (e.n > 0 && ((any && equal) || (!any && differ))) {
 		all = bind_as_in(b, x, &e, !any);

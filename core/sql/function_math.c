@@ -267,8 +267,8 @@ static int bucket(struct value *out, int64_t n, struct call *c)
 
 static int float_bucket(ARGS)
 {
-	double x = a[0].d, low = a[1].d, high = a[2].d, part;
-	int64_t count = a[3].i, k;
+	double x = a[0].d, low = a[1].d, high = a[2].d, place;
+	int64_t count = a[3].i;
 
 	(void)n;
 	if (count <= 0)
@@ -286,10 +286,12 @@ static int float_bucket(ARGS)
 	}
 	if (x < low || x >= high)
 		return bucket(out, x < low ? 0 : count + 1, c);
-	part = isinf(high - low) ? (x / 2 - low / 2) / (high / 2 - low / 2)
-				 : (x - low) / (high - low);
-	k = (int64_t)((double)count * part);
-	return bucket(out, (k >= count ? count - 1 : k) + 1, c);
+	/* PostgreSQL 15 does not care when the product is too large for a float, or the quotient rounds to one bucket more. */
+	place = (double)count * (x - low) / (high - low) + 1;
+	if (!(place < 0x1p31))
+		return error_set(c->error, ERR_FEATURE, 0,
+			"width_bucket() of bounds so far apart is not supported");
+	return bucket(out, (int64_t)place, c);
 }
 
 static int numeric_bucket(ARGS)

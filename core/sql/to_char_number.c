@@ -215,9 +215,10 @@ static int shape_of(struct shape *s, const struct value *format, struct call *c)
 
 /* --- the number --- */
 
-/* Digits of v, rounded to the template's, without the sign; *sign. 0, or -1. */
-static int digits_of(const struct value *v, const struct shape *s, char *text, size_t cap,
-	char *sign, struct call *c)
+/* Digits of v, rounded to the template's, without the sign; *sign. A float has no more than its type can tell, and the
+ * template's number of them becomes less. 0, or -1. */
+static int digits_of(
+	const struct value *v, struct shape *s, char *text, size_t cap, char *sign, struct call *c)
 {
 	char own[NUMERIC_TEXT_MAX + 1];
 	const char *digits = own;
@@ -247,6 +248,7 @@ static int digits_of(const struct value *v, const struct shape *s, char *text, s
 			behind = 0;
 		else if (whole + behind > most)
 			behind = most - whole;
+		s->behind = behind;
 		(void)snprintf(text, cap, "%.*f", behind, d);
 		*sign = text[0] == '-' ? '-' : '+';
 		if (*sign == '-')

@@ -9,7 +9,8 @@ COLUMNS = [("b", "boolean"), ("s", "smallint"), ("i", "integer"), ("l", "bigint"
            ("d", "double precision"), ("n", "numeric"), ("m", "numeric(10,3)"), ("t", "text"),
            ("v", "varchar(8)"), ("c", "char(5)"), ("y", "bytea"), ("da", "date"),
            ("ts", "timestamp"), ("tz", "timestamptz"), ("u", "uuid"),
-           ("i2", "integer"), ("n2", "numeric(12,2)"), ("t2", "text"), ("ts2", "timestamp")]
+           ("i2", "integer"), ("n2", "numeric(12,2)"), ("t2", "text"), ("ts2", "timestamp"),
+           ("iv", "interval")]
 
 VALUES = {
     "boolean": ["true", "false"],
@@ -34,6 +35,8 @@ VALUES = {
                   "'-infinity'", "'0001-01-01 BC'", "'2023-07-04 01:00'"],
     "timestamptz": ["'2024-02-29 12:34:56+02'", "'2000-01-01 00:00Z'", "'infinity'",
                     "'1969-07-20 20:17:40-05'"],
+    "interval": ["'0'", "'1 day'", "'-1 mon 3 days'", "'24:00:00'", "'1 year 2 mons 3 days 04:05:06.789'",
+                 "'-00:00:00.5'", "'1000 hours'", "'30 days'"],
     "uuid": ["'00000000-0000-0000-0000-000000000000'", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'",
              "'ffffffff-ffff-ffff-ffff-ffffffffffff'"],
 }
@@ -42,18 +45,26 @@ FAMILY = {"boolean": "bool", "smallint": "num", "integer": "num", "bigint": "num
           "double precision": "num", "numeric": "num", "numeric(10,3)": "num",
           "numeric(12,2)": "num", "text": "text", "varchar(8)": "text", "char(5)": "text",
           "bytea": "bytea", "date": "time", "timestamp": "time", "timestamptz": "time",
-          "uuid": "uuid"}
+          "uuid": "uuid", "interval": "span"}
 CASTS = {"num": ["smallint", "integer", "bigint", "real", "double precision", "numeric",
                  "numeric(10,2)", "numeric(5,0)", "numeric(38,10)"],
          "text": ["text", "varchar(3)", "char(4)", "varchar", "char(2)"],
          "time": ["date", "timestamp", "timestamptz"],
-         "bool": ["boolean"], "bytea": ["bytea"], "uuid": ["uuid"]}
+         "bool": ["boolean"], "bytea": ["bytea"], "uuid": ["uuid"],
+         "span": ["interval"]}
 LITERALS = {"num": ["0", "1", "2", "-1", "10", "0.5", "2.50", "100", "3", "1e3"],
             "text": ["''", "'a'", "'b%'", "'_'", "'abc'", "'12'", "'A'", "' '"],
             "bool": ["true", "false"], "bytea": ["'\\x61'::bytea"],
             "time": ["'2024-01-31'::date", "'2020-02-29 10:00'::timestamp",
                      "'2020-02-29 10:00+00'::timestamptz"],
-            "uuid": ["'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid"]}
+            "uuid": ["'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid"],
+            "span": ["interval '1 day'", "interval '-2 hours'", "interval '1 mon 1 day'"]}
+PATTERNS = ["'a'", "'^a'", "'b$'", "'[a-c]+'", "'a.*c'", "'^.$'", "'(ab|bc)'", "'\\d+'", "'[^a-z]'", "'a{2}'",
+            "'x?'", "'\\s'", "'[[:upper:]]'", "''", "'\\mb'", "'(?=b)'", "'a|b|'", "'['", "t", "'[^[:alpha:]]'"]
+TIME_FORMATS = ["YYYY-MM-DD HH24:MI:SS.US", "Day, DDth Month YYYY", "IYYY-IW-ID", "FMDD.FMMM.YY Q",
+                "Dy Mon J DDD", "HH12:MI AM", "Y,YYY BC CC", "W WW D", "MS FF2 SSSS"]
+NUMBER_FORMATS = ["999", "FM999,990.00", "0000.0", "S99999.9", "999999999999.99PR", "FM9.999", "9G999G999D99",
+                  "99999MI", "SG9999", "FM000"]
 UNITS = ["year", "month", "day", "hour", "minute", "second", "dow", "doy", "week", "quarter",
          "epoch", "isoyear", "isodow", "century", "decade", "millennium", "milliseconds",
          "microseconds"]
@@ -110,7 +121,9 @@ class Expressions:
                           "%s IS DISTINCT FROM %s", "round(%s, %s)", "substr(%s, %s)",
                           "power(%s, %s)", "mod(%s, %s)", "%s AND %s", "left(%s, %s)",
                           "greatest(%s, %s)", "%s BETWEEN %s AND i", "%s % %s", "%s ^ %s",
-                          "concat(%s, %s)", "strpos(%s, %s)", "date_trunc(%s, %s)"])
+                          "concat(%s, %s)", "strpos(%s, %s)", "date_trunc(%s, %s)",
+                          "%s ~ %s", "to_char(%s, %s)", "gcd(%s, %s)", "translate(%s, %s, t)",
+                          "age(%s, %s)", "(%s, 1) < (%s, 2)", "repeat(%s, %s)", "format(%s, %s)"])
         return form.replace("%s", "{}").format(a, b)
 
     def of(self, family, depth):
@@ -142,9 +155,9 @@ class Expressions:
         return "CAST(%s AS %s)" % (x(), self.pick(CASTS[family]))
 
     def make_bool(self, depth):
-        family = self.pick(["num", "num", "text", "time", "bool", "bytea", "uuid"])
+        family = self.pick(["num", "num", "text", "time", "bool", "bytea", "uuid", "span"])
         x = lambda: self.of(family, depth - 1)
-        kind = self.random.randrange(12)
+        kind = self.random.randrange(15)
         if kind < 3:
             return "(%s %s %s)" % (x(), self.pick(["=", "<>", "<", "<=", ">", ">=", "!="]),
                                    self.either(family, depth))
@@ -173,11 +186,21 @@ class Expressions:
         if kind == 10:
             return "(%s IS %s%s)" % (self.of("bool", depth - 1), self.pick(["", "NOT "]),
                                      self.pick(["TRUE", "FALSE", "UNKNOWN"]))
+        if kind == 11:
+            return "(%s %s %s)" % (self.of("text", depth - 1), self.pick(["~", "~*", "!~", "!~*"]),
+                                   self.pick(PATTERNS))
+        if kind == 12:
+            return "((%s, %s) %s (%s, %s))" % (
+                x(), self.column("num"), self.pick(["=", "<>", "<", "<=", ">", ">="]),
+                self.either(family, depth), self.column("num"))
+        if kind == 13:
+            return "(%s %s (ARRAY[%s, %s]))" % (x(), self.pick(["= ANY", "<> ALL", "< ANY", ">= ALL"]),
+                                               self.leaf(family), self.either(family, depth))
         return "%s::boolean" % self.pick(["i", "t", "v", "b", "(i > 3)"])
 
     def make_num(self, depth):
         x = lambda: self.of("num", depth - 1)
-        kind = self.random.randrange(14)
+        kind = self.random.randrange(17)
         if kind < 5:
             return "(%s %s %s)" % (x(), self.pick(["+", "-", "*", "/", "%"]),
                                    self.either("num", depth))
@@ -200,13 +223,22 @@ class Expressions:
         if kind == 12:
             return self.pick(["mod(%s, %s)", "power(%s, %s)", "(%s ^ %s)"]) % (
                 x(), self.pick(["2", "3", "i2", "m", "0.5", "-1"]))
+        if kind == 13:
+            return "%s(%s)" % (self.pick(["sin", "cos", "tan", "atan", "degrees", "radians", "tanh", "asinh",
+                                          "asin", "scale", "min_scale", "trim_scale", "factorial"]), x())
+        if kind == 14:
+            return self.pick(["gcd(%s, %s)", "lcm(%s, %s)", "atan2(%s, %s)", "width_bucket(%s, %s, 10, 5)",
+                              "(%s & %s)", "(%s | %s)", "(%s # %s)"]) % (x(), self.either("num", depth))
+        if kind == 15:
+            return self.pick(["extract(epoch from iv)", "regexp_count(t, 'a')", "extract(day from (ts - ts2))",
+                              "(extract(hour from iv) + i)", "length(regexp_replace(t, '[a-c]', '', 'g'))"])
         return self.pick(["sqrt(%s)", "(da - %s::date)", "strpos(t, v)", "date_part('year', ts)",
                           "position(v in t)", "ln(%s)", "exp(%s)"]).replace("%s", x(), 1) \
             if self.random.random() < 0.6 else "sqrt(abs(%s))" % x()
 
     def make_text(self, depth):
         x = lambda: self.of("text", depth - 1)
-        kind = self.random.randrange(11)
+        kind = self.random.randrange(16)
         if kind < 2:
             return "(%s || %s)" % (x(), self.either("text", depth))
         if kind == 2:
@@ -221,7 +253,7 @@ class Expressions:
         if kind == 5:
             return "replace(%s, %s, %s)" % (x(), self.literal("text"), self.either("text", depth))
         if kind == 6:
-            other = self.pick(["num", "bool", "time", "bytea", "uuid", "num"])
+            other = self.pick(["num", "bool", "time", "bytea", "uuid", "num", "span"])
             return "(%s)::%s" % (self.of(other, depth - 1), self.pick(["text", "text", "varchar",
                                                                        "varchar(6)", "char(6)"]))
         if kind == 7:
@@ -230,12 +262,27 @@ class Expressions:
             return "(%s || %s)" % (self.of(self.pick(["num", "bool", "time"]), depth - 1), x())
         if kind == 9:
             return "concat(%s, %s, %s)" % (x(), self.leaf(self.pick(list(LITERALS))), "'-'")
+        if kind == 10:
+            return "translate(%s, %s, %s)" % (x(), self.pick(["'abc'", "'éa '", "v"]), self.pick(["'xy'", "''", "v"]))
+        if kind == 11:
+            return "to_char(%s, '%s')" % (self.of("time", depth - 1), self.pick(TIME_FORMATS))
+        if kind == 12:
+            return "to_char(%s, '%s')" % (self.of("num", depth - 1), self.pick(NUMBER_FORMATS))
+        if kind == 13:
+            return "regexp_replace(%s, %s, %s%s)" % (
+                x(), self.pick(["'[a-c]'", "'a*'", "'b.'", "'(.)b'", "'\\s+'", "'^.'", "'$'"]),
+                self.pick(["''", "'<\\&>'", "'-'", "v"]), self.pick(["", ", 'g'", ", 'gi'"]))
+        if kind == 14:
+            return self.pick(["md5(%s)", "overlay(%s placing 'xy' from 2 for 1)", "reverse(%s)", "quote_literal(%s)",
+                              "repeat(%s, 2)", "lpad(%s, 7, '*')", "split_part(%s, 'b', 1)", "initcap(%s)",
+                              "substring(%s from 'b.')", "encode(%s::bytea, 'base64')",
+                              "format('%%s-%%L', %s, i)", "concat_ws(',', %s, i, b)"]) % x()
         return "substring(%s from %s for %s)" % (x(), self.pick(["1", "2", "0"]),
                                                 self.pick(["1", "3", "s"]))
 
     def make_time(self, depth):
         x = lambda: self.of("time", depth - 1)
-        kind = self.random.randrange(7)
+        kind = self.random.randrange(9)
         if kind == 0:
             return "date_trunc('%s', %s)" % (self.pick(UNITS[:6] + ["quarter", "week", "century",
                                                                     "decade"]), x())
@@ -251,7 +298,29 @@ class Expressions:
             return "(ts - %s)" % self.pick(["ts2", "da", "tz", "'2000-01-01'", "interval '1 day'"])
         if kind == 5:
             return "%s::%s" % (self.pick(["t", "v"]), self.pick(CASTS["time"]))
+        if kind == 6:
+            return self.pick(["make_date(2024, s, 3)", "date_bin('7 days', ts, '2000-01-01')", "to_timestamp(d)",
+                              "to_timestamp(i)", "make_timestamp(2020, 2, 3, s, 4, 5.5)",
+                              "date_bin('90 minutes', %s::timestamp, '2001-01-01 00:10')" % x()])
+        if kind == 7:
+            return "(%s %s %s)" % (x(), self.pick(["+", "-"]), self.of("span", depth - 1))
         return self.leaf("time")
+
+    def make_span(self, depth):
+        x = lambda: self.of("span", depth - 1)
+        kind = self.random.randrange(6)
+        if kind == 0:
+            return "(%s %s %s)" % (x(), self.pick(["+", "-"]), self.either("span", depth))
+        if kind == 1:
+            return "(%s * %s)" % (x(), self.pick(["2", "0.5", "-1", "s", "1.25"]))
+        if kind == 2:
+            return "justify_%s(%s)" % (self.pick(["days", "hours", "interval"]), x())
+        if kind == 3:
+            return self.pick(["age(nullif(ts, '-infinity'), nullif(ts2, '-infinity'))", "(ts - ts2)", "make_interval(days => s)",
+                              "make_interval(1, 2, 3, 4, s)", "(tz - '2000-01-01')"])
+        if kind == 4:
+            return "date_trunc('%s', %s)" % (self.pick(["year", "month", "day", "hour", "second"]), x())
+        return "(%s / %s)" % (x(), self.pick(["2", "3", "0.7"]))
 
     def make_bytea(self, depth):
         if self.random.random() < 0.5:

@@ -74,7 +74,7 @@ static void file(struct fixture *f, const char *path)
 		n++;
 	}
 	fclose(in);
-	assert_true(n > 50);
+	assert_true(n > 20);
 	assert_int_equal(bad, 0);
 }
 
