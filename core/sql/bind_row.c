@@ -359,7 +359,9 @@ struct expr *bind_any(struct binder *b, const PgQuery__AExpr *x)
 	struct elements e = { .n = 0 };
 	struct expr *all;
 
-	if (find_elements(b, x->rexpr, &e) != 0 || (e.nodes != NULL && settle_elements(b, &e) != 0))
+	/* What is wrong on the left is told first. */
+	if (bind_expr(b, x->lexpr) == NULL || find_elements(b, x->rexpr, &e) != 0 ||
+		(e.nodes != NULL && settle_elements(b, &e) != 0))
 		return NULL;
 	if (e.n > 0 && ((any && equal) || (!any && differ))) {
 		all = bind_as_in(b, x, &e, !any);
