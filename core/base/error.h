@@ -40,6 +40,7 @@
 	X(ERR_NEGATIVE_LIMIT, "2201W", "LIMIT must not be negative") \
 	X(ERR_NEGATIVE_OFFSET, "2201X", "OFFSET must not be negative") \
 	X(ERR_INVALID_TEXT, "22P02", "invalid input syntax") \
+	X(ERR_UNTRANSLATABLE, "22P05", "untranslatable character") \
 	X(ERR_INVALID_BINARY, "22P03", "invalid binary representation") \
 	X(ERR_NOT_NULL, "23502", "null value violates not-null constraint") \
 	X(ERR_FOREIGN_KEY, "23503", "foreign key violation") \

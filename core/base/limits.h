@@ -17,6 +17,7 @@
 #define LIMIT_PARSE_RUN 16384        /* tokens of a text that no comma, AND or OR divides; 54001 */
 #define LIMIT_PARSE_COMMENTS 256     /* comments begun with nothing between them; 54001 */
 #define LIMIT_EXPR_DEPTH 500         /* nesting of an expression's tree; 54001 */
+#define LIMIT_JSON_DEPTH 500         /* nesting of a json; 54001 */
 #define LIMIT_EXPR_NODES 65536       /* nodes of one statement's expressions; 54001 */
 #define LIMIT_PARAMS 65535           /* $n of a statement, as in PostgreSQL; 54000 */
 #define LIMIT_NAME_BYTES 63 /* of an identifier; the parser cuts longer ones, as PostgreSQL */
@@ -41,7 +42,7 @@
 #define LIMIT_REGEX_STEPS 1000000   /* of a match: what is tried, and how deep */
 #define LIMIT_REGEX_HEAP_KIB 4096   /* of a match */
 #define LIMIT_REGEX_WORKSPACE 16384 /* words of one without going back */
-#define LIMIT_REGEX_CACHED 32       /* compiled patterns a thread keeps; older ones are compiled again */
+#define LIMIT_REGEX_CACHED 32 /* compiled patterns a thread keeps; older ones are compiled again */
 
 /* Commands and queries */
 #define LIMIT_STATEMENTS_PER_COMMAND 64 /* of a multi-statement command; 54000 */

@@ -131,7 +131,7 @@ static int value_keep(struct run *q, struct value *v)
 {
 	char *copy;
 
-	if (value_is_null(v) || v->type < TYPE_TEXT || v->type > TYPE_BYTEA || v->s.len == 0)
+	if (value_is_null(v) || !type_is_bytes((enum type_id)v->type) || v->s.len == 0)
 		return 0;
 	copy = arena_strdup(q->keep, v->s.p, v->s.len);
 	if (copy == NULL)

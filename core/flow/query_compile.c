@@ -90,6 +90,30 @@ static int compile_filters(struct compile *c)
 	return compile_filter(c, &c->k->scan_filter, s->nconjuncts + a->nanswered);
 }
 
+/* What an aggregate is over: where its filter is not true the argument is not computed, since it may fail. */
+static const struct expr *argument_of(
+	struct compile *c, const struct aggregate *a, const struct expr *yes)
+{
+	struct expr *guarded, *null, **args;
+
+	if (a->arg == NULL || a->filter == NULL)
+		return a->arg != NULL ? a->arg : yes;
+	guarded = arena_zalloc(&c->s->arena, sizeof(*guarded));
+	null = arena_zalloc(&c->s->arena, sizeof(*null));
+	args = arena_alloc(&c->s->arena, 3 * sizeof(struct expr *));
+	if (guarded == NULL || null == NULL || args == NULL)
+		return NULL;
+	*null = (struct expr){ .kind = EXPR_CONST, .type = a->arg->type };
+	null->constant = (struct value){ .flags = VALUE_NULL, .type = a->arg->type.id };
+	args[0] = a->filter;
+	args[1] = a->arg;
+	args[2] = null;
+	*guarded = (struct expr){
+		.kind = EXPR_CASE, .type = a->arg->type, .nargs = 3, .args = args
+	};
+	return guarded;
+}
+
 static int compile_group(struct compile *c)
 {
 	struct select *s = c->s->query.select;
@@ -113,7 +137,9 @@ static int compile_group(struct compile *c)
 		types[s->ngroup + i] = a->type;
 		k->states[i] = k->states_bytes;
 		k->states_bytes += aggregate_bytes(a);
-		trees[2 * i] = a->arg != NULL ? a->arg : yes;
+		trees[2 * i] = argument_of(c, a, yes);
+		if (trees[2 * i] == NULL)
+			return no_memory(c->e);
 		trees[2 * i + 1] = a->filter != NULL ? a->filter : yes;
 	}
 	if (row_layout_init(&k->group_keys, types, s->ngroup, &c->s->arena, c->e) != 0 ||

@@ -151,6 +151,9 @@ struct expr *bind_settle(struct binder *b, struct expr *e);
 int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out);
 /* Where an expression begins in the text, 1-based: the leftmost of its parts. */
 int32_t expr_location(const struct expr *e);
+/* Whether values of its type can be told apart (GROUP BY, DISTINCT), and sorted. 0, or -1: 42883; 0A000. */
+int bind_check_equality(struct binder *b, const struct expr *e);
+int bind_check_order(struct binder *b, const struct expr *e);
 /* To boolean; 42804 with the clause's name. NULL stays NULL. */
 struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause);
 
@@ -255,6 +258,8 @@ int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exi
 const char *bind_keep(struct binder *b, const char *text);
 struct index_def *index_build(
 	struct binder *b, struct relation *r, const char *name, const uint16_t *cols, unsigned n);
+/* Whether the columns can be a key. 0, or -1 with 42704. */
+int bind_check_key(struct binder *b, const struct relation *r, const uint16_t *cols, unsigned n);
 int relation_layout(struct binder *b, struct relation *r);
 /* A relation under construction: from here on the binder's tree goes into its arena. */
 struct relation *relation_begin(struct binder *b, enum relation_kind kind, const char *name);

@@ -58,6 +58,8 @@ static enum type_id extreme_type(enum type_id t)
 	case TYPE_VARCHAR: return TYPE_TEXT;
 	case TYPE_BOOL:
 	case TYPE_BYTEA:
+	case TYPE_JSON:
+	case TYPE_JSONB:
 	case TYPE_UUID: return TYPE_UNKNOWN;
 	default: return t;
 	}
@@ -172,7 +174,7 @@ static int sort_key(struct binder *b, const PgQuery__SortBy *by, struct sort_key
 		return -1;
 	}
 	s->keys[s->n] = bind_settle(b, bind_expr(b, by->node));
-	if (s->keys[s->n] == NULL)
+	if (s->keys[s->n] == NULL || bind_check_order(b, s->keys[s->n]) != 0)
 		return -1;
 	s->directions[s->n++] = (char)((descending ? TUPLE_DESCENDING : 0) |
 		(nulls_first ? TUPLE_NULLS_FIRST : 0));
@@ -310,6 +312,8 @@ static int bind_argument(
 			return -1;
 	}
 	if (aggregate_type(b, a, k->name, c->location) != 0)
+		return -1;
+	if (c->agg_distinct && bind_check_equality(b, a->arg) != 0)
 		return -1;
 	if (c->agg_distinct && !k->once) {
 		a->of = a->kind;

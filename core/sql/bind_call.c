@@ -80,7 +80,8 @@ static int bind_concat_sides(struct binder *b, struct expr **args)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct expr *other = args[1 - i];
 		bool text = is_string(other) ||
-			(other->type.id == TYPE_UNKNOWN && args[i]->type.id != TYPE_BYTEA);
+			(other->type.id == TYPE_UNKNOWN && args[i]->type.id != TYPE_BYTEA &&
+				args[i]->type.id != TYPE_JSONB);
 
 		if (is_string(args[i]) || args[i]->type.id == TYPE_UNKNOWN || !text)
 			continue;

@@ -80,11 +80,10 @@ static int type_modifiers(struct binder *b, const PgQuery__TypeName *t, struct t
 
 int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 {
-	static const char *const KNOWN[] = { "json", "jsonb", "xml", "money", "inet", "cidr",
-		"macaddr", "time", "timetz", "bit", "varbit", "point", "line", "box", "path",
-		"circle", "polygon", "tsvector", "tsquery", "oid", "name", "int4range", "int8range",
-		"numrange", "daterange", "serial", "bigserial", "smallserial", "hstore",
-		"regclass" };
+	static const char *const KNOWN[] = { "xml", "money", "inet", "cidr", "macaddr", "time",
+		"timetz", "bit", "varbit", "point", "line", "box", "path", "circle", "polygon",
+		"tsvector", "tsquery", "oid", "name", "int4range", "int8range", "numrange",
+		"daterange", "serial", "bigserial", "smallserial", "hstore", "regclass" };
 	const char *name = t->n_names > 0 ? node_string(t->names[t->n_names - 1]) : "";
 
 	memset(out, 0, sizeof(*out));
@@ -167,6 +166,11 @@ struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum c
 {
 	struct expr *cast;
 
+	/* A parameter is text on its way here. */
+	if (is_unknown(e) && e->kind == EXPR_COLUMN && (t.id == TYPE_JSON || t.id == TYPE_JSONB)) {
+		e = resolve_unknown(b, e, (struct type){ .id = TYPE_TEXT }, false);
+		kind = CAST_EXPLICIT;
+	}
 	if (is_unknown(e)) {
 		bool null = e->kind == EXPR_CONST && value_is_null(&e->constant);
 		struct expr *r = resolve_unknown(b, e, t, kind == CAST_EXPLICIT);
@@ -231,6 +235,25 @@ struct expr *bind_settle(struct binder *b, struct expr *e)
 	if (e == NULL || !is_unknown(e))
 		return e;
 	return resolve_unknown(b, e, (struct type){ .id = TYPE_TEXT }, false);
+}
+
+int bind_check_equality(struct binder *b, const struct expr *e)
+{
+	if (e->type.id != TYPE_JSON)
+		return 0;
+	return error_set(b->error, ERR_UNDEFINED_FUNCTION, expr_location(e),
+		"could not identify an equality operator for type json");
+}
+
+int bind_check_order(struct binder *b, const struct expr *e)
+{
+	if (e->type.id == TYPE_JSON)
+		return error_set(b->error, ERR_UNDEFINED_FUNCTION, expr_location(e),
+			"could not identify an ordering operator for type json");
+	if (e->type.id == TYPE_JSONB)
+		return error_set(b->error, ERR_FEATURE, expr_location(e),
+			"an order of jsonb is not supported");
+	return 0;
 }
 
 struct expr *coerce_bool(struct binder *b, struct expr *e, const char *clause)

@@ -58,6 +58,15 @@ const char *bind_keep(struct binder *b, const char *text)
 	return copy;
 }
 
+int bind_check_key(struct binder *b, const struct relation *r, const uint16_t *cols, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (r->columns[cols[i]].type.id == TYPE_JSON)
+			return bind_fail(b, ERR_UNDEFINED_OBJECT, -1,
+				"data type json has no default operator class for access method \"btree\"");
+	return 0;
+}
+
 struct index_def *index_build(
 	struct binder *b, struct relation *r, const char *name, const uint16_t *cols, unsigned n)
 {
@@ -69,6 +78,8 @@ struct index_def *index_build(
 	if (ix->cols == NULL)
 		return NULL;
 	memcpy(ix->cols, cols, n * sizeof(*ix->cols));
+	if (bind_check_key(b, r, cols, n) != 0)
+		return NULL;
 	ix->ncols = (uint16_t)n;
 	ix->id = catalog_next_id(b->catalog);
 	ix->name = name;

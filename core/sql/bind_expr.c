@@ -406,7 +406,9 @@ static struct expr *bind_list(struct binder *b, enum expr_kind kind, PgQuery__No
 		if (e->args[i] == NULL)
 			return NULL;
 	}
-	return bind_unify(b, e->args, (unsigned)n, context, &e->type) == 0 ? e : NULL;
+	if (bind_unify(b, e->args, (unsigned)n, context, &e->type) != 0)
+		return NULL;
+	return kind == EXPR_COALESCE || bind_check_order(b, e) == 0 ? e : NULL;
 }
 
 static struct expr *bind_bool(struct binder *b, const PgQuery__BoolExpr *x)
@@ -559,7 +561,12 @@ static struct expr *bind_in(struct binder *b, const PgQuery__AExpr *x)
 			return NULL;
 	if (!bind_unifiable(e->args, n + 1))
 		return bind_in_each(b, x, e->negated);
-	return bind_unify(b, e->args, n + 1, "IN", &t) == 0 ? e : NULL;
+	if (bind_unify(b, e->args, n + 1, "IN", &t) != 0)
+		return NULL;
+	if (bind_check_equality(b, e->args[0]) == 0)
+		return e;
+	b->error->position = bind_position(b, x->location);
+	return NULL;
 }
 
 /* x BETWEEN lo AND hi; SYMMETRIC is the OR of both orders. */

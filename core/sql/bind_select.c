@@ -458,7 +458,7 @@ static int group_bind(struct binder *b, struct select *s, const PgQuery__Node *n
 	if (has_aggregate(*out))
 		return error_set(b->error, ERR_GROUPING, (*out)->position,
 			"aggregate functions are not allowed in GROUP BY");
-	return 0;
+	return bind_check_equality(b, *out);
 }
 
 /* One of several grouping sets; what only the others have is noted. */
@@ -540,7 +540,8 @@ static int bind_order(struct binder *b, struct select *s, const PgQuery__SelectS
 		const PgQuery__SortBy *by = p->sort_clause[i]->sort_by;
 
 		s->order[i].expr = order_item(b, s, by->node);
-		if (s->order[i].expr == NULL || bind_sort(b, by, &s->order[i]) != 0)
+		if (s->order[i].expr == NULL || bind_check_order(b, s->order[i].expr) != 0 ||
+			bind_sort(b, by, &s->order[i]) != 0)
 			return -1;
 		s->norder++;
 	}
@@ -629,7 +630,8 @@ struct select *bind_over(struct binder *b, struct select *inner)
 static int group_all(struct binder *b, struct select *s)
 {
 	for (unsigned i = 0; i < s->noutputs; i++)
-		if (bind_group_add(b, s, s->outputs[i].expr) != 0)
+		if (bind_check_equality(b, s->outputs[i].expr) != 0 ||
+			bind_group_add(b, s, s->outputs[i].expr) != 0)
 			return -1;
 	s->grouped = true;
 	return 0;
@@ -1007,7 +1009,7 @@ static struct select *finish_distinct_on(
 		struct expr *e = order_item(b, s, p->distinct_clause[i]);
 
 		e = e == NULL ? NULL : bind_copy(b, e);
-		if (e == NULL || output_append(b, s, e) != 0)
+		if (e == NULL || bind_check_equality(b, e) != 0 || output_append(b, s, e) != 0)
 			return NULL;
 	}
 	if (finish_nothing(b, s) != 0)
@@ -1106,7 +1108,8 @@ static struct select *set_order(struct binder *b, struct select *s, const PgQuer
 		struct order *o = &top->order[i];
 
 		o->expr = order_item(b, top, by->node);
-		if (o->expr == NULL || bind_sort(b, by, o) != 0)
+		if (o->expr == NULL || bind_check_order(b, o->expr) != 0 ||
+			bind_sort(b, by, o) != 0)
 			return NULL;
 		o->expr = bind_copy(b, o->expr);
 		if (o->expr == NULL)

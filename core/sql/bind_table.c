@@ -192,6 +192,8 @@ static int add_primary(struct binder *b, struct table_build *t, const PgQuery__C
 	t->primary_name = constraint_name(b, t, k, cols, 0, "pkey", true);
 	if (t->primary_name == NULL)
 		return -1;
+	if (bind_check_key(b, t->r, cols, n) != 0)
+		return -1;
 	t->primary = k;
 	memcpy(t->primary_cols, cols, n * sizeof(*cols));
 	t->nprimary = n;

@@ -14,6 +14,7 @@
 #include "core/base/limits.h"
 #include "core/base/utf8.h"
 #include "core/sql/datetime.h"
+#include "core/sql/json.h"
 #include "core/sql/numeric.h"
 
 /* --- input --- */
@@ -264,6 +265,8 @@ int value_parse(struct value *out, struct type t, const char *s, size_t len, str
 	case TYPE_TIMESTAMPTZ: return datetime_parse(out, (enum type_id)t.id, s, len, e);
 	case TYPE_UUID: return parse_uuid(out, s, len, e);
 	case TYPE_INTERVAL: return interval_parse(out, s, len, e);
+	case TYPE_JSON:
+	case TYPE_JSONB: return json_parse(out, (enum type_id)t.id, s, len, a, e);
 	default: return error_set(e, ERR_INTERNAL, 0, "a value without a type");
 	}
 	out->type = t.id;
@@ -414,6 +417,8 @@ size_t value_format(const struct value *v, struct type t, char *buf, size_t cap)
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
+	case TYPE_JSON:
+	case TYPE_JSONB:
 	case TYPE_BYTEA:
 		return format_bytes(
 			v, (struct type){ .id = v->type, .a = t.a, .b = t.b }, buf, cap);
@@ -471,10 +476,10 @@ int value_apply_modifier(
 #define E CAST_EXPLICIT
 #define A CAST_ASSIGNMENT
 #define I CAST_IMPLICIT
-/* Rows: from; columns: to, both by type number from 1 (bool) to 16 (interval); as pg_cast, and I/O
+/* Rows: from; columns: to, both by type number from 1 (bool) to 18 (jsonb); as pg_cast, and I/O
  * conversion: to text by assignment, from text explicitly. */
 static const uint8_t CASTS[TYPE_COUNT][TYPE_COUNT] = {
-	/*                   bool i2 i4 i8 f4 f8 num txt vc bpc byt dat ts tz uui iv */
+	/*                   bool i2 i4 i8 f4 f8 num txt vc bpc byt dat ts tz uui iv js jsb */
 	[TYPE_BOOL] = { 0, I, 0, E, 0, 0, 0, 0, A, A, A, 0, 0, 0, 0, 0, 0 },
 	[TYPE_INT2] = { 0, 0, I, I, I, I, I, I, A, A, A, 0, 0, 0, 0, 0, 0 },
 	[TYPE_INT4] = { 0, E, A, I, I, I, I, I, A, A, A, 0, 0, 0, 0, 0, 0 },
@@ -482,15 +487,17 @@ static const uint8_t CASTS[TYPE_COUNT][TYPE_COUNT] = {
 	[TYPE_FLOAT4] = { 0, 0, A, A, A, I, I, A, A, A, A, 0, 0, 0, 0, 0, 0 },
 	[TYPE_FLOAT8] = { 0, 0, A, A, A, A, I, A, A, A, A, 0, 0, 0, 0, 0, 0 },
 	[TYPE_NUMERIC] = { 0, 0, A, A, A, I, I, I, A, A, A, 0, 0, 0, 0, 0, 0 },
-	[TYPE_TEXT] = { 0, E, E, E, E, E, E, E, I, I, I, E, E, E, E, E, E },
-	[TYPE_VARCHAR] = { 0, E, E, E, E, E, E, E, I, I, I, E, E, E, E, E, E },
-	[TYPE_BPCHAR] = { 0, E, E, E, E, E, E, E, I, I, I, E, E, E, E, E, E },
+	[TYPE_TEXT] = { 0, E, E, E, E, E, E, E, I, I, I, E, E, E, E, E, E, E, E },
+	[TYPE_VARCHAR] = { 0, E, E, E, E, E, E, E, I, I, I, E, E, E, E, E, E, E, E },
+	[TYPE_BPCHAR] = { 0, E, E, E, E, E, E, E, I, I, I, E, E, E, E, E, E, E, E },
 	[TYPE_BYTEA] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, I, 0, 0, 0, 0, 0 },
 	[TYPE_DATE] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, 0, I, I, I, 0, 0 },
 	[TYPE_TIMESTAMP] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, 0, A, I, I, 0, 0 },
 	[TYPE_TIMESTAMPTZ] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, 0, A, A, I, 0, 0 },
 	[TYPE_UUID] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, 0, 0, 0, 0, I, 0 },
 	[TYPE_INTERVAL] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, 0, 0, 0, 0, 0, I },
+	[TYPE_JSON] = { 0, 0, 0, 0, 0, 0, 0, 0, A, A, A, 0, 0, 0, 0, 0, 0, I, A },
+	[TYPE_JSONB] = { 0, E, E, E, E, E, E, E, A, A, A, 0, 0, 0, 0, 0, 0, A, I },
 };
 #undef E
 #undef A
@@ -607,6 +614,30 @@ static int to_text(struct value *out, const struct value *v, struct arena *a, st
 	return 0;
 }
 
+/* jsonb to a boolean or a number, of which it must be one. */
+static int from_jsonb(
+	struct value *out, const struct value *v, struct type t, struct arena *a, struct error *e)
+{
+	static const char *const NAMES[] = { "null", "boolean", "numeric", "string", "array",
+		"object" };
+	struct json j = json_of(v);
+	enum json_kind kind = json_kind(j);
+	struct value number;
+	char name[64];
+
+	if (kind != (t.id == TYPE_BOOL ? JSON_BOOLEAN : JSON_NUMBER))
+		return error_set(e, ERR_INVALID_PARAMETER, 0, "cannot cast jsonb %s to type %s",
+			NAMES[kind], type_name((struct type){ .id = t.id }, name, sizeof(name)));
+	if (t.id == TYPE_BOOL) {
+		out->i = *j.p == 't';
+		return 0;
+	}
+	if (numeric_parse(&number, j.p, j.n, e) != 0)
+		return -1;
+	number.type = TYPE_NUMERIC;
+	return value_cast(out, &number, t, true, a, e);
+}
+
 int value_cast(struct value *out, const struct value *v, struct type t, bool explicit_cast,
 	struct arena *a, struct error *e)
 {
@@ -625,6 +656,12 @@ int value_cast(struct value *out, const struct value *v, struct type t, bool exp
 		status = to_text(out, &from, a, e);
 	} else if (is_text((enum type_id)from.type)) {
 		return value_parse(out, t, from.s.p, from.s.len, a, e);
+	} else if (from.type == TYPE_JSON) {
+		return json_parse(out, TYPE_JSONB, from.s.p, from.s.len, a, e);
+	} else if (t.id == TYPE_JSON) {
+		out->s = from.s;
+	} else if (from.type == TYPE_JSONB) {
+		return from_jsonb(out, &from, t, a, e);
 	} else if (is_integer((enum type_id)t.id)) {
 		status = to_integer(out, &from, (enum type_id)t.id, e);
 	} else if (t.id == TYPE_FLOAT4 || t.id == TYPE_FLOAT8) {

@@ -22,6 +22,8 @@ static bool constants_equal(const struct value *a, const struct value *b)
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
+	case TYPE_JSON:
+	case TYPE_JSONB:
 	case TYPE_BYTEA:
 		return a->s.len == b->s.len &&
 			(a->s.len == 0 || memcmp(a->s.p, b->s.p, a->s.len) == 0);

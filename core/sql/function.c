@@ -261,7 +261,7 @@ static const struct function *next_function(const struct function *f)
 {
 	static const struct function_list *const LISTS[] = { &FUNCTIONS_COMPARE, &FUNCTIONS_NUMBER,
 		&FUNCTIONS_TEXT, &FUNCTIONS_TIME, &FUNCTIONS_REGEX, &FUNCTIONS_MATH,
-		&FUNCTIONS_STRING, &FUNCTIONS_DATE, &FUNCTIONS_FORMAT };
+		&FUNCTIONS_STRING, &FUNCTIONS_DATE, &FUNCTIONS_FORMAT, &FUNCTIONS_JSON };
 	enum { COUNT = sizeof(LISTS) / sizeof(LISTS[0]) };
 
 	if (f == NULL)

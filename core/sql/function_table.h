@@ -13,7 +13,7 @@ struct function_list {
 
 extern const struct function_list FUNCTIONS_COMPARE, FUNCTIONS_NUMBER, FUNCTIONS_TEXT,
 	FUNCTIONS_TIME, FUNCTIONS_REGEX, FUNCTIONS_MATH, FUNCTIONS_STRING, FUNCTIONS_DATE,
-	FUNCTIONS_FORMAT;
+	FUNCTIONS_FORMAT, FUNCTIONS_JSON;
 
 /* The eval of what PostgreSQL has for these types and we have not: choosing it is 0A000. */
 int function_unsupported(struct value *out, const struct value *a, unsigned n, struct call *c);

@@ -120,6 +120,8 @@ insn_fn insn_load(enum type_id t)
 		[TYPE_TIMESTAMPTZ] = load_int8,
 		[TYPE_UUID] = load_uuid,
 		[TYPE_INTERVAL] = load_interval,
+		[TYPE_JSON] = load_bytes,
+		[TYPE_JSONB] = load_bytes,
 	};
 
 	return t < TYPE_COUNT ? loads[t] : NULL;

@@ -76,7 +76,7 @@ struct printer {
 	int blanks;              /* places before the number's first digit */
 	int position, count;
 	char sign;
-	bool sign_done, begun; /* a digit has been printed */
+	bool sign_done, begun, ended; /* begun: a digit has been printed */
 	char *q;
 	size_t n;
 	struct call *c;
@@ -284,6 +284,8 @@ static void fill_hashes(const struct shape *s, char *text)
 
 static void put(struct printer *p, const char *text, size_t n)
 {
+	if (p->ended)
+		return;
 	memcpy(p->q + p->n, text, n);
 	p->n += n;
 }
@@ -351,7 +353,10 @@ static void put_next(struct printer *p, enum pattern which)
 			put(p, " ", 1);
 		else if (last_is_point(p))
 			put(p, "0", 1);
-	} else if (*p->at != '\0') {
+	} else if (*p->at == '\0') {
+		/* A float with fewer digits than there are places: PostgreSQL's text ends here. */
+		p->ended = true;
+	} else {
 		put(p, p->at, 1);
 		p->begun = true;
 	}

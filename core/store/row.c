@@ -114,6 +114,8 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
+	case TYPE_JSON:
+	case TYPE_JSONB:
 	case TYPE_BYTEA: {
 		uint32_t at, len;
 
@@ -202,6 +204,8 @@ uint32_t row_encode(const struct row_layout *l, const struct value *values, void
 		case TYPE_TEXT:
 		case TYPE_VARCHAR:
 		case TYPE_BPCHAR:
+		case TYPE_JSON:
+		case TYPE_JSONB:
 		case TYPE_BYTEA:
 			memcpy(slot, &tail, sizeof(tail));
 			memcpy(slot + 4, &v->s.len, sizeof(v->s.len));

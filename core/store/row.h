@@ -6,7 +6,7 @@
  *   …        slots         packed in column order, width by type, little-endian:
  *                          bool 1, int2 2, int4/date/float4 4, int8/float8/timestamp(tz) 8,
  *                          numeric 17 (int128 coefficient, u8 scale; scale 255: NaN), uuid 16,
- *                          text/varchar/char/bytea 8 (u32 offset from the row's start, u32 length),
+ *                          text/varchar/char/bytea/json(b) 8 (u32 offset from the row's start, u32 length),
  *                          interval 16 (int64 us, int32 days, int32 months)
  *   …        tail          bytes of the variable-length columns, then zeros up to size
  *

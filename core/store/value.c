@@ -31,6 +31,8 @@ static const struct {
 	[TYPE_TIMESTAMPTZ] = { "timestamp with time zone", { "timestamptz" } },
 	[TYPE_UUID] = { "uuid", { "uuid" } },
 	[TYPE_INTERVAL] = { "interval", { "interval" } },
+	[TYPE_JSON] = { "json", { "json" } },
+	[TYPE_JSONB] = { "jsonb", { "jsonb" } },
 };
 
 const char *type_name(struct type t, char *buf, size_t cap)
@@ -152,6 +154,63 @@ static int128 interval_span(const struct value *v)
 		((int128)v->iv.months * 30 + v->iv.days) * ((int128)86400 * 1000000);
 }
 
+/* The bytes of a jsonb without the zeros at the end of its numbers' fractions. */
+struct json_bytes {
+	const char *p, *end;
+	bool quoted, fraction; /* within a string; behind a number's point */
+};
+
+/* Whether from p on there are only zeros to the number's end. */
+static bool only_zeros(const char *p, const char *end)
+{
+	while (p < end && *p == '0')
+		p++;
+	return p == end || *p < '0' || *p > '9';
+}
+
+/* The next byte, -1 at the end. */
+static int json_next(struct json_bytes *j)
+{
+	const char *p = j->p;
+
+	if (p == j->end)
+		return -1;
+	if (j->quoted) {
+		j->quoted = *p != '"';
+		j->p += *p == '\\' ? 2 : 1;
+		/* An escape is told by its second byte, which no other has: what follows is as it is written. */
+		return *p == '\\' ? 256 + (unsigned char)p[1] : (unsigned char)*p;
+	}
+	if ((*p == '.' && only_zeros(p + 1, j->end)) ||
+		(j->fraction && *p == '0' && only_zeros(p, j->end))) {
+		for (j->p++; j->p < j->end && *j->p == '0';)
+			j->p++;
+		j->fraction = false;
+		return json_next(j);
+	}
+	j->quoted = *p == '"';
+	j->fraction = *p == '.' || (j->fraction && *p >= '0' && *p <= '9');
+	j->p++;
+	return (unsigned char)*p;
+}
+
+static struct json_bytes json_begin(const struct value *v)
+{
+	return (struct json_bytes){ .p = v->s.p, .end = v->s.p + v->s.len };
+}
+
+static int compare_json(const struct value *a, const struct value *b)
+{
+	struct json_bytes x = json_begin(a), y = json_begin(b);
+	int u, v;
+
+	do {
+		u = json_next(&x);
+		v = json_next(&y);
+	} while (u == v && u >= 0);
+	return u < v ? -1 : u > v;
+}
+
 int value_compare(const struct value *a, const struct value *b)
 {
 	switch ((enum type_id)a->type) {
@@ -160,7 +219,9 @@ int value_compare(const struct value *a, const struct value *b)
 	case TYPE_NUMERIC: return compare_numeric(a, b);
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
+	case TYPE_JSON:
 	case TYPE_BYTEA: return compare_bytes(a->s.p, a->s.len, b->s.p, b->s.len);
+	case TYPE_JSONB: return compare_json(a, b);
 	case TYPE_BPCHAR: return compare_bytes(a->s.p, unpadded(a), b->s.p, unpadded(b));
 	case TYPE_UUID: return memcmp(a->uuid, b->uuid, sizeof(a->uuid));
 	case TYPE_INTERVAL: {
@@ -191,6 +252,16 @@ static uint64_t hash_128(uint128 n, uint64_t seed)
 	return hash_combine(hash_combine(seed, (uint64_t)n), (uint64_t)(n >> 64));
 }
 
+static uint64_t hash_json(const struct value *v)
+{
+	struct json_bytes j = json_begin(v);
+	uint64_t h = 0;
+
+	for (int c; (c = json_next(&j)) >= 0;)
+		h = hash_combine(h, (uint64_t)c);
+	return h;
+}
+
 uint64_t value_hash(const struct value *v)
 {
 	if (value_is_null(v))
@@ -209,7 +280,9 @@ uint64_t value_hash(const struct value *v)
 	}
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
+	case TYPE_JSON:
 	case TYPE_BYTEA: return hash_bytes(v->s.p, v->s.len, 0);
+	case TYPE_JSONB: return hash_json(v);
 	case TYPE_BPCHAR: return hash_bytes(v->s.p, unpadded(v), 0);
 	case TYPE_UUID: return hash_bytes(v->uuid, sizeof(v->uuid), 0);
 	case TYPE_INTERVAL: return hash_128((uint128)interval_span(v), 0);

@@ -9,7 +9,8 @@
  * float4 as a float in `f`, float8 in `d`; numeric as coefficient `n` and decimal `scale`
  * (value = n / 10^scale, |n| < 10^38, 0 <= scale <= 38; `flags` VALUE_NAN for NaN);
  * uuid as 16 bytes; text, varchar, char(n) (stored padded-stripped as PostgreSQL compares, printed
- * padded) and bytea as pointer and length in bytes; interval as months, days, microseconds.
+ * padded), bytea, json and jsonb (the text that is printed) as pointer and length in bytes; interval as months,
+ * days, microseconds.
  */
 #ifndef LF_STORE_VALUE_H
 #define LF_STORE_VALUE_H
@@ -37,6 +38,8 @@ enum type_id {
 	TYPE_TIMESTAMPTZ = 14,
 	TYPE_UUID = 15,
 	TYPE_INTERVAL = 16,
+	TYPE_JSON = 17,
+	TYPE_JSONB = 18,
 	TYPE_COUNT
 };
 
@@ -51,7 +54,7 @@ struct type {
 /* Whether its values are bytes of variable length. */
 static inline bool type_is_bytes(enum type_id t)
 {
-	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR || t == TYPE_BYTEA;
+	return (t >= TYPE_TEXT && t <= TYPE_BYTEA) || t == TYPE_JSON || t == TYPE_JSONB;
 }
 
 enum { VALUE_NULL = 1, VALUE_NAN = 2 };
@@ -93,7 +96,7 @@ enum type_id type_from_name(const char *name);
 
 /* Total order of two non-NULL values of the same type: <0, 0, >0. Text compares bytewise
  * (collation C), NaN is greatest and equal to itself, as in PostgreSQL; char(n) ignores trailing
- * blanks; numerics compare by value, not scale. */
+ * blanks; numerics compare by value, not scale, also in a jsonb (whose order is no other's than ours). */
 int value_compare(const struct value *a, const struct value *b);
 /* Hash consistent with value_compare()==0 (1.0 and 1.00 hash alike, -0.0 as 0.0); NULL has a hash
  * of its own. Seeded fixed: used for partitioning, so it is part of the format. */

@@ -333,6 +333,8 @@ const void *lf_result_bytes(const struct lf_result *r, size_t row, unsigned colu
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
+	case TYPE_JSON:
+	case TYPE_JSONB:
 	case TYPE_BYTEA: *len = v.s.len; return v.s.p;
 	case TYPE_UUID:
 		*len = sizeof(v.uuid);

@@ -129,6 +129,12 @@ void session_on_prepare(struct session *s, uint64_t request, struct wire_reader 
 			session_error(s, request, 0, &e);
 			return;
 		}
+		if (types[i] == TYPE_JSON || types[i] == TYPE_JSONB) {
+			error_set(&e, ERR_FEATURE, 0,
+				"parameter $%u: json is sent as text, and cast", i + 1);
+			session_error(s, request, 0, &e);
+			return;
+		}
 		declared[i] = (enum type_id)types[i];
 	}
 	if (s->open >= s->host->server->options.statements_max) {

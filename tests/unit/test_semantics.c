@@ -90,6 +90,7 @@ static void test_expressions(void **unused)
 	file(&f, "tests/golden/semantics_functions.txt");
 	file(&f, "tests/golden/semantics_rows.txt");
 	file(&f, "tests/golden/semantics_to_char.txt");
+	file(&f, "tests/golden/semantics_json.txt");
 	close_fixture(&f);
 }
 
