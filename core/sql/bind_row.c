@@ -81,8 +81,7 @@ struct expr *bind_rows(struct binder *b, const char *op, const PgQuery__RowExpr 
 		return NULL;
 	if (strcmp(op, "<") == 0 || strcmp(op, "<=") == 0 || strcmp(op, ">") == 0 ||
 		strcmp(op, ">=") == 0)
-		return bind_row_order(
-			b, &(struct row_pairs){ left, right, location, false }, op);
+		return bind_row_order(b, &(struct row_pairs){ left, right, location, false }, op);
 	if (!differ && strcmp(op, "=") != 0)
 		return bind_unsupported(b, location, "this operator of rows");
 	for (size_t i = 0; i < left->n_args; i++) {

@@ -280,8 +280,7 @@ static int bind_definition(struct binder *b, struct window_call *call, const PgQ
 		const PgQuery__SortBy *by = d->order_clause[i]->sort_by;
 
 		call->order[i].expr = bind_settle(b, part_of_call(b, by->node));
-		if (call->order[i].expr == NULL ||
-			bind_check_order(b, call->order[i].expr) != 0 ||
+		if (call->order[i].expr == NULL || bind_check_order(b, call->order[i].expr) != 0 ||
 			bind_sort(b, by, &call->order[i]) != 0)
 			return -1;
 		call->norder++;
