@@ -46,7 +46,8 @@ struct join_side {
 	const struct row_layout *layout;
 	struct program *keys;
 	unsigned nkeys;
-	bool plain; /* the keys are the columns cols */
+	uint32_t null_safe; /* bit i: NULL is equal to NULL in key i */
+	bool plain;         /* the keys are the columns cols */
 	uint16_t cols[PLAN_KEYS_MAX];
 };
 

@@ -12,6 +12,11 @@
 
 /* --- keys --- */
 
+static bool is_null_safe(const struct join_side *side, unsigned key)
+{
+	return side->null_safe >> key & 1;
+}
+
 /* Evaluate the keys of a side. 1; 0: one is NULL; -1: f->error. */
 static int keys_evaluate(
 	struct flow *f, const struct join_side *side, const void *row, struct value *keys)
@@ -19,7 +24,7 @@ static int keys_evaluate(
 	if (flow_evaluate(f, side->keys, row, NULL, keys) != 0)
 		return -1;
 	for (unsigned i = 0; i < side->nkeys; i++)
-		if (value_is_null(&keys[i]))
+		if (value_is_null(&keys[i]) && !is_null_safe(side, i))
 			return 0;
 	return 1;
 }
@@ -32,7 +37,7 @@ static int keys_hash(struct flow *f, const struct join_side *side, const void *r
 
 	if (side->plain) {
 		for (unsigned i = 0; i < side->nkeys; i++)
-			if (row_is_null(row, side->cols[i]))
+			if (row_is_null(row, side->cols[i]) && !is_null_safe(side, i))
 				return 0;
 		*hash = row_hash(side->layout, row, side->cols, side->nkeys);
 		return 1;
@@ -58,7 +63,9 @@ static int keys_equal(struct flow *f, const struct join_side *a, const void *row
 	for (unsigned i = 0; i < a->nkeys && equal; i++) {
 		/* Integers of different width are the same numbers. */
 		x[i].type = y[i].type;
-		equal = value_compare(&x[i], &y[i]) == 0;
+		equal = value_is_null(&x[i]) || value_is_null(&y[i])
+			? value_is_null(&x[i]) && value_is_null(&y[i])
+			: value_compare(&x[i], &y[i]) == 0;
 	}
 	arena_reset(&f->scratch);
 	return equal;

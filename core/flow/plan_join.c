@@ -211,10 +211,16 @@ static bool is_integer(enum type_id t)
 	return t == TYPE_INT2 || t == TYPE_INT4 || t == TYPE_INT8;
 }
 
+/* IS NOT DISTINCT FROM */
+static bool is_null_safe(const struct expr *e)
+{
+	return e->kind == EXPR_DISTINCT && e->negated;
+}
+
 /* Whether e equates something of `left` with something of `right`; the sides in out. */
 static bool equates(const struct expr *e, uint32_t left, uint32_t right, const struct expr *out[2])
 {
-	if (e->kind != EXPR_CALL || strcmp(e->fn->name, "=") != 0)
+	if (!is_null_safe(e) && (e->kind != EXPR_CALL || strcmp(e->fn->name, "=") != 0))
 		return false;
 	for (unsigned k = 0; k < 2; k++) {
 		uint32_t l = plan_sources(e->args[k]), r = plan_sources(e->args[1 - k]);
@@ -282,10 +288,12 @@ static int join_keys(struct building *b, struct join_plan *j, struct conditions 
 	for (unsigned i = 0; i < c->n; i++)
 		if (n < PLAN_KEYS_MAX && !c->done[i] &&
 			equates(c->at[i], left->sources, right->sources, pair)) {
+			j->side[0].null_safe |= (uint32_t)is_null_safe(c->at[i]) << n;
 			keys[0][n] = pair[0];
 			keys[1][n++] = pair[1];
 			c->done[i] = true;
 		}
+	j->side[1].null_safe = j->side[0].null_safe;
 	return join_side(b, j, 0, keys[0], n, left) != 0 ||
 			join_side(b, j, 1, keys[1], n, right) != 0
 		? -1

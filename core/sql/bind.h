@@ -81,6 +81,9 @@ struct binder {
 	unsigned nouter;    /* EXPR_OUTER made so far */
 	int outer_location; /* of the last one */
 	const struct cte *binding;
+	/* What LATERAL may look at in the next FROM item, and where its conditions go; NULL: the item's own list. */
+	const struct from_list *lateral;
+	struct from_item *lateral_on;
 	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
 	const char *no_aggregates; /* the clause's name for the message */
 	bool in_aggregate;
@@ -193,6 +196,26 @@ struct expr *bind_copy(struct binder *b, const struct expr *e);
 int bind_conjuncts(struct binder *b, struct expr *e, struct expr ***list, unsigned *n);
 struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v);
 int bind_hold(struct binder *b, struct relation *r);
+
+/* --- bind_unnest.c --- */
+enum { DOMAIN_MAX = 16 };
+
+/* The outer columns that a select uses, as a relation. */
+struct domain {
+	unsigned n;
+	struct expr *outer[DOMAIN_MAX]; /* of the select around */
+	struct select *select;
+	struct relation *relation;
+};
+
+/* Make a select use its domain instead of outer columns. Its outputs have the domain's columns from number *at on.
+ * aggregates: it may be an aggregation without GROUP BY, which then has no row where it is over nothing. */
+int bind_unnest(struct binder *b, struct select *s, bool aggregates, struct domain *d, int *at);
+/* Give a domain its rows: of a list of what is in a select's FROM; outer: its columns as they are there. */
+int bind_domain_from(struct binder *b, struct domain *d, const struct select *s,
+	const struct from_list *list, struct expr *const *outer);
+/* l IS NOT DISTINCT FROM r, of one type. */
+struct expr *bind_null_safe(struct binder *b, struct expr *l, struct expr *r);
 
 /* --- bind_subquery.c --- */
 struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);

@@ -257,6 +257,8 @@ struct select *bind_nested(struct binder *b, const PgQuery__SelectStmt *p, bool 
 		return NULL;
 	}
 	*outer = b->level;
+	b->lateral = NULL;
+	b->lateral_on = NULL;
 	b->level = (struct scope){ .outer = correlated ? outer : outer->outer,
 		.ctes = outer->ctes };
 	b->aggregates = NULL;
@@ -271,6 +273,48 @@ struct select *bind_nested(struct binder *b, const PgQuery__SelectStmt *p, bool 
 	return s;
 }
 
+/* A select that uses columns of what stands before it: it is joined by its domain's. */
+static int bind_lateral(struct binder *b, struct select *s, struct from_list *list,
+	const PgQuery__RangeSubselect *p, const char *alias)
+{
+	const struct from_list *before = b->lateral != NULL ? b->lateral : list;
+	struct from_item *on = b->lateral_on;
+	struct domain *d = bind_alloc(b, sizeof(*d));
+	unsigned nouter = b->nouter, source = s->nsources;
+	struct relation *r;
+	struct select *sub;
+	int at = 0;
+
+	b->lateral = NULL;
+	b->lateral_on = NULL;
+	sub = d == NULL ? NULL : bind_nested(b, p->subquery->select_stmt, true);
+	if (sub == NULL)
+		return -1;
+	if (b->nouter > nouter &&
+		(bind_unnest(b, sub, false, d, &at) != 0 ||
+			bind_domain_from(b, d, s, before, d->outer) != 0))
+		return -1;
+	b->nouter = nouter;
+	r = bind_derived(b, sub, alias);
+	for (unsigned i = 0; r != NULL && i < d->n; i++)
+		r->columns[(unsigned)at + i].hidden = true;
+	if (r != NULL)
+		r = renamed(b, r, p->alias->colnames, p->alias->n_colnames, alias,
+			node_location(p->subquery));
+	if (r == NULL || source_named(b, s, list, r, alias, node_location(p->subquery)) != 0)
+		return -1;
+	for (unsigned i = 0; i < d->n; i++) {
+		struct expr *e = bind_null_safe(b, bind_copy(b, d->outer[i]),
+			bind_column(b, (uint8_t)source, r, (unsigned)at + i, -1));
+
+		if (e == NULL ||
+			bind_conjuncts(b, e, on != NULL ? &on->conjuncts : &list->conjuncts,
+				on != NULL ? &on->nconjuncts : &list->nconjuncts) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int bind_subselect(struct binder *b, struct select *s, struct from_list *list,
 	const PgQuery__RangeSubselect *p)
 {
@@ -283,14 +327,12 @@ static int bind_subselect(struct binder *b, struct select *s, struct from_list *
 		bind_fail(b, ERR_SYNTAX, location, "subquery in FROM must have an alias");
 		return error_hint(b->error, "For example, FROM (SELECT ...) [AS] foo.");
 	}
-	if (p->lateral) {
-		bind_unsupported(b, location, "LATERAL");
-		return -1;
-	}
 	if (p->subquery->node_case != NODE(SELECT_STMT)) {
 		bind_unsupported(b, location, "this subquery");
 		return -1;
 	}
+	if (p->lateral)
+		return bind_lateral(b, s, list, p, alias);
 	sub = bind_nested(b, p->subquery->select_stmt, false);
 	r = sub == NULL ? NULL : bind_derived(b, sub, alias);
 	if (r != NULL)
@@ -531,8 +573,15 @@ static int bind_outer(
 	if (sides[0] == NULL || sides[1] == NULL || bind_from(b, s, sides[0], j->larg) != 0)
 		return -1;
 	middle = b->level.nnames;
+	if (j->jointype == PG_QUERY__JOIN_TYPE__JOIN_LEFT &&
+		j->rarg->node_case == NODE(RANGE_SUBSELECT)) {
+		b->lateral = sides[0];
+		b->lateral_on = &item;
+	}
 	if (bind_from(b, s, sides[1], j->rarg) != 0)
 		return -1;
+	b->lateral = NULL;
+	b->lateral_on = NULL;
 	b->level.first = entries;
 	b->level.first_name = names;
 	if (join_condition(b, j, names, middle, &item.conjuncts, &item.nconjuncts) != 0)

@@ -354,7 +354,9 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 		return e;
 	if (e->kind == EXPR_GROUPING)
 		return grouping_bits(b, s, e);
-	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e))
+	/* A constant stays what it is, as in PostgreSQL. */
+	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e) &&
+		!expr_is_constant(e))
 		return absent_null(b, e);
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_equal(s->group[i], e)) {

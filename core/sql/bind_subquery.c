@@ -37,8 +37,9 @@ struct subquery {
 	struct expr *in_equal;         /* of IN */
 	unsigned njoined;
 	struct joined joined[2];
-	struct expr *result; /* SUBQUERY_AGGREGATE: over the aggregates as columns of source 0 */
-	bool single;         /* SUBQUERY_VALUE: there can be no second row */
+	struct domain *domain; /* the outer columns; NULL: they are in pairs only */
+	struct expr *result;   /* SUBQUERY_AGGREGATE: over the aggregates as columns of source 0 */
+	bool single;           /* SUBQUERY_VALUE: there can be no second row */
 };
 
 /* --- taking the outer columns out --- */
@@ -75,6 +76,7 @@ static int is_deep(struct expr *e, void *arg)
 }
 
 struct pairs {
+	bool keyed; /* the select's first columns are the inner sides already */
 	unsigned n;
 	struct expr *outer[PAIRS_MAX], *inner[PAIRS_MAX], *equal[PAIRS_MAX];
 };
@@ -98,27 +100,66 @@ static bool pair_take(struct pairs *p, struct expr *e)
 	return false;
 }
 
-/* The pairs of a select's WHERE, which loses them. made: outer columns that it has in all. */
-static int pairs_take(struct binder *b, struct select *s, unsigned made, struct pairs *p)
+/* The pairs of a select's WHERE, which loses them. made: outer columns that it has in all. False: not all of them are in
+ * pairs, and nothing was done. */
+static bool pairs_take(struct select *s, unsigned made, struct pairs *p)
 {
 	unsigned n = 0, taken = 0;
 
-	for (unsigned i = 0; i < s->from.nconjuncts; i++) {
-		struct expr *e = s->from.conjuncts[i];
-
-		if (pair_take(p, e))
+	if (made > 0 && (s->nbranches > 0 || s->window != NULL))
+		return false;
+	for (unsigned i = 0; i < s->from.nconjuncts; i++)
+		if (pair_take(p, s->from.conjuncts[i]))
 			taken += outers(p->outer[p->n - 1]);
-		else
-			s->from.conjuncts[n++] = e;
+	if (taken != made) {
+		p->n = 0;
+		return false;
+	}
+	for (unsigned i = 0; i < s->from.nconjuncts; i++) {
+		bool is_pair = false;
+
+		for (unsigned k = 0; k < p->n; k++)
+			is_pair |= p->equal[k] == s->from.conjuncts[i];
+		if (!is_pair)
+			s->from.conjuncts[n++] = s->from.conjuncts[i];
 	}
 	s->from.nconjuncts = n;
 	for (unsigned i = 0; i < p->n; i++)
 		expr_walk(p->outer[i], unwrap_one, NULL);
-	if (taken == made)
-		return 0;
-	bind_unsupported(b, b->outer_location,
-		"a subquery that uses an outer column other than in \"outer = inner\" of its WHERE");
-	return -1;
+	return true;
+}
+
+/* Without pairs: the keys are those of the domain. The select with them first, or NULL. */
+static struct select *domain_take(
+	struct binder *b, struct subquery *q, struct select *s, struct pairs *p)
+{
+	struct domain *d = bind_alloc(b, sizeof(*d));
+	struct output *outputs;
+	struct select *top;
+	unsigned n = 0;
+	int at;
+
+	if (d == NULL || bind_unnest(b, s, false, d, &at) != 0)
+		return NULL;
+	q->domain = d;
+	top = bind_over(b, s);
+	outputs = top == NULL ? NULL : bind_alloc(b, top->noutputs * sizeof(*outputs));
+	if (outputs == NULL)
+		return NULL;
+	for (unsigned i = 0; i < d->n; i++) {
+		outputs[n++] = top->outputs[(unsigned)at + i];
+		p->outer[i] = d->outer[i];
+		p->equal[i] = bind_null_safe(b, d->outer[i], d->outer[i]);
+		if (p->equal[i] == NULL)
+			return NULL;
+	}
+	for (unsigned i = 0; i < top->noutputs; i++)
+		if (i < (unsigned)at || i >= (unsigned)at + d->n)
+			outputs[n++] = top->outputs[i];
+	top->outputs = outputs;
+	p->n = d->n;
+	p->keyed = true;
+	return top;
 }
 
 /* --- the relations to be joined --- */
@@ -171,7 +212,7 @@ static int keys_add(struct binder *b, struct select *s, const struct pairs *p)
 /* The select with the pairs' columns first; one that cannot take them is refused. */
 static struct select *keyed(struct binder *b, struct select *s, const struct pairs *p, int location)
 {
-	if (p->n == 0)
+	if (p->n == 0 || p->keyed)
 		return s;
 	if (s->nbranches > 0 || s->window != NULL || (s->grouped && s->ngroup == 0))
 		return bind_unsupported(b, location, "this correlated subquery");
@@ -253,7 +294,7 @@ static int bind_exists(
 {
 	q->kind = SUBQUERY_EXISTS;
 	if (s->nbranches == 0 && s->window == NULL && !s->grouped)
-		s->noutputs = 0;
+		s->noutputs = p->keyed ? p->n : 0;
 	s = keyed(b, s, p, location);
 	if (s == NULL)
 		return -1;
@@ -265,6 +306,12 @@ static bool counts(const struct aggregate *a)
 	enum aggregate_kind kind = a->kind == AGG_DISTINCT ? a->of : a->kind;
 
 	return kind == AGG_COUNT || kind == AGG_COUNT_STAR;
+}
+
+static bool is_aggregation(const struct select *s)
+{
+	return s->grouped && s->ngroup == 0 && s->having == NULL && s->nbranches == 0 &&
+		s->window == NULL && s->nsources > 0;
 }
 
 /* A value of an aggregation without GROUP BY: there is one over nothing, too. */
@@ -316,13 +363,12 @@ static bool one_row(const struct select *s, const struct pairs *p)
 static int bind_value(
 	struct binder *b, struct subquery *q, struct select *s, const struct pairs *p, int location)
 {
-	if (s->noutputs != 1)
+	if (s->noutputs != (p->keyed ? p->n : 0) + 1)
 		return bind_fail(b, ERR_SYNTAX, location, "subquery must return only one column");
-	if (s->grouped && s->ngroup == 0 && s->having == NULL && s->nbranches == 0 &&
-		s->nsources > 0)
+	if (!p->keyed && is_aggregation(s))
 		return bind_aggregate_value(b, q, s, p);
 	q->kind = SUBQUERY_VALUE;
-	q->single = one_row(s, p);
+	q->single = !p->keyed && one_row(s, p);
 	s = keyed(b, s, p, location);
 	if (s == NULL)
 		return -1;
@@ -342,7 +388,7 @@ static int bind_in_value(struct binder *b, struct subquery *q, struct select *s,
 	struct select *base;
 
 	q->kind = SUBQUERY_IN;
-	if (s->noutputs != 1)
+	if (s->noutputs != (p->keyed ? p->n : 0) + 1)
 		return bind_fail(b, ERR_SYNTAX, location, "subquery has too many columns");
 	s = keyed(b, s, p, location);
 	base = s == NULL ? NULL : bind_over(b, s);
@@ -406,6 +452,94 @@ static struct expr *negated(struct binder *b, struct expr *e, int location)
 	return e == NULL ? NULL : n;
 }
 
+struct taking {
+	struct expr **list; /* NULL: count only */
+	unsigned n;
+};
+
+static int take_outer(struct expr *e, void *arg)
+{
+	struct taking *t = arg;
+
+	if (e->kind != EXPR_OUTER)
+		return 0;
+	if (t->list != NULL) {
+		t->list[t->n] = e->args[0];
+		e->column = (uint16_t)t->n;
+	}
+	t->n++;
+	return 0;
+}
+
+/* The outer columns of a result are more of what the subquery takes, by whose number they stand in it. */
+static struct expr *with_outer(struct binder *b, struct expr *subquery, struct expr *result)
+{
+	struct taking t = { NULL, 0 };
+
+	if (subquery == NULL)
+		return NULL;
+	expr_walk(result, take_outer, &t);
+	t.list = bind_alloc(b, (subquery->nargs + t.n) * sizeof(struct expr *));
+	if (t.list == NULL)
+		return NULL;
+	memcpy(t.list, subquery->args, subquery->nargs * sizeof(struct expr *));
+	t.n = subquery->nargs;
+	expr_walk(result, take_outer, &t);
+	subquery->args = t.list;
+	subquery->nargs = (uint16_t)t.n;
+	return subquery;
+}
+
+/* The value of an aggregation without GROUP BY that uses outer columns anyhow: its aggregates by the domain. */
+static struct expr *aggregation_of_domain(struct binder *b, struct select *s, int location)
+{
+	struct domain *d = bind_alloc(b, sizeof(*d));
+	struct subquery q = { .kind = SUBQUERY_AGGREGATE, .domain = d };
+	struct expr *result = s->outputs[0].expr;
+	struct pairs p = { 0 };
+	unsigned n = s->naggregates, before = b->nouter;
+	int at;
+
+	if (s->noutputs != 1) {
+		bind_fail(b, ERR_SYNTAX, location, "subquery must return only one column");
+		return NULL;
+	}
+	/* What is above its aggregates belongs to the select around. */
+	s->outputs = bind_alloc(b, (n + 1) * sizeof(*s->outputs));
+	if (d == NULL || s->outputs == NULL)
+		return NULL;
+	s->noutputs = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (output_column(b, s, i, s->aggregates[i].type) != 0)
+			return NULL;
+	if (bind_unnest(b, s, true, d, &at) != 0)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
+		s->outputs[i].name = counts(&s->aggregates[i]) ? "count" : "";
+	/* The keys first. */
+	{
+		struct output *outputs = bind_alloc(b, s->noutputs * sizeof(*outputs));
+
+		if (outputs == NULL)
+			return NULL;
+		memcpy(outputs, s->outputs + at, d->n * sizeof(*outputs));
+		memcpy(outputs + d->n, s->outputs, n * sizeof(*outputs));
+		s->outputs = outputs;
+	}
+	q.result = result;
+	q.npairs = p.n = d->n;
+	for (unsigned i = 0; i < d->n; i++) {
+		p.outer[i] = d->outer[i];
+		q.equal[i] = bind_null_safe(b, d->outer[i], d->outer[i]);
+		if (q.equal[i] == NULL)
+			return NULL;
+	}
+	b->nouter = before;
+	return join_add(&q, bind_derived(b, s, ""), false)
+		? with_outer(b, subquery_expr(b, &q, &p, NULL, result->type, location), result)
+		: NULL;
+}
+
 struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 {
 	const struct type boolean = { .id = TYPE_BOOL };
@@ -430,8 +564,15 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	}
 	before = b->nouter;
 	s = bind_nested(b, p->subselect->select_stmt, true);
-	if (s == NULL || pairs_take(b, s, b->nouter - before, &pairs) != 0)
+	if (s == NULL)
 		return NULL;
+	if (!pairs_take(s, b->nouter - before, &pairs)) {
+		if (is_aggregation(s) && p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK)
+			return aggregation_of_domain(b, s, p->location);
+		s = domain_take(b, &q, s, &pairs);
+		if (s == NULL)
+			return NULL;
+	}
 	b->nouter = before;
 	for (unsigned i = 0; i < pairs.n; i++)
 		q.equal[i] = pairs.equal[i];
@@ -442,7 +583,8 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 		return subquery_expr(b, &q, &pairs, NULL, boolean, p->location);
 	}
 	if (!any && !none) {
-		struct type type = s->noutputs > 0 ? s->outputs[0].type : boolean;
+		unsigned first = pairs.keyed ? pairs.n : 0;
+		struct type type = s->noutputs > first ? s->outputs[first].type : boolean;
 
 		if (bind_value(b, &q, s, &pairs, p->location) != 0)
 			return NULL;
@@ -466,11 +608,12 @@ struct placing {
 static struct expr *joined_equal(struct binder *b, const struct expr *like, struct expr *outer,
 	unsigned source, const struct relation *r, unsigned column)
 {
-	struct expr *e = expr_args(b, expr_new(b, EXPR_CALL, TYPE_BOOL, -1), 2);
+	struct expr *e = expr_args(b, expr_new(b, like->kind, TYPE_BOOL, -1), 2);
 
 	if (e == NULL)
 		return NULL;
 	e->fn = like->fn;
+	e->negated = like->negated;
 	e->args[0] = bind_copy(b, outer);
 	e->args[1] = bind_column(b, (uint8_t)source, r, column, -1);
 	return e->args[0] == NULL || e->args[1] == NULL ? NULL : e;
@@ -569,9 +712,12 @@ static struct expr *count_or_zero(struct binder *b, struct expr *count)
 
 /* The aggregates of a result are columns of the joined relation, behind the keys. */
 static struct expr *result_over(struct binder *b, const struct expr *e, unsigned source,
-	const struct relation *r, unsigned nkeys)
+	const struct relation *r, unsigned nkeys, struct expr *const *args)
 {
 	struct expr *copy;
+
+	if (e->kind == EXPR_OUTER)
+		return bind_copy(b, args[e->column]);
 
 	if (e->kind == EXPR_COLUMN) {
 		unsigned column = nkeys + e->column;
@@ -583,7 +729,7 @@ static struct expr *result_over(struct binder *b, const struct expr *e, unsigned
 	}
 	copy = bind_copy(b, e);
 	for (unsigned i = 0; copy != NULL && i < copy->nargs; i++) {
-		copy->args[i] = result_over(b, e->args[i], source, r, nkeys);
+		copy->args[i] = result_over(b, e->args[i], source, r, nkeys, args);
 		if (copy->args[i] == NULL)
 			return NULL;
 	}
@@ -658,7 +804,8 @@ static struct expr *result_of(
 			count_or_zero(b, bind_column(b, (uint8_t)sources[0], r, q->npairs, -1)),
 			integer(b, 0), -1);
 	case SUBQUERY_IN: return in_result(b, q, e->args[q->npairs], sources);
-	case SUBQUERY_AGGREGATE: return result_over(b, q->result, sources[0], r, q->npairs);
+	case SUBQUERY_AGGREGATE:
+		return result_over(b, q->result, sources[0], r, q->npairs, e->args);
 	case SUBQUERY_VALUE: break;
 	}
 	if (q->single)
@@ -683,6 +830,8 @@ static int place(struct expr *e, void *arg)
 	if (e->kind != EXPR_SUBQUERY)
 		return 0;
 	q = p->queries[e->column];
+	if (q->domain != NULL && bind_domain_from(p->b, q->domain, p->s, &p->s->from, e->args) != 0)
+		return -1;
 	for (unsigned i = 0; i < q->njoined; i++) {
 		int source = join_left(p, q, e, &q->joined[i]);
 
@@ -708,6 +857,8 @@ static int place_demanded(struct placing *p, const struct expr *e)
 	q = p->queries[e->column];
 	if (q->kind != SUBQUERY_IN && (q->kind != SUBQUERY_EXISTS || q->npairs == 0))
 		return 0;
+	if (q->domain != NULL && bind_domain_from(p->b, q->domain, p->s, &p->s->from, e->args) != 0)
+		return -1;
 	source = bind_source(p->b, p->s, q->joined[0].relation, "", -1);
 	if (source < 0 ||
 		bind_item(p->b, &p->s->from,
