@@ -354,9 +354,7 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 		return e;
 	if (e->kind == EXPR_GROUPING)
 		return grouping_bits(b, s, e);
-	/* A constant stays what it is, as in PostgreSQL. */
-	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e) &&
-		!expr_is_constant(e))
+	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e))
 		return absent_null(b, e);
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_equal(s->group[i], e)) {
@@ -479,6 +477,12 @@ static int bind_set_group(struct binder *b, struct select *s, const struct node_
 	for (unsigned i = 0; i < all->n; i++) {
 		if (group_bind(b, s, all->at[i], &e) != 0)
 			return -1;
+		/* In PostgreSQL it depends on where it stands whether it is NULL in the other sets. */
+		if (expr_is_constant(e)) {
+			bind_unsupported(
+				b, node_location(all->at[i]), "a constant in GROUPING SETS");
+			return -1;
+		}
 		if (!listed(s->group, s->ngroup, e))
 			s->absent[s->nabsent++] = e;
 	}
