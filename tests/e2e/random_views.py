@@ -1,43 +1,49 @@
 """Random schemas, views and commands, made so that a view has one right answer.
 
 Values come from small domains, so that rows meet; numerics have two digits behind the point and floats are quarters, so
-that sums depend on no order; where rows are cut off or numbered, the order is one of all columns. Nothing overflows and
-nothing is divided by zero, except where PostgreSQL says so too.
+that sums depend on no order; char(3) meets no text, so that what is equal is the same; where rows are cut off or numbered,
+the order is one of all columns.
 """
 
-FAMILIES = ["int", "int", "num", "text", "text", "bool", "date", "ts", "dbl", "uuid"]
-TYPES = {"int": ["smallint", "integer", "bigint"], "num": ["numeric(8,2)"], "text": ["text", "varchar(6)", "char(3)"],
-         "bool": ["boolean"], "date": ["date"], "ts": ["timestamp", "timestamptz"], "dbl": ["double precision", "real"],
-         "uuid": ["uuid"]}
+FAMILIES = ["int", "int", "num", "text", "text", "char", "bool", "date", "ts", "dbl", "uuid"]
+TYPES = {"int": ["smallint", "integer", "bigint"], "num": ["numeric(8,2)"], "text": ["text", "varchar(6)"],
+         "char": ["char(3)"], "bool": ["boolean"], "date": ["date"], "ts": ["timestamp", "timestamptz"],
+         "dbl": ["double precision", "real"], "uuid": ["uuid"]}
 VALUES = {"int": ["0", "1", "2", "3", "4", "-1"], "num": ["0.00", "1.50", "2.00", "-3.25", "10.10"],
-          "text": ["''", "'a'", "'b'", "'ab'", "'B'", "'é'"], "bool": ["true", "false"],
+          "text": ["''", "'a'", "'b'", "'ab'", "'B'", "'é'"], "char": ["''", "'a'", "'ab'", "'B'"],
+          "bool": ["true", "false"],
           "date": ["'2024-01-01'", "'2024-02-29'", "'1999-12-31'"],
           "ts": ["'2024-01-01 00:00'", "'2024-02-29 12:30:00.5'", "'1999-12-31 23:59'"],
           "dbl": ["0", "0.25", "-1.5", "8"],
           "uuid": ["'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "'00000000-0000-0000-0000-000000000001'"]}
+# Now and then in the place of one of those.
+RARE = {"num": ["'NaN'"], "dbl": ["'NaN'", "'Infinity'", "'-Infinity'"], "date": ["'infinity'", "'0044-03-15 BC'"],
+        "ts": ["'-infinity'", "'infinity'"], "text": ["'%_\\'", "'日本'"], "int": ["1000", "-1000"]}
 # How a constant of the family is written so that its type is no question.
-LITERAL = {"int": "%s", "num": "%s", "text": "text %s", "bool": "%s", "date": "date %s", "ts": "timestamp %s",
-           "dbl": "double precision '%s'", "uuid": "uuid %s"}
-NULL_TYPE = {"int": "integer", "num": "numeric", "text": "text", "bool": "boolean", "date": "date", "ts": "timestamp",
-             "dbl": "double precision", "uuid": "uuid", "frac": "numeric"}
-ORDERED = ["int", "num", "text", "date", "ts", "dbl"]
+LITERAL = {"int": "%s", "num": "%s", "text": "text %s", "char": "CAST(%s AS char(3))", "bool": "%s",
+           "date": "date %s", "ts": "timestamp %s", "dbl": "double precision '%s'", "uuid": "uuid %s"}
+NULL_TYPE = {"int": "integer", "num": "numeric", "text": "text", "char": "char(3)", "bool": "boolean",
+             "date": "date", "ts": "timestamp", "dbl": "double precision", "uuid": "uuid", "frac": "numeric"}
+ORDERED = ["int", "num", "text", "char", "date", "ts", "dbl"]
 FORMS = {
     "int": ["({int} + {int})", "({int} - 1)", "(- {int})", "abs({int})", "length({text})", "({int} * 2)",
             "({int} % nullif({int}, 0))", "CAST({bool} AS integer)"],
     "num": ["({num} + {num})", "({num} * 2)", "(- {num})", "abs({num})"],
-    "text": ["upper({text})", "({text} || {text})", "substr({text}, 1, 2)", "CAST({int} AS text)", "lower({text})"],
-    "bool": [], "date": ["({date} + 1)", "CAST({ts} AS date)"], "ts": ["date_trunc('month', {ts})",
-                                                                       "({ts} + interval '1 day')"],
+    "text": ["upper({text})", "({text} || {text})", "substr({text}, 1, 2)", "CAST({int} AS text)", "lower({text})",
+             "({char} || {text})", "CAST({char} AS text)", "rpad({text}, 2, '.')"],
+    "char": [], "bool": [], "date": ["({date} + 1)", "CAST({ts} AS date)"],
+    "ts": ["date_trunc('month', {ts})", "({ts} + interval '1 day')"],
     "dbl": ["({dbl} + 0.5)", "({dbl} * 2)"], "uuid": [], "frac": []}
 GENERIC = ["coalesce({x}, {x})", "CASE WHEN {bool} THEN {x} ELSE {x} END", "nullif({x}, {x})", "CASE WHEN {bool} THEN {x} END"]
 GENERIC_ORDERED = ["greatest({x}, {x})", "least({x}, {x})"]
 
 
 class Node:
-    """A piece of SQL: parts are texts and Nodes. instead: smaller pieces that may stand in its place, for shrinking."""
+    """A piece of SQL: parts are texts and Nodes. instead: smaller pieces that may stand in its place, for shrinking. key: of
+    a query, the columns that its rows differ in, (): not known."""
 
     def __init__(self, *parts, instead=()):
-        self.parts, self.instead = list(parts), list(instead)
+        self.parts, self.instead, self.key = list(parts), list(instead), ()
 
     def sql(self):
         return "".join(p if isinstance(p, str) else p.sql() for p in self.parts)
@@ -49,11 +55,19 @@ class Node:
                 yield from p.nodes()
 
 
-class Table:
+class Relation:
+    """index: CREATE INDEX of it, or None. reads: (query, whether its order is total) each, of all columns, which may use it."""
+
+    def __init__(self, name):
+        self.name, self.index, self.reads = name, None, []
+
+
+class Table(Relation):
     """columns: (name, family, type) each. keyed: it has a primary key, id."""
 
     def __init__(self, name, columns, keyed):
-        self.name, self.columns, self.keyed = name, columns, keyed
+        super().__init__(name)
+        self.columns, self.keyed = columns, keyed
 
     def sql(self):
         key = " PRIMARY KEY" if self.keyed else ""
@@ -61,11 +75,12 @@ class Table:
             "%s %s%s" % (name, kind, key if name == "id" else "") for name, _, kind in self.columns))
 
 
-class View:
-    """families: of its columns c0, c1, …"""
+class View(Relation):
+    """families: of its columns c0, c1, … key: those that its rows differ in, (): not known."""
 
-    def __init__(self, name, node, families):
-        self.name, self.node, self.families = name, node, families
+    def __init__(self, name, node, families, key):
+        super().__init__(name)
+        self.node, self.families, self.key = node, families, key
 
     def create(self, what):
         return "CREATE %s %s AS %s" % (what, self.name, self.node.sql())
@@ -85,6 +100,7 @@ class Maker:
         self.random = rng
         self.aliases = 0
         self.tables, self.views, self.ctes = [], [], []
+        self.most_keys = 60 if self.chance(0.08) else 9
 
     def pick(self, items):
         return items[self.random.randrange(len(items))]
@@ -104,10 +120,14 @@ class Maker:
             for j in range(self.random.randint(1, 4)):
                 family = self.pick(FAMILIES)
                 columns.append(("%s%d" % ("abcd"[i], j), family, self.pick(TYPES[family])))
-            self.tables.append(Table("t%d" % i, columns, self.chance(0.85)))
+            table = Table("t%d" % i, columns, self.chance(0.85))
+            self.add_reads(table, [(n, f) for n, f, _ in columns])
+            self.tables.append(table)
 
     def value(self, family):
-        return "NULL" if self.chance(0.15) else self.pick(VALUES[family])
+        if self.chance(0.15):
+            return "NULL"
+        return self.pick(RARE[family] if family in RARE and self.chance(0.03) else VALUES[family])
 
     def row(self, table, key):
         return "(%s)" % ", ".join([str(key)] + [self.value(f) for _, f, _ in table.columns[1:]])
@@ -115,26 +135,38 @@ class Maker:
     def some_rows(self, table):
         """A condition that some rows of the table meet."""
         name, family, _ = self.pick(table.columns[1:])
-        return self.pick(["id = %d" % self.random.randint(1, 9), "id = %d" % self.random.randint(1, 9),
-                          "id > %d" % self.random.randint(3, 9), "%s = %s" % (name, self.pick(VALUES[family])),
+        key = self.random.randint(1, self.most_keys)
+        return self.pick(["id = %d" % key, "id = %d" % key, "id > %d" % max(key, self.most_keys // 3), "%s = %s" % (name, self.pick(VALUES[family])),
                           "%s IS NULL" % name])
 
     def assignments(self, table):
         columns = table.columns[1:]
         chosen = self.random.sample(columns, self.random.randint(1, min(2, len(columns))))
-        return ", ".join("%s = %s" % (n, self.value(f)) for n, f, _ in chosen)
+        return ", ".join("%s = %s" % (n, self.assigned(n, f)) for n, f, _ in chosen)
+
+    def assigned(self, name, family):
+        forms = {"int": ["%s %% 7 + 1", "- (%s %% 7)"], "num": ["%s * 0.5"], "text": ["substr(%s || 'a', 2)"],
+                 "bool": ["NOT %s"], "date": ["%s - 1"], "dbl": ["%s + 0.25"]}
+        if family in forms and self.chance(0.2):
+            return self.pick(forms[family]) % name
+        return self.value(family)
+
+    def conflict(self, table):
+        name, family, _ = self.pick(table.columns[1:])
+        where = " WHERE %s.%s IS NULL" % (table.name, self.pick(table.columns[1:])[0]) if self.chance(0.3) else ""
+        return "%s = %s%s" % (name, self.value(family), where)
 
     def command(self):
         table = self.pick(self.tables)
         kind = self.random.randrange(11)
         if kind < 5:
-            keys = self.random.sample(range(1, 10), self.random.randint(1, 5))
+            keys = self.random.sample(range(1, self.most_keys + 1), self.random.randint(1, self.most_keys // 2))
             end = ""
             if table.keyed:
                 name = self.pick(table.columns[1:])[0]
                 end = self.pick([" ON CONFLICT (id) DO NOTHING",
                                  " ON CONFLICT (id) DO UPDATE SET %s = excluded.%s" % (name, name),
-                                 " ON CONFLICT (id) DO UPDATE SET " + self.assignments(table)])
+                                 " ON CONFLICT (id) DO UPDATE SET " + self.conflict(table)])
                 if self.chance(0.1):
                     keys, end = keys[:1], ""  # may meet a row: an error, of one aggregate
             return "INSERT INTO %s VALUES %s%s" % (table.name, ", ".join(self.row(table, k) for k in keys), end)
@@ -149,7 +181,10 @@ class Maker:
     def literal(self, family):
         if family == "frac" or self.chance(0.1):
             return Node("NULL::" + NULL_TYPE[family])
-        return Node(LITERAL[family] % self.pick(VALUES[family]).strip("'" if family == "dbl" else ""))
+        return Node(self.literal_of(family))
+
+    def literal_of(self, family):
+        return LITERAL[family] % self.pick(VALUES[family]).strip("'" if family == "dbl" else "")
 
     def leaf(self, scope, family):
         found = [c for c in scope if c.family == family]
@@ -332,15 +367,21 @@ class Maker:
 
     def aggregate(self, scope):
         """(Node, family)"""
-        kind = self.pick(["count*", "count", "sum", "min", "max", "avg", "distinct", "bool", "string", "count*", "sum"])
+        kind = self.pick(["count*", "count", "sum", "min", "max", "avg", "distinct", "bool", "string"] * 2 +
+                         ["count*", "count*", "sum", "sum", "spread", "bits"])
         filtered = Node(" FILTER (WHERE ", self.predicate(scope), ")", instead=[Node("")]) if self.chance(0.15) else ""
         if kind == "count*":
             return Node("count(*)", filtered), "int"
         if kind in ("count", "distinct"):
             word = "DISTINCT " if kind == "distinct" else ""
             return Node("count(", word, self.leaf(scope, self.pick(scope).family), ")", filtered), "int"
+        if kind == "spread":
+            return Node(self.pick(["stddev", "variance", "var_pop", "stddev_pop"]), "(",
+                        self.expression(scope, self.pick(["int", "num"]), 1), ")", filtered), "frac"
+        if kind == "bits":
+            return Node(self.pick(["bit_and", "bit_or"]), "(", self.leaf(scope, "int"), ")", filtered), "int"
         if kind == "bool":
-            return Node(self.pick(["bool_and", "bool_or"]), "(", self.predicate(scope), ")", filtered), "bool"
+            return Node(self.pick(["bool_and", "bool_or", "every"]), "(", self.predicate(scope), ")", filtered), "bool"
         if kind == "string":
             x = self.expression(scope, "text", 0)
             return Node("string_agg(", x, "::text, ',' ORDER BY ", x, "::text)", filtered), "text"
@@ -363,10 +404,13 @@ class Maker:
             forms = ["%s"] * 12 + ["ROLLUP (%s)", "CUBE (%s)"]
             group = Node(" GROUP BY ", self.pick(forms) % ", ".join(texts))
         if self.chance(0.25):
-            having = Node(" HAVING ", self.pick(["count(*) > 1", "count(*) < 3", "min(%s) IS NOT NULL" % scope[0].text]),
+            having = Node(" HAVING ", self.pick(["count(*) > 1", "count(*) < 3", "count(%s) > 1" % scope[0].text]),
                           instead=[Node("")])
-        return Node("SELECT ", self.items(keys + [a for a, _ in aggregates]), " FROM ", source,
-                    self.where(scope, level), group, having), families
+        node = Node("SELECT ", self.items(keys + [a for a, _ in aggregates]), " FROM ", source,
+                    self.where(scope, level), group, having)
+        if isinstance(group, Node) and group.parts[1] == ", ".join(texts):
+            node.key = tuple("c%d" % i for i in range(len(keys)))
+        return node, families
 
     def set_operation(self, level):
         left, families = self.query(level - 1)
@@ -422,7 +466,7 @@ class Maker:
         name = "w%d" % self.aliases
         columns = "" if self.chance(0.7) else "(%s)" % ", ".join("c%d" % i for i in range(len(families)))
         self.ctes.append((name, families))
-        body, result = self.query(level - 1)
+        body, result = self.pick([self.plain, self.grouped])(level - 1)
         self.ctes.pop()
         return Node("WITH ", name, columns, " AS (", node, ") ", body, instead=[body]), result
 
@@ -438,12 +482,59 @@ class Maker:
                 self.windowed, self.with_query)[kind - 11](level)
 
     def make_view(self):
-        """One view in three is of what needs no nesting."""
-        level = self.pick([0, 1, 2])
+        """A view in three needs no nesting."""
+        level = self.pick([0, 0, 1, 1, 2, 2, 3])
         node, families = self.query(level)
-        view = View("v%d" % len(self.views), node, families)
+        view = View("v%d" % len(self.views), node, families, node.key)
+        self.add_reads(view, [("c%d" % i, f) for i, f in enumerate(families)], view.key)
         self.views.append(view)
         return view
+
+    # Indexes, and queries that may use them
+
+    def add_reads(self, relation, columns, key=()):
+        """columns: (name, family) each; key: names of those that an index may be unique by."""
+        chosen = self.random.sample(columns, min(len(columns), self.pick([1, 1, 2])))
+        ends = [self.pick(["", "", " DESC", " NULLS FIRST", " DESC NULLS LAST"]) for _ in chosen]
+        kind = self.random.randrange(10)
+        if key and kind < 5:
+            chosen, ends = [c for c in columns if c[0] in key], [""] * len(key)
+            relation.index = "CREATE UNIQUE INDEX ON %s (%s)" % (relation.name, ", ".join(key))
+        elif kind < 2:
+            relation.index = "CREATE INDEX ON %s USING hash (%s)" % (relation.name, chosen[0][0])
+        elif kind < 6:
+            relation.index = "CREATE INDEX ON %s (%s)" % (relation.name, ", ".join(n + e for (n, _), e in zip(chosen, ends)))
+        for _ in range(2 if relation.index else 1):
+            relation.reads.append(self.read(relation.name, columns, chosen, ends))
+
+    def read(self, name, columns, chosen, ends):
+        where = self.conditions(chosen)
+        sql = "SELECT * FROM " + name + (" WHERE " + " AND ".join(where) if where else "")
+        if self.chance(0.3):
+            return sql, False
+        if self.chance(0.3):
+            ends = [{"": " DESC", " DESC": "", " NULLS FIRST": " DESC NULLS LAST", " DESC NULLS LAST": " NULLS FIRST"}[e]
+                    for e in ends]
+        order = [n + e for (n, _), e in zip(chosen, ends)] + [n for n, f in columns if (n, f) not in chosen]
+        return sql + " ORDER BY " + ", ".join(order) + self.pick(["", " LIMIT 1", " LIMIT 3", " LIMIT 2 OFFSET 1"]), True
+
+    def conditions(self, chosen):
+        """Of the first column an equality, a range of one end or of two, or nothing; then perhaps of the second."""
+        where = []
+        for column, family in chosen:
+            if family not in LITERAL or family == "bool":
+                break
+            constant = lambda: self.literal_of(family)
+            kind = self.random.randrange(4)
+            if kind == 0 or family == "uuid":
+                where.append("%s = %s" % (column, constant()))
+            elif kind == 1:
+                where.append("%s %s %s" % (column, self.pick(["<", "<=", ">", ">="]), constant()))
+            elif kind == 2:
+                where += ["%s >= %s" % (column, constant()), "%s < %s" % (column, constant())]
+            if kind != 0:
+                break
+        return where
 
 
 def columns_of(name, families):

@@ -18,8 +18,9 @@ SORTS = ("nosort", "rowsort", "valuesort")
 
 class Record:
     """kind: statement, query, hash-threshold or halt. words: those behind it on its line. only: the engine that it is for,
-    None for both. construct: what STATUS.md says of it, and that it may be refused; None for what may not. wrong: the
-    SQLSTATE that the server is known to answer instead of 0A000, or None. expected: lines behind ----, which are lines
+    None for both. construct: what STATUS.md says of it, and that it may be refused; None for what may not. wrong: of a
+    statement the SQLSTATE that the server is known to answer instead of 0A000, of a query how its answer is known to be
+    wrong, or None. expected: lines behind ----, which are lines
     first to last (excluded) of the file; no ----: where it would stand, None for expected."""
 
     def __init__(self, line, words, marks):
@@ -111,6 +112,8 @@ def cell(text):
         return "NULL"
     if text == "":
         return "(empty)"
+    if text in ("NULL", "(empty)"):
+        return "\\" + text
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
@@ -136,18 +139,19 @@ def letter(kind):
 
 class Runner:
     """One engine and one file. refused: {line of a record: message}, of the server only. columns: {line: columns of a
-    query}."""
+    query}. reference: the columns of the other engine, or None."""
 
-    def __init__(self, session, write=False):
-        self.session, self.write = session, write
+    def __init__(self, session, write=False, reference=None):
+        self.session, self.write, self.reference = session, write, reference
+        self.ours = session.name == "leftfold"
         self.refused, self.missing = {}, set()
-        self.columns, self.labels = {}, {}
+        self.columns, self.labels, self.bad = {}, {}, []
         self.views, self.stale, self.threshold = [], False, 0
         self.statements = self.queries = 0
 
     def run(self, file):
         """Differences, as texts."""
-        bad = []
+        self.bad = []
         for record in file.records:
             if record.only not in (None, self.session.name):
                 continue
@@ -158,9 +162,9 @@ class Runner:
                 continue
             text = self._statement(record) if record.kind == "statement" else self._query(record)
             if text:
-                bad.append("%s:%d (%s): %s\n%s" % (file.path, record.line, self.session.name, record.sql, text))
+                self.bad.append("%s:%d (%s): %s\n%s" % (file.path, record.line, self.session.name, record.sql, text))
         self.session.clear()
-        return bad
+        return self.bad
 
     def _reads_refused(self, record):
         """The refused view that a record is about, or None: then it says nothing."""
@@ -174,14 +178,16 @@ class Runner:
     def _run(self, record):
         """The result, or None when it is refused as it may be."""
         result = self.session.run(record.sql)
-        ours = self.session.name == "leftfold"
-        if ours and record.construct and result.state == (record.wrong or "0A000"):
-            self._refuse(record, result.error() if record.wrong else result.message)
+        known = record.wrong if record.kind == "statement" else None
+        if self.ours and record.construct and result.state == (known or "0A000"):
+            self._refuse(record, result.error() if known else result.message)
             return None
-        if ours and record.wrong:
-            raise Failure("%s:%d: answers %s no more: take the line with #! away" % (
-                self.session.name, record.line, record.wrong))
+        if self.ours and known:
+            self._wrong_no_more(record)
         return result
+
+    def _wrong_no_more(self, record):
+        self.bad.append("line %d is not wrong any more (%s): take the line with #! away" % (record.line, record.wrong))
 
     def _statement(self, record):
         about = self._reads_refused(record)
@@ -225,6 +231,16 @@ class Runner:
         if result is None:
             return None
         self.queries += 1
+        text = self._query_difference(record, result)
+        if not self.ours or not record.wrong:
+            return text
+        if text:
+            self._refuse(record, record.wrong)
+        else:
+            self._wrong_no_more(record)
+        return None
+
+    def _query_difference(self, record, result):
         if result.state:
             return "    answered %s" % result.error()
         sort = record.words[1] if len(record.words) > 1 else "nosort"
@@ -235,17 +251,27 @@ class Runner:
             record.words[0], record.expected = types, lines
         if types != record.words[0]:
             return "    types %s instead of %s" % (types, record.words[0])
-        text = None
         if lines != (record.expected or []):
-            text = "  expected:\n    %s\n  found:\n    %s" % ("\n    ".join(record.expected or []),
-                                                             "\n    ".join(lines))
-        return text or self._label(record, lines)
+            return "  expected:\n    %s\n  found:\n    %s" % ("\n    ".join(record.expected or []), "\n    ".join(lines))
+        return self._columns(record, result) or self._label(record, lines)
+
+    def _columns(self, record, result):
+        """Names and types, which the file does not have in full."""
+        theirs = self.reference.get(record.line) if self.reference else None
+        if theirs is None or plain(theirs) == plain(result.columns):
+            return None
+        return "    columns %s, PostgreSQL's %s" % (result.columns, theirs)
 
     def _label(self, record, lines):
         """Queries of one label have one result."""
         if len(record.words) > 2 and self.labels.setdefault(record.words[2], lines) != lines:
             return "    the result is not that of the other queries labelled " + record.words[2]
         return None
+
+
+def plain(columns):
+    """Without their modifiers: that of min(numeric(8,2)) is numeric in PostgreSQL."""
+    return [(name, kind.split("(")[0]) for name, kind in columns]
 
 
 def statement_difference(record, result):
