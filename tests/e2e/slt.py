@@ -179,8 +179,8 @@ class Runner:
         """The result, or None when it is refused as it may be."""
         result = self.session.run(record.sql)
         known = record.wrong if record.kind == "statement" else None
-        if self.ours and record.construct and result.state == (known or "0A000"):
-            self._refuse(record, result.error() if known else result.message)
+        if self.ours and record.construct and (result.state or "00000") == (known or "0A000"):
+            self._refuse(record, (result.error() or "accepted") if known else result.message)
             return None
         if self.ours and known:
             self._wrong_no_more(record)
