@@ -38,6 +38,11 @@ GENERIC = ["coalesce({x}, {x})", "CASE WHEN {bool} THEN {x} ELSE {x} END", "null
 GENERIC_ORDERED = ["greatest({x}, {x})", "least({x}, {x})"]
 
 
+# Of rows in a total order.
+FRAMES = ["", " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING", " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+          " ROWS 2 PRECEDING", " ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING", " ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING"]
+
+
 class Node:
     """A piece of SQL: parts are texts and Nodes. instead: smaller pieces that may stand in its place, for shrinking. key: of
     a query, the columns that its rows differ in, (): not known."""
@@ -238,8 +243,14 @@ class Maker:
 
     def subquery_predicate(self, outer, level):
         source, scope = self.source(level)
-        kind = self.random.randrange(5)
+        kind = self.random.randrange(6)
         where = self.correlation(scope, outer)
+        if kind == 5:
+            family = self.pick(outer).family
+            sign = self.pick(["= ANY", "<> ALL", "= ANY", "< ANY", ">= ALL"] if family in ORDERED else ["= ANY", "<> ALL"])
+            where = where if self.chance(0.4) else Node("")
+            return Node("(", self.leaf(outer, family), " %s (SELECT " % sign, self.leaf(scope, family), " FROM ", source, where,
+                        "))")
         if kind < 2:
             return Node(self.pick(["EXISTS", "NOT EXISTS"]), " (SELECT 1 FROM ", source, where, ")")
         family = self.pick(outer).family
@@ -251,6 +262,8 @@ class Maker:
                     self.scalar(scope, family, source, where), ")")
 
     def scalar(self, scope, family, source, where):
+        if family == "int" and self.chance(0.3):
+            return Node("(SELECT count(*) FROM ", source, where, ")")
         return Node("(SELECT ", self.pick(["min", "max"]), "(", self.leaf(scope, family), ") FROM ", source, where, ")")
 
     def correlation(self, scope, outer):
@@ -401,8 +414,12 @@ class Maker:
         group, having = "", ""
         if keys:
             texts = [k.sql() for k in keys]
-            forms = ["%s"] * 12 + ["ROLLUP (%s)", "CUBE (%s)"]
+            forms = ["%s"] * 10 + ["ROLLUP (%s)", "CUBE (%s)", "GROUPING SETS ((%s), ())",
+                                   "GROUPING SETS ((%s), " + texts[0] + ")"]
             group = Node(" GROUP BY ", self.pick(forms) % ", ".join(texts))
+            if "(" in group.parts[1][:15] and self.chance(0.4):
+                aggregates.append((Node("grouping(%s)" % texts[-1]), "int"))
+                families.append("int")
         if self.chance(0.25):
             having = Node(" HAVING ", self.pick(["count(*) > 1", "count(*) < 3", "count(%s) > 1" % scope[0].text]),
                           instead=[Node("")])
@@ -444,17 +461,25 @@ class Maker:
         scope = columns_of(name, families)
         c = self.pick(scope)
         kind = self.pick(["row_number()", "rank()", "dense_rank()", "count(*)", "lag({c})", "lead({c})", "first_value({c})",
-                          "min({o})", "max({o})", "sum({n})"])
+                          "min({o})", "max({o})", "sum({n})", "last_value({c})", "nth_value({c}, 2)", "ntile(3)",
+                          "cume_dist()", "percent_rank()", "lag({c}, 2, {c})"])
         ordered = [s for s in scope if s.family in ORDERED] or [Column("1", "int")]
         numbers = [s for s in scope if s.family in ("int", "num", "dbl")] or [Column("1", "int")]
         o, n = self.pick(ordered), self.pick(numbers)
-        result = {"{c}": c.family, "{o}": o.family, "{n}": n.family}.get(kind[-4:-1], "int")
+        result = next((x.family for t, x in (("{c}", c), ("{o}", o), ("{n}", n)) if t in kind),
+                      "dbl" if kind in ("cume_dist()", "percent_rank()") else "int")
         call = kind.replace("{c}", c.text).replace("{o}", o.text).replace("{n}", n.text)
         partition = "PARTITION BY %s " % self.pick(scope).text if self.chance(0.8) else ""
-        order = "ORDER BY " + self.total_order(name, families)
-        if kind in ("count(*)", "rank()", "dense_rank()") or kind[:3] in ("min", "max", "sum"):
-            order = self.pick([order, "ORDER BY " + self.pick(scope).text, ""])
-        over = Node("%s OVER (%s%s)" % (call, partition, order))
+        order, total = "ORDER BY " + self.total_order(name, families), True
+        aggregate = kind[:3] in ("cou", "min", "max", "sum")
+        if (aggregate or "rank" in kind) and self.chance(0.6):
+            order, total = self.pick(["ORDER BY " + self.pick(scope).text, ""]), False
+        if total and (aggregate or "_value" in kind):
+            order += self.pick(FRAMES)
+        filtered = ""
+        if aggregate and self.chance(0.2):
+            filtered = Node(" FILTER (WHERE ", self.predicate(scope), ")", instead=[Node("")])
+        over = Node(call, filtered, " OVER (%s%s)" % (partition, order))
         if kind == "sum({n})" and n.family == "int":
             over = Node("CAST(", over, " AS bigint)")
         columns = [Node(s.text) for s in scope] + [over]
