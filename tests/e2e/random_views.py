@@ -105,7 +105,7 @@ class Maker:
         self.random = rng
         self.aliases = 0
         self.tables, self.views, self.ctes = [], [], []
-        self.most_keys = 60 if self.chance(0.08) else 9
+        self.most_keys = 30 if self.chance(0.08) else 9
 
     def pick(self, items):
         return items[self.random.randrange(len(items))]

@@ -22,6 +22,7 @@ import slt
 
 VIEWS, BATCHES, COMMANDS = 8, 4, 15
 SHRINK_S = 60
+ROWS_MAX = 20000  # of a view that is compared any longer; there are limits of rows that are sorted
 
 
 class Round:
@@ -173,8 +174,10 @@ class Play:
         """The queries that define the views, also of those that are refused, as queries."""
         for view in self.round.views:
             sql = view.node.sql()
-            ours, theirs = self.ours.run(sql), self.theirs.run(sql)
-            if ours.state == "0A000":
+            theirs, ours = self.theirs.run(sql), self.ours.run(sql)
+            if len(theirs.rows) > ROWS_MAX:
+                self.bench.counts["too large"] += 1
+            elif ours.state == "0A000":
                 self.bench.counts["queries refused"] += 1
             elif ours.state != theirs.state and "42P01" in (ours.state, theirs.state):
                 self.bench.counts["of refused views"] += 1
@@ -204,6 +207,10 @@ class Play:
         theirs = self.theirs.run(sql)
         if theirs.state:  # an overflow, say: from here on the view has failed
             self.bench.counts["failed in PostgreSQL"] += 1
+            self.live = [v for v in self.live if v is not view]
+            return
+        if len(theirs.rows) > ROWS_MAX:
+            self.bench.counts["too large"] += 1
             self.live = [v for v in self.live if v is not view]
             return
         ours = self.ours.run(sql)
@@ -325,7 +332,7 @@ def without(batches, first, last):
 
 def as_slt(bench, r, found):
     """A file that shows it: PostgreSQL's answers after each batch."""
-    theirs, lines = bench.session, []
+    theirs, lines = bench.session, ["hash-threshold 200\n"]
     theirs.clear()
 
     def statement(sql, view=None):
@@ -345,7 +352,7 @@ def as_slt(bench, r, found):
         if not result.state:
             types = "".join(slt.letter(kind) for _, kind in result.columns)
             lines.append("query %s %s\n%s\n----\n%s\n" % (
-                types, sort, sql, "\n".join(slt.result_lines(result, sort, 0))))
+                types, sort, sql, "\n".join(slt.result_lines(result, sort, 200))))
 
     def make(views):
         for view in views:
