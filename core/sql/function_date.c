@@ -33,7 +33,7 @@ static int days_of(const struct value *a, int64_t *days, struct call *c)
 
 static int make_date(ARGS)
 {
-	int64_t days;
+	int64_t days = 0;
 
 	(void)n;
 	if (days_of(a, &days, c) != 0)
@@ -45,7 +45,7 @@ static int make_date(ARGS)
 
 static int make_time_of(struct value *out, const struct value *a, enum type_id t, struct call *c)
 {
-	int64_t days, hour = a[3].i, minute = a[4].i;
+	int64_t days = 0, hour = a[3].i, minute = a[4].i;
 	double second = a[5].d;
 	int128 us;
 
