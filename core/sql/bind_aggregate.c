@@ -242,7 +242,7 @@ static int bind_string(struct binder *b, const PgQuery__FuncCall *c, struct aggr
 
 	for (unsigned i = 0; i < 2; i++) {
 		args[i] = i < c->n_args ? bind_expr(b, c->args[i]) : NULL;
-		if (args[i] == NULL && i < c->n_args)
+		if (i < c->n_args && args[i] == NULL)
 			return -1;
 	}
 	if (c->n_args != 2)
