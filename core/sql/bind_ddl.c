@@ -234,6 +234,20 @@ static uint8_t *index_sort(struct binder *b, const PgQuery__IndexStmt *p, bool *
 	return hash || p->unique ? NULL : sort;
 }
 
+/* An ordered index needs an order of its columns. */
+static int check_sorted(struct binder *b, const PgQuery__IndexStmt *p, const struct relation *r,
+	const uint16_t *cols)
+{
+	if (p->unique || strcmp(p->access_method, "hash") == 0)
+		return 0;
+	for (size_t i = 0; i < p->n_index_params; i++)
+		if (r->columns[cols[i]].type.id == TYPE_JSONB) {
+			bind_unsupported(b, p->relation->location, "an order of jsonb");
+			return -1;
+		}
+	return 0;
+}
+
 int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 {
 	struct statement *st = b->statement;
@@ -300,6 +314,8 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 		return error_hint(b->error, "Create it before the views over this one.");
 	}
 	st->kind = STATEMENT_CREATE_INDEX;
+	if (check_sorted(b, p, r, cols) != 0)
+		return -1;
 	/* It belongs to its relation and lives as long. */
 	b->arena = &r->arena;
 	ix = index_build(b, r,

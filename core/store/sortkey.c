@@ -72,6 +72,15 @@ static char *put_numeric(char *out, const struct value *v)
 	return out + NUMERIC_BYTES;
 }
 
+/* By its length, a month of 30 days and a day of 24 hours, as value_compare() has it. */
+static char *put_interval(char *out, const struct value *v)
+{
+	int128 span = v->iv.us +
+		((int128)v->iv.months * 30 + v->iv.days) * ((int128)86400 * 1000000);
+
+	return put_word(put_word(out, (uint64_t)(span >> 64) ^ UINT64_C(1) << 63), (uint64_t)span);
+}
+
 /* char(n) is compared without them. */
 static uint32_t bytes_length(const struct value *v)
 {
@@ -135,6 +144,7 @@ size_t sortkey_size(const struct value *v)
 	case TYPE_BOOL: return 2;
 	case TYPE_NUMERIC: return 1 + NUMERIC_BYTES;
 	case TYPE_UUID: return 1 + sizeof(v->uuid);
+	case TYPE_INTERVAL: return 1 + 2 * WORD;
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:
@@ -153,7 +163,7 @@ char *sortkey_put(char *out, const struct value *v, unsigned flags)
 {
 	char *from = sortkey_put_marker(out, value_is_null(v), flags), *end = from;
 
-	DEBUG_ASSERT(v->type != TYPE_INTERVAL);
+	DEBUG_ASSERT(v->type != TYPE_JSON && v->type != TYPE_JSONB);
 	if (value_is_null(v))
 		return from;
 	switch ((enum type_id)v->type) {
@@ -165,6 +175,7 @@ char *sortkey_put(char *out, const struct value *v, unsigned flags)
 		memcpy(from, v->uuid, sizeof(v->uuid));
 		end += sizeof(v->uuid);
 		break;
+	case TYPE_INTERVAL: end = put_interval(from, v); break;
 	case TYPE_TEXT:
 	case TYPE_VARCHAR:
 	case TYPE_BPCHAR:

@@ -6,7 +6,7 @@
  *            bool 1 byte; integers, date and timestamps 8 bytes, big-endian, sign flipped; real as double,
  *            double 8 bytes, big-endian, sign flipped or (negative) all bits, NaN greatest;
  *            numeric 18 bytes: sign and NaN, decimal exponent, 38 digits as a big-endian integer;
- *            uuid its 16 bytes; text, varchar, char(n) without trailing blanks and bytea: the bytes, 0x00 as
+ *            uuid its 16 bytes; interval its length in microseconds, 16 bytes, big-endian, sign flipped; text, varchar, char(n) without trailing blanks and bytea: the bytes, 0x00 as
  *            0x00 0x01, then 0x00 0x00
  *
  * A column's bytes tell where they end, so keys of several columns are their columns' bytes one after the other, and
@@ -23,7 +23,7 @@ enum sort_flag { SORT_DESCENDING = 1, SORT_NULLS_FIRST = 2 };
  * double, text and varchar. */
 bool sortkey_comparable(enum type_id a, enum type_id b);
 
-/* Bytes of one value, which is of a column type. */
+/* Bytes of one value; json and jsonb have none. */
 size_t sortkey_size(const struct value *v);
 /* Write them; returns their end. flags: enum sort_flag. */
 char *sortkey_put(char *out, const struct value *v, unsigned flags);

@@ -186,6 +186,24 @@ static void test_bytes(void **state)
 	}
 }
 
+static void test_intervals(void **state)
+{
+	struct value v[RANDOM / 4];
+	enum { N = sizeof(v) / sizeof(v[0]) };
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		v[i] = (struct value){ .type = TYPE_INTERVAL };
+		v[i].iv.us = draw_integer();
+		v[i].iv.days = (int32_t)(draw_integer() >> 32);
+		v[i].iv.months = (int32_t)(draw_integer() >> 40);
+	}
+	v[0] = null_of(TYPE_INTERVAL);
+	v[1] = (struct value){ .iv = { 0, 30, 0 }, .type = TYPE_INTERVAL };
+	v[2] = (struct value){ .iv = { 0, 0, 1 }, .type = TYPE_INTERVAL };
+	check_all(v, N);
+}
+
 static void test_uuid(void **state)
 {
 	struct value v[RANDOM];
@@ -256,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_floats),
 		cmocka_unit_test(test_numerics),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_intervals),
 		cmocka_unit_test(test_uuid),
 		cmocka_unit_test(test_rows),
 	};

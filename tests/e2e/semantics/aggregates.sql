@@ -131,3 +131,15 @@ UPDATE doc SET j = '{"b" :  1}' WHERE id = 3;
 /* view docs */ SELECT * FROM docs ORDER BY name;
 /* view docs2 */ SELECT * FROM docs2 ORDER BY id;
 SELECT * FROM doc ORDER BY id;
+-- refused: 0A000
+CREATE INDEX ON doc (k);
+CREATE INDEX ON doc USING hash (k);
+CREATE INDEX ON doc (j);
+SELECT id FROM doc WHERE k = '[1.0]';
+SELECT DISTINCT k IS NULL AS n FROM doc ORDER BY n;
+SELECT DISTINCT j FROM doc;
+SELECT id, row_number() OVER (ORDER BY j) FROM doc;
+CREATE INDEX ON span (v);
+SELECT id, v FROM span WHERE v > '2 hours' ORDER BY v, id;
+SELECT id FROM span WHERE v >= '-3 days' AND v < '30 days' ORDER BY id;
+SELECT id, sum(v) OVER (ORDER BY v, id) FROM span ORDER BY id;
