@@ -11,7 +11,7 @@
  */
 #include <string.h>
 
-#include "core/base/limits.h"
+#include "core/base/assert.h"
 #include "core/flow/plan_internal.h"
 
 /* Conditions of one list of items, with those that came down from above. */
@@ -503,6 +503,7 @@ static int build_list(
 	struct stream *items = plan_alloc(b, l->n * sizeof(*items));
 	bool *joined = plan_alloc(b, l->n * sizeof(*joined));
 
+	ASSERT(l->n > 0);
 	if (items == NULL || joined == NULL ||
 		conditions_add(b, c, l->conjuncts, l->nconjuncts) != 0)
 		return -1;

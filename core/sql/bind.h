@@ -219,6 +219,8 @@ struct expr *bind_null_safe(struct binder *b, struct expr *l, struct expr *r);
 
 /* --- bind_subquery.c --- */
 struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
+/* A source that has one row of nothing, to have something to join to. */
+int bind_one_row(struct binder *b, struct select *s);
 /* Join what the subqueries in a select's expressions need: in WHERE and below the group (or all, when there is none);
  * else above it. The select to go on with, or NULL. */
 struct select *bind_subqueries(struct binder *b, struct select *s, bool below);

@@ -644,8 +644,7 @@ static struct from_list *list_of(struct binder *b, unsigned source)
 	return l;
 }
 
-/* One row of nothing, to have something to join to. */
-static int one_row_add(struct binder *b, struct select *s)
+int bind_one_row(struct binder *b, struct select *s)
 {
 	struct select *one = bind_select_new(b);
 	struct relation *r;
@@ -672,7 +671,7 @@ static int join_left(
 	struct from_item item = { .kind = FROM_LEFT, .left = left };
 	int source;
 
-	if (left == NULL || (p->s->from.n == 0 && one_row_add(b, p->s) != 0))
+	if (left == NULL || (p->s->from.n == 0 && bind_one_row(b, p->s) != 0))
 		return -1;
 	source = bind_source(b, p->s, j->relation, "", -1);
 	if (source < 0)

@@ -232,6 +232,10 @@ int bind_domain_from(struct binder *b, struct domain *d, const struct select *s,
 		if (bind_item(b, &t->from, &list->items[i]) != 0)
 			return -1;
 	}
+	/* Of constants: they are there when anything is. */
+	if (t->from.n == 0 && wanted == 0 &&
+		(list->n > 0 ? bind_item(b, &t->from, &list->items[0]) : bind_one_row(b, t)) != 0)
+		return -1;
 	if ((wanted & ~had) != 0) {
 		bind_unsupported(b, b->outer_location, "an outer column of this table here");
 		return -1;
