@@ -37,11 +37,9 @@ enum {
 	L = 1 << TPCH_LINEITEM
 };
 
-static const char SUBQUERY[] = "0A000: a subquery is not supported";
-
 const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 	{ "q1", L, "l_returnflag, l_linestatus", NULL, TPCH_Q1("lineitem") },
-	{ "q2", R | N | S | P | PS, "p_partkey, s_name", SUBQUERY,
+	{ "q2", R | N | S | P | PS, "p_partkey, s_name", NULL,
 		"SELECT s_acctbal, s_name, n_name, p_partkey, p_mfgr, s_address, s_phone, s_comment"
 		" FROM part, supplier, partsupp, nation, region"
 		" WHERE p_partkey = ps_partkey AND s_suppkey = ps_suppkey AND p_size = 15"
@@ -51,7 +49,7 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" AND s_suppkey = ps_suppkey AND s_nationkey = n_nationkey"
 		" AND n_regionkey = r_regionkey AND r_name = 'EUROPE')" },
 	{ "q3", C | O | L, "l_orderkey", NULL, TPCH_Q3("customer", "orders", "lineitem") },
-	{ "q4", O | L, "o_orderpriority", SUBQUERY,
+	{ "q4", O | L, "o_orderpriority", NULL,
 		"SELECT o_orderpriority, count(*) AS order_count FROM orders"
 		" WHERE o_orderdate >= date '1993-07-01' AND o_orderdate < date '1993-10-01'"
 		" AND EXISTS (SELECT * FROM lineitem WHERE l_orderkey = o_orderkey"
@@ -102,7 +100,7 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" AND o_orderdate >= date '1993-10-01' AND o_orderdate < date '1994-01-01'"
 		" AND l_returnflag = 'R' AND c_nationkey = n_nationkey"
 		" GROUP BY c_custkey, c_name, c_acctbal, c_phone, n_name, c_address, c_comment" },
-	{ "q11", N | S | PS, "ps_partkey", SUBQUERY,
+	{ "q11", N | S | PS, "ps_partkey", NULL,
 		"SELECT ps_partkey, sum(ps_supplycost * ps_availqty) AS value"
 		" FROM partsupp, supplier, nation"
 		" WHERE ps_suppkey = s_suppkey AND s_nationkey = n_nationkey AND n_name = 'GERMANY'"
@@ -119,7 +117,7 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" AND l_commitdate < l_receiptdate AND l_shipdate < l_commitdate"
 		" AND l_receiptdate >= date '1994-01-01' AND l_receiptdate < date '1995-01-01'"
 		" GROUP BY l_shipmode" },
-	{ "q13", C | O, "c_count", "0A000: a subquery in FROM is not supported",
+	{ "q13", C | O, "c_count", NULL,
 		"SELECT c_count, count(*) AS custdist FROM (SELECT c_custkey, count(o_orderkey)"
 		" FROM customer LEFT OUTER JOIN orders ON c_custkey = o_custkey"
 		" AND o_comment NOT LIKE '%special%requests%' GROUP BY c_custkey)"
@@ -129,7 +127,7 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" ELSE 0 END) / sum(l_extendedprice * (1 - l_discount)) AS promo_revenue"
 		" FROM lineitem, part WHERE l_partkey = p_partkey"
 		" AND l_shipdate >= date '1995-09-01' AND l_shipdate < date '1995-10-01'" },
-	{ "q15", S | L, "s_suppkey", "0A000: WITH is not supported",
+	{ "q15", S | L, "s_suppkey", NULL,
 		"WITH revenue (supplier_no, total_revenue) AS"
 		" (SELECT l_suppkey, sum(l_extendedprice * (1 - l_discount)) FROM lineitem"
 		" WHERE l_shipdate >= date '1996-01-01' AND l_shipdate < date '1996-04-01'"
@@ -137,18 +135,18 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" SELECT s_suppkey, s_name, s_address, s_phone, total_revenue FROM supplier, revenue"
 		" WHERE s_suppkey = supplier_no"
 		" AND total_revenue = (SELECT max(total_revenue) FROM revenue)" },
-	{ "q16", S | P | PS, "p_brand, p_type, p_size", SUBQUERY,
+	{ "q16", S | P | PS, "p_brand, p_type, p_size", NULL,
 		"SELECT p_brand, p_type, p_size, count(DISTINCT ps_suppkey) AS supplier_cnt"
 		" FROM partsupp, part WHERE p_partkey = ps_partkey AND p_brand <> 'Brand#45'"
 		" AND p_type NOT LIKE 'MEDIUM POLISHED%' AND p_size IN (49, 14, 23, 45, 19, 3, 36, 9)"
 		" AND ps_suppkey NOT IN (SELECT s_suppkey FROM supplier"
 		" WHERE s_comment LIKE '%Customer%Complaints%') GROUP BY p_brand, p_type, p_size" },
-	{ "q17", P | L, NULL, SUBQUERY,
+	{ "q17", P | L, NULL, NULL,
 		"SELECT sum(l_extendedprice) / 7.0 AS avg_yearly FROM lineitem, part"
 		" WHERE p_partkey = l_partkey AND p_brand = 'Brand#23' AND p_container = 'MED BOX'"
 		" AND l_quantity < (SELECT 0.2 * avg(l_quantity) FROM lineitem"
 		" WHERE l_partkey = p_partkey)" },
-	{ "q18", C | O | L, "o_orderkey", SUBQUERY,
+	{ "q18", C | O | L, "o_orderkey", NULL,
 		"SELECT c_name, c_custkey, o_orderkey, o_orderdate, o_totalprice, sum(l_quantity)"
 		" FROM customer, orders, lineitem WHERE o_orderkey IN (SELECT l_orderkey FROM lineitem"
 		" GROUP BY l_orderkey HAVING sum(l_quantity) > 300)"
@@ -166,14 +164,14 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" OR (p_brand = 'Brand#34'"
 		" AND p_container IN ('LG CASE', 'LG BOX', 'LG PACK', 'LG PKG')"
 		" AND l_quantity >= 20 AND l_quantity <= 30 AND p_size BETWEEN 1 AND 15))" },
-	{ "q20", N | S | P | PS | L, "s_name", SUBQUERY,
+	{ "q20", N | S | P | PS | L, "s_name", NULL,
 		"SELECT s_name, s_address FROM supplier, nation WHERE s_suppkey IN (SELECT ps_suppkey"
 		" FROM partsupp WHERE ps_partkey IN (SELECT p_partkey FROM part WHERE p_name LIKE 'forest%')"
 		" AND ps_availqty > (SELECT 0.5 * sum(l_quantity) FROM lineitem"
 		" WHERE l_partkey = ps_partkey AND l_suppkey = ps_suppkey"
 		" AND l_shipdate >= date '1994-01-01' AND l_shipdate < date '1995-01-01'))"
 		" AND s_nationkey = n_nationkey AND n_name = 'CANADA'" },
-	{ "q21", N | S | O | L, "s_name", SUBQUERY,
+	{ "q21", N | S | O | L, "s_name", NULL,
 		"SELECT s_name, count(*) AS numwait FROM supplier, lineitem l1, orders, nation"
 		" WHERE s_suppkey = l1.l_suppkey AND o_orderkey = l1.l_orderkey AND o_orderstatus = 'F'"
 		" AND l1.l_receiptdate > l1.l_commitdate"
@@ -182,7 +180,7 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" AND NOT EXISTS (SELECT * FROM lineitem l3 WHERE l3.l_orderkey = l1.l_orderkey"
 		" AND l3.l_suppkey <> l1.l_suppkey AND l3.l_receiptdate > l3.l_commitdate)"
 		" AND s_nationkey = n_nationkey AND n_name = 'SAUDI ARABIA' GROUP BY s_name" },
-	{ "q22", C | O, "cntrycode", SUBQUERY,
+	{ "q22", C | O, "cntrycode", NULL,
 		"SELECT substring(c_phone from 1 for 2) AS cntrycode, count(*) AS numcust,"
 		" sum(c_acctbal) AS totacctbal FROM customer"
 		" WHERE substring(c_phone from 1 for 2) IN ('13', '31', '23', '29', '30', '18', '17')"

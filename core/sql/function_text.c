@@ -334,7 +334,7 @@ static int text_concat_all(ARGS)
 	if (p == NULL)
 		return -1;
 	for (unsigned i = 0; i < n; i++) {
-		if (value_is_null(&a[i]))
+		if (value_is_null(&a[i]) || a[i].s.len == 0)
 			continue;
 		memcpy(p + at, a[i].s.p, a[i].s.len);
 		at += a[i].s.len;
