@@ -340,12 +340,28 @@ class Maker:
             scope += [Column("%s.%s" % (name, n), f) for n, f, _ in table.columns]
         return Node(text), scope
 
+    def lateral(self, left, left_scope):
+        """A join with a subquery that uses columns of what stands left of it."""
+        source, scope = self.source(0)
+        where, name = self.correlation(scope, left_scope), self.alias()
+        if self.chance(0.5):
+            columns = [self.aggregate(scope) for _ in range(self.random.randint(1, 2))]
+        else:
+            columns = [(self.expression(scope + left_scope, c.family), c.family) for c in self.random.sample(scope, min(2, len(scope)))]
+        inner = Node("(SELECT ", self.items([e for e, _ in columns]), " FROM ", source, where, ") AS ", name)
+        kind, end = self.pick([(" CROSS JOIN LATERAL ", ""), (" LEFT JOIN LATERAL ", " ON true"),
+                               (" JOIN LATERAL ", " ON true")])
+        return Node(left, kind, inner, end, instead=[left]), left_scope + columns_of(name, [f for _, f in columns])
+
     def sources(self, level, most):
         """FROM's (Node, scope)."""
         if self.chance(0.12):
             return self.merged_join()
         node, scope = self.source(level)
         for _ in range(self.pick([0, 0, 1, 1, 1, 2][:most * 2 + 1])):
+            if level > 0 and self.chance(0.15):
+                node, scope = self.lateral(node, scope)
+                continue
             other, other_scope = self.source(level)
             if self.chance(0.2):
                 third, third_scope = self.source(0)
