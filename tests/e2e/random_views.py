@@ -34,7 +34,8 @@ FORMS = {
     "char": [], "bool": [], "date": ["({date} + 1)", "CAST({ts} AS date)"],
     "ts": ["date_trunc('month', {ts})", "({ts} + interval '1 day')"],
     "dbl": ["({dbl} + 0.5)", "({dbl} * 2)"], "uuid": [], "frac": []}
-GENERIC = ["coalesce({x}, {x})", "CASE WHEN {bool} THEN {x} ELSE {x} END", "nullif({x}, {x})", "CASE WHEN {bool} THEN {x} END"]
+GENERIC = ["coalesce({x}, {x})", "CASE WHEN {bool} THEN {x} ELSE {x} END", "nullif({x}, {x})",
+           "CASE WHEN {bool} THEN {x} END"]
 GENERIC_ORDERED = ["greatest({x}, {x})", "least({x}, {x})"]
 
 
@@ -44,8 +45,8 @@ FRAMES = ["", " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING", " ROWS BETWEEN UNBOUN
 
 
 class Node:
-    """A piece of SQL: parts are texts and Nodes. instead: smaller pieces that may stand in its place, for shrinking. key: of
-    a query, the columns that its rows differ in, (): not known."""
+    """A piece of SQL: parts are texts and Nodes. instead: smaller pieces that may stand in its place, for shrinking.
+    key: of a query, the columns that its rows differ in, (): not known."""
 
     def __init__(self, *parts, instead=()):
         self.parts, self.instead, self.key = list(parts), list(instead), ()
@@ -61,7 +62,8 @@ class Node:
 
 
 class Relation:
-    """index: CREATE INDEX of it, or None. reads: (query, whether its order is total) each, of all columns, which may use it."""
+    """index: CREATE INDEX of it, or None. reads: (query, whether its order is total) each, of all columns, which may
+    use it."""
 
     def __init__(self, name):
         self.name, self.index, self.reads = name, None, []
@@ -141,7 +143,8 @@ class Maker:
         """A condition that some rows of the table meet."""
         name, family, _ = self.pick(table.columns[1:])
         key = self.random.randint(1, self.most_keys)
-        return self.pick(["id = %d" % key, "id = %d" % key, "id > %d" % max(key, self.most_keys // 3), "%s = %s" % (name, self.pick(VALUES[family])),
+        return self.pick(["id = %d" % key, "id = %d" % key, "id > %d" % max(key, self.most_keys // 3),
+                          "%s = %s" % (name, self.pick(VALUES[family])),
                           "%s IS NULL" % name])
 
     def assignments(self, table):
@@ -249,8 +252,8 @@ class Maker:
             family = self.pick(outer).family
             sign = self.pick(["= ANY", "<> ALL", "= ANY", "< ANY", ">= ALL"] if family in ORDERED else ["= ANY", "<> ALL"])
             where = where if self.chance(0.4) else Node("")
-            return Node("(", self.leaf(outer, family), " %s (SELECT " % sign, self.leaf(scope, family), " FROM ", source, where,
-                        "))")
+            return Node("(", self.leaf(outer, family), " %s (SELECT " % sign, self.leaf(scope, family), " FROM ",
+                        source, where, "))")
         if kind < 2:
             return Node(self.pick(["EXISTS", "NOT EXISTS"]), " (SELECT 1 FROM ", source, where, ")")
         family = self.pick(outer).family
@@ -347,7 +350,8 @@ class Maker:
         if self.chance(0.5):
             columns = [self.aggregate(scope) for _ in range(self.random.randint(1, 2))]
         else:
-            columns = [(self.expression(scope + left_scope, c.family), c.family) for c in self.random.sample(scope, min(2, len(scope)))]
+            columns = [(self.expression(scope + left_scope, c.family), c.family)
+                       for c in self.random.sample(scope, min(2, len(scope)))]
         inner = Node("(SELECT ", self.items([e for e, _ in columns]), " FROM ", source, where, ") AS ", name)
         kind, end = self.pick([(" CROSS JOIN LATERAL ", ""), (" LEFT JOIN LATERAL ", " ON true"),
                                (" JOIN LATERAL ", " ON true")])
@@ -544,7 +548,8 @@ class Maker:
         elif kind < 2:
             relation.index = "CREATE INDEX ON %s USING hash (%s)" % (relation.name, chosen[0][0])
         elif kind < 6:
-            relation.index = "CREATE INDEX ON %s (%s)" % (relation.name, ", ".join(n + e for (n, _), e in zip(chosen, ends)))
+            parts = ", ".join(n + e for (n, _), e in zip(chosen, ends))
+            relation.index = "CREATE INDEX ON %s (%s)" % (relation.name, parts)
         for _ in range(2 if relation.index else 1):
             relation.reads.append(self.read(relation.name, columns, chosen, ends))
 
