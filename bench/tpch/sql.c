@@ -118,10 +118,10 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" AND l_receiptdate >= date '1994-01-01' AND l_receiptdate < date '1995-01-01'"
 		" GROUP BY l_shipmode" },
 	{ "q13", C | O, "c_count", NULL,
-		"SELECT c_count, count(*) AS custdist FROM (SELECT c_custkey, count(o_orderkey)"
+		"SELECT c_count, count(*) AS custdist FROM (SELECT c_custkey, count(o_orderkey) AS c_count"
 		" FROM customer LEFT OUTER JOIN orders ON c_custkey = o_custkey"
 		" AND o_comment NOT LIKE '%special%requests%' GROUP BY c_custkey)"
-		" AS c_orders (c_custkey, c_count) GROUP BY c_count" },
+		" AS c_orders GROUP BY c_count" },
 	{ "q14", P | L, NULL, NULL,
 		"SELECT 100.00 * sum(CASE WHEN p_type LIKE 'PROMO%' THEN l_extendedprice * (1 - l_discount)"
 		" ELSE 0 END) / sum(l_extendedprice * (1 - l_discount)) AS promo_revenue"
@@ -181,11 +181,11 @@ const struct tpch_query TPCH_QUERY[TPCH_QUERIES] = {
 		" AND l3.l_suppkey <> l1.l_suppkey AND l3.l_receiptdate > l3.l_commitdate)"
 		" AND s_nationkey = n_nationkey AND n_name = 'SAUDI ARABIA' GROUP BY s_name" },
 	{ "q22", C | O, "cntrycode", NULL,
-		"SELECT substring(c_phone from 1 for 2) AS cntrycode, count(*) AS numcust,"
+		"SELECT substr(c_phone, 1, 2) AS cntrycode, count(*) AS numcust,"
 		" sum(c_acctbal) AS totacctbal FROM customer"
-		" WHERE substring(c_phone from 1 for 2) IN ('13', '31', '23', '29', '30', '18', '17')"
+		" WHERE substr(c_phone, 1, 2) IN ('13', '31', '23', '29', '30', '18', '17')"
 		" AND c_acctbal > (SELECT avg(c_acctbal) FROM customer WHERE c_acctbal > 0.00"
-		" AND substring(c_phone from 1 for 2) IN ('13', '31', '23', '29', '30', '18', '17'))"
+		" AND substr(c_phone, 1, 2) IN ('13', '31', '23', '29', '30', '18', '17'))"
 		" AND NOT EXISTS (SELECT * FROM orders WHERE o_custkey = c_custkey)"
-		" GROUP BY substring(c_phone from 1 for 2)" },
+		" GROUP BY substr(c_phone, 1, 2)" },
 };

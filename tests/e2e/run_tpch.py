@@ -23,6 +23,15 @@ UPDATE part SET p_brand = 'Brand#12', p_container = 'SM CASE', p_size = 3, p_typ
   WHERE p_partkey <= 120;
 UPDATE supplier SET s_nationkey = 6 WHERE s_suppkey <= 4;
 UPDATE customer SET c_nationkey = 7 WHERE c_custkey <= 40;
+UPDATE customer SET c_nationkey = 12 WHERE c_custkey > 40 AND c_custkey <= 120;
+UPDATE part SET p_size = 15, p_type = 'SMALL POLISHED BRASS' WHERE p_partkey > 120 AND p_partkey <= 140;
+UPDATE part SET p_brand = 'Brand#23', p_container = 'MED BOX' WHERE p_partkey > 140 AND p_partkey <= 170;
+UPDATE part SET p_name = 'forest green' WHERE p_partkey > 170;
+UPDATE supplier SET s_nationkey = 7 WHERE s_suppkey = 5 OR s_suppkey = 6;
+UPDATE supplier SET s_nationkey = 3 WHERE s_suppkey = 7;
+UPDATE supplier SET s_nationkey = 20 WHERE s_suppkey = 8;
+UPDATE supplier SET s_nationkey = 12 WHERE s_suppkey = 9;
+UPDATE lineitem SET l_quantity = l_quantity + 40 WHERE l_orderkey < 600;
 """
 
 
