@@ -38,6 +38,7 @@ struct cte {
 	const char *name;
 	const PgQuery__CommonTableExpr *node;
 	bool recursive;
+	bool used;
 	const struct cte *binding; /* while it is bound: that which is bound around it */
 };
 
@@ -179,6 +180,8 @@ struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const 
 /* Add a FROM item to a list, and its names to the level. */
 int bind_from(struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n);
 int bind_with(struct binder *b, const PgQuery__WithClause *w);
+/* What of the level's WITH was not read must be right as well. 0, or -1. */
+int bind_with_rest(struct binder *b);
 /* A select within another, with a level of its own; correlated: it sees the columns of the present one. */
 struct select *bind_nested(struct binder *b, const PgQuery__SelectStmt *p, bool correlated);
 /* A select as a relation. */

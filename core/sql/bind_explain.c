@@ -9,17 +9,28 @@
 #include "core/sql/bind.h"
 #include "core/store/sortkey.h"
 
-enum { LINES_MAX = 8, LINE_BYTES = 512, OPERAND_BYTES = 64 };
+enum { LINE_BYTES = 512, OPERAND_BYTES = 64, INDENT_MAX = 60 };
 
 struct plan_text {
 	struct binder *b;
 	const char **lines;
-	unsigned n;
+	unsigned n, cap;
 };
 
 /* 0 or -1. */
 static int line(struct plan_text *t, const char *text)
 {
+	if (t->n == t->cap) {
+		unsigned cap = t->cap == 0 ? 16 : 2 * t->cap;
+		const char **grown = bind_alloc(t->b, cap * sizeof(*grown));
+
+		if (grown == NULL)
+			return -1;
+		if (t->n > 0)
+			memcpy(grown, t->lines, t->n * sizeof(*grown));
+		t->lines = grown;
+		t->cap = cap;
+	}
 	t->lines[t->n] = bind_keep(t->b, text);
 	return t->lines[t->n++] == NULL ? -1 : 0;
 }
@@ -184,31 +195,143 @@ static int answer_text(struct binder *b, struct plan_text *t)
 	return 0;
 }
 
+/* --- what is computed as a view is: the operators, each above what it takes its rows from --- */
+
+static int select_lines(struct plan_text *t, const struct select *s, unsigned depth);
+
+__attribute__((format(printf, 3, 4))) static int operator_line(
+	struct plan_text *t, unsigned depth, const char *fmt, ...)
+{
+	unsigned n = 2 * depth < INDENT_MAX ? 2 * depth : INDENT_MAX;
+	char text[LINE_BYTES];
+	va_list args;
+
+	memset(text, ' ', n);
+	va_start(args, fmt);
+	(void)vsnprintf(text + n, sizeof(text) - n, fmt, args);
+	va_end(args);
+	return line(t, text);
+}
+
+static const char *plural(unsigned n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static int source_lines(struct plan_text *t, const struct relation *r, unsigned depth)
+{
+	return r->kind == RELATION_DERIVED ? select_lines(t, r->select, depth)
+					   : operator_line(t, depth, "Scan of %s", r->name);
+}
+
+static int list_lines(
+	struct plan_text *t, const struct select *s, const struct from_list *l, unsigned depth)
+{
+	if (l->n > 1 || l->nconjuncts > 0) {
+		if (operator_line(t, depth, "%s of %u, %u condition%s",
+			    l->n > 1 ? "Join" : "Filter", l->n, l->nconjuncts,
+			    plural(l->nconjuncts)) != 0)
+			return -1;
+		depth++;
+	}
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct from_item *item = &l->items[i];
+
+		if (item->kind == FROM_SOURCE) {
+			if (source_lines(t, s->sources[item->source], depth) != 0)
+				return -1;
+			continue;
+		}
+		if (operator_line(t, depth, "%s Join, %u condition%s",
+			    item->kind == FROM_FULL ? "Full" : "Left", item->nconjuncts,
+			    plural(item->nconjuncts)) != 0 ||
+			list_lines(t, s, item->left, depth + 1) != 0 ||
+			list_lines(t, s, item->right, depth + 1) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int select_lines(struct plan_text *t, const struct select *s, unsigned depth)
+{
+	const struct window *w = s->window;
+
+	if (s->nbranches > 0) {
+		if (operator_line(t, depth, "Append of %u", s->nbranches) != 0)
+			return -1;
+		for (unsigned k = 0; k < s->nbranches; k++)
+			if (select_lines(t, s->branches[k], depth + 1) != 0)
+				return -1;
+		return 0;
+	}
+	if (w != NULL) {
+		if (operator_line(t, depth, "%s by %u column%s, in order of %u",
+			    w->top ? "First rows" : "Window", w->npartition, plural(w->npartition),
+			    w->norder) != 0)
+			return -1;
+		depth++;
+	} else if (s->grouped) {
+		if (operator_line(t, depth, "Group by %u column%s, %u aggregate%s%s", s->ngroup,
+			    plural(s->ngroup), s->naggregates, plural(s->naggregates),
+			    s->having != NULL ? ", filtered" : "") != 0)
+			return -1;
+		depth++;
+	}
+	return list_lines(t, s, &s->from, depth);
+}
+
+/* EXPLAIN CREATE MATERIALIZED VIEW: what the view would be made of. */
+static int explain_view(struct binder *b, struct plan_text *t, const PgQuery__CreateTableAsStmt *p)
+{
+	struct statement *st = b->statement;
+	const struct select *s;
+
+	if (p->objtype != PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW ||
+		p->query->node_case != NODE(SELECT_STMT)) {
+		bind_unsupported(b, 0, "EXPLAIN of anything but a query or a view");
+		return -1;
+	}
+	b->in_view = true;
+	s = bind_select(b, p->query->select_stmt);
+	st->kind = STATEMENT_SELECT;
+	st->query.select = bind_select_new(b);
+	if (s == NULL || st->query.select == NULL)
+		return -1;
+	return select_lines(t, s, 0);
+}
+
+static int explain_query(struct binder *b, struct plan_text *t, const PgQuery__SelectStmt *p)
+{
+	struct statement *st = b->statement;
+
+	if (bind_query(b, p) != 0)
+		return -1;
+	if (st->relation == NULL && line(t, "Result") != 0)
+		return -1;
+	if (st->relation != NULL && st->relation->kind == RELATION_DERIVED)
+		return line(t, "Computed once, from all rows of") != 0 ||
+				select_lines(t, st->relation->select, 1) != 0
+			? -1
+			: rest_lines(t, st->query.select, &st->query.access);
+	if (st->relation != NULL &&
+		(access_lines(t, st->relation, &st->query.access) != 0 ||
+			shards_line(t, st->relation, &st->query.access) != 0))
+		return -1;
+	return rest_lines(t, st->query.select, &st->query.access);
+}
+
 int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p)
 {
 	struct plan_text t = { .b = b };
-	struct statement *st = b->statement;
+	int status = -1;
 
-	if (p->n_options > 0) {
+	if (p->n_options > 0)
 		bind_unsupported(b, p->options[0]->def_elem->location, "EXPLAIN with options");
-		return -1;
-	}
-	if (p->query->node_case != NODE(SELECT_STMT)) {
-		bind_unsupported(b, 0, "EXPLAIN of anything but a query");
-		return -1;
-	}
-	if (bind_query(b, p->query->select_stmt) != 0)
-		return -1;
-	t.lines = bind_alloc(b, LINES_MAX * sizeof(*t.lines));
-	if (t.lines == NULL)
-		return -1;
-	if (st->relation == NULL && line(&t, "Result") != 0)
-		return -1;
-	if (st->relation != NULL &&
-		(access_lines(&t, st->relation, &st->query.access) != 0 ||
-			shards_line(&t, st->relation, &st->query.access) != 0))
-		return -1;
-	if (rest_lines(&t, st->query.select, &st->query.access) != 0)
-		return -1;
-	return answer_text(b, &t);
+	else if (p->query->node_case == NODE(SELECT_STMT))
+		status = explain_query(b, &t, p->query->select_stmt);
+	else if (p->query->node_case == NODE(CREATE_TABLE_AS_STMT))
+		status = explain_view(b, &t, p->query->create_table_as_stmt);
+	else
+		bind_unsupported(b, 0, "EXPLAIN of anything but a query or a view");
+	return status != 0 ? -1 : answer_text(b, &t);
 }

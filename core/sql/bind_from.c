@@ -368,6 +368,24 @@ int bind_with(struct binder *b, const PgQuery__WithClause *w)
 	return 0;
 }
 
+int bind_with_rest(struct binder *b)
+{
+	const struct cte *last = b->level.ctes;
+
+	for (const struct cte *c = last; c != b->level.outer_ctes; c = c->next) {
+		const struct select *s;
+
+		if (c->used)
+			continue;
+		b->level.ctes = c->recursive ? c : c->next;
+		s = bind_nested(b, c->node->ctequery->select_stmt, false);
+		b->level.ctes = last;
+		if (s == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 static const struct cte *cte_find(const struct binder *b, const PgQuery__RangeVar *v)
 {
 	const struct cte *c = v->schemaname[0] == '\0' ? b->level.ctes : NULL;
@@ -384,6 +402,8 @@ static int bind_cte(struct binder *b, struct select *s, struct from_list *list, 
 	const struct cte *ctes = b->level.ctes;
 	struct relation *r;
 	struct select *sub;
+
+	((struct cte *)(uintptr_t)c)->used = true;
 
 	/* It sees those before it; with RECURSIVE itself, too. */
 	for (const struct cte *k = b->binding; k != NULL; k = k->binding)

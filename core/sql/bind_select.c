@@ -1151,17 +1151,10 @@ static struct select *bind_grouping_sets(struct binder *b, const PgQuery__Select
 	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
 }
 
-struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
+static struct select *bind_body(struct binder *b, const PgQuery__SelectStmt *p, bool unsettled)
 {
-	bool unsettled = b->unsettled;
 	struct select *s;
 
-	if (refuse(b, p) != 0)
-		return NULL;
-	b->level.outer_ctes = b->level.ctes;
-	b->unsettled = false;
-	if (b->set == NULL && p->with_clause != NULL && bind_with(b, p->with_clause) != 0)
-		return NULL;
 	if (p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
 		return set_order(b, bind_set(b, p), p);
 	if (p->n_values_lists > 0)
@@ -1172,6 +1165,21 @@ struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 	s = bind_plain(b, p);
 	b->unsettled = false;
 	return s;
+}
+
+struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	bool unsettled = b->unsettled, with = p->with_clause != NULL && b->set == NULL;
+	struct select *s;
+
+	if (refuse(b, p) != 0)
+		return NULL;
+	b->level.outer_ctes = b->level.ctes;
+	b->unsettled = false;
+	if (with && bind_with(b, p->with_clause) != 0)
+		return NULL;
+	s = bind_body(b, p, unsettled);
+	return s == NULL || (with && bind_with_rest(b) != 0) ? NULL : s;
 }
 
 /* --- queries --- */

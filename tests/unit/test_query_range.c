@@ -142,6 +142,17 @@ static void test_choice(void **state)
 		(void)snprintf(text, sizeof(text), "EXPLAIN %s", CHOICES[i].query);
 		expect(&f, text, CHOICES[i].plan);
 	}
+	/* What is computed as a view is. */
+	expect(&f,
+		"EXPLAIN SELECT t.a FROM t LEFT JOIN t AS u ON u.id = t.a WHERE t.a = 1 ORDER BY 1",
+		"Computed once, from all rows of\n  Filter of 1, 1 condition\n    Left Join, 1 condition\n"
+		"      Scan of t\n      Scan of t\n  Sort Key: 1 column");
+	expect(&f,
+		"EXPLAIN CREATE MATERIALIZED VIEW none AS SELECT a, count(*) FROM t GROUP BY a"
+		" UNION ALL (SELECT 1, id FROM t ORDER BY id LIMIT 2)",
+		"Append of 2\n  Group by 1 column, 1 aggregate\n    Scan of t\n"
+		"  First rows by 0 columns, in order of 1\n    Scan of t");
+	expect_error(&f, "SELECT * FROM none", ERR_UNDEFINED_TABLE);
 	expect_error(&f, "EXPLAIN ANALYZE SELECT 1", ERR_FEATURE);
 	expect_error(&f, "EXPLAIN (COSTS OFF) SELECT 1", ERR_FEATURE);
 	expect_error(&f, "EXPLAIN DELETE FROM t", ERR_FEATURE);
