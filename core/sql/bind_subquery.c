@@ -22,7 +22,14 @@
 
 enum { PAIRS_MAX = 16 };
 
-enum subquery_kind { SUBQUERY_EXISTS, SUBQUERY_IN, SUBQUERY_AGGREGATE, SUBQUERY_VALUE };
+enum subquery_kind {
+	SUBQUERY_EXISTS,
+	SUBQUERY_IN,
+	SUBQUERY_AGGREGATE,
+	SUBQUERY_VALUE,
+	SUBQUERY_ANY, /* x op ANY, by the least and the greatest */
+	SUBQUERY_ALL
+};
 
 /* A relation to be joined, whose first columns are the inner sides of the pairs; of IN then the value, if `valued`. */
 struct joined {
@@ -240,10 +247,9 @@ static int output_column(struct binder *b, struct select *s, unsigned column, st
 	return 0;
 }
 
-/* SELECT the first nkeys columns, then count(*), and for a value the kind of aggregate over column nkeys, if it is
- * wanted, GROUP BY the keys. */
-static struct relation *counted(struct binder *b, struct select *base, unsigned nkeys, bool count,
-	bool value, enum aggregate_kind kind)
+/* SELECT the first nkeys columns, then aggregates of these kinds over column nkeys, GROUP BY the keys. */
+static struct relation *counted(struct binder *b, struct select *base, unsigned nkeys,
+	const enum aggregate_kind *kinds, unsigned nkinds)
 {
 	const struct type bigint = { .id = TYPE_INT8 };
 	struct select *s = bind_over(b, base);
@@ -252,8 +258,8 @@ static struct relation *counted(struct binder *b, struct select *base, unsigned 
 	if (s == NULL)
 		return NULL;
 	columns = s->outputs;
-	s->outputs = bind_alloc(b, (nkeys + 2) * sizeof(*s->outputs));
-	s->aggregates = bind_alloc(b, 2 * sizeof(*s->aggregates));
+	s->outputs = bind_alloc(b, (nkeys + nkinds) * sizeof(*s->outputs));
+	s->aggregates = bind_alloc(b, (nkinds + 1) * sizeof(*s->aggregates));
 	s->group = bind_alloc(b, (nkeys + 1) * sizeof(*s->group));
 	s->noutputs = 0;
 	if (s->outputs == NULL || s->aggregates == NULL || s->group == NULL)
@@ -265,20 +271,20 @@ static struct relation *counted(struct binder *b, struct select *base, unsigned 
 		if (output_column(b, s, i, columns[i].type) != 0)
 			return NULL;
 	}
-	if (count) {
-		aggregate_add(s, AGG_COUNT_STAR, NULL, bigint);
-		if (output_column(b, s, nkeys, bigint) != 0)
-			return NULL;
-	}
-	if (value) {
-		struct type type = kind == AGG_COUNT ? bigint : columns[nkeys].type;
+	for (unsigned i = 0; i < nkinds; i++) {
+		bool star = kinds[i] == AGG_COUNT_STAR;
+		struct type type = star || kinds[i] == AGG_COUNT ? bigint : columns[nkeys].type;
 
-		aggregate_add(s, kind, columns[nkeys].expr, type);
-		if (output_column(b, s, nkeys + count, type) != 0)
+		aggregate_add(s, kinds[i], star ? NULL : columns[nkeys].expr, type);
+		if (output_column(b, s, nkeys + i, type) != 0)
 			return NULL;
 	}
 	return bind_derived(b, s, "");
 }
+
+/* What the joined relations of the kinds have. */
+static const enum aggregate_kind COUNT_KINDS[] = { AGG_COUNT_STAR, AGG_COUNT, AGG_MIN, AGG_MAX },
+				 VALUE_KINDS[] = { AGG_COUNT_STAR, AGG_MIN };
 
 static bool join_add(struct subquery *q, struct relation *r, bool valued)
 {
@@ -298,7 +304,7 @@ static int bind_exists(
 	s = keyed(b, s, p, location);
 	if (s == NULL)
 		return -1;
-	return join_add(q, counted(b, s, p->n, true, false, AGG_COUNT), false) ? 0 : -1;
+	return join_add(q, counted(b, s, p->n, COUNT_KINDS, 1), false) ? 0 : -1;
 }
 
 static bool counts(const struct aggregate *a)
@@ -372,9 +378,7 @@ static int bind_value(
 	s = keyed(b, s, p, location);
 	if (s == NULL)
 		return -1;
-	return join_add(q,
-		       q->single ? bind_derived(b, s, "")
-				 : counted(b, s, p->n, true, true, AGG_MIN),
+	return join_add(q, q->single ? bind_derived(b, s, "") : counted(b, s, p->n, VALUE_KINDS, 2),
 		       false)
 		? 0
 		: -1;
@@ -382,12 +386,10 @@ static int bind_value(
 
 /* x IN (…): `=` casts both sides, so the column may be another expression than it was. */
 static int bind_in_value(struct binder *b, struct subquery *q, struct select *s,
-	const struct pairs *p, struct expr **x, int location)
+	const struct pairs *p, const char *op, struct expr **x, int location)
 {
 	struct expr *value, *equal;
 	struct select *base;
-
-	q->kind = SUBQUERY_IN;
 	if (s->noutputs != (p->keyed ? p->n : 0) + 1)
 		return bind_fail(b, ERR_SYNTAX, location, "subquery has too many columns");
 	s = keyed(b, s, p, location);
@@ -395,15 +397,21 @@ static int bind_in_value(struct binder *b, struct subquery *q, struct select *s,
 	if (base == NULL)
 		return -1;
 	value = base->outputs[p->n].expr;
-	equal = bind_operator(b, "=", *x, value, location);
+	equal = bind_operator(b, op, *x, value, location);
 	if (equal == NULL)
 		return -1;
+	if (equal->kind != EXPR_CALL || equal->nargs != 2 || equal->type.id != TYPE_BOOL) {
+		bind_unsupported(b, location, "this operator with a subquery");
+		return -1;
+	}
 	*x = equal->args[0];
 	base->outputs[p->n].expr = equal->args[1];
 	base->outputs[p->n].type = equal->args[1]->type;
 	q->in_equal = equal;
-	return join_add(q, counted(b, base, p->n + 1, false, false, AGG_COUNT), true) &&
-			join_add(q, counted(b, base, p->n, true, true, AGG_COUNT), false)
+	if (q->kind != SUBQUERY_IN)
+		return join_add(q, counted(b, base, p->n, COUNT_KINDS, 4), false) ? 0 : -1;
+	return join_add(q, counted(b, base, p->n + 1, NULL, 0), true) &&
+			join_add(q, counted(b, base, p->n, COUNT_KINDS, 2), false)
 		? 0
 		: -1;
 }
@@ -441,6 +449,12 @@ static struct expr *subquery_expr(struct binder *b, const struct subquery *q, co
 	e->args[p->n] = x;
 	e->nargs = (uint16_t)(p->n + (x != NULL));
 	return e;
+}
+
+static bool is_comparison(const char *op)
+{
+	return strcmp(op, "=") == 0 || strcmp(op, "<>") == 0 || strcmp(op, "<") == 0 ||
+		strcmp(op, "<=") == 0 || strcmp(op, ">") == 0 || strcmp(op, ">=") == 0;
 }
 
 static struct expr *negated(struct binder *b, struct expr *e, int location)
@@ -545,7 +559,8 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	const struct type boolean = { .id = TYPE_BOOL };
 	const char *op = p->n_oper_name > 0 ? node_string(p->oper_name[0]) : "=";
 	bool any = p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK;
-	bool none = p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK;
+	bool all = p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK;
+	bool in = (any && strcmp(op, "=") == 0) || (all && strcmp(op, "<>") == 0);
 	struct pairs pairs = { 0 };
 	struct subquery q = { 0 };
 	struct expr *x = NULL, *e;
@@ -555,9 +570,9 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	if (b->level.select == NULL || b->level.no_subqueries)
 		return bind_unsupported(b, p->location, "a subquery here");
 	if (p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK ||
-		(any && strcmp(op, "=") != 0) || (none && strcmp(op, "<>") != 0))
+		((any || all) && !is_comparison(op)))
 		return bind_unsupported(b, p->location, "this form of a subquery");
-	if (any || none) {
+	if (any || all) {
 		x = bind_expr(b, p->testexpr);
 		if (x == NULL)
 			return NULL;
@@ -582,7 +597,7 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 			return NULL;
 		return subquery_expr(b, &q, &pairs, NULL, boolean, p->location);
 	}
-	if (!any && !none) {
+	if (!any && !all) {
 		unsigned first = pairs.keyed ? pairs.n : 0;
 		struct type type = s->noutputs > first ? s->outputs[first].type : boolean;
 
@@ -590,10 +605,11 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 			return NULL;
 		return subquery_expr(b, &q, &pairs, NULL, type, p->location);
 	}
-	if (bind_in_value(b, &q, s, &pairs, &x, p->location) != 0)
+	q.kind = in ? SUBQUERY_IN : any ? SUBQUERY_ANY : SUBQUERY_ALL;
+	if (bind_in_value(b, &q, s, &pairs, in ? "=" : op, &x, p->location) != 0)
 		return NULL;
 	e = subquery_expr(b, &q, &pairs, x, boolean, p->location);
-	return none ? negated(b, e, p->location) : e;
+	return in && all ? negated(b, e, p->location) : e;
 }
 
 /* --- placing them --- */
@@ -791,6 +807,74 @@ static struct expr *in_result(
 	return e;
 }
 
+static struct expr *both(struct binder *b, enum expr_kind kind, struct expr *l, struct expr *r)
+{
+	struct expr *e = expr_args(b, expr_new(b, kind, TYPE_BOOL, -1), 2);
+
+	if (e == NULL || l == NULL || r == NULL)
+		return NULL;
+	e->args[0] = l;
+	e->args[1] = r;
+	return e;
+}
+
+/* x op the extreme of the values in a column of the joined relation. */
+static struct expr *extreme_compared(struct binder *b, const struct subquery *q,
+	const struct expr *x, unsigned source, bool greatest)
+{
+	const struct relation *r = q->joined[0].relation;
+	struct expr *e = expr_args(b, expr_new(b, EXPR_CALL, TYPE_BOOL, -1), 2);
+
+	if (e == NULL)
+		return NULL;
+	e->fn = q->in_equal->fn;
+	e->args[0] = bind_copy(b, x);
+	e->args[1] = bind_column(b, (uint8_t)source, r, q->npairs + 2 + greatest, -1);
+	return e->args[0] == NULL || e->args[1] == NULL ? NULL : e;
+}
+
+/* Whether x op any of the values, or all: by the extreme that decides it, and for equality by both. */
+static struct expr *compared(
+	struct binder *b, const struct subquery *q, const struct expr *x, unsigned source)
+{
+	const char *op = q->in_equal->fn->name;
+	bool any = q->kind == SUBQUERY_ANY;
+
+	if (op[0] == '=' || strcmp(op, "<>") == 0)
+		return both(b, any ? EXPR_OR : EXPR_AND, extreme_compared(b, q, x, source, false),
+			extreme_compared(b, q, x, source, true));
+	return extreme_compared(b, q, x, source, (op[0] == '<') == any);
+}
+
+/* Of ANY: CASE WHEN there is nothing THEN false WHEN it is so THEN true WHEN x IS NULL OR there are NULLs THEN NULL
+ * ELSE false END; of ALL with true and false the other way round, and when it is not so. */
+static struct expr *quantified_result(
+	struct binder *b, const struct subquery *q, const struct expr *x, unsigned source)
+{
+	const struct relation *r = q->joined[0].relation;
+	bool any = q->kind == SUBQUERY_ANY;
+	struct expr *e = expr_args(b, expr_new(b, EXPR_CASE, TYPE_BOOL, -1), 7);
+	struct expr *count = bind_column(b, (uint8_t)source, r, q->npairs, -1), *nulls;
+
+	if (e == NULL || count == NULL)
+		return NULL;
+	nulls = bind_operator(b, "<>", bind_copy(b, count),
+		bind_column(b, (uint8_t)source, r, q->npairs + 1, -1), -1);
+	e->args[0] = bind_operator(b, "=", count_or_zero(b, count), integer(b, 0), -1);
+	e->args[1] = boolean(b, !any);
+	e->args[2] = compared(b, q, x, source);
+	if (!any)
+		e->args[2] = negated(b, e->args[2], -1);
+	e->args[3] = boolean(b, any);
+	e->args[4] = both(b, EXPR_OR, is_null(b, bind_copy(b, x), false), nulls);
+	e->args[5] = boolean(b, -1);
+	e->args[6] = boolean(b, !any);
+	for (unsigned i = 0; i < 7; i++)
+		if (e->args[i] == NULL)
+			return NULL;
+	return e;
+}
+
 static struct expr *result_of(
 	struct binder *b, const struct subquery *q, const struct expr *e, const unsigned sources[2])
 {
@@ -805,6 +889,8 @@ static struct expr *result_of(
 	case SUBQUERY_IN: return in_result(b, q, e->args[q->npairs], sources);
 	case SUBQUERY_AGGREGATE:
 		return result_over(b, q->result, sources[0], r, q->npairs, e->args);
+	case SUBQUERY_ANY:
+	case SUBQUERY_ALL: return quantified_result(b, q, e->args[q->npairs], sources[0]);
 	case SUBQUERY_VALUE: break;
 	}
 	if (q->single)
