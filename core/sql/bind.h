@@ -211,9 +211,8 @@ struct domain {
 	struct relation *relation;
 };
 
-/* Make a select use its domain instead of outer columns. Its outputs have the domain's columns from number *at on.
- * aggregates: it may be an aggregation without GROUP BY, which then has no row where it is over nothing. */
-int bind_unnest(struct binder *b, struct select *s, bool aggregates, struct domain *d, int *at);
+/* Make a select use its domain instead of outer columns. Its outputs have the domain's columns from number *at on. */
+int bind_unnest(struct binder *b, struct select *s, struct domain *d, int *at);
 /* Give a domain its rows: of a list of what is in a select's FROM; outer: its columns as they are there. */
 int bind_domain_from(struct binder *b, struct domain *d, const struct select *s,
 	const struct from_list *list, struct expr *const *outer);
@@ -222,6 +221,10 @@ struct expr *bind_null_safe(struct binder *b, struct expr *l, struct expr *r);
 
 /* --- bind_subquery.c --- */
 struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
+/* Whether an aggregate is 0 over nothing. */
+bool bind_counts(const struct aggregate *a);
+/* coalesce(count, 0) */
+struct expr *bind_count_or_zero(struct binder *b, struct expr *count);
 /* A source that has one row of nothing, to have something to join to. */
 int bind_one_row(struct binder *b, struct select *s);
 /* Join what the subqueries in a select's expressions need: in WHERE and below the group (or all, when there is none);

@@ -291,7 +291,7 @@ static int bind_lateral(struct binder *b, struct select *s, struct from_list *li
 	if (sub == NULL)
 		return -1;
 	if (b->nouter > nouter &&
-		(bind_unnest(b, sub, false, d, &at) != 0 ||
+		(bind_unnest(b, sub, d, &at) != 0 ||
 			bind_domain_from(b, d, s, before, d->outer) != 0))
 		return -1;
 	b->nouter = nouter;

@@ -146,7 +146,7 @@ static struct select *domain_take(
 	unsigned n = 0;
 	int at;
 
-	if (d == NULL || bind_unnest(b, s, false, d, &at) != 0)
+	if (d == NULL || bind_unnest(b, s, d, &at) != 0)
 		return NULL;
 	q->domain = d;
 	top = bind_over(b, s);
@@ -307,7 +307,7 @@ static int bind_exists(
 	return join_add(q, counted(b, s, p->n, COUNT_KINDS, 1), false) ? 0 : -1;
 }
 
-static bool counts(const struct aggregate *a)
+bool bind_counts(const struct aggregate *a)
 {
 	enum aggregate_kind kind = a->kind == AGG_DISTINCT ? a->of : a->kind;
 
@@ -342,7 +342,7 @@ static int bind_aggregate_value(
 		if (output_column(b, s, p->n + i, s->aggregates[i].type) != 0)
 			return -1;
 		/* Which are 0 over nothing. */
-		s->outputs[p->n + i].name = counts(&s->aggregates[i]) ? "count" : "";
+		s->outputs[p->n + i].name = bind_counts(&s->aggregates[i]) ? "count" : "";
 	}
 	return join_add(q, bind_derived(b, s, ""), false) ? 0 : -1;
 }
@@ -374,7 +374,7 @@ static int bind_value(
 	if (!p->keyed && is_aggregation(s))
 		return bind_aggregate_value(b, q, s, p);
 	q->kind = SUBQUERY_VALUE;
-	q->single = !p->keyed && one_row(s, p);
+	q->single |= !p->keyed && one_row(s, p);
 	s = keyed(b, s, p, location);
 	if (s == NULL)
 		return -1;
@@ -466,94 +466,6 @@ static struct expr *negated(struct binder *b, struct expr *e, int location)
 	return e == NULL ? NULL : n;
 }
 
-struct taking {
-	struct expr **list; /* NULL: count only */
-	unsigned n;
-};
-
-static int take_outer(struct expr *e, void *arg)
-{
-	struct taking *t = arg;
-
-	if (e->kind != EXPR_OUTER)
-		return 0;
-	if (t->list != NULL) {
-		t->list[t->n] = e->args[0];
-		e->column = (uint16_t)t->n;
-	}
-	t->n++;
-	return 0;
-}
-
-/* The outer columns of a result are more of what the subquery takes, by whose number they stand in it. */
-static struct expr *with_outer(struct binder *b, struct expr *subquery, struct expr *result)
-{
-	struct taking t = { NULL, 0 };
-
-	if (subquery == NULL)
-		return NULL;
-	expr_walk(result, take_outer, &t);
-	t.list = bind_alloc(b, (subquery->nargs + t.n) * sizeof(struct expr *));
-	if (t.list == NULL)
-		return NULL;
-	memcpy(t.list, subquery->args, subquery->nargs * sizeof(struct expr *));
-	t.n = subquery->nargs;
-	expr_walk(result, take_outer, &t);
-	subquery->args = t.list;
-	subquery->nargs = (uint16_t)t.n;
-	return subquery;
-}
-
-/* The value of an aggregation without GROUP BY that uses outer columns anyhow: its aggregates by the domain. */
-static struct expr *aggregation_of_domain(struct binder *b, struct select *s, int location)
-{
-	struct domain *d = bind_alloc(b, sizeof(*d));
-	struct subquery q = { .kind = SUBQUERY_AGGREGATE, .domain = d };
-	struct expr *result = s->outputs[0].expr;
-	struct pairs p = { 0 };
-	unsigned n = s->naggregates, before = b->nouter;
-	int at;
-
-	if (s->noutputs != 1) {
-		bind_fail(b, ERR_SYNTAX, location, "subquery must return only one column");
-		return NULL;
-	}
-	/* What is above its aggregates belongs to the select around. */
-	s->outputs = bind_alloc(b, (n + 1) * sizeof(*s->outputs));
-	if (d == NULL || s->outputs == NULL)
-		return NULL;
-	s->noutputs = 0;
-	for (unsigned i = 0; i < n; i++)
-		if (output_column(b, s, i, s->aggregates[i].type) != 0)
-			return NULL;
-	if (bind_unnest(b, s, true, d, &at) != 0)
-		return NULL;
-	for (unsigned i = 0; i < n; i++)
-		s->outputs[i].name = counts(&s->aggregates[i]) ? "count" : "";
-	/* The keys first. */
-	{
-		struct output *outputs = bind_alloc(b, s->noutputs * sizeof(*outputs));
-
-		if (outputs == NULL)
-			return NULL;
-		memcpy(outputs, s->outputs + at, d->n * sizeof(*outputs));
-		memcpy(outputs + d->n, s->outputs, n * sizeof(*outputs));
-		s->outputs = outputs;
-	}
-	q.result = result;
-	q.npairs = p.n = d->n;
-	for (unsigned i = 0; i < d->n; i++) {
-		p.outer[i] = d->outer[i];
-		q.equal[i] = bind_null_safe(b, d->outer[i], d->outer[i]);
-		if (q.equal[i] == NULL)
-			return NULL;
-	}
-	b->nouter = before;
-	return join_add(&q, bind_derived(b, s, ""), false)
-		? with_outer(b, subquery_expr(b, &q, &p, NULL, result->type, location), result)
-		: NULL;
-}
-
 struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 {
 	const struct type boolean = { .id = TYPE_BOOL };
@@ -582,8 +494,7 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	if (s == NULL)
 		return NULL;
 	if (!pairs_take(s, b->nouter - before, &pairs)) {
-		if (is_aggregation(s) && p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK)
-			return aggregation_of_domain(b, s, p->location);
+		q.single = is_aggregation(s);
 		s = domain_take(b, &q, s, &pairs);
 		if (s == NULL)
 			return NULL;
@@ -713,8 +624,7 @@ static struct expr *integer(struct binder *b, int64_t n)
 	return e;
 }
 
-/* A count, or 0. */
-static struct expr *count_or_zero(struct binder *b, struct expr *count)
+struct expr *bind_count_or_zero(struct binder *b, struct expr *count)
 {
 	struct expr *e = expr_args(b, expr_new(b, EXPR_COALESCE, TYPE_INT8, -1), 2);
 
@@ -727,24 +637,21 @@ static struct expr *count_or_zero(struct binder *b, struct expr *count)
 
 /* The aggregates of a result are columns of the joined relation, behind the keys. */
 static struct expr *result_over(struct binder *b, const struct expr *e, unsigned source,
-	const struct relation *r, unsigned nkeys, struct expr *const *args)
+	const struct relation *r, unsigned nkeys)
 {
 	struct expr *copy;
-
-	if (e->kind == EXPR_OUTER)
-		return bind_copy(b, args[e->column]);
 
 	if (e->kind == EXPR_COLUMN) {
 		unsigned column = nkeys + e->column;
 		struct expr *c = bind_column(b, (uint8_t)source, r, column, -1);
 
 		return c != NULL && strcmp(r->columns[column].name, "count") == 0
-			? count_or_zero(b, c)
+			? bind_count_or_zero(b, c)
 			: c;
 	}
 	copy = bind_copy(b, e);
 	for (unsigned i = 0; copy != NULL && i < copy->nargs; i++) {
-		copy->args[i] = result_over(b, e->args[i], source, r, nkeys, args);
+		copy->args[i] = result_over(b, e->args[i], source, r, nkeys);
 		if (copy->args[i] == NULL)
 			return NULL;
 	}
@@ -790,7 +697,7 @@ static struct expr *in_result(
 	x_null = is_null(b, bind_copy(b, x), false);
 	nulls = bind_operator(b, "<>", bind_copy(b, count[0]), count[1], -1);
 	e->args[0] = is_null(b, bind_column(b, (uint8_t)sources[0], found, q->npairs, -1), true);
-	e->args[2] = bind_operator(b, "=", count_or_zero(b, count[0]), integer(b, 0), -1);
+	e->args[2] = bind_operator(b, "=", bind_count_or_zero(b, count[0]), integer(b, 0), -1);
 	e->args[4] = expr_args(b, expr_new(b, EXPR_OR, TYPE_BOOL, -1), 2);
 	if (e->args[0] == NULL || e->args[2] == NULL || e->args[4] == NULL || nulls == NULL ||
 		x_null == NULL)
@@ -860,7 +767,7 @@ static struct expr *quantified_result(
 		return NULL;
 	nulls = bind_operator(b, "<>", bind_copy(b, count),
 		bind_column(b, (uint8_t)source, r, q->npairs + 1, -1), -1);
-	e->args[0] = bind_operator(b, "=", count_or_zero(b, count), integer(b, 0), -1);
+	e->args[0] = bind_operator(b, "=", bind_count_or_zero(b, count), integer(b, 0), -1);
 	e->args[1] = boolean(b, !any);
 	e->args[2] = compared(b, q, x, source);
 	if (!any)
@@ -884,11 +791,11 @@ static struct expr *result_of(
 	switch (q->kind) {
 	case SUBQUERY_EXISTS:
 		return bind_operator(b, ">",
-			count_or_zero(b, bind_column(b, (uint8_t)sources[0], r, q->npairs, -1)),
+			bind_count_or_zero(
+				b, bind_column(b, (uint8_t)sources[0], r, q->npairs, -1)),
 			integer(b, 0), -1);
 	case SUBQUERY_IN: return in_result(b, q, e->args[q->npairs], sources);
-	case SUBQUERY_AGGREGATE:
-		return result_over(b, q->result, sources[0], r, q->npairs, e->args);
+	case SUBQUERY_AGGREGATE: return result_over(b, q->result, sources[0], r, q->npairs);
 	case SUBQUERY_ANY:
 	case SUBQUERY_ALL: return quantified_result(b, q, e->args[q->npairs], sources[0]);
 	case SUBQUERY_VALUE: break;

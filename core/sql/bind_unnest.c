@@ -257,7 +257,6 @@ struct replacing {
 	struct binder *b;
 	const struct domain *d;
 	struct expr *const *keys;
-	int status;
 };
 
 static int replace_one(struct expr *e, void *arg)
@@ -330,7 +329,8 @@ struct expr *bind_null_safe(struct binder *b, struct expr *l, struct expr *r)
 	return e;
 }
 
-static int carry(struct binder *b, struct select *s, const struct domain *d, bool force, int *at);
+static int carry(struct binder *b, struct select *s, const struct domain *d, int *at);
+static int carry_rows(struct binder *b, struct select *s, const struct domain *d, int *at);
 
 /* The keys as the derived sources of s have them; those of several are equal. 1: there are some; 0; -1. */
 static int keys_below(
@@ -351,7 +351,7 @@ static int keys_below(
 				"an outer column within an outer join's other side");
 			return -1;
 		}
-		if (carry(b, r->select, d, false, &at) != 0)
+		if (carry(b, r->select, d, &at) != 0)
 			return -1;
 		s->sources[k] = bind_derived(b, r->select, r->name);
 		if (s->sources[k] == NULL)
@@ -424,7 +424,7 @@ static int group_keys(
 {
 	struct expr **group = bind_alloc(b, (s->ngroup + d->n) * sizeof(*group));
 	struct shifting shift = { 0, s->ngroup, d->n };
-	struct replacing r = { b, d, keys, 0 };
+	struct replacing r = { b, d, keys };
 
 	if (group == NULL)
 		return -1;
@@ -468,7 +468,7 @@ static int carry_window(struct binder *b, struct select *s, const struct domain 
 	struct output *outputs;
 	int p;
 
-	if (partition == NULL || carry(b, r->select, d, true, &p) != 0)
+	if (partition == NULL || carry(b, r->select, d, &p) != 0)
 		return -1;
 	r = bind_derived(b, r->select, r->name);
 	outputs = r == NULL ? NULL : bind_alloc(b, (s->noutputs + d->n) * sizeof(*outputs));
@@ -509,29 +509,133 @@ static int carry_window(struct binder *b, struct select *s, const struct domain 
 static int carry_branches(struct binder *b, struct select *s, const struct domain *d, int *at)
 {
 	for (unsigned k = 0; k < s->nbranches; k++)
-		if (carry(b, s->branches[k], d, true, at) != 0)
+		if (carry(b, s->branches[k], d, at) != 0)
 			return -1;
 	s->outputs = s->branches[0]->outputs;
 	s->noutputs = s->branches[0]->noutputs;
 	return 0;
 }
 
-/* Add the domain's columns to a select's outputs, from number *at on: those behind move. force: also when it does not use
- * any. */
-static int carry(struct binder *b, struct select *s, const struct domain *d, bool force, int *at)
+/* What a result of an aggregation is over the domain (source 0) and its aggregates (source 1). */
+static struct expr *over_both(struct binder *b, const struct expr *e, const struct select *inner,
+	const struct relation *r, const struct domain *d)
+{
+	struct expr *copy;
+
+	if (e->kind == EXPR_COLUMN && e->source == 0) {
+		struct expr *c = bind_column(b, 1, r, e->column, -1);
+
+		return c != NULL && bind_counts(&inner->aggregates[e->column])
+			? bind_count_or_zero(b, c)
+			: c;
+	}
+	for (unsigned i = 0; e->kind == EXPR_OUTER && i < d->n; i++)
+		if (expr_equal(d->outer[i], e->args[0]))
+			return bind_column(b, 0, d->relation, i, -1);
+	copy = bind_copy(b, e);
+	for (unsigned i = 0; copy != NULL && i < copy->nargs; i++) {
+		copy->args[i] = over_both(b, e->args[i], inner, r, d);
+		if (copy->args[i] == NULL)
+			return NULL;
+	}
+	return copy;
+}
+
+/* The domain LEFT JOINed with the aggregates, which are by its columns. */
+static int join_aggregates(
+	struct binder *b, struct select *s, const struct domain *d, struct relation *r, unsigned at)
+{
+	struct from_item item = { .kind = FROM_LEFT };
+	struct from_list *sides[2];
+
+	for (unsigned k = 0; k < 2; k++) {
+		sides[k] = bind_alloc(b, sizeof(**sides));
+		if (sides[k] == NULL || bind_source(b, s, k == 0 ? d->relation : r, "", -1) < 0 ||
+			bind_item(b, sides[k],
+				&(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)k }) !=
+				0)
+			return -1;
+	}
+	item.left = sides[0];
+	item.right = sides[1];
+	for (unsigned i = 0; i < d->n; i++) {
+		struct expr *e = bind_null_safe(
+			b, bind_column(b, 0, d->relation, i, -1), bind_column(b, 1, r, at + i, -1));
+
+		if (e == NULL || bind_conjuncts(b, e, &item.conjuncts, &item.nconjuncts) != 0)
+			return -1;
+	}
+	return bind_item(b, &s->from, &item);
+}
+
+static bool is_aggregation(const struct select *s)
+{
+	return s->grouped && s->ngroup == 0 && s->nsources > 0;
+}
+
+/* An aggregation without GROUP BY has a row for nothing, too: so it has one for each of the domain. */
+static int carry_aggregation(struct binder *b, struct select *s, const struct domain *d, int *at)
+{
+	struct select *inner = bind_alloc(b, sizeof(*inner)), *top = bind_select_new(b);
+	struct expr **keys = bind_alloc(b, d->n * sizeof(*keys));
+	struct relation *r;
+	int p;
+
+	if (inner == NULL || top == NULL || keys == NULL)
+		return -1;
+	*inner = *s;
+	inner->having = NULL;
+	inner->noutputs = 0;
+	inner->outputs = bind_alloc(b, (s->naggregates + 1) * sizeof(*inner->outputs));
+	if (inner->outputs == NULL)
+		return -1;
+	for (unsigned i = 0; i < s->naggregates; i++) {
+		struct expr *e = expr_new(
+			b, EXPR_COLUMN, (enum type_id)s->aggregates[i].type.id, -1);
+
+		if (e == NULL)
+			return -1;
+		e->type = s->aggregates[i].type;
+		e->column = (uint16_t)i;
+		inner->outputs[inner->noutputs++] = (struct output){ "", e->type, e };
+	}
+	if (carry_rows(b, inner, d, &p) != 0)
+		return -1;
+	r = bind_derived(b, inner, "");
+	if (r == NULL || join_aggregates(b, top, d, r, (unsigned)p) != 0)
+		return -1;
+	top->outputs = s->outputs;
+	top->noutputs = s->noutputs;
+	for (unsigned i = 0; i < top->noutputs; i++) {
+		top->outputs[i].expr = over_both(b, s->outputs[i].expr, inner, r, d);
+		if (top->outputs[i].expr == NULL)
+			return -1;
+	}
+	if (s->having != NULL) {
+		struct expr *having = over_both(b, s->having, inner, r, d);
+
+		if (having == NULL ||
+			bind_conjuncts(b, having, &top->from.conjuncts, &top->from.nconjuncts) != 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < d->n; i++) {
+		keys[i] = bind_column(b, 0, d->relation, i, -1);
+		if (keys[i] == NULL)
+			return -1;
+	}
+	*at = (int)top->noutputs;
+	*s = *top;
+	return outputs_append(b, s, keys, d->n);
+}
+
+/* Joins, perhaps with a group. */
+static int carry_rows(struct binder *b, struct select *s, const struct domain *d, int *at)
 {
 	struct expr **keys = bind_alloc(b, d->n * sizeof(*keys));
-	struct replacing r = { b, d, keys, 0 };
+	struct replacing r = { b, d, keys };
 	int status;
 
-	(void)force;
-	if (keys == NULL)
-		return -1;
-	if (s->nbranches > 0)
-		return carry_branches(b, s, d, at);
-	if (s->window != NULL)
-		return carry_window(b, s, d, at);
-	if (ungroup(b, s) != 0)
+	if (keys == NULL || ungroup(b, s) != 0)
 		return -1;
 	status = keys_below(b, s, d, keys);
 	if (status < 0 || (status == 0 && join_domain(b, s, d, keys) != 0) ||
@@ -542,31 +646,19 @@ static int carry(struct binder *b, struct select *s, const struct domain *d, boo
 	return outputs_append(b, s, keys, d->n);
 }
 
-/* Whether an aggregation without GROUP BY is in it, not at its top: that has a row for nothing, too. */
-static bool hides_aggregation(const struct select *s, bool top)
+/* Add the domain's columns to a select's outputs, from number *at on: those behind move. */
+static int carry(struct binder *b, struct select *s, const struct domain *d, int *at)
 {
-	if (!top && s->grouped && s->ngroup == 0 && s->nsources > 0)
-		return true;
-	for (unsigned k = 0; k < s->nbranches; k++)
-		if (hides_aggregation(s->branches[k], false))
-			return true;
-	for (unsigned k = 0; k < s->nsources; k++)
-		if (s->sources[k]->kind == RELATION_DERIVED && any_outer(s->sources[k]->select) &&
-			hides_aggregation(s->sources[k]->select, false))
-			return true;
-	return false;
+	if (s->nbranches > 0)
+		return carry_branches(b, s, d, at);
+	if (s->window != NULL)
+		return carry_window(b, s, d, at);
+	return is_aggregation(s) ? carry_aggregation(b, s, d, at) : carry_rows(b, s, d, at);
 }
 
-int bind_unnest(struct binder *b, struct select *s, bool aggregates, struct domain *d, int *at)
+int bind_unnest(struct binder *b, struct select *s, struct domain *d, int *at)
 {
 	struct collecting c = { b, d };
 
-	if (collect(&c, s) != 0)
-		return -1;
-	if (hides_aggregation(s, aggregates)) {
-		bind_unsupported(b, b->outer_location,
-			"an aggregation without GROUP BY of outer columns here");
-		return -1;
-	}
-	return domain_relation(b, d) != 0 ? -1 : carry(b, s, d, true, at);
+	return collect(&c, s) != 0 || domain_relation(b, d) != 0 ? -1 : carry(b, s, d, at);
 }
