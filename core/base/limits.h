@@ -32,6 +32,7 @@
 #define LIMIT_JOINS_PER_VIEW 16    /* joined inputs of one view; 54001 */
 #define LIMIT_NODES_PER_VIEW 256   /* operators of one view; 54001 */
 #define LIMIT_QUERY_DEPTH 32       /* selects within selects; 54001 */
+#define LIMIT_OUTER_COLUMNS 16     /* of the select around, that one uses; 54001 */
 #define LIMIT_GROUPING_SETS 64     /* of one select; 54000 */
 #define LIMIT_VARCHAR_CHARS 65535  /* n of varchar(n) and char(n); 22023 */
 #define LIMIT_NUMERIC_DIGITS 38    /* precision of numeric; 22003 */

@@ -9,6 +9,7 @@
 
 #include <pg_query/pg_query.pb-c.h>
 
+#include "core/base/limits.h"
 #include "core/sql/cast.h"
 #include "core/sql/plan.h"
 
@@ -201,12 +202,10 @@ struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v);
 int bind_hold(struct binder *b, struct relation *r);
 
 /* --- bind_unnest.c --- */
-enum { DOMAIN_MAX = 16 };
-
 /* The outer columns that a select uses, as a relation. */
 struct domain {
 	unsigned n;
-	struct expr *outer[DOMAIN_MAX]; /* of the select around */
+	struct expr *outer[LIMIT_OUTER_COLUMNS]; /* of the select around */
 	struct select *select;
 	struct relation *relation;
 };

@@ -20,7 +20,7 @@
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 
-enum { PAIRS_MAX = 16 };
+enum { PAIRS_MAX = LIMIT_OUTER_COLUMNS };
 
 enum subquery_kind {
 	SUBQUERY_EXISTS,

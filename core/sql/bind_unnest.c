@@ -127,10 +127,10 @@ static int collect_one(struct expr *e, void *arg)
 	for (unsigned i = 0; i < d->n; i++)
 		if (expr_equal(d->outer[i], e->args[0]))
 			return 0;
-	if (d->n == DOMAIN_MAX) {
-		bind_unsupported(c->b, c->b->outer_location, "so many outer columns");
-		return -1;
-	}
+	if (d->n == LIMIT_OUTER_COLUMNS)
+		return bind_fail(c->b, ERR_TOO_COMPLEX, c->b->outer_location,
+			"a select uses more than %d columns of the one around it",
+			LIMIT_OUTER_COLUMNS);
 	d->outer[d->n++] = e->args[0];
 	return 0;
 }
