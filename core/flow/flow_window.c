@@ -35,11 +35,18 @@ static uint64_t partition_hash(const void *arg, const void *object)
 
 /* --- making and freeing --- */
 
+static void rows_free(struct flow *f, void **list, uint64_t n, uint64_t cap)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		ASSERT(list[i] != NULL);
+		heap_free(f->heap, list[i], row_size(list[i]));
+	}
+	heap_free(f->heap, list, cap * sizeof(void *));
+}
+
 static void outputs_free(struct flow *f, struct rowtree_node *n)
 {
-	for (uint64_t i = 0; i < n->noutputs; i++)
-		heap_free(f->heap, n->outputs[i], row_size(n->outputs[i]));
-	heap_free(f->heap, n->outputs, n->noutputs * sizeof(void *));
+	rows_free(f, n->outputs, n->noutputs, n->noutputs);
 	n->outputs = NULL;
 	n->noutputs = 0;
 }
@@ -571,7 +578,7 @@ static void outputs_replace(struct flow *f, struct view_state *v, const struct n
 {
 	for (uint64_t i = 0; i < row->noutputs || i < nfresh; i++) {
 		const void *old = i < row->noutputs ? row->outputs[i] : NULL;
-		const void *new = i < nfresh ? fresh[i] : NULL;
+		const void *new = fresh != NULL &&i < nfresh ? fresh[i] : NULL;
 
 		if (old != NULL && new != NULL && same_row(old, new))
 			continue;
@@ -584,9 +591,7 @@ static void outputs_replace(struct flow *f, struct view_state *v, const struct n
 	}
 	if (v->stopped) {
 		/* The partition and its nodes are gone. */
-		for (uint64_t i = 0; i < nfresh; i++)
-			heap_free(f->heap, fresh[i], row_size(fresh[i]));
-		heap_free(f->heap, fresh, nfresh * sizeof(void *));
+		rows_free(f, fresh, nfresh, nfresh);
 		return;
 	}
 	outputs_free(f, row);
@@ -594,26 +599,22 @@ static void outputs_replace(struct flow *f, struct view_state *v, const struct n
 	row->noutputs = nfresh;
 }
 
-/* The outputs of the node whose rows are [i, i + count). 0, or -1 out of memory. */
-static int node_outputs(struct flow *f, struct view_state *v, const struct node_plan *n,
-	const struct rows *r, uint64_t i, uint64_t count, struct value *const *results,
-	struct value *values)
+/* The outputs of the node whose rows are [i, i + count). NULL: out of memory. */
+static void **node_outputs(struct flow *f, const struct node_plan *n, const struct rows *r,
+	uint64_t i, uint64_t count, struct value *const *results, struct value *values)
 {
-	void **fresh = heap_zalloc(f->heap, count * sizeof(void *));
+	void **list = heap_alloc(f->heap, count * sizeof(void *));
 
-	for (uint64_t k = 0; fresh != NULL && k < count; k++) {
-		fresh[k] = output_row(f, n, r, i + k, results, values);
-		if (fresh[k] != NULL)
-			continue;
-		while (k-- > 0)
-			heap_free(f->heap, fresh[k], row_size(fresh[k]));
-		heap_free(f->heap, fresh, count * sizeof(void *));
-		fresh = NULL;
+	for (uint64_t k = 0; list != NULL && k < count; k++) {
+		void *row = output_row(f, n, r, i + k, results, values);
+
+		if (row == NULL) {
+			rows_free(f, list, k, count);
+			return NULL;
+		}
+		list[k] = row;
 	}
-	if (fresh == NULL)
-		return -1;
-	outputs_replace(f, v, n, r->at[i], fresh, count);
-	return 0;
+	return list;
 }
 
 static void functions_emit(
@@ -639,9 +640,14 @@ static void functions_emit(
 		}
 	}
 	for (uint64_t i = 0, count; i < r.n && !v->stopped; i += count) {
+		void **fresh;
+
 		for (count = 1; i + count < r.n && r.at[i + count] == r.at[i]; count++)
 			;
-		if (node_outputs(f, v, n, &r, i, count, results, values) != 0)
+		fresh = node_outputs(f, n, &r, i, count, results, values);
+		if (fresh != NULL)
+			outputs_replace(f, v, n, r.at[i], fresh, count);
+		else
 			view_no_memory(f, v);
 	}
 }

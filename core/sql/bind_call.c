@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/sql/bind.h"
 #include "core/sql/cast.h"
 
@@ -274,12 +275,14 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 		types[i] = (enum type_id)args[i]->type.id;
 	/* AT TIME ZONE: everything is UTC. */
 	if (strcmp(name, "timezone") == 0 && c->n_args == 2) {
+		ASSERT(n == 2);
 		if (args[0]->kind != EXPR_CONST || args[0]->constant.s.len != 3 ||
 			memcmp(args[0]->constant.s.p, "UTC", 3) != 0)
 			return bind_unsupported(b, c->location, "a time zone other than 'UTC'");
 		return bind_coerce(b, args[1],
-			(struct type){ .id = types[1] == TYPE_TIMESTAMPTZ ? TYPE_TIMESTAMP
-									  : TYPE_TIMESTAMPTZ },
+			(struct type){ .id = args[1]->type.id == TYPE_TIMESTAMPTZ
+					? TYPE_TIMESTAMP
+					: TYPE_TIMESTAMPTZ },
 			CAST_EXPLICIT);
 	}
 	f = function_find(name, types, n, cast_to, b->error, bind_position(b, c->location));

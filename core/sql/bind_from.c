@@ -584,19 +584,19 @@ static int bind_outer(
 	bool right = j->jointype == PG_QUERY__JOIN_TYPE__JOIN_RIGHT;
 	struct from_list *sides[2] = { bind_alloc(b, sizeof(**sides)),
 		bind_alloc(b, sizeof(**sides)) };
-	struct from_item item = {
-		.kind = j->jointype == PG_QUERY__JOIN_TYPE__JOIN_FULL ? FROM_FULL : FROM_LEFT
-	};
+	struct from_item *item = bind_alloc(b, sizeof(*item));
 	unsigned names = b->level.nnames, entries = b->level.n, middle;
 	unsigned first_name = b->level.first_name, first = b->level.first;
 
-	if (sides[0] == NULL || sides[1] == NULL || bind_from(b, s, sides[0], j->larg) != 0)
+	if (item == NULL || sides[0] == NULL || sides[1] == NULL ||
+		bind_from(b, s, sides[0], j->larg) != 0)
 		return -1;
+	item->kind = j->jointype == PG_QUERY__JOIN_TYPE__JOIN_FULL ? FROM_FULL : FROM_LEFT;
 	middle = b->level.nnames;
 	if (j->jointype == PG_QUERY__JOIN_TYPE__JOIN_LEFT &&
 		j->rarg->node_case == NODE(RANGE_SUBSELECT)) {
 		b->lateral = sides[0];
-		b->lateral_on = &item;
+		b->lateral_on = item;
 	}
 	if (bind_from(b, s, sides[1], j->rarg) != 0)
 		return -1;
@@ -604,13 +604,13 @@ static int bind_outer(
 	b->lateral_on = NULL;
 	b->level.first = entries;
 	b->level.first_name = names;
-	if (join_condition(b, j, names, middle, &item.conjuncts, &item.nconjuncts) != 0)
+	if (join_condition(b, j, names, middle, &item->conjuncts, &item->nconjuncts) != 0)
 		return -1;
 	b->level.first = first;
 	b->level.first_name = first_name;
-	item.left = sides[right];
-	item.right = sides[!right];
-	return bind_item(b, list, &item);
+	item->left = sides[right];
+	item->right = sides[!right];
+	return bind_item(b, list, item);
 }
 
 static int bind_join(

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/base/assert.h"
 #include "core/sql/bind.h"
 #include "core/sql/cast.h"
 
@@ -291,6 +292,7 @@ static struct expr *element(struct binder *b, const struct elements *e, unsigned
 	if (e->nodes != NULL) {
 		x = bind_expr(b, e->nodes[i]);
 	} else {
+		ASSERT(e->texts != NULL);
 		x = expr_new(b, EXPR_CONST, TYPE_UNKNOWN, e->location);
 		if (x != NULL)
 			x->constant = e->texts[i];

@@ -658,14 +658,14 @@ static struct expr *result_over(struct binder *b, const struct expr *e, unsigned
 	return copy;
 }
 
-static struct expr *is_null(struct binder *b, struct expr *e, bool not )
+static struct expr *is_null(struct binder *b, struct expr *e, bool negate)
 {
 	struct expr *n = expr_args(b, expr_new(b, EXPR_IS_NULL, TYPE_BOOL, -1), 1);
 
 	if (n == NULL || e == NULL)
 		return NULL;
 	n->args[0] = e;
-	n->negated = not ;
+	n->negated = negate;
 	return n;
 }
 

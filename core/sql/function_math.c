@@ -158,8 +158,8 @@ static bool either_nan(struct value *out, const struct value *a)
 
 static int num_gcd(ARGS)
 {
-	unsigned scale;
-	uint128 x, y;
+	unsigned scale = 0;
+	uint128 x = 0, y = 0;
 
 	(void)n;
 	if (either_nan(out, a))
@@ -171,8 +171,8 @@ static int num_gcd(ARGS)
 
 static int num_lcm(ARGS)
 {
-	unsigned scale;
-	uint128 x, y, low;
+	unsigned scale = 0;
+	uint128 x = 0, y = 0, low;
 
 	(void)n;
 	if (either_nan(out, a))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/utf8.h"
 #include "core/sql/function_table.h"
 #include "core/sql/md5.h"
@@ -26,6 +27,7 @@ static int64_t place_in(const struct value *set, const char *p, size_t n)
 {
 	int64_t k = 0;
 
+	ASSERT(p != NULL);
 	for (size_t i = 0, step; i < set->s.len; i += step, k++) {
 		step = utf8_offset(set->s.p + i, set->s.len - i, 1);
 		if (step == n && memcmp(set->s.p + i, p, n) == 0)

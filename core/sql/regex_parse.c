@@ -4,6 +4,7 @@
  * One pass of recursive descent: each piece that has been read is written at once. Letters, ranges and classes are
  * written out for both cases when case does not matter, since PCRE2 would fold more than ASCII.
  */
+#include "core/base/assert.h"
 #include "core/sql/regex_parse.h"
 
 #include <ctype.h>
@@ -56,6 +57,7 @@ static int put(struct parser *x, const char *text, size_t n)
 		x->out = grown;
 		x->cap = cap;
 	}
+	ASSERT(x->out != NULL);
 	memcpy(x->out + x->n, text, n);
 	x->n += n;
 	return 0;
