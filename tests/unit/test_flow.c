@@ -255,6 +255,366 @@ static void test_float_sums(void **state)
 	close_fixture(&f);
 }
 
+/* --- views that are made of operators: outer joins, subqueries, windows --- */
+
+struct view {
+	const char *name, *text, *order;
+};
+
+static void view_read(struct fixture *f, const char *name, const char *order, char *text)
+{
+	char query[TEXT_MAX];
+
+	text[0] = '\0';
+	(void)snprintf(query, sizeof(query), "SELECT * FROM %s ORDER BY %s", name, order);
+	if (lf_run(f->port, query, strlen(query), NULL, add_row, text, &f->error) != 0)
+		fail_msg("%s: %s %s", query, error_sqlstate(f->error.code), f->error.message);
+}
+
+static void view_make(struct fixture *f, const char *name, const char *text)
+{
+	char statement[TEXT_MAX];
+
+	(void)snprintf(
+		statement, sizeof(statement), "CREATE MATERIALIZED VIEW %s AS %s", name, text);
+	run(f, statement);
+}
+
+static void views_make(struct fixture *f, const struct view *views, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		view_make(f, views[i].name, views[i].text);
+}
+
+/* Each is what it would be if it were made now, of the rows that are there. */
+static void views_anew(struct fixture *f, const struct view *views, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		char kept[TEXT_MAX], anew[TEXT_MAX];
+
+		view_make(f, "anew", views[i].text);
+		view_read(f, views[i].name, views[i].order, kept);
+		view_read(f, "anew", views[i].order, anew);
+		assert_string_equal(kept, anew);
+		run(f, "DROP MATERIALIZED VIEW anew");
+	}
+}
+
+static void for_projectors(void (*test)(unsigned projectors))
+{
+	test(1);
+	test(3);
+}
+
+static const char PAIRS[] = "CREATE TABLE l (id int, no int, k int, PRIMARY KEY (id, no));"
+			    "CREATE TABLE r (id int, no int, k int, v int, PRIMARY KEY (id, no));"
+			    "INSERT INTO l VALUES (1, 1, 7), (1, 2, NULL), (2, 3, 8);";
+
+static const struct view JOINS[] = {
+	{ "left_rows", "SELECT l.no AS l, r.no AS r, r.v FROM l LEFT JOIN r ON r.k = l.k", "1, 2" },
+	{ "full_rows", "SELECT l.no AS l, r.no AS r FROM l FULL JOIN r ON r.k = l.k", "1, 2" },
+	{ "left_tested", "SELECT l.no AS l, r.no AS r FROM l LEFT JOIN r ON r.k = l.k AND r.v > 5",
+		"1, 2" },
+	{ "left_less", "SELECT l.no AS l, r.no AS r FROM l LEFT JOIN r ON r.v < l.k", "1, 2" },
+	{ "left_counts",
+		"SELECT l.no, count(r.no) AS n, sum(r.v) AS s FROM l LEFT JOIN r ON r.k = l.k GROUP BY l.no",
+		"1" },
+};
+enum { NJOINS = sizeof(JOINS) / sizeof(JOINS[0]) };
+
+/* The rows of each, in the order of JOINS. */
+static void joins_expect(struct fixture *f, const char *const rows[NJOINS])
+{
+	for (unsigned i = 0; i < NJOINS; i++) {
+		char text[TEXT_MAX];
+
+		view_read(f, JOINS[i].name, JOINS[i].order, text);
+		assert_string_equal(text, rows[i]);
+	}
+	views_anew(f, JOINS, NJOINS);
+}
+
+static const char *const NONE_MATCHED[NJOINS] = { "1||\n2||\n3||", "1|\n2|\n3|", "1|\n2|\n3|",
+	"1|\n2|\n3|", "1|0|\n2|0|\n3|0|" };
+
+/* What is matched and is not again, within one command and from one to the next. */
+static void outer_joins(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, PAIRS);
+	views_make(&f, JOINS, NJOINS);
+	joins_expect(&f, NONE_MATCHED);
+	command(&f, "INSERT INTO r VALUES (1, 1, 7, 6); DELETE FROM r WHERE id = 1 AND no = 1");
+	joins_expect(&f, NONE_MATCHED);
+	command(&f, "INSERT INTO r VALUES (1, 1, 7, 6)");
+	joins_expect(&f,
+		(const char *const[]){ "1|1|6\n2||\n3||", "1|1\n2|\n3|", "1|1\n2|\n3|",
+			"1|1\n2|\n3|1", "1|1|6\n2|0|\n3|0|" });
+	command(&f, "DELETE FROM r WHERE id = 1; INSERT INTO r VALUES (1, 1, 7, 6)");
+	command(&f,
+		"UPDATE l SET k = NULL WHERE id = 1 AND no = 1; UPDATE l SET k = 7 WHERE id = 1 AND no = 1;"
+		"UPDATE r SET v = 5 WHERE id = 1 AND no = 1");
+	/* Matched by two: the first that goes leaves it matched. */
+	command(&f, "INSERT INTO r VALUES (2, 2, 7, 9), (2, 3, NULL, 9)");
+	joins_expect(&f,
+		(const char *const[]){ "1|1|5\n1|2|9\n2||\n3||", "1|1\n1|2\n2|\n3|\n|3",
+			"1|2\n2|\n3|", "1|1\n2|\n3|1", "1|2|14\n2|0|\n3|0|" });
+	command(&f, "UPDATE r SET k = 8 WHERE id = 2 AND no = 2");
+	joins_expect(&f,
+		(const char *const[]){ "1|1|5\n2||\n3|2|9", "1|1\n2|\n3|2\n|3", "1|\n2|\n3|2",
+			"1|1\n2|\n3|1", "1|1|5\n2|0|\n3|1|9" });
+	command(&f, "DELETE FROM l WHERE id = 1");
+	joins_expect(&f, (const char *const[]){ "3|2|9", "3|2\n|1\n|3", "3|2", "3|1", "3|1|9" });
+	command(&f, "DELETE FROM r");
+	run(&f, "INSERT INTO l VALUES (1, 1, 7), (1, 2, NULL)");
+	joins_expect(&f, NONE_MATCHED);
+	close_fixture(&f);
+}
+
+static void test_outer_joins(void **state)
+{
+	(void)state;
+	for_projectors(outer_joins);
+}
+
+static const struct view TESTS[] = {
+	{ "exist", "SELECT no FROM l WHERE EXISTS (SELECT 1 FROM r WHERE r.k = l.k)", "1" },
+	{ "lack", "SELECT no FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE r.k = l.k)", "1" },
+	{ "within", "SELECT no FROM l WHERE k IN (SELECT k FROM r)", "1" },
+	{ "without", "SELECT no FROM l WHERE k NOT IN (SELECT k FROM r)", "1" },
+	{ "above", "SELECT no, k > (SELECT min(v) FROM r) AS above FROM l", "1" },
+};
+enum { NTESTS = sizeof(TESTS) / sizeof(TESTS[0]) };
+
+static void tests_expect(struct fixture *f, const char *const rows[NTESTS])
+{
+	for (unsigned i = 0; i < NTESTS; i++) {
+		char text[TEXT_MAX];
+
+		view_read(f, TESTS[i].name, TESTS[i].order, text);
+		assert_string_equal(text, rows[i]);
+	}
+	views_anew(f, TESTS, NTESTS);
+}
+
+/* NULL is in nothing and not in nothing; one NULL in the list, and nobody is known not to be in it. */
+static void subqueries(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, PAIRS);
+	views_make(&f, TESTS, NTESTS);
+	tests_expect(&f, (const char *const[]){ "", "1\n2\n3", "", "1\n2\n3", "1|\n2|\n3|" });
+	command(&f, "INSERT INTO r VALUES (1, 1, 7, 7), (1, 2, 7, NULL)");
+	tests_expect(&f, (const char *const[]){ "1", "2\n3", "1", "3", "1|f\n2|\n3|t" });
+	command(&f, "INSERT INTO r VALUES (2, 1, NULL, 6)");
+	tests_expect(&f, (const char *const[]){ "1", "2\n3", "1", "", "1|t\n2|\n3|t" });
+	command(&f, "UPDATE r SET k = 8 WHERE id = 2; UPDATE r SET k = NULL WHERE id = 2");
+	command(&f, "DELETE FROM r WHERE id = 1 AND no = 1");
+	tests_expect(&f, (const char *const[]){ "1", "2\n3", "1", "", "1|t\n2|\n3|t" });
+	command(&f, "UPDATE r SET k = 8 WHERE id = 2");
+	tests_expect(&f, (const char *const[]){ "1\n3", "2", "1\n3", "", "1|t\n2|\n3|t" });
+	command(&f, "DELETE FROM r WHERE id = 1");
+	command(&f, "DELETE FROM r WHERE id = 2");
+	tests_expect(&f, (const char *const[]){ "", "1\n2\n3", "", "1\n2\n3", "1|\n2|\n3|" });
+	close_fixture(&f);
+}
+
+static void test_subqueries(void **state)
+{
+	(void)state;
+	for_projectors(subqueries);
+}
+
+static const struct view WINDOWS[] = {
+	{ "ranked",
+		"SELECT no, g, rank() OVER (PARTITION BY g ORDER BY v DESC) AS r,"
+		" sum(v) OVER (PARTITION BY g ORDER BY no) AS s FROM t",
+		"1" },
+	{ "best", "SELECT no, v FROM t ORDER BY v DESC NULLS LAST, no LIMIT 2",
+		"2 DESC NULLS LAST, 1" },
+	{ "ties", "SELECT no, v FROM t ORDER BY v DESC NULLS LAST FETCH FIRST 2 ROWS WITH TIES",
+		"2 DESC NULLS LAST, 1" },
+	{ "first", "SELECT DISTINCT ON (g) g, no, v FROM t ORDER BY g, v, no", "1" },
+};
+enum { NWINDOWS = sizeof(WINDOWS) / sizeof(WINDOWS[0]) };
+
+static void windows_expect(struct fixture *f, const char *const rows[NWINDOWS])
+{
+	for (unsigned i = 0; i < NWINDOWS; i++) {
+		char text[TEXT_MAX];
+
+		view_read(f, WINDOWS[i].name, WINDOWS[i].order, text);
+		assert_string_equal(text, rows[i]);
+	}
+	views_anew(f, WINDOWS, NWINDOWS);
+}
+
+static void windows(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, "CREATE TABLE t (id int, no int, g int, v int, PRIMARY KEY (id, no))");
+	views_make(&f, WINDOWS, NWINDOWS);
+	windows_expect(&f, (const char *const[]){ "", "", "", "" });
+	run(&f, "INSERT INTO t VALUES (1, 1, 1, 10), (1, 2, 1, 20), (2, 3, 2, 20), (3, 4, NULL, 20)");
+	windows_expect(&f,
+		(const char *const[]){ "1|1|2|10\n2|1|1|30\n3|2|1|20\n4||1|20", "2|20\n3|20",
+			"2|20\n3|20\n4|20", "1|1|10\n2|3|20\n|4|20" });
+	/* One more that is better than all: what was a tie of the last is one no more, or is still. */
+	command(&f, "INSERT INTO t VALUES (1, 5, 1, 30)");
+	windows_expect(&f,
+		(const char *const[]){ "1|1|3|10\n2|1|2|30\n3|2|1|20\n4||1|20\n5|1|1|60",
+			"5|30\n2|20", "5|30\n2|20\n3|20\n4|20", "1|1|10\n2|3|20\n|4|20" });
+	command(&f, "INSERT INTO t VALUES (2, 6, 2, 30)");
+	windows_expect(&f,
+		(const char *const[]){ "1|1|3|10\n2|1|2|30\n3|2|2|20\n4||1|20\n5|1|1|60\n6|2|1|50",
+			"5|30\n6|30", "5|30\n6|30", "1|1|10\n2|3|20\n|4|20" });
+	/* A partition is emptied, and both within one command. */
+	command(&f, "DELETE FROM t WHERE id = 2");
+	command(&f, "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 5, 1, NULL)");
+	windows_expect(&f,
+		(const char *const[]){ "4||1|20\n5|1|1|", "4|20\n5|", "4|20\n5|", "1|5|\n|4|20" });
+	command(&f, "INSERT INTO t VALUES (1, 1, 3, 10); DELETE FROM t WHERE id = 1 AND no = 1");
+	command(&f, "DELETE FROM t");
+	windows_expect(&f, (const char *const[]){ "", "", "", "" });
+	close_fixture(&f);
+}
+
+static void test_windows(void **state)
+{
+	(void)state;
+	for_projectors(windows);
+}
+
+/* --- views over views --- */
+
+static const char FLOORS[] =
+	"CREATE TABLE t (id int, no int, g int, n int, c int, PRIMARY KEY (id, no));"
+	"CREATE MATERIALIZED VIEW keyed AS SELECT g, count(*) AS c, sum(n) AS s FROM t GROUP BY g;"
+	"CREATE UNIQUE INDEX keyed_key ON keyed (g);"
+	/* Without a key: its rows are counted. */
+	"CREATE MATERIALIZED VIEW counted AS SELECT g, n FROM t;"
+	"CREATE MATERIALIZED VIEW on_keyed AS SELECT s, count(*) AS c FROM keyed GROUP BY s;"
+	"CREATE MATERIALIZED VIEW on_counted AS SELECT n, count(*) AS c FROM counted GROUP BY n;"
+	"CREATE MATERIALIZED VIEW on_both AS SELECT k.g, k.s, c.n FROM keyed k LEFT JOIN counted c ON c.n = k.s;"
+	"CREATE MATERIALIZED VIEW on_top AS SELECT max(c) AS c FROM on_keyed;"
+	"CREATE INDEX on_keyed_c ON on_keyed (c);"
+	"CREATE INDEX on_both_n ON on_both (n);";
+
+static void floors_expect(struct fixture *f, const char *on_keyed, const char *on_counted,
+	const char *on_both, const char *on_top)
+{
+	expect(f, "SELECT * FROM on_keyed ORDER BY s", on_keyed);
+	expect(f, "SELECT * FROM on_counted ORDER BY n", on_counted);
+	expect(f, "SELECT * FROM on_both ORDER BY g, n", on_both);
+	expect(f, "SELECT * FROM on_top", on_top);
+}
+
+static void floors(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, FLOORS);
+	floors_expect(&f, "", "", "", "");
+	run(&f, "INSERT INTO t VALUES (1, 1, 1, 5, 1), (1, 2, 2, 2, 1), (2, 3, 2, 3, 1), (3, 4, 3, 2, 1)");
+	floors_expect(&f, "2|1\n5|2", "2|2\n3|1\n5|1", "1|5|5\n2|5|5\n3|2|2\n3|2|2", "2");
+	expect(&f, "SELECT s FROM on_keyed WHERE c = 2", "5");
+	expect(&f, "SELECT g FROM on_both WHERE n = 5 ORDER BY g", "1\n2");
+	command(&f, "UPDATE t SET n = 9 WHERE id = 1 AND no = 1; UPDATE t SET g = 1 WHERE id = 1");
+	floors_expect(&f, "2|1\n3|1\n11|1", "2|2\n3|1\n9|1", "1|11|\n2|3|3\n3|2|2\n3|2|2", "1");
+	expect(&f, "SELECT s FROM on_keyed WHERE c = 2", "");
+	expect(&f, "SELECT g FROM on_both WHERE n = 3", "2");
+	command(&f, "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 1, 4, 3, 1)");
+	floors_expect(&f, "2|1\n3|2", "2|1\n3|2", "2|3|3\n2|3|3\n3|2|2\n4|3|3\n4|3|3", "2");
+	/* What comes later has the rows that are there. */
+	run(&f,
+		"DROP MATERIALIZED VIEW on_top;"
+		"CREATE MATERIALIZED VIEW on_top AS SELECT max(c) AS c FROM on_keyed");
+	expect(&f, "SELECT * FROM on_top", "2");
+	command(&f, "DELETE FROM t WHERE id = 3");
+	command(&f, "DELETE FROM t WHERE id = 1");
+	floors_expect(&f, "3|1", "3|1", "2|3|3", "1");
+	close_fixture(&f);
+}
+
+static void test_floors(void **state)
+{
+	(void)state;
+	for_projectors(floors);
+}
+
+/* A view that fails takes those above it along, and no other. */
+static void failing_floors(unsigned projectors)
+{
+	static const char *const FAILED[] = { "low", "middle", "high" };
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, FLOORS);
+	run(&f,
+		"CREATE MATERIALIZED VIEW low AS SELECT no, g, n / c AS q FROM t;"
+		"CREATE MATERIALIZED VIEW middle AS SELECT g, sum(q) AS q FROM low GROUP BY g;"
+		"CREATE MATERIALIZED VIEW high AS SELECT m.g, m.q FROM middle m LEFT JOIN keyed k ON k.s = m.q;"
+		"INSERT INTO t VALUES (1, 1, 1, 6, 2), (2, 1, 1, 4, 2)");
+	expect(&f, "SELECT * FROM high", "1|5");
+	command(&f, "UPDATE t SET c = 0 WHERE id = 1; UPDATE t SET c = 1 WHERE id = 1");
+	expect(&f, "SELECT * FROM high", "1|8");
+	command(&f, "UPDATE t SET c = 0 WHERE id = 1");
+	for (unsigned i = 0; i < sizeof(FAILED) / sizeof(FAILED[0]); i++) {
+		char query[TEXT_MAX];
+
+		(void)snprintf(query, sizeof(query), "SELECT * FROM %s", FAILED[i]);
+		expect_error(&f, query, ERR_VIEW_FAILED);
+	}
+	expect(&f, "SELECT * FROM on_keyed", "10|1");
+	/* Failed is failed, until it is made anew. */
+	command(&f, "UPDATE t SET c = 3 WHERE id = 1");
+	expect_error(&f, "SELECT * FROM high", ERR_VIEW_FAILED);
+	run(&f,
+		"DROP MATERIALIZED VIEW high; DROP MATERIALIZED VIEW middle; DROP MATERIALIZED VIEW low;"
+		"CREATE MATERIALIZED VIEW low AS SELECT no, g, n / c AS q FROM t;"
+		"CREATE MATERIALIZED VIEW high AS SELECT sum(q) AS q FROM low");
+	expect(&f, "SELECT * FROM high", "4");
+	close_fixture(&f);
+}
+
+static void test_failing_floors(void **state)
+{
+	(void)state;
+	for_projectors(failing_floors);
+}
+
+/* What others read stays as it is, until they are gone. */
+static void test_dependents(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f, FLOORS);
+	run(&f, "INSERT INTO t VALUES (1, 1, 1, 5, 1)");
+	expect_error(&f, "DROP TABLE t", ERR_DEPENDENT);
+	expect_error(&f, "DROP MATERIALIZED VIEW keyed", ERR_DEPENDENT);
+	expect_error(&f, "DROP MATERIALIZED VIEW counted", ERR_DEPENDENT);
+	expect_error(&f, "DROP MATERIALIZED VIEW on_keyed", ERR_DEPENDENT);
+	expect_error(&f, "CREATE UNIQUE INDEX counted_key ON counted (g)", ERR_FEATURE);
+	floors_expect(&f, "5|1", "5|1", "1|5|5", "1");
+	run(&f, "DROP MATERIALIZED VIEW on_top; DROP MATERIALIZED VIEW on_keyed");
+	expect_error(&f, "DROP MATERIALIZED VIEW keyed", ERR_DEPENDENT);
+	run(&f,
+		"DROP MATERIALIZED VIEW on_both; DROP MATERIALIZED VIEW keyed;"
+		"DROP MATERIALIZED VIEW on_counted; CREATE UNIQUE INDEX counted_key ON counted (g)");
+	expect(&f, "SELECT n FROM counted WHERE g = 1", "5");
+	run(&f, "DROP MATERIALIZED VIEW counted; DROP TABLE t");
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +625,12 @@ int main(void)
 		cmocka_unit_test(test_scales),
 		cmocka_unit_test(test_unused_columns),
 		cmocka_unit_test(test_float_sums),
+		cmocka_unit_test(test_outer_joins),
+		cmocka_unit_test(test_subqueries),
+		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_floors),
+		cmocka_unit_test(test_failing_floors),
+		cmocka_unit_test(test_dependents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
