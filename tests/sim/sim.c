@@ -10,6 +10,7 @@
  *   --seeds N    seeds to run (default 20), after those that have found a bug
  *   --from K     the first (default 1)
  *   --seed S     this one only
+ *   --no-checkpoints, --old   as kept seeds are played: without checkpoints; with the first views only
  *   --verbose    print what happens
  *   --plant early|nodirsync|twice   a disk with a defect: exits 0 when it is found, 1 when it is not
  */
@@ -69,7 +70,7 @@ struct sim {
 static struct {
 	enum sim_plant plant;
 	bool verbose;
-	char repeat[160];
+	char program[160], repeat[200]; /* and its flags */
 	uint64_t commands, skipped, unknown, changes, recoveries, crashes, checkpoints, compared;
 } all;
 
@@ -407,18 +408,20 @@ static void life_first(struct sim *s)
 	s->check = CHECK_QUIET;
 }
 
-static uint64_t run_seed(uint64_t seed, bool checkpoints)
+static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 {
 	struct sim s = { .seed = seed,
 		.checkpoints = checkpoints,
 		.random = { seed * 0x2545f4914f6cdd1du + 1 } };
 	unsigned lives = 2 + random_below(&s.random, LIVES_MAX);
 
+	(void)snprintf(all.repeat, sizeof(all.repeat), "%s%s%s", all.program,
+		checkpoints ? "" : " --no-checkpoints", old ? " --old" : "");
 	trace_begin(seed, all.verbose, all.repeat);
 	(void)alarm(WATCHDOG_S);
 	s.disk = sim_disk_new(&s.random, all.plant);
 	s.ledger = ledger_new(&s.random);
-	s.schema = schema_new(&s.random, s.ledger);
+	s.schema = schema_new(&s.random, s.ledger, old);
 	life_first(&s);
 	for (unsigned i = 0; i < lives; i++)
 		life(&s);
@@ -459,7 +462,7 @@ static enum sim_plant plant_named(const char *name)
 int main(int argc, char **argv)
 {
 	uint64_t seeds = DEFAULT_SEEDS, from = 1, hash = 0, first = 0;
-	bool single = false, checkpoints = true;
+	bool single = false, checkpoints = true, old = false;
 	const char *plant = NULL;
 
 	for (int i = 1; i < argc; i++) {
@@ -471,6 +474,10 @@ int main(int argc, char **argv)
 		}
 		if (strcmp(argv[i], "--no-checkpoints") == 0) {
 			checkpoints = false;
+			continue;
+		}
+		if (strcmp(argv[i], "--old") == 0) {
+			old = true;
 			continue;
 		}
 		if (strcmp(argv[i], "--seeds") == 0) {
@@ -491,15 +498,15 @@ int main(int argc, char **argv)
 		}
 		i++;
 	}
-	(void)snprintf(all.repeat, sizeof(all.repeat), "%.100s%s%s", argv[0],
+	(void)snprintf(all.program, sizeof(all.program), "%.100s%s%s", argv[0],
 		plant == NULL ? "" : " --plant ", plant == NULL ? "" : plant);
 	log_set_level(LOG_LEVEL_ERROR);
 	signal(SIGABRT, on_signal);
 	signal(SIGALRM, on_signal);
 	for (unsigned i = 0; i < NKEPT && !single && plant == NULL; i++)
-		hash = hash * 31 + run_seed(KEPT[i].seed, KEPT[i].checkpoints);
+		hash = hash * 31 + run_seed(KEPT[i].seed, KEPT[i].checkpoints, true);
 	for (uint64_t seed = from; seed < from + seeds; seed++) {
-		uint64_t h = run_seed(seed, checkpoints);
+		uint64_t h = run_seed(seed, checkpoints, old);
 
 		if (seed == from)
 			first = h;
@@ -516,7 +523,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	/* The same seed, the same run. */
-	if (run_seed(from, checkpoints) != first)
+	if (run_seed(from, checkpoints, old) != first)
 		wrong("the second run of the same seed was another");
 	return 0;
 }

@@ -27,9 +27,18 @@ static const char *const TABLE_DEFS[TABLES] = {
 };
 static const char *const TABLE_NAMES[TABLES] = { "account", "entry", "kv", "log", "loose" };
 
+/* Numbers of objects. */
+enum {
+	FIRST_EXTRA_TABLE = 15,
+	FIRST_NEW = FIRST_EXTRA_TABLE + EXTRAS,
+	V_LEFT = FIRST_NEW,
+	V_TOP = FIRST_NEW + 2,
+	V_COUNTS = FIRST_NEW + 5
+};
+
 enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE };
 
-/* on: of an index on a view, the view's number and one. */
+/* on: of what is on a view, an index or another view, the number of that view and one. */
 static const struct object {
 	enum object_kind kind;
 	const char *name, *text;
@@ -67,11 +76,36 @@ static const struct object {
 	{ OBJECT_INDEX, "v_account_id", "CREATE UNIQUE INDEX v_account_id ON v_account (id)", 1 },
 	{ OBJECT_INDEX, "v_log_tag", "CREATE UNIQUE INDEX v_log_tag ON v_log (tag)", 2 },
 	{ OBJECT_INDEX, "v_key_balance", "CREATE INDEX v_key_balance ON v_key (balance)", 3 },
-	/* The last EXTRAS objects. */
 	{ OBJECT_TABLE, "extra_0", "CREATE TABLE extra_0 (k bigint PRIMARY KEY, v bigint)", 0 },
 	{ OBJECT_TABLE, "extra_1", "CREATE TABLE extra_1 (k bigint PRIMARY KEY, v bigint)", 0 },
+	/* From here on what the kept seeds do not have. */
+	{ OBJECT_VIEW, "v_left",
+		"SELECT a.id, a.balance, count(k.k) AS n, sum(k.v) AS total, max(k.pad) AS pad"
+		" FROM account a LEFT JOIN kv k ON k.account = a.id GROUP BY a.id, a.balance",
+		0 },
+	{ OBJECT_VIEW, "v_full",
+		"SELECT l.tag, l.v, k.k FROM loose l FULL JOIN kv k ON k.account = l.tag", 0 },
+	{ OBJECT_VIEW, "v_top", "SELECT id, balance FROM account ORDER BY balance DESC, id LIMIT 3",
+		0 },
+	{ OBJECT_VIEW, "v_ranked",
+		"SELECT e.account, e.no, rank() OVER (PARTITION BY account ORDER BY amount DESC) AS r,"
+		" sum(amount) OVER (PARTITION BY account ORDER BY no) AS upto FROM entry e",
+		0 },
+	{ OBJECT_VIEW, "v_lone",
+		"SELECT a.id, a.name FROM account a WHERE NOT EXISTS"
+		" (SELECT 1 FROM kv k WHERE k.account = a.id AND k.v > a.balance)",
+		0 },
+	{ OBJECT_VIEW, "v_counts",
+		"SELECT n, count(*) AS accounts, sum(total) AS total FROM v_left GROUP BY n",
+		V_LEFT + 1 },
+	{ OBJECT_VIEW, "v_top_keys",
+		"SELECT t.id, t.balance, k.k FROM v_top t LEFT JOIN kv k ON k.account = t.id",
+		V_TOP + 1 },
+	{ OBJECT_INDEX, "v_left_n", "CREATE INDEX v_left_n ON v_left (n)", V_LEFT + 1 },
+	{ OBJECT_INDEX, "v_counts_n", "CREATE UNIQUE INDEX v_counts_n ON v_counts (n)",
+		V_COUNTS + 1 },
 };
-enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]), FIRST_EXTRA_TABLE = COUNT - EXTRAS };
+enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]) };
 
 /* Queries that an index answers, or the key; the same text and parameter for both. */
 static const char *const QUERIES[] = {
@@ -94,6 +128,7 @@ struct schema {
 	struct random *random;
 	struct ledger *ledger;
 	struct lf_engine *engine;
+	unsigned count; /* of objects, the first ones */
 	enum object_state state[COUNT];
 	struct statement *all_of_view[COUNT], *all_of_table[TABLES], *queries[QUERY_COUNT];
 	unsigned changing; /* the object's number and one; 0: none */
@@ -178,8 +213,15 @@ static void oracle_open(struct schema *s)
 		s->oracle_insert[t] = oracle_prepare(s, INSERTS[t]);
 	}
 	for (unsigned i = 0; i < COUNT; i++)
-		if (OBJECTS[i].kind == OBJECT_VIEW)
+		if (OBJECTS[i].kind == OBJECT_VIEW) {
+			char text[TEXT_MAX];
+
 			s->oracle_view[i] = oracle_prepare(s, OBJECTS[i].text);
+			/* For the views over it. */
+			(void)snprintf(text, sizeof(text), "CREATE VIEW %s AS %s", OBJECTS[i].name,
+				OBJECTS[i].text);
+			oracle_exec(s, text);
+		}
 	for (unsigned i = 0; i < QUERY_COUNT; i++)
 		s->oracle_query[i] = oracle_prepare(s, QUERIES[i]);
 }
@@ -344,12 +386,12 @@ static void query_compare(struct schema *s, struct lf_port *reader, unsigned k)
 
 void schema_compare(struct schema *s, struct lf_port *reader, bool all)
 {
-	unsigned start = random_below(s->random, COUNT), n = 0;
+	unsigned start = random_below(s->random, s->count), n = 0;
 
 	oracle_exec(s, "BEGIN");
 	tables_copy(s, reader);
-	for (unsigned i = 0; i < COUNT && (all || n < CHECKED); i++) {
-		unsigned k = (start + i) % COUNT;
+	for (unsigned i = 0; i < s->count && (all || n < CHECKED); i++) {
+		unsigned k = (start + i) % s->count;
 		struct rows want = { 0 }, got = { 0 };
 		struct reading r = { .out = &got };
 
@@ -379,18 +421,34 @@ uint64_t schema_changes(const struct schema *s)
 
 /* --- changes --- */
 
+static bool is_extra(unsigned k)
+{
+	return k >= FIRST_EXTRA_TABLE && k < FIRST_EXTRA_TABLE + EXTRAS;
+}
+
 static void set_state(struct schema *s, unsigned k, enum object_state state)
 {
 	s->state[k] = state;
-	if (k >= FIRST_EXTRA_TABLE)
+	if (is_extra(k))
 		ledger_extra_set(s->ledger, k - FIRST_EXTRA_TABLE, state != OBJECT_NONE,
 			state == OBJECT_THERE);
 	if (OBJECTS[k].kind != OBJECT_VIEW || state == OBJECT_THERE)
 		return;
 	/* Its indexes go with it. */
 	for (unsigned i = 0; i < COUNT; i++)
-		if (OBJECTS[i].on == k + 1 && s->state[i] != OBJECT_NONE)
+		if (OBJECTS[i].kind == OBJECT_INDEX && OBJECTS[i].on == k + 1 &&
+			s->state[i] != OBJECT_NONE)
 			s->state[i] = state;
+}
+
+/* Whether a view reads it, or may. */
+static bool is_read(const struct schema *s, unsigned k)
+{
+	for (unsigned i = 0; i < COUNT; i++)
+		if (OBJECTS[i].kind == OBJECT_VIEW && OBJECTS[i].on == k + 1 &&
+			s->state[i] != OBJECT_NONE)
+			return true;
+	return false;
 }
 
 static bool may_change(const struct schema *s, unsigned k)
@@ -399,7 +457,9 @@ static bool may_change(const struct schema *s, unsigned k)
 
 	if (s->state[k] == OBJECT_UNSURE || (o->on > 0 && s->state[o->on - 1] != OBJECT_THERE))
 		return false;
-	return k < FIRST_EXTRA_TABLE || ledger_extra_quiet(s->ledger, k - FIRST_EXTRA_TABLE);
+	if (is_read(s, k))
+		return false;
+	return !is_extra(k) || ledger_extra_quiet(s->ledger, k - FIRST_EXTRA_TABLE);
 }
 
 static void change_text(const struct object *o, bool make, char *text, size_t cap)
@@ -418,13 +478,17 @@ void schema_submit(struct schema *s, struct lf_port *port)
 {
 	unsigned k = random_one_in(s->random, 4)
 		? FIRST_EXTRA_TABLE + random_below(s->random, EXTRAS)
-		: random_below(s->random, COUNT);
+		: random_below(s->random, s->count);
 	struct statement *statement;
 	uint64_t none[2] = { 0 };
 	char text[TEXT_MAX];
 	bool make;
 	struct error e;
 
+	/* The view that a view needs is made first. */
+	if (OBJECTS[k].kind == OBJECT_VIEW && OBJECTS[k].on > 0 &&
+		s->state[OBJECTS[k].on - 1] == OBJECT_NONE)
+		k = OBJECTS[k].on - 1;
 	if (s->changing != 0 || !may_change(s, k))
 		return;
 	make = s->state[k] == OBJECT_NONE;
@@ -433,7 +497,7 @@ void schema_submit(struct schema *s, struct lf_port *port)
 		lf_release(s->engine, s->all_of_view[k]);
 		s->all_of_view[k] = NULL;
 	}
-	if (!make && k >= FIRST_EXTRA_TABLE)
+	if (!make && is_extra(k))
 		ledger_extra_set(s->ledger, k - FIRST_EXTRA_TABLE, true, false);
 	statement = prepare(s, text);
 	row_encode(&statement->param_layout, NULL, none);
@@ -495,8 +559,12 @@ void schema_recovered(struct schema *s, bool adopt)
 	lf_catalog_each(s->engine, note_relation, s);
 	for (unsigned k = 0; k < COUNT; k++) {
 		/* An index goes with its view. */
+		unsigned on = OBJECTS[k].on;
 		bool open = adopt || s->changing == k + 1 || s->state[k] == OBJECT_UNSURE ||
-			(OBJECTS[k].on > 0 && s->changing == OBJECTS[k].on);
+			(OBJECTS[k].kind == OBJECT_INDEX && on > 0 && s->changing == on);
+
+		if (s->found[k] && on > 0 && !s->found[on - 1])
+			wrong("%s is there without %s", OBJECTS[k].name, OBJECTS[on - 1].name);
 
 		if (!open && s->found[k] != (s->state[k] == OBJECT_THERE))
 			wrong("%s is %s, which was %s", OBJECTS[k].name,
@@ -521,7 +589,7 @@ void schema_create(struct schema *s, struct lf_port *port)
 	(void)s;
 }
 
-struct schema *schema_new(struct random *random, struct ledger *ledger)
+struct schema *schema_new(struct random *random, struct ledger *ledger, bool old)
 {
 	struct schema *s = calloc(1, sizeof(*s));
 
@@ -529,6 +597,7 @@ struct schema *schema_new(struct random *random, struct ledger *ledger)
 		abort();
 	s->random = random;
 	s->ledger = ledger;
+	s->count = old ? FIRST_NEW : COUNT;
 	oracle_open(s);
 	return s;
 }

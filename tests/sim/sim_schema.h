@@ -10,7 +10,8 @@
 #include "tests/sim/sim_ledger.h"
 
 struct schema;
-struct schema *schema_new(struct random *random, struct ledger *ledger);
+/* old: only the objects there were when the seeds that are kept were found. */
+struct schema *schema_new(struct random *random, struct ledger *ledger, bool old);
 void schema_free(struct schema *s);
 
 void schema_attach(struct schema *s, struct lf_engine *engine);
