@@ -101,13 +101,26 @@ struct view_slot {
 	struct view_plan *plan;
 };
 
+/* What the query of an INSERT gave: packed rows of its result_layout. */
+struct given {
+	unsigned n;
+	const void **rows; /* into bytes */
+	unsigned char *bytes;
+	size_t size;
+};
+/* Read them, bounded by rows and bytes (54000). 0: the caller's to free; -1 with *e. */
+int port_given_read(struct lf_port *port, const struct statement *s, const void *params,
+	struct given *out, struct error *e);
+void given_free(struct given *g);
+
 /* A command of several parts, or one that is executing DDL. */
 struct request {
 	uint64_t tag;
 	const struct statement *statement;
 	struct command_parts **parts; /* by shard; NULL where none */
 	void *memory;                 /* params and parts in one block */
-	size_t memory_bytes;
+	size_t memory_bytes;          /* with what is given */
+	struct given given;
 	unsigned remaining; /* replies to come */
 	uint32_t done, all;
 	uint64_t epoch, count;

@@ -253,6 +253,7 @@ static void request_give(struct lf_port *port, uint32_t i)
 	free(r->error);
 	port->outside -= r->memory_bytes;
 	free(r->memory);
+	given_free(&r->given);
 	r->next_free = port->free_request;
 	port->free_request = i;
 }
@@ -330,9 +331,10 @@ static void submitted(struct lf_port *port, unsigned shard)
 	port->dirty |= (uint64_t)1 << shard;
 }
 
-/* Where each VALUES row goes: adjacent rows of one aggregate are one range. */
+/* Where each row of an INSERT goes: adjacent rows of one aggregate are one range. */
 struct routing {
-	unsigned n; /* ranges */
+	const struct given *given; /* the rows of an INSERT from a query; else NULL */
+	unsigned n;                /* ranges */
 	unsigned per_shard[LIMIT_PROJECTORS];
 	struct row_range *ranges;
 	uint8_t *shards;
@@ -342,7 +344,8 @@ static int routing_insert(struct lf_port *port, const struct statement *s, const
 	struct program_env *env, struct routing *r, struct error *e)
 {
 	uint64_t last = 0;
-	unsigned nrows = s->insert.nrows;
+	unsigned nrows = r->given != NULL ? r->given->n : s->insert.nrows;
+	const void *const *sources = r->given != NULL ? r->given->rows : NULL;
 
 	r->ranges = arena_alloc(&port->scratch, nrows * sizeof(*r->ranges));
 	r->shards = arena_alloc(&port->scratch, nrows);
@@ -352,7 +355,7 @@ static int routing_insert(struct lf_port *port, const struct statement *s, const
 		uint64_t hash;
 		unsigned shard;
 
-		if (command_route(s, params, i, port->spread, env, &hash, e) < 0)
+		if (command_route(s, params, sources, i, port->spread, env, &hash, e) < 0)
 			return -1;
 		if (r->n > 0 && hash == last) {
 			r->ranges[r->n - 1].n++;
@@ -381,21 +384,21 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	const struct routing *r, struct error *e)
 {
 	unsigned shards = port->engine->set.shards;
-	size_t size = row_size(params), at;
+	size_t size = row_size(params), at, given = r->given != NULL ? r->given->size : 0;
 	unsigned char *memory;
 
 	at = shards * sizeof(struct command_parts *);
 	size += at;
 	for (unsigned s = 0; s < shards; s++)
 		size += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
-	if (port->outside > 0 && port->outside + size > LIMIT_OUTSIDE_BYTES)
+	if (port->outside > 0 && port->outside + size + given > LIMIT_OUTSIDE_BYTES)
 		return submit_full(port, e);
 	memory = calloc(1, size);
 	if (memory == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	q->memory = memory;
-	q->memory_bytes = size;
-	port->outside += size;
+	q->memory_bytes = size + given;
+	port->outside += size + given;
 	q->parts = (struct command_parts **)memory;
 	memcpy(memory + at, params, row_size(params));
 	params = memory + at;
@@ -405,6 +408,7 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 			continue;
 		q->parts[s] = (struct command_parts *)(memory + at);
 		q->parts[s]->params = params;
+		q->parts[s]->sources = r->given != NULL ? r->given->rows : NULL;
 		at += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
 		q->remaining++;
 		q->all += r->per_shard[s];
@@ -422,6 +426,11 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	return 0;
 }
 
+static bool lane_has_room(const struct lane *lane)
+{
+	return ring_reserve(lane->commands, sizeof(struct command_message)) != NULL;
+}
+
 static int submit_parts(struct lf_port *port, const struct statement *s, const void *params,
 	const struct routing *routing, uint64_t tag, enum lf_ack ack, struct error *e)
 {
@@ -431,9 +440,7 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 
 	/* Room everywhere first: all or nothing. */
 	for (unsigned k = 0; k < shards; k++)
-		if (routing->per_shard[k] > 0 &&
-			ring_reserve(port->lanes[k].commands, sizeof(struct command_message)) ==
-				NULL)
+		if (routing->per_shard[k] > 0 && !lane_has_room(&port->lanes[k]))
 			return submit_full(port, e);
 	i = request_take(port, e);
 	if (i == REQUEST_NONE)
@@ -443,6 +450,8 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 		request_give(port, i);
 		return -1;
 	}
+	if (routing->given != NULL)
+		q->given = *routing->given;
 	q->tag = tag;
 	q->ack = (uint8_t)ack;
 	q->statement = s;
@@ -501,6 +510,37 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 	return 0;
 }
 
+/* INSERT from a query. Whether there is room is looked at before it is run, so that it is not run in vain. */
+static int submit_given(struct lf_port *port, const struct statement *s, const void *params,
+	struct program_env *env, uint64_t tag, enum lf_ack ack, struct error *e)
+{
+	static struct row_range nothing = { 0, 0 };
+	uint8_t anywhere = 0;
+	struct given given;
+	struct routing routing = { .given = &given };
+	int status;
+
+	if (port->outside > 0 && port->outside + LIMIT_COMMAND_BYTES > LIMIT_OUTSIDE_BYTES)
+		return submit_full(port, e);
+	for (unsigned k = 0; k < port->engine->set.shards; k++)
+		if (!lane_has_room(&port->lanes[k]))
+			return submit_full(port, e);
+	if (port_given_read(port, s, params, &given, e) != 0)
+		return -1;
+	status = routing_insert(port, s, params, env, &routing, e);
+	if (status == 0 && routing.n == 0) {
+		/* Without rows: some shard answers. */
+		routing.n = routing.per_shard[0] = 1;
+		routing.ranges = &nothing;
+		routing.shards = &anywhere;
+	}
+	if (status == 0)
+		status = submit_parts(port, s, params, &routing, tag, ack, e);
+	if (status != 0)
+		given_free(&given);
+	return status;
+}
+
 int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
 	enum lf_ack ack, struct error *e)
 {
@@ -519,8 +559,10 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	ASSERT(statement_is_command(s));
 	arena_reset(&port->scratch);
 	port->spread += 0x9e3779b97f4a7c15u;
+	if (s->kind == STATEMENT_INSERT && s->insert.query != NULL)
+		return submit_given(port, s, params, &env, tag, ack, e);
 	if (nrows <= 1) {
-		where = command_route(s, params, 0, hash_u64(port->spread), &env, &hash, e);
+		where = command_route(s, params, NULL, 0, hash_u64(port->spread), &env, &hash, e);
 		if (where < 0)
 			return -1;
 		if (where == 1)

@@ -18,6 +18,7 @@
 #include "core/base/assert.h"
 #include "core/base/hash.h"
 #include "core/base/limits.h"
+#include "core/flow/query.h"
 #include "core/sql/cast.h"
 #include "core/sql/numeric.h"
 #include "core/sql/projection.h"
@@ -200,7 +201,7 @@ static int compile_insert_row(struct compile *c, struct compiled *k, unsigned i)
 	k->partitions[i] = compile(c, row + r->partition, 1);
 	if (k->rows[i] == NULL || k->partitions[i] == NULL)
 		return -1;
-	if (r->columns[r->ncols - 1].hidden)
+	if (r->columns[r->ncols - 1].hidden || s->insert.query != NULL)
 		return 0;
 	if (compile_direct(c, &k->direct[i], row) != 0)
 		return -1;
@@ -218,9 +219,15 @@ static int compile_insert(struct compile *c, struct compiled *k)
 	k->keys = arena_zalloc(a, n * sizeof(*k->keys));
 	if (k->rows == NULL || k->direct == NULL || k->partitions == NULL || k->keys == NULL)
 		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	if (c->s->insert.query != NULL) {
+		if (query_compile(c->s->insert.query, c->e) != 0)
+			return -1;
+		c->layouts[0] = &c->s->insert.query->result_layout;
+	}
 	for (unsigned i = 0; i < n; i++)
 		if (compile_insert_row(c, k, i) != 0)
 			return -1;
+	c->layouts[0] = &c->s->relation->layout;
 	return 0;
 }
 
@@ -399,19 +406,24 @@ int command_compile(struct statement *s, struct error *e)
 
 /* --- routing --- */
 
+/* given: a row of the query of an INSERT from one. */
 static int partition_hash(const struct statement *s, const struct program *p, const void *params,
-	struct program_env *env, uint64_t *hash, struct error *e)
+	const void *given, struct program_env *env, uint64_t *hash, struct error *e)
 {
-	const void *rows[EXPR_SOURCES] = { [EXPR_PARAMS] = params };
+	const void *rows[EXPR_SOURCES] = { given, [EXPR_PARAMS] = params };
 	unsigned source, column;
 	struct value v;
 
 	if (program_column(p, 0, &source, &column) == 0) {
-		if (!row_is_null(params, column)) {
-			*hash = row_column_hash(&s->param_layout, params, column);
+		const struct row_layout *l = source == EXPR_PARAMS
+			? &s->param_layout
+			: &s->insert.query->result_layout;
+
+		if (!row_is_null(rows[source], column)) {
+			*hash = row_column_hash(l, rows[source], column);
 			return 0;
 		}
-		row_get(&s->param_layout, params, column, &v);
+		row_get(l, rows[source], column, &v);
 	} else if (program_run(p, rows, &v, env) != 0) {
 		return -1;
 	}
@@ -426,8 +438,8 @@ static int partition_hash(const struct statement *s, const struct program *p, co
 	return 0;
 }
 
-static int route_one(const struct statement *s, const void *params, unsigned row, uint64_t spread,
-	struct program_env *env, uint64_t *hash, struct error *e)
+static int route_one(const struct statement *s, const void *params, const void *const *sources,
+	unsigned row, uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e)
 {
 	const struct compiled *k = s->compiled;
 
@@ -436,29 +448,32 @@ static int route_one(const struct statement *s, const void *params, unsigned row
 			*hash = spread;
 			return 1;
 		}
-		return partition_hash(s, k->partitions[row], params, env, hash, e) == 0 ? 1 : -1;
+		return partition_hash(s, k->partitions[sources != NULL ? 0 : row], params,
+			       sources != NULL ? sources[row] : NULL, env, hash, e) == 0
+			? 1
+			: -1;
 	}
 	if (s->kind == STATEMENT_TRUNCATE || k->partitions[0] == NULL)
 		return 0;
-	return partition_hash(s, k->partitions[0], params, env, hash, e) == 0 ? 1 : -1;
+	return partition_hash(s, k->partitions[0], params, NULL, env, hash, e) == 0 ? 1 : -1;
 }
 
-int command_route(const struct statement *s, const void *params, unsigned row, uint64_t spread,
-	struct program_env *env, uint64_t *hash, struct error *e)
+int command_route(const struct statement *s, const void *params, const void *const *sources,
+	unsigned row, uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e)
 {
 	uint64_t first = 0;
 	bool have = false;
 
 	if (s->kind != STATEMENT_BLOCK)
-		return route_one(s, params, row, spread, env, hash, e);
+		return route_one(s, params, sources, row, spread, env, hash, e);
 	if (((const struct compiled *)s->compiled)->one_route)
-		return route_one(s->block.items[0], params, 0, spread, env, hash, e);
+		return route_one(s->block.items[0], params, NULL, 0, spread, env, hash, e);
 	for (unsigned i = 0; i < s->block.n; i++) {
 		const struct statement *item = s->block.items[i];
 		unsigned n = item->kind == STATEMENT_INSERT ? item->insert.nrows : 1;
 
 		for (unsigned k = 0; k < n; k++) {
-			if (route_one(item, params, k, spread, env, hash, e) < 0)
+			if (route_one(item, params, NULL, k, spread, env, hash, e) < 0)
 				return -1;
 			if (have && *hash != first)
 				return error_set(e, ERR_FEATURE, 0,
@@ -514,6 +529,8 @@ static void prefetch_statement(const struct statement *s, const void *params,
 	if (s->kind == STATEMENT_TRUNCATE ||
 		__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE))
 		return;
+	if (s->kind == STATEMENT_INSERT && s->insert.query != NULL)
+		return;
 	if (s->kind != STATEMENT_INSERT) {
 		if (k->key != NULL)
 			prefetch_key(s, k->key, params, env);
@@ -546,6 +563,7 @@ struct execution {
 	const struct statement *s;
 	const struct compiled *k;
 	const void *params;
+	const void *const *sources; /* INSERT from a query: what it gave */
 	struct command_env *env;
 	struct command_result *result;
 	struct program_env program;
@@ -894,7 +912,9 @@ static const void *direct_row(struct execution *x, const struct direct *d)
 static const void *new_row(struct execution *x, unsigned i)
 {
 	const struct relation *r = x->s->relation;
-	const void *row = x->k->direct[i].row != NULL ? direct_row(x, &x->k->direct[i]) : NULL;
+	const void *source = x->sources != NULL ? x->sources[i] : NULL;
+	unsigned at = x->sources != NULL ? 0 : i;
+	const void *row = x->k->direct[at].row != NULL ? direct_row(x, &x->k->direct[at]) : NULL;
 	struct value *v;
 
 	if (row != NULL)
@@ -904,7 +924,7 @@ static const void *new_row(struct execution *x, unsigned i)
 		error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 		return NULL;
 	}
-	if (evaluate(x, x->k->rows[i], NULL, NULL, v) != 0)
+	if (evaluate(x, x->k->rows[at], source, NULL, v) != 0)
 		return NULL;
 	if (r->columns[r->ncols - 1].hidden)
 		v[r->ncols - 1] = rowid_next(x->env);
@@ -1246,11 +1266,13 @@ bool command_memory_is_short(const struct heap *h)
 	return heap_limit(h) > 0 && !heap_would_fit(h, head_room(h) / 2);
 }
 
-int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
-	struct command_env *env, struct command_result *result, struct error *e)
+int command_execute(const struct statement *s, const void *params, const void *const *sources,
+	const struct row_range *rows, struct command_env *env, struct command_result *result,
+	struct error *e)
 {
 	struct execution x = { .s = s,
 		.params = params,
+		.sources = sources,
 		.env = env,
 		.result = result,
 		.e = e,

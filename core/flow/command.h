@@ -51,14 +51,16 @@ struct command_result {
 };
 
 /* Execute on this shard. params: packed row of s->param_layout. For INSERT `rows` restricts to the
- * VALUES rows [first, first+n) (the port routes and splits them); UPDATE and DELETE without
+ * rows [first, first+n) (the port routes and splits them) of VALUES, or of `sources`: what its query gave, packed rows of
+ * s->insert.query->result_layout; NULL for what is not an INSERT from a query. UPDATE and DELETE without
  * key work on all rows of this shard that match, each aggregate atomically by itself but refused as a
  * whole for this shard on the first error. 0; or -1 with *e and nothing changed. */
 struct row_range {
 	unsigned first, n;
 };
-int command_execute(const struct statement *s, const void *params, const struct row_range *rows,
-	struct command_env *env, struct command_result *result, struct error *e);
+int command_execute(const struct statement *s, const void *params, const void *const *sources,
+	const struct row_range *rows, struct command_env *env, struct command_result *result,
+	struct error *e);
 
 /* Whether little is left of the memory that deletes need before they free any. */
 bool command_memory_is_short(const struct heap *h);
@@ -68,11 +70,11 @@ void command_prefetch(const struct statement *s, const void *params, const struc
 	struct command_env *env);
 
 /* Where a command belongs. Evaluates partition expressions: sets *hash to the value_hash() of the
- * partition value. `row`: which VALUES row of an INSERT. Returns 1 (one shard), 0 (every shard), -1
+ * partition value. `row`: which row of an INSERT, of VALUES or of `sources`. Returns 1 (one shard), 0 (every shard), -1
  * error. A block whose statements are of different partition values: 0A000. A hidden row id as
  * partition: *hash is taken from `spread`. */
-int command_route(const struct statement *s, const void *params, unsigned row, uint64_t spread,
-	struct program_env *env, uint64_t *hash, struct error *e);
+int command_route(const struct statement *s, const void *params, const void *const *sources,
+	unsigned row, uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e);
 
 /* Compile what execution needs (programs for expressions); kept in s->compiled, freed with the
  * statement's arena. Called once by the preparer, before the statement is shared. */

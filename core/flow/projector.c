@@ -274,7 +274,7 @@ static uint32_t single_run(struct projector *p, struct command_env *env,
 		count(&p->stats.refused);
 		return reply_error(r, p->refuse);
 	}
-	if (command_execute(m->statement, m + 1, &m->rows, env, &result, &e) != 0) {
+	if (command_execute(m->statement, m + 1, NULL, &m->rows, env, &result, &e) != 0) {
 		count(&p->stats.refused);
 		return reply_error(r, &e);
 	}
@@ -306,8 +306,8 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 		if (p->refuse != NULL)
 			e = *p->refuse;
 		if (p->refuse != NULL ||
-			command_execute(m->statement, parts->params, &parts->ranges[i], env,
-				&result, &e) != 0) {
+			command_execute(m->statement, parts->params, parts->sources,
+				&parts->ranges[i], env, &result, &e) != 0) {
 			count(&p->stats.refused);
 			if (first.code == ERR_OK)
 				first = e;

@@ -28,6 +28,7 @@ enum { REQUEST_NONE = UINT32_MAX };
  * command by itself. Owned by the port, which keeps it until the reply. */
 struct command_parts {
 	const void *params;
+	const void *const *sources; /* INSERT from a query: the rows it gave; else NULL */
 	unsigned n;
 	struct row_range ranges[];
 };

@@ -263,6 +263,8 @@ struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
 int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
 	unsigned *nout);
 int bind_query(struct binder *b, const PgQuery__SelectStmt *s);
+/* Make the binder's statement the query of a bound select (NULL: -1). */
+int bind_query_of(struct binder *b, struct select *s);
 
 /* --- bind_command.c, bind_table.c, bind_ddl.c --- */
 int bind_insert(struct binder *b, const PgQuery__InsertStmt *s);

@@ -237,44 +237,150 @@ static int bind_conflict(
 	return 0;
 }
 
-int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
+/* --- INSERT from a query --- */
+
+/* Outputs that are untyped literals or parameters take the types of the columns. */
+static int outputs_assign(struct binder *b, const struct relation *r, struct select *s,
+	unsigned noutputs, const int *cols)
 {
-	struct statement *st = b->statement;
-	struct relation *r = target(b, p->relation, "INSERT");
+	for (unsigned i = 0; i < noutputs; i++) {
+		struct output *o = &s->outputs[i];
+
+		if (o->expr->type.id != TYPE_UNKNOWN)
+			continue;
+		o->expr = bind_assign(b, o->expr, &r->columns[cols[i]]);
+		if (o->expr == NULL)
+			return -1;
+		o->type = o->expr->type;
+		if (o->type.id != TYPE_UNKNOWN)
+			continue;
+		return error_set(b->error, ERR_FEATURE, expr_location(o->expr),
+			"an untyped literal in this query of INSERT is not supported");
+	}
+	return 0;
+}
+
+/* As outputs of the query that is the binder's statement now. */
+static int source_select(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
+	const int *cols, unsigned ncols)
+{
+	PgQuery__SelectStmt sel = *p->select_stmt->select_stmt;
+	struct select *s;
+	unsigned n;
+
+	if (p->with_clause != NULL && sel.with_clause != NULL) {
+		bind_unsupported(b, 0, "WITH twice in an INSERT");
+		return -1;
+	}
+	if (p->with_clause != NULL)
+		sel.with_clause = p->with_clause;
+	/* Rows that are compared have types. */
+	b->unsettled = sel.n_distinct_clause == 0;
+	s = bind_select(b, &sel);
+	b->unsettled = false;
+	if (s == NULL)
+		return -1;
+	n = s->nvisible > 0 ? s->nvisible : s->noutputs;
+	if (n > ncols)
+		return error_set(b->error, ERR_SYNTAX, expr_location(s->outputs[ncols].expr),
+			"INSERT has more expressions than target columns");
+	if (p->n_cols > 0 && n < ncols)
+		return bind_fail(b, ERR_SYNTAX, p->cols[n]->res_target->location,
+			"INSERT has more target columns than expressions");
+	return outputs_assign(b, r, s, n, cols) == 0 ? bind_query_of(b, s) : -1;
+}
+
+/* A statement of its own, in the same arena, with relations of its own: those that it reads. */
+static int source_bind(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
+	const int *cols, unsigned ncols)
+{
+	struct statement *st = b->statement, *q = bind_alloc(b, sizeof(*q));
+	int status;
+
+	if (q == NULL)
+		return -1;
+	q->heap = b->heap;
+	q->arena = st->arena;
+	q->text = st->text;
+	b->statement = q;
+	b->arena = &q->arena;
+	status = source_select(b, p, r, cols, ncols);
+	b->statement = st;
+	b->arena = &st->arena;
+	st->arena = q->arena;
+	arena_init(&q->arena, b->heap);
+	st->insert.query = q;
+	b->level = (struct scope){ 0 };
+	return status;
+}
+
+/* What the query gives is source 0 of the values. */
+static int bind_source_row(struct binder *b, const struct relation *r, const int *cols)
+{
+	struct insert *ins = &b->statement->insert;
+	const struct statement *q = ins->query;
+
+	for (unsigned i = 0; i < q->nresults; i++) {
+		const struct output *o = &q->results[i];
+		struct expr *e = expr_new(b, EXPR_COLUMN, (enum type_id)o->type.id, -1);
+
+		if (e == NULL)
+			return -1;
+		e->type = o->type;
+		e->column = (uint16_t)i;
+		e->position = expr_location(o->expr);
+		ins->values[cols[i]] = bind_assign(b, e, &r->columns[cols[i]]);
+		if (ins->values[cols[i]] == NULL)
+			return -1;
+	}
+	for (unsigned c = 0; c < r->ncols; c++)
+		if (ins->values[c] == NULL &&
+			(ins->values[c] = column_default(b, &r->columns[c])) == NULL)
+			return -1;
+	return 0;
+}
+
+static int bind_source_query(struct binder *b, const PgQuery__InsertStmt *p,
+	const struct relation *r, const int *cols, unsigned ncols)
+{
+	struct insert *ins = &b->statement->insert;
+	struct statement *q;
+	struct type *types;
+
+	if (source_bind(b, p, r, cols, ncols) != 0)
+		return -1;
+	q = ins->query;
+	types = bind_alloc(b, q->nresults * sizeof(*types));
+	ins->values = bind_alloc(b, r->ncols * sizeof(*ins->values));
+	if (types == NULL || ins->values == NULL)
+		return -1;
+	for (unsigned i = 0; i < q->nresults; i++)
+		types[i] = q->results[i].type;
+	if (row_layout_init(&q->result_layout, types, q->nresults, b->arena, b->error) != 0)
+		return -1;
+	ins->nrows = 1;
+	return bind_source_row(b, r, cols);
+}
+
+/* Rows of VALUES alone are bound with the columns; anything more is a query. */
+static bool is_values(const PgQuery__InsertStmt *p)
+{
+	const PgQuery__SelectStmt *s = p->select_stmt == NULL ? NULL : p->select_stmt->select_stmt;
+
+	return s == NULL ||
+		(s->n_values_lists > 0 && p->with_clause == NULL && s->with_clause == NULL &&
+			s->n_sort_clause == 0 && s->limit_count == NULL && s->limit_offset == NULL);
+}
+
+/* --- INSERT --- */
+
+static int bind_values_rows(struct binder *b, const PgQuery__InsertStmt *p,
+	const struct relation *r, const int *cols, unsigned ncols)
+{
 	const PgQuery__SelectStmt *sel = p->select_stmt != NULL ? p->select_stmt->select_stmt
 								: NULL;
-	struct insert *ins = &st->insert;
-	unsigned ncols = 0;
-	const char *alias;
-	int *cols;
+	struct insert *ins = &b->statement->insert;
 
-	st->kind = STATEMENT_INSERT;
-	if (r == NULL)
-		return -1;
-	if (p->with_clause != NULL || (sel != NULL && sel->n_values_lists == 0)) {
-		bind_unsupported(b, 0, "INSERT from a query");
-		return -1;
-	}
-	alias = scope_alias(b, p->relation);
-	cols = bind_alloc(b, (r->ncols + p->n_cols) * sizeof(*cols));
-	if (cols == NULL || alias == NULL)
-		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	for (size_t i = 0; i < p->n_cols; i++) {
-		int col = column_find(b, r, p->cols[i]->res_target);
-
-		if (col < 0)
-			return -1;
-		for (unsigned k = 0; k < ncols; k++)
-			if (cols[k] == col)
-				return bind_fail(b, ERR_DUPLICATE_COLUMN,
-					p->cols[i]->res_target->location,
-					"column \"%s\" specified more than once",
-					p->cols[i]->res_target->name);
-		cols[ncols++] = col;
-	}
-	for (unsigned c = 0; p->n_cols == 0 && c < r->ncols; c++)
-		if (!r->columns[c].hidden)
-			cols[ncols++] = (int)c;
 	ins->nrows = sel == NULL ? 1 : (unsigned)sel->n_values_lists;
 	if (ins->nrows > LIMIT_ROWS_PER_COMMAND)
 		return bind_fail(b, ERR_PROGRAM_LIMIT, 0, "INSERT of more than %d rows",
@@ -298,6 +404,44 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 			0)
 			return -1;
 	}
+	return 0;
+}
+
+int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
+{
+	struct statement *st = b->statement;
+	struct relation *r = target(b, p->relation, "INSERT");
+	unsigned ncols = 0;
+	const char *alias;
+	int *cols, status;
+
+	st->kind = STATEMENT_INSERT;
+	if (r == NULL)
+		return -1;
+	alias = scope_alias(b, p->relation);
+	cols = bind_alloc(b, (r->ncols + p->n_cols) * sizeof(*cols));
+	if (cols == NULL || alias == NULL)
+		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (size_t i = 0; i < p->n_cols; i++) {
+		int col = column_find(b, r, p->cols[i]->res_target);
+
+		if (col < 0)
+			return -1;
+		for (unsigned k = 0; k < ncols; k++)
+			if (cols[k] == col)
+				return bind_fail(b, ERR_DUPLICATE_COLUMN,
+					p->cols[i]->res_target->location,
+					"column \"%s\" specified more than once",
+					p->cols[i]->res_target->name);
+		cols[ncols++] = col;
+	}
+	for (unsigned c = 0; p->n_cols == 0 && c < r->ncols; c++)
+		if (!r->columns[c].hidden)
+			cols[ncols++] = (int)c;
+	status = is_values(p) ? bind_values_rows(b, p, r, cols, ncols)
+			      : bind_source_query(b, p, r, cols, ncols);
+	if (status != 0)
+		return -1;
 	if (p->on_conflict_clause != NULL && bind_conflict(b, r, p->on_conflict_clause, alias) != 0)
 		return -1;
 	scope_push(b, r, alias, 0);

@@ -1227,10 +1227,9 @@ static struct select *over_flow(struct binder *b, struct select *s)
 	return top;
 }
 
-int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
+int bind_query_of(struct binder *b, struct select *s)
 {
 	struct statement *st = b->statement;
-	struct select *s = bind_select(b, p);
 
 	if (s != NULL && !is_simple(s))
 		s = over_flow(b, s);
@@ -1248,4 +1247,9 @@ int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
 	return st->relation->kind == RELATION_DERIVED
 		? 0
 		: bind_access(b, st->relation, s, &st->query.access);
+}
+
+int bind_query(struct binder *b, const PgQuery__SelectStmt *p)
+{
+	return bind_query_of(b, bind_select(b, p));
 }

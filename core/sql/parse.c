@@ -109,13 +109,19 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 		b->statement = block;
 		b->arena = &block->arena;
 		block->arena = item->arena;
+		arena_init(&item->arena, b->heap);
 		block->relations = item->relations;
 		block->nrelations = item->nrelations;
+		item->relations = NULL;
+		item->nrelations = 0;
 		if (status != 0)
 			return -1;
 		if (item->kind > STATEMENT_DELETE || item->nresults > 0)
 			return bind_fail(b, ERR_FEATURE, location,
 				"a command of several statements may have INSERT, UPDATE and DELETE without RETURNING only");
+		if (item->kind == STATEMENT_INSERT && item->insert.query != NULL)
+			return bind_fail(b, ERR_FEATURE, location,
+				"INSERT from a query is not supported in a command of several statements");
 		if (item->kind != STATEMENT_INSERT && item->change.partition == NULL)
 			return bind_fail(b, ERR_FEATURE, location,
 				"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
@@ -125,9 +131,19 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 	return 0;
 }
 
+/* The i-th of the statements within another, whose parameters it shares: a block's, or the query of an INSERT. What is
+ * compiled is in its own arena. NULL: there are no more. */
+static struct statement *statement_inner(const struct statement *s, unsigned i)
+{
+	if (s->kind == STATEMENT_BLOCK)
+		return i < s->block.n ? s->block.items[i] : NULL;
+	return s->kind == STATEMENT_INSERT && i == 0 ? s->insert.query : NULL;
+}
+
 static int bind_tree(struct job *job, const PgQuery__ParseResult *tree)
 {
 	struct binder *b = &job->b;
+	struct statement *item;
 	int status;
 
 	if (tree->n_stmts == 0)
@@ -145,19 +161,11 @@ static int bind_tree(struct job *job, const PgQuery__ParseResult *tree)
 		status = finish_params(b);
 	if (status == 0)
 		status = finish_results(b);
-	/* Items of a block share the arena by value while it is filled; from here on only the block has
-	 * it, and its parameters. */
-	for (unsigned i = 0;
-		status == 0 && b->statement->kind == STATEMENT_BLOCK && i < b->statement->block.n;
+	for (unsigned i = 0; status == 0 && (item = statement_inner(b->statement, i)) != NULL;
 		i++) {
-		struct statement *item = b->statement->block.items[i];
-
 		item->nparams = b->statement->nparams;
 		item->params = b->statement->params;
 		item->param_layout = b->statement->param_layout;
-		item->relations = NULL;
-		item->nrelations = 0;
-		arena_init(&item->arena, b->heap);
 	}
 	return status;
 }
@@ -256,15 +264,25 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 	return 0;
 }
 
+static void relations_release(struct statement *s)
+{
+	for (unsigned i = 0; i < s->nrelations; i++)
+		relation_release(s->relations[i]);
+}
+
 void statement_free(struct statement *s)
 {
+	struct statement *inner;
 	struct heap *h;
 
 	if (s == NULL)
 		return;
 	h = s->heap;
-	for (unsigned i = 0; i < s->nrelations; i++)
-		relation_release(s->relations[i]);
+	for (unsigned i = 0; (inner = statement_inner(s, i)) != NULL; i++) {
+		relations_release(inner);
+		arena_free(&inner->arena);
+	}
+	relations_release(s);
 	if (s->kind == STATEMENT_CREATE_TABLE || s->kind == STATEMENT_CREATE_VIEW)
 		relation_release(s->create.created);
 	arena_free(&s->arena);

@@ -192,6 +192,9 @@ struct insert {
 	unsigned nrows;
 	struct expr **values; /* nrows × relation->ncols, over parameters; defaults filled in;
 	                           * the hidden row id is a NULL constant */
+	struct statement
+		*query; /* a SELECT that shares the parameters, in the arena; NULL: VALUES. Then
+	                           * nrows is 1 and values read source 0, a row that it gives */
 	enum conflict_action action;
 	struct index_def *arbiter; /* NULL: any (DO NOTHING without a target) */
 	unsigned nset;

@@ -14,7 +14,7 @@ from profiling.stacks import KERNEL
 STAGES = [(name, words.split()) for name, words in (
     ("network", "net/server/reactor.c net/server/buffer.c"),
     ("sessions", "net/server/ net/wire/"),
-    ("ports and rings", "core/engine_port.c core/engine_threads.c core/sync/ring.c core/sync/park.c wake_others"),
+    ("ports and rings", "core/engine_port.c core/engine_insert.c core/engine_threads.c core/sync/ring.c core/sync/park.c wake_others"),
     ("queries", "core/flow/query.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
     ("commands", "core/flow/command.c core/flow/projector.c"),
     ("journal", "core/log/ batch_journal journal_work"),
