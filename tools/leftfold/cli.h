@@ -2,7 +2,8 @@
  * cli.h: what the sources of the command-line client share.
  *
  * main.c takes flags; script.c reads scripts, interactive.c a terminal, and both give statements to run.c and
- * lines that begin with a backslash to meta.c, which uses describe.c; print.c prints. datadir.c reads data directories.
+ * lines that begin with a backslash to meta.c, which uses describe.c; print.c prints. copy.c does COPY, with copy_statement.c
+ * and copy_text.c. datadir.c reads data directories.
  */
 #ifndef LF_TOOLS_LEFTFOLD_CLI_H
 #define LF_TOOLS_LEFTFOLD_CLI_H
@@ -11,17 +12,9 @@
 #include <stdio.h>
 
 #include "net/client/leftfold.h"
+#include "tools/leftfold/text.h"
 
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_NDJSON };
-
-/* Bytes that grow; a zero byte is kept behind them. */
-struct text {
-	char *p;
-	size_t n, cap;
-};
-void text_add(struct text *t, const char *s, size_t n);
-void text_clear(struct text *t);
-void text_free(struct text *t);
 
 /* Rows to print: an answer's, or cells of text (rows × columns, NULL for NULL). */
 struct grid {
@@ -46,9 +39,11 @@ struct cli {
 	bool timing;
 	bool quit;     /* \q, or the connection is lost */
 	bool accepted; /* commands were acknowledged as accepted: what became of them is unknown */
-	const char *file;     /* errors name it; NULL: not from a named file */
-	unsigned line;        /* where the statement begins in it */
-	int status;           /* exit code */
+	const char *file; /* errors name it; NULL: not from a named file */
+	unsigned line;    /* where the statement begins in it */
+	int status;       /* exit code */
+	bool data_follow; /* of COPY … FROM STDIN, in what is run; else they are standard input's */
+	struct copy_in *copy; /* whose data come now; NULL: statements do */
 	struct text previous; /* the statement last run, for \g and \watch */
 };
 
@@ -57,6 +52,8 @@ extern volatile sig_atomic_t interrupted;
 
 /* Run one statement and print what it gives. False: it failed (and was reported). */
 bool run_statement(struct cli *cli, const char *text, size_t len);
+/* Send one and wait; its answer is in cli->answer. 0; -1 with *e; 1: the wait was interrupted (*e says so, too). */
+int run_wait(struct cli *cli, const char *text, size_t len, struct lf_client_error *e);
 /* Report what failed, with its place in the statement's text (may be NULL). */
 void report_error(struct cli *cli, const struct lf_client_error *e, const char *text, size_t len);
 void report(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -68,6 +65,14 @@ void run_settle(struct cli *cli);
 /* Run a backslash command: line begins with the backslash, without line break. `statement` is what stands
  * before it (maybe empty). False: it failed. */
 bool meta_command(struct cli *cli, const char *line, const char *statement, size_t len);
+
+/* Run COPY, or \copy (meta; without the backslash). False: it failed. When its data follow, cli->copy is set, and
+ * copy_take() is given them: it returns how many bytes it used, and resets cli->copy at their end, when *good says what came
+ * of it. last: there is no more. */
+bool copy_run(struct cli *cli, const char *text, size_t len, bool meta);
+size_t copy_take(struct cli *cli, const char *p, size_t n, bool last, bool *good);
+/* Give up the one whose data come; NULL is allowed. */
+void copy_abort(struct cli *cli);
 
 /* \d and the like: what is 't' tables, 'v' views, 'a' all, or the relation `name`. */
 bool describe(struct cli *cli, char what, const char *name);
@@ -83,7 +88,5 @@ bool run_complete(struct cli *cli, struct text *t, bool last, char *inside);
 /* leftfold inspect and leftfold backup: the rest of the arguments, the command's name being the first. Exit codes. */
 int inspect_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
-
-void *need(void *p); /* ends the program when p is NULL */
 
 #endif

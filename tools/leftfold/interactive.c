@@ -115,7 +115,7 @@ void run_interactive(struct cli *cli)
 	char *path = history_path(), inside = '\0';
 	HistEvent event;
 
-	cli->interactive = true;
+	cli->interactive = cli->data_follow = true;
 	sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)history(lines, &event, H_SETSIZE, HISTORY_LINES);
@@ -140,12 +140,17 @@ void run_interactive(struct cli *cli)
 			putchar('\n');
 			el_reset(el);
 			text_clear(&t);
+			copy_abort(cli);
 			inside = '\0';
+			continue;
+		}
+		if ((line == NULL || n <= 0) && cli->copy != NULL) {
+			(void)run_complete(cli, &t, true, &inside);
 			continue;
 		}
 		if (line == NULL || n <= 0)
 			break;
-		if (strspn(line, " \t\r\n") < (size_t)n)
+		if (cli->copy == NULL && strspn(line, " \t\r\n") < (size_t)n)
 			(void)history(lines, &event, H_ENTER, line);
 		text_add(&t, line, (size_t)n);
 		(void)run_complete(cli, &t, false, &inside);

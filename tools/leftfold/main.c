@@ -38,15 +38,6 @@ static const char USAGE[] =
 
 enum { COMMANDS_MAX = 64 };
 
-void *need(void *p)
-{
-	if (p == NULL) {
-		fputs("leftfold: out of memory\n", stderr);
-		exit(1);
-	}
-	return p;
-}
-
 static int choose(const char *flag, const char *value, const char *const *names)
 {
 	for (int i = 0; names[i] != NULL; i++)

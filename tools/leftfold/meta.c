@@ -2,6 +2,7 @@
  * meta.c: commands that begin with a backslash.
  */
 #include "tools/leftfold/cli.h"
+#include "tools/leftfold/copy_statement.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ static const char HELP[] =
 	"  \\;                    between commands: send them as one, which is atomic on one aggregate\n"
 	"  \\g                    run the statement before it, or the last one again\n"
 	"  \\watch [SEC [TIMES]]  the same every SEC seconds (2), until Ctrl-C or TIMES times\n"
+	"  \\copy TABLE FROM|TO FILE [WITH …]  COPY with a file of this machine\n"
 	"  \\d                    list tables and views\n"
 	"  \\d NAME               describe a table or view\n"
 	"  \\dt, \\dv              list tables, views\n"
@@ -179,6 +181,8 @@ bool meta_command(struct cli *cli, const char *line, const char *statement, size
 	struct words w;
 	bool good;
 
+	if (copy_statement_is(line + 1, strlen(line + 1)))
+		return copy_run(cli, line + 1, strlen(line + 1), true);
 	while (len > 0 && strchr(" \t\r\n", statement[len - 1]) != NULL)
 		len--;
 	split_words(&w, line);

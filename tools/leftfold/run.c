@@ -122,8 +122,7 @@ static void on_answer(void *arg, uint64_t request, const struct lf_result *r)
 		need(NULL);
 }
 
-/* Send and wait. 0; -1 with *e; 1: the wait was interrupted. */
-static int execute(struct cli *cli, const char *text, size_t len, struct lf_client_error *e)
+int run_wait(struct cli *cli, const char *text, size_t len, struct lf_client_error *e)
 {
 	struct lf_client_call how = { cli->ack, 0, 0 };
 	struct wait *w = need(calloc(1, sizeof(*w)));
@@ -144,6 +143,9 @@ static int execute(struct cli *cli, const char *text, size_t len, struct lf_clie
 		if (interrupted && !w->done) {
 			interrupted = 0;
 			w->abandoned = true;
+			memset(e, 0, sizeof(*e));
+			(void)snprintf(e->sqlstate, sizeof(e->sqlstate), "57014");
+			(void)snprintf(e->message, sizeof(e->message), "the wait was interrupted");
 			return 1;
 		}
 	}
@@ -191,7 +193,7 @@ bool run_statement(struct cli *cli, const char *text, size_t len)
 {
 	struct lf_client_error e;
 	double begin = now_ms();
-	int status = execute(cli, text, len, &e);
+	int status = run_wait(cli, text, len, &e);
 	double end = now_ms();
 
 	if (status == 1) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/sql/split.h"
+#include "tools/leftfold/copy_statement.h"
 
 enum { PIECE = 64 << 10 };
 
@@ -25,6 +26,8 @@ static bool run_one(struct cli *cli, const char *p, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (p[i] != '\\' || i + 1 == n || p[i + 1] != ';')
 			text_add(&cli->previous, p + i, 1);
+	if (copy_statement_is(cli->previous.p, cli->previous.n))
+		return copy_run(cli, cli->previous.p, cli->previous.n, false);
 	return run_statement(cli, cli->previous.p, cli->previous.n);
 }
 
@@ -40,6 +43,17 @@ bool run_complete(struct cli *cli, struct text *t, bool last, char *inside)
 		size_t used;
 		bool good;
 
+		if (cli->copy != NULL) {
+			used = copy_take(cli, t->p + at, t->n - at, last, &good);
+			count_lines(cli, t->p + at, used);
+			at += used;
+			if (cli->copy != NULL) {
+				*inside = '>';
+				break;
+			}
+			go_on = good || cli->keep_going || cli->interactive;
+			continue;
+		}
 		sql_split_next(t->p + at, t->n - at, true, &s);
 		begin = t->p + at + s.start;
 		used = s.start + s.length;
@@ -81,6 +95,7 @@ void run_text(struct cli *cli, const char *text, size_t len)
 	char inside;
 
 	cli->line = 1;
+	cli->data_follow = false;
 	text_add(&t, text, len);
 	(void)run_complete(cli, &t, true, &inside);
 	text_free(&t);
@@ -95,6 +110,7 @@ void run_file(struct cli *cli, FILE *f)
 	ssize_t n;
 
 	cli->line = 1;
+	cli->data_follow = true;
 	text_clear(&t);
 	/* What a pipe brings is run at once, not when the buffer is full. */
 	while (go_on && (n = read(fileno(f), piece, sizeof(piece))) != 0) {
