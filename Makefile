@@ -75,6 +75,7 @@ E2E := \
 	tests/e2e/run_transfers.py \
 	tests/e2e/run_durability.py \
 	tests/e2e/run_cli.py \
+	tests/e2e/run_copy.py \
 	tests/e2e/run_install.py \
 	$(BUILD)/tests/e2e/test_client_e2e \
 	tests/e2e/run_server.py \
@@ -218,6 +219,8 @@ $(BUILD)/leftfold-demo: $(call object,$(wildcard tools/demo/*.c)) $(BUILD)/lible
 # What a test is of where that is in no library; it stands before the libraries, of which it may need something.
 test_demo_rows_tests := tools/demo/rows.c tools/demo/print.c
 test_histogram_tests := bench/load/histogram.c bench/load/random.c
+test_copy_text_tests := tools/leftfold/copy_text.c tools/leftfold/text.c
+test_copy_statement_tests := tools/leftfold/copy_statement.c tools/leftfold/copy_text.c tools/leftfold/text.c
 test_generator_tests := bench/load/generator.c bench/load/random.c
 test_custom_tests := bench/load/custom.c bench/load/generator.c bench/load/random.c
 

@@ -227,37 +227,53 @@ static void row_send(struct copy_in *in, uint64_t line)
 
 /* --- records --- */
 
-static bool fields_count(struct copy_in *in, const struct copy_record *r)
+static void fail_record(struct copy_in *in, const struct copy_record *r, const char *message)
 {
 	struct lf_client_error e;
 
-	if (r->n == in->ncolumns)
-		return true;
-	error_own(&e, "22P04", "extra data after last expected column");
-	if (r->n < in->ncolumns)
-		(void)snprintf(e.message, sizeof(e.message), "missing data for column \"%s\"",
-			in->columns[r->n]);
+	error_own(&e, "22P04", message);
 	fail(in, &e, r->line);
 	context_add(in, NULL, r->raw, r->raw_bytes);
+}
+
+/* Column i's value; false: it has failed. */
+static bool field_take(struct copy_in *in, const struct copy_record *r, unsigned i)
+{
+	const struct copy_field *f;
+	char message[128];
+
+	if (i >= r->n) {
+		(void)snprintf(
+			message, sizeof(message), "missing data for column \"%s\"", in->columns[i]);
+		fail_record(in, r, message);
+		return false;
+	}
+	f = &r->fields[i];
+	if (f->null)
+		return lf_params_set_null(in->params, i) == 0;
+	if (lf_params_parse(in->params, i, f->p, f->n) == 0)
+		return true;
+	fail(in, lf_params_error(in->params), r->line);
+	/* Bytes that are not UTF-8 are found before there are columns. */
+	if (strcmp(in->error.sqlstate, "22021") == 0)
+		context_add(in, NULL, r->raw, r->raw_bytes);
+	else
+		context_add(in, in->columns[i], f->p, f->n);
 	return false;
 }
 
 static void record_take(struct copy_in *in, const struct copy_record *r)
 {
-	if (!fields_count(in, r))
-		return;
-	for (unsigned i = 0; i < r->n; i++) {
-		const struct copy_field *f = &r->fields[i];
-		int status = f->null ? lf_params_set_null(in->params, i)
-				     : lf_params_parse(in->params, i, f->p, f->n);
+	bool good = true;
 
-		if (status != 0) {
-			fail(in, lf_params_error(in->params), r->line);
-			context_add(in, in->columns[i], f->p, f->n);
-			return;
-		}
+	if (r->n > in->ncolumns) {
+		fail_record(in, r, "extra data after last expected column");
+		return;
 	}
-	row_send(in, r->line);
+	for (unsigned i = 0; i < in->ncolumns && good; i++)
+		good = field_take(in, r, i);
+	if (good)
+		row_send(in, r->line);
 }
 
 /* Take the records of the present piece. */

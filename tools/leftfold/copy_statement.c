@@ -428,9 +428,9 @@ static int finish_format(struct parser *p)
 		return fail_at(p, 0, "22023", "COPY delimiter and quote must be different");
 	if (strchr(f->null, f->delimiter) != NULL)
 		return fail_at(
-			p, 0, "22023", "COPY delimiter must not appear in the NULL specification");
+			p, 0, "0A000", "COPY delimiter must not appear in the NULL specification");
 	if (f->csv && strchr(f->null, f->quote) != NULL)
-		return fail_at(p, 0, "22023",
+		return fail_at(p, 0, "0A000",
 			"CSV quote character must not appear in the NULL specification");
 	return 0;
 }
