@@ -1,8 +1,10 @@
 /*
- * engine_insert.c: what the query of an INSERT gives, read before the command is submitted.
+ * engine_insert.c: what the query of a command gives (INSERT … SELECT, UPDATE … FROM, DELETE … USING), read before the
+ * command is submitted.
  *
  * It is read at one epoch, the newest visible one (or the one that the port has pinned), and nothing is locked: commands
- * that are executed between reading and inserting are not seen. The rows are kept, packed, with the command's request.
+ * that are executed between reading and inserting are not seen; a row to be changed must still be as it was read, which its
+ * shard looks at (40001). The rows are kept, packed, with the command's request.
  */
 #include "core/engine_internal.h"
 
@@ -41,11 +43,12 @@ static int given_add(void *arg, const void *row, uint32_t size)
 
 	if (g->n == LIMIT_ROWS_PER_COMMAND)
 		return error_set(r->e, ERR_PROGRAM_LIMIT, 0,
-			"INSERT of more than %d rows: the query gives more",
+			"a command of more than %d rows: its query gives more",
 			LIMIT_ROWS_PER_COMMAND);
 	if (g->size + size > LIMIT_COMMAND_BYTES)
 		return error_set(r->e, ERR_PROGRAM_LIMIT, 0,
-			"INSERT of more than %d bytes: the query gives more", LIMIT_COMMAND_BYTES);
+			"a command of more than %d bytes: its query gives more",
+			LIMIT_COMMAND_BYTES);
 	if (g->size + size > r->cap && given_grow(r, size) != 0)
 		return -1;
 	memcpy(g->bytes + g->size, row, size);
@@ -68,6 +71,37 @@ static int given_list(struct given *g, struct error *e)
 	return 0;
 }
 
+/* Of rows with one key only the first stays: a row is changed once, as in PostgreSQL, which does not say by which. */
+static int given_once(struct given *g, const struct statement *s, struct error *e)
+{
+	const struct relation *r = s->relation;
+	const struct row_layout *l = &s->change.query->result_layout;
+	unsigned mask = 1, n = 0;
+	uint32_t *places; /* a row's number from 1 */
+
+	while (mask <= 2 * g->n)
+		mask *= 2;
+	places = calloc(mask--, sizeof(*places));
+	if (places == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; i < g->n; i++) {
+		const void *row = g->rows[i];
+		uint64_t at = row_hash(l, row, r->key, r->nkey);
+
+		while (places[at & mask] != 0 &&
+			!row_equal(
+				l, row, r->key, l, g->rows[places[at & mask] - 1], r->key, r->nkey))
+			at++;
+		if (places[at & mask] != 0)
+			continue;
+		g->rows[n++] = row;
+		places[at & mask] = n;
+	}
+	g->n = n;
+	free(places);
+	return 0;
+}
+
 int port_given_read(struct lf_port *port, const struct statement *s, const void *params,
 	struct given *out, struct error *e)
 {
@@ -78,11 +112,13 @@ int port_given_read(struct lf_port *port, const struct statement *s, const void 
 	*out = (struct given){ 0 };
 	if (status != 0)
 		return -1;
-	status = lf_query(port, s->insert.query, params, given_add, &r, e);
+	status = lf_query(port, statement_query(s), params, given_add, &r, e);
 	if (pin)
 		lf_read_end(port);
 	if (status == 0)
 		status = given_list(out, e);
+	if (status == 0 && s->kind != STATEMENT_INSERT)
+		status = given_once(out, s, e);
 	if (status != 0)
 		given_free(out);
 	return status;

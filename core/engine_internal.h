@@ -101,14 +101,14 @@ struct view_slot {
 	struct view_plan *plan;
 };
 
-/* What the query of an INSERT gave: packed rows of its result_layout. */
+/* What the query of a command gave: packed rows of its result_layout. */
 struct given {
 	unsigned n;
 	const void **rows; /* into bytes */
 	unsigned char *bytes;
 	size_t size;
 };
-/* Read them, bounded by rows and bytes (54000). 0: the caller's to free; -1 with *e. */
+/* Read them, bounded by rows and bytes (54000); of those that an UPDATE or DELETE gives for one row the first only. 0: the caller's to free; -1 with *e. */
 int port_given_read(struct lf_port *port, const struct statement *s, const void *params,
 	struct given *out, struct error *e);
 void given_free(struct given *g);

@@ -331,9 +331,9 @@ static void submitted(struct lf_port *port, unsigned shard)
 	port->dirty |= (uint64_t)1 << shard;
 }
 
-/* Where each row of an INSERT goes: adjacent rows of one aggregate are one range. */
+/* Where each row of an INSERT goes, or of a command's query: adjacent rows of one aggregate are one range. */
 struct routing {
-	const struct given *given; /* the rows of an INSERT from a query; else NULL */
+	const struct given *given; /* what the command's query gave; NULL: it has none */
 	unsigned n;                /* ranges */
 	unsigned per_shard[LIMIT_PROJECTORS];
 	struct row_range *ranges;
@@ -510,7 +510,7 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 	return 0;
 }
 
-/* INSERT from a query. Whether there is room is looked at before it is run, so that it is not run in vain. */
+/* A command with a query. Whether there is room is looked at before it is run, so that it is not run in vain. */
 static int submit_given(struct lf_port *port, const struct statement *s, const void *params,
 	struct program_env *env, uint64_t tag, enum lf_ack ack, struct error *e)
 {
@@ -559,7 +559,7 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	ASSERT(statement_is_command(s));
 	arena_reset(&port->scratch);
 	port->spread += 0x9e3779b97f4a7c15u;
-	if (s->kind == STATEMENT_INSERT && s->insert.query != NULL)
+	if (statement_query(s) != NULL)
 		return submit_given(port, s, params, &env, tag, ack, e);
 	if (nrows <= 1) {
 		where = command_route(s, params, NULL, 0, hash_u64(port->spread), &env, &hash, e);

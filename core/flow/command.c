@@ -279,6 +279,16 @@ static int compile_key(struct compile *c, struct compiled *k)
 	return row_layout_init(&k->key_layout, types, r->nkey, &s->arena, c->e);
 }
 
+static int compile_change_query(struct compile *c)
+{
+	struct statement *q = c->s->change.query;
+
+	if (q == NULL)
+		return 0;
+	c->layouts[1] = &q->result_layout;
+	return query_compile(q, c->e);
+}
+
 static int compile_checks(struct compile *c, struct compiled *k)
 {
 	const struct relation *r = c->s->relation;
@@ -386,7 +396,9 @@ int command_compile(struct statement *s, struct error *e)
 		if (status == 0)
 			status = compile_one(&c, &k->where, s->insert.where);
 	} else {
-		status = compile_key(&c, k);
+		status = compile_change_query(&c);
+		if (status == 0)
+			status = compile_key(&c, k);
 		k->partitions = arena_zalloc(&s->arena, sizeof(struct program *));
 		if (k->partitions == NULL)
 			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -417,7 +429,7 @@ static int partition_hash(const struct statement *s, const struct program *p, co
 	if (program_column(p, 0, &source, &column) == 0) {
 		const struct row_layout *l = source == EXPR_PARAMS
 			? &s->param_layout
-			: &s->insert.query->result_layout;
+			: &statement_query(s)->result_layout;
 
 		if (!row_is_null(rows[source], column)) {
 			*hash = row_column_hash(l, rows[source], column);
@@ -452,6 +464,11 @@ static int route_one(const struct statement *s, const void *params, const void *
 			       sources != NULL ? sources[row] : NULL, env, hash, e) == 0
 			? 1
 			: -1;
+	}
+	if (sources != NULL) {
+		*hash = row_column_hash(&s->change.query->result_layout, sources[row],
+			(unsigned)s->relation->partition);
+		return 1;
 	}
 	if (s->kind == STATEMENT_TRUNCATE || k->partitions[0] == NULL)
 		return 0;
@@ -529,7 +546,7 @@ static void prefetch_statement(const struct statement *s, const void *params,
 	if (s->kind == STATEMENT_TRUNCATE ||
 		__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE))
 		return;
-	if (s->kind == STATEMENT_INSERT && s->insert.query != NULL)
+	if (statement_query(s) != NULL)
 		return;
 	if (s->kind != STATEMENT_INSERT) {
 		if (k->key != NULL)
@@ -563,7 +580,7 @@ struct execution {
 	const struct statement *s;
 	const struct compiled *k;
 	const void *params;
-	const void *const *sources; /* INSERT from a query: what it gave */
+	const void *const *sources; /* what the command's query gave */
 	struct command_env *env;
 	struct command_result *result;
 	struct program_env program;
@@ -954,7 +971,8 @@ static int insert_row(struct execution *x, unsigned i)
 	return returning(x, row) != 0 ? -1 : 1;
 }
 
-static int change_row(struct execution *x, const void *found)
+/* given: what UPDATE … FROM sets it to; else NULL. */
+static int change_row(struct execution *x, const void *found, const void *given)
 {
 	const void *old = log_copy(x->env->log, found);
 	int status;
@@ -962,7 +980,7 @@ static int change_row(struct execution *x, const void *found)
 	if (old == NULL)
 		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (x->s->kind == STATEMENT_UPDATE)
-		return update_row(x, x->s->change.set, x->s->change.nset, old, NULL);
+		return update_row(x, x->s->change.set, x->s->change.nset, old, given);
 	status = test(x, x->k->where, old, NULL);
 	if (status <= 0)
 		return status;
@@ -998,7 +1016,24 @@ static int change_by_key(struct execution *x)
 		row_encode(&x->k->key_layout, v, key);
 		row = part_find(x->part, values_hash(v, r->nkey), &x->k->key_layout, key, SEQUENCE);
 	}
-	return row == NULL ? 0 : change_row(x, row);
+	return row == NULL ? 0 : change_row(x, row, NULL);
+}
+
+/* The row that a query gave: as it was read, or not at all. */
+static int change_given(struct execution *x, const void *given)
+{
+	const struct relation *r = x->s->relation;
+	const struct row_layout *l = &x->s->change.query->result_layout;
+	const void *row = part_find(x->part, row_hash(l, given, r->key, r->nkey), l, given, r->key);
+
+	/* One that has been deleted since is not there to be changed. */
+	if (row == NULL)
+		return 0;
+	for (uint16_t c = 0; c < r->ncols; c++)
+		if (!row_equal(&x->part->layout, row, &c, l, given, &c, 1))
+			return error_set(x->e, ERR_SERIALIZATION, 0,
+				"could not serialize access due to concurrent update");
+	return change_row(x, row, given);
 }
 
 /* All rows that match: collected first, so that none is met twice. */
@@ -1034,7 +1069,7 @@ static int change_by_scan(struct execution *x)
 			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
 	for (size_t i = 0; i < n; i++) {
-		int status = change_row(x, found[i]);
+		int status = change_row(x, found[i], NULL);
 
 		if (status < 0)
 			return -1;
@@ -1226,6 +1261,13 @@ static int statement_run(struct execution *x, const struct row_range *rows)
 	if (s->kind == STATEMENT_INSERT) {
 		for (unsigned i = rows->first; i < rows->first + rows->n; i++) {
 			status = insert_row(x, i);
+			if (status < 0)
+				return -1;
+			x->result->count += (unsigned)status;
+		}
+	} else if (s->change.query != NULL) {
+		for (unsigned i = rows->first; i < rows->first + rows->n; i++) {
+			status = change_given(x, x->sources[i]);
 			if (status < 0)
 				return -1;
 			x->result->count += (unsigned)status;

@@ -51,8 +51,8 @@ struct command_result {
 };
 
 /* Execute on this shard. params: packed row of s->param_layout. For INSERT `rows` restricts to the
- * rows [first, first+n) (the port routes and splits them) of VALUES, or of `sources`: what its query gave, packed rows of
- * s->insert.query->result_layout; NULL for what is not an INSERT from a query. UPDATE and DELETE without
+ * rows [first, first+n) (the port routes and splits them) of VALUES. A command with a query (statement_query()) works on those of
+ * `sources`, what that gave, packed rows of its result_layout; NULL for others. UPDATE and DELETE without
  * key work on all rows of this shard that match, each aggregate atomically by itself but refused as a
  * whole for this shard on the first error. 0; or -1 with *e and nothing changed. */
 struct row_range {

@@ -28,7 +28,7 @@ enum { REQUEST_NONE = UINT32_MAX };
  * command by itself. Owned by the port, which keeps it until the reply. */
 struct command_parts {
 	const void *params;
-	const void *const *sources; /* INSERT from a query: the rows it gave; else NULL */
+	const void *const *sources; /* what the command's query gave; NULL: it has none */
 	unsigned n;
 	struct row_range ranges[];
 };

@@ -79,7 +79,9 @@ struct binder {
 	unsigned query_depth;
 	/* Of the select bound next: its GROUP BY, one of several sets, and all that these have. */
 	const struct node_list *set, *all_sets;
-	bool unsettled;     /* the outputs bound next may stay of unknown type */
+	bool unsettled; /* the outputs bound next may stay of unknown type */
+	const char *
+		command; /* … may have neither aggregates nor windows: those of an UPDATE; NULL: none */
 	unsigned nouter;    /* EXPR_OUTER made so far */
 	int outer_location; /* of the last one */
 	const struct cte *binding;

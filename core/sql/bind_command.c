@@ -114,6 +114,30 @@ static const PgQuery__Node *assigned_value(const PgQuery__Node *n)
 	return ref->source->row_expr->args[ref->colno - 1];
 }
 
+/* The column of the i-th assignment; set: those before it. -1: it may not be set. */
+static int assigned_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t,
+	const struct assignment *set, size_t i)
+{
+	int col = column_find(b, r, t);
+
+	if (col < 0)
+		return -1;
+	for (size_t k = 0; k < i; k++)
+		if (set[k].column == col)
+			return bind_fail(b, ERR_SYNTAX, t->location,
+				"multiple assignments to same column \"%s\"", t->name);
+	for (unsigned k = 0; k < r->nkey; k++)
+		if (r->key[k] == col) {
+			bind_unsupported(b, t->location, "changing a column of the primary key");
+			return -1;
+		}
+	if (r->partition == col) {
+		bind_unsupported(b, t->location, "changing the partition column");
+		return -1;
+	}
+	return col;
+}
+
 static int bind_assignments(struct binder *b, const struct relation *r,
 	PgQuery__Node *const *targets, size_t n, struct assignment **out, unsigned *nout)
 {
@@ -123,25 +147,11 @@ static int bind_assignments(struct binder *b, const struct relation *r,
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const PgQuery__ResTarget *t = targets[i]->res_target;
-		int col = column_find(b, r, t);
+		int col = assigned_column(b, r, t, set, i);
 		struct expr *e;
 
 		if (col < 0)
 			return -1;
-		for (size_t k = 0; k < i; k++)
-			if (set[k].column == col)
-				return bind_fail(b, ERR_SYNTAX, t->location,
-					"multiple assignments to same column \"%s\"", t->name);
-		for (unsigned k = 0; k < r->nkey; k++)
-			if (r->key[k] == col) {
-				bind_unsupported(
-					b, t->location, "changing a column of the primary key");
-				return -1;
-			}
-		if (r->partition == col) {
-			bind_unsupported(b, t->location, "changing the partition column");
-			return -1;
-		}
 		if (t->val->node_case == NODE(SET_TO_DEFAULT)) {
 			e = column_default(b, &r->columns[col]);
 		} else {
@@ -290,28 +300,56 @@ static int source_select(struct binder *b, const PgQuery__InsertStmt *p, const s
 	return outputs_assign(b, r, s, n, cols) == 0 ? bind_query_of(b, s) : -1;
 }
 
-/* A statement of its own, in the same arena, with relations of its own: those that it reads. */
-static int source_bind(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
-	const int *cols, unsigned ncols)
+/* A statement of its own, in the same arena, with relations of its own: those that it reads. It is the binder's until
+ * inner_end(). NULL: no memory. */
+static struct statement *inner_begin(struct binder *b)
 {
 	struct statement *st = b->statement, *q = bind_alloc(b, sizeof(*q));
-	int status;
 
 	if (q == NULL)
-		return -1;
+		return NULL;
 	q->heap = b->heap;
 	q->arena = st->arena;
 	q->text = st->text;
 	b->statement = q;
 	b->arena = &q->arena;
-	status = source_select(b, p, r, cols, ncols);
+	return q;
+}
+
+static void inner_end(struct binder *b, struct statement *st)
+{
+	struct statement *q = b->statement;
+
 	b->statement = st;
 	b->arena = &st->arena;
 	st->arena = q->arena;
 	arena_init(&q->arena, b->heap);
-	st->insert.query = q;
 	b->level = (struct scope){ 0 };
-	return status;
+}
+
+static int inner_layout(struct binder *b, struct statement *q)
+{
+	struct type *types = bind_alloc(b, q->nresults * sizeof(*types));
+
+	if (types == NULL)
+		return -1;
+	for (unsigned i = 0; i < q->nresults; i++)
+		types[i] = q->results[i].type;
+	return row_layout_init(&q->result_layout, types, q->nresults, b->arena, b->error);
+}
+
+static int source_bind(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
+	const int *cols, unsigned ncols)
+{
+	struct statement *st = b->statement, *q = inner_begin(b);
+	int status;
+
+	if (q == NULL)
+		return -1;
+	status = source_select(b, p, r, cols, ncols);
+	inner_end(b, st);
+	st->insert.query = q;
+	return status != 0 ? -1 : inner_layout(b, q);
 }
 
 /* What the query gives is source 0 of the values. */
@@ -344,19 +382,11 @@ static int bind_source_query(struct binder *b, const PgQuery__InsertStmt *p,
 	const struct relation *r, const int *cols, unsigned ncols)
 {
 	struct insert *ins = &b->statement->insert;
-	struct statement *q;
-	struct type *types;
 
 	if (source_bind(b, p, r, cols, ncols) != 0)
 		return -1;
-	q = ins->query;
-	types = bind_alloc(b, q->nresults * sizeof(*types));
 	ins->values = bind_alloc(b, r->ncols * sizeof(*ins->values));
-	if (types == NULL || ins->values == NULL)
-		return -1;
-	for (unsigned i = 0; i < q->nresults; i++)
-		types[i] = q->results[i].type;
-	if (row_layout_init(&q->result_layout, types, q->nresults, b->arena, b->error) != 0)
+	if (ins->values == NULL)
 		return -1;
 	ins->nrows = 1;
 	return bind_source_row(b, r, cols);
@@ -516,6 +546,200 @@ static int bind_where(struct binder *b, const struct relation *r, const PgQuery_
 	return 0;
 }
 
+/* --- UPDATE … FROM and DELETE … USING --- */
+
+/* A command joined with other tables: the query that gives its rows, in the parser's terms. */
+struct joined {
+	const PgQuery__RangeVar *target;
+	PgQuery__Node **from;
+	size_t nfrom;
+	PgQuery__Node *where;
+	PgQuery__WithClause *with;
+	PgQuery__Node **set; /* UPDATE */
+	size_t nset;
+	size_t nreturning;
+	const char *verb;
+};
+
+/* A node of the list: "name" or "alias.name". */
+static PgQuery__Node *output_node(struct binder *b, PgQuery__Node *val)
+{
+	PgQuery__ResTarget *t = bind_alloc(b, sizeof(*t));
+	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
+
+	if (t == NULL || n == NULL || val == NULL)
+		return NULL;
+	pg_query__res_target__init(t);
+	pg_query__node__init(n);
+	t->val = val;
+	t->location = -1;
+	n->node_case = NODE(RES_TARGET);
+	n->res_target = t;
+	return n;
+}
+
+static PgQuery__Node *string_node(struct binder *b, const char *s)
+{
+	PgQuery__String *string = bind_alloc(b, sizeof(*string));
+	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
+
+	if (string == NULL || n == NULL)
+		return NULL;
+	pg_query__string__init(string);
+	pg_query__node__init(n);
+	string->sval = (char *)(uintptr_t)s;
+	n->node_case = NODE(STRING);
+	n->string = string;
+	return n;
+}
+
+static PgQuery__Node *column_node(struct binder *b, const char *table, const char *column)
+{
+	PgQuery__ColumnRef *c = bind_alloc(b, sizeof(*c));
+	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
+
+	if (c == NULL || n == NULL)
+		return NULL;
+	pg_query__column_ref__init(c);
+	pg_query__node__init(n);
+	c->n_fields = 2;
+	c->fields = bind_alloc(b, 2 * sizeof(*c->fields));
+	c->location = -1;
+	if (c->fields == NULL || (c->fields[0] = string_node(b, table)) == NULL ||
+		(c->fields[1] = string_node(b, column)) == NULL)
+		return NULL;
+	n->node_case = NODE(COLUMN_REF);
+	n->column_ref = c;
+	return n;
+}
+
+/* SELECT target.*, values FROM target, from WHERE where. */
+static int joined_tree(struct binder *b, const struct relation *r, const struct joined *j,
+	PgQuery__SelectStmt *out)
+{
+	const char *alias = scope_alias(b, j->target);
+	PgQuery__Node *target = bind_alloc(b, sizeof(*target));
+
+	pg_query__select_stmt__init(out);
+	out->op = PG_QUERY__SET_OPERATION__SETOP_NONE;
+	out->limit_option = PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_DEFAULT;
+	out->with_clause = j->with;
+	out->where_clause = j->where;
+	out->from_clause = bind_alloc(b, (j->nfrom + 1) * sizeof(*out->from_clause));
+	out->target_list = bind_alloc(b, (r->ncols + j->nset) * sizeof(*out->target_list));
+	if (alias == NULL || target == NULL || out->from_clause == NULL || out->target_list == NULL)
+		return -1;
+	pg_query__node__init(target);
+	target->node_case = NODE(RANGE_VAR);
+	target->range_var = (PgQuery__RangeVar *)(uintptr_t)j->target;
+	out->from_clause[out->n_from_clause++] = target;
+	for (size_t i = 0; i < j->nfrom; i++)
+		out->from_clause[out->n_from_clause++] = j->from[i];
+	for (unsigned c = 0; c < r->ncols; c++)
+		if ((out->target_list[out->n_target_list++] = output_node(
+			     b, column_node(b, alias, r->columns[c].name))) == NULL)
+			return -1;
+	for (size_t i = 0; i < j->nset; i++) {
+		PgQuery__Node *val = j->set[i]->res_target->val;
+
+		if (val->node_case == NODE(SET_TO_DEFAULT))
+			continue;
+		val = (PgQuery__Node *)(uintptr_t)assigned_value(val);
+		if ((out->target_list[out->n_target_list++] = output_node(b, val)) == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* cols: the columns that the values behind the row's are for. */
+static int joined_select(
+	struct binder *b, const struct relation *r, const struct joined *j, const int *cols)
+{
+	PgQuery__SelectStmt sel;
+	struct select *s;
+	unsigned n;
+
+	if (joined_tree(b, r, j, &sel) != 0)
+		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	b->unsettled = true;
+	b->command = j->verb;
+	s = bind_select(b, &sel);
+	b->unsettled = false;
+	b->command = NULL;
+	if (s == NULL)
+		return -1;
+	n = s->nvisible > 0 ? s->nvisible : s->noutputs;
+	return outputs_assign(b, r, s, n, cols) == 0 ? bind_query_of(b, s) : -1;
+}
+
+/* What the query gives behind the row is source 1 of the assignments. */
+static int joined_set(struct binder *b, const struct relation *r, const struct joined *j)
+{
+	struct change *c = &b->statement->change;
+	unsigned at = r->ncols;
+
+	for (unsigned i = 0; i < j->nset; i++) {
+		const struct column *column = &r->columns[c->set[i].column];
+		struct expr *e;
+
+		if (j->set[i]->res_target->val->node_case == NODE(SET_TO_DEFAULT)) {
+			c->set[i].expr = column_default(b, column);
+		} else {
+			const struct output *o = &c->query->results[at];
+
+			e = expr_new(b, EXPR_COLUMN, (enum type_id)o->type.id, -1);
+			if (e == NULL)
+				return -1;
+			e->type = o->type;
+			e->source = 1;
+			e->column = (uint16_t)at++;
+			e->position = expr_location(o->expr);
+			c->set[i].expr = bind_assign(b, e, column);
+		}
+		if (c->set[i].expr == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int bind_joined(struct binder *b, const struct relation *r, const struct joined *j)
+{
+	struct statement *st = b->statement, *q;
+	struct change *c = &st->change;
+	int *cols, status;
+
+	if (r->columns[r->ncols - 1].hidden)
+		return bind_fail(b, ERR_FEATURE, j->target->location,
+			"%s with other tables of a table without a primary key is not supported",
+			j->verb);
+	if (j->nreturning > 0)
+		return bind_fail(b, ERR_FEATURE, 0,
+			"RETURNING of %s with other tables is not supported", j->verb);
+	cols = bind_alloc(b, (r->ncols + j->nset) * sizeof(*cols));
+	c->set = bind_alloc(b, j->nset * sizeof(*c->set));
+	if (cols == NULL || c->set == NULL)
+		return -1;
+	for (unsigned k = 0; k < r->ncols; k++)
+		cols[k] = (int)k;
+	for (unsigned at = r->ncols; c->nset < j->nset; c->nset++) {
+		const PgQuery__ResTarget *t = j->set[c->nset]->res_target;
+		int col = assigned_column(b, r, t, c->set, c->nset);
+
+		if (col < 0)
+			return -1;
+		c->set[c->nset].column = (uint16_t)col;
+		if (t->val->node_case != NODE(SET_TO_DEFAULT))
+			cols[at++] = col;
+	}
+	q = inner_begin(b);
+	if (q == NULL)
+		return -1;
+	status = joined_select(b, r, j, cols);
+	inner_end(b, st);
+	c->query = q;
+	return status != 0 || inner_layout(b, q) != 0 ? -1 : joined_set(b, r, j);
+}
+
 int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 {
 	struct statement *st = b->statement;
@@ -525,10 +749,11 @@ int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 	st->kind = STATEMENT_UPDATE;
 	if (r == NULL)
 		return -1;
-	if (p->with_clause != NULL || p->n_from_clause > 0) {
-		bind_unsupported(b, 0, "UPDATE from other tables");
-		return -1;
-	}
+	if (p->with_clause != NULL || p->n_from_clause > 0)
+		return bind_joined(b, r,
+			&(struct joined){ p->relation, p->from_clause, p->n_from_clause,
+				p->where_clause, p->with_clause, p->target_list, p->n_target_list,
+				p->n_returning_list, "UPDATE" });
 	alias = scope_alias(b, p->relation);
 	if (alias == NULL)
 		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -550,10 +775,11 @@ int bind_delete(struct binder *b, const PgQuery__DeleteStmt *p)
 	st->kind = STATEMENT_DELETE;
 	if (r == NULL)
 		return -1;
-	if (p->with_clause != NULL || p->n_using_clause > 0) {
-		bind_unsupported(b, 0, "DELETE with other tables");
-		return -1;
-	}
+	if (p->with_clause != NULL || p->n_using_clause > 0)
+		return bind_joined(b, r,
+			&(struct joined){ p->relation, p->using_clause, p->n_using_clause,
+				p->where_clause, p->with_clause, NULL, 0, p->n_returning_list,
+				"DELETE" });
 	alias = scope_alias(b, p->relation);
 	if (alias == NULL)
 		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);

@@ -1058,10 +1058,12 @@ static struct select *finish_set(struct binder *b, struct select *s)
 static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	const struct node_list *set = b->set, *all = b->all_sets;
+	const char *command = b->command;
 	struct select *s = bind_select_new(b);
 	int status;
 
 	b->set = b->all_sets = NULL;
+	b->command = NULL;
 	if (s == NULL)
 		return NULL;
 	b->level.select = s;
@@ -1072,8 +1074,9 @@ static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 			return NULL;
 	if (bind_where(b, s, p->where_clause) != 0)
 		return NULL;
-	b->aggregates = s;
-	b->level.allows_windows = true;
+	b->aggregates = command == NULL ? s : NULL;
+	b->no_aggregates = command;
+	b->level.allows_windows = command == NULL;
 	status = bind_outputs(b, p->target_list, p->n_target_list, &s->outputs, &s->noutputs);
 	b->level.allows_windows = false;
 	if (status != 0 || bind_group(b, s, p, set, all) != 0)
@@ -1170,14 +1173,17 @@ static struct select *bind_body(struct binder *b, const PgQuery__SelectStmt *p, 
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *p)
 {
 	bool unsettled = b->unsettled, with = p->with_clause != NULL && b->set == NULL;
+	const char *command = b->command;
 	struct select *s;
 
 	if (refuse(b, p) != 0)
 		return NULL;
 	b->level.outer_ctes = b->level.ctes;
 	b->unsettled = false;
+	b->command = NULL;
 	if (with && bind_with(b, p->with_clause) != 0)
 		return NULL;
+	b->command = command;
 	s = bind_body(b, p, unsettled);
 	return s == NULL || (with && bind_with_rest(b) != 0) ? NULL : s;
 }

@@ -119,9 +119,9 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 		if (item->kind > STATEMENT_DELETE || item->nresults > 0)
 			return bind_fail(b, ERR_FEATURE, location,
 				"a command of several statements may have INSERT, UPDATE and DELETE without RETURNING only");
-		if (item->kind == STATEMENT_INSERT && item->insert.query != NULL)
+		if (statement_query(item) != NULL)
 			return bind_fail(b, ERR_FEATURE, location,
-				"INSERT from a query is not supported in a command of several statements");
+				"a query is not supported in a command of several statements");
 		if (item->kind != STATEMENT_INSERT && item->change.partition == NULL)
 			return bind_fail(b, ERR_FEATURE, location,
 				"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
@@ -131,13 +131,13 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 	return 0;
 }
 
-/* The i-th of the statements within another, whose parameters it shares: a block's, or the query of an INSERT. What is
+/* The i-th of the statements within another, whose parameters it shares: a block's, or a command's query. What is
  * compiled is in its own arena. NULL: there are no more. */
 static struct statement *statement_inner(const struct statement *s, unsigned i)
 {
 	if (s->kind == STATEMENT_BLOCK)
 		return i < s->block.n ? s->block.items[i] : NULL;
-	return s->kind == STATEMENT_INSERT && i == 0 ? s->insert.query : NULL;
+	return i == 0 ? statement_query(s) : NULL;
 }
 
 static int bind_tree(struct job *job, const PgQuery__ParseResult *tree)

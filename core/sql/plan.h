@@ -204,6 +204,10 @@ struct insert {
 
 /* UPDATE and DELETE: source 0 is the row as it is. */
 struct change {
+	struct statement *
+		query; /* UPDATE … FROM, DELETE … USING: as of an INSERT. It gives all columns of the row,
+	                           * by which it is found and which must not have changed, then the values,
+	                           * which `set` reads as source 1. The others are NULL. NULL: none */
 	struct expr **key; /* relation->nkey expressions over parameters: one row at most, by
 	                           * key; NULL: scan */
 	struct expr
@@ -303,6 +307,13 @@ const char *statement_tag(const struct statement *s);
 static inline bool statement_is_command(const struct statement *s)
 {
 	return s->kind <= STATEMENT_BLOCK;
+}
+/* The query that a command is made from; NULL: none. */
+static inline struct statement *statement_query(const struct statement *s)
+{
+	if (s->kind == STATEMENT_INSERT)
+		return s->insert.query;
+	return s->kind == STATEMENT_UPDATE || s->kind == STATEMENT_DELETE ? s->change.query : NULL;
 }
 static inline bool statement_is_ddl(const struct statement *s)
 {

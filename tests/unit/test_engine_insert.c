@@ -1,5 +1,6 @@
 /*
- * INSERT from a query: parameters on both sides of it, rows over many aggregates, limits, and what is freed. What it answers
+ * Commands with a query: parameters on both sides of it, rows over many aggregates, rows changed since they were read, limits,
+ * and what is freed. What they answer
  * is compared with PostgreSQL in tests/e2e/slt/commands.slt.
  */
 #include "tests/unit/engine_fixture.h"
@@ -162,11 +163,89 @@ static void test_limits(void **state)
 	close_fixture(&f);
 }
 
+/* Commands that are executed between reading and changing. */
+static void test_changed(void **state)
+{
+	struct fixture f = { 0 };
+	struct statement *set, *drop, *update, *remove;
+	struct answer a = { 0 };
+	char none[16], one[64];
+	struct value v = { .type = TYPE_INT8, .i = 2 };
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f, SCHEMA);
+	set = prepare(&f, "UPDATE t SET n = 20 WHERE id = $1");
+	drop = prepare(&f, "DELETE FROM t WHERE id = $1");
+	update = prepare(&f, "UPDATE t SET n = t.n + b.n FROM t b WHERE b.id = t.id AND t.id < 4");
+	remove = prepare(&f, "DELETE FROM t USING t b WHERE b.id = t.id AND b.n = 20");
+	row_encode(&update->param_layout, NULL, none);
+	row_encode(&set->param_layout, &v, one);
+	assert_int_equal(lf_submit(f.port, set, one, 0, LF_VISIBLE, &a.e), 0);
+	assert_int_equal(lf_submit(f.port, update, none, 0, LF_VISIBLE, &a.e), 0);
+	lf_flush(f.port);
+	lf_settle(f.engine);
+	assert_int_equal(lf_poll(f.port, on_reply, &a), 2);
+	assert_string_equal(error_sqlstate(a.e.code), "40001");
+	assert_int_equal(a.parts, 2);
+	assert_int_equal(a.parts_all, 3);
+	expect(&f, "SELECT id, n FROM t ORDER BY id", "1|2\n2|20\n3|6\n4|");
+	/* One that has gone is no error. */
+	assert_int_equal(lf_submit(f.port, drop, one, 0, LF_VISIBLE, &a.e), 0);
+	assert_int_equal(lf_submit(f.port, remove, none, 0, LF_VISIBLE, &a.e), 0);
+	lf_flush(f.port);
+	lf_settle(f.engine);
+	assert_int_equal(lf_poll(f.port, on_reply, &a), 2);
+	assert_int_equal(a.e.code, ERR_OK);
+	assert_int_equal(a.count, 0);
+	expect(&f, "SELECT id FROM t ORDER BY id", "1\n3\n4");
+	lf_release(f.engine, set);
+	lf_release(f.engine, drop);
+	lf_release(f.engine, update);
+	lf_release(f.engine, remove);
+	close_fixture(&f);
+}
+
+/* Of several rows that a query gives for one, one is taken; parameters in it. */
+static void test_joined(void **state)
+{
+	struct fixture f = { 0 };
+	struct statement *s;
+	struct answer a;
+
+	(void)state;
+	open_fixture(&f, 3);
+	run(&f, SCHEMA);
+	run(&f, "INSERT INTO log VALUES (1, 1), (1, 2), (1, 3), (2, 5), (9, 9)");
+	s = prepare(
+		&f, "UPDATE t SET n = $1, name = 'j' FROM log l WHERE l.id = t.id AND l.line < $2");
+	assert_int_equal(s->params[0].id, TYPE_INT4);
+	lf_release(f.engine, s);
+	s = prepare(&f,
+		"UPDATE t SET n = $1::bigint, name = 'j' FROM log l WHERE l.id = t.id AND l.line < $2::bigint");
+	a = execute(&f, s, 77, 5);
+	assert_int_equal(a.e.code, ERR_OK);
+	assert_int_equal(a.count, 1);
+	assert_int_equal(a.parts_all, 1);
+	a = execute(&f, s, 78, 6);
+	assert_int_equal(a.count, 2);
+	expect(&f, "SELECT id, name, n FROM t ORDER BY id", "1|j|78\n2|j|78\n3||3\n4|four|");
+	lf_release(f.engine, s);
+	s = prepare(&f, "DELETE FROM log USING t WHERE t.id = log.id AND t.n > $1::bigint");
+	a = execute(&f, s, 70, 0);
+	assert_int_equal(a.count, 4);
+	expect(&f, "SELECT id, line FROM log", "9|9");
+	lf_release(f.engine, s);
+	expect_error(&f, "UPDATE t SET id = 1 FROM log", ERR_FEATURE);
+	close_fixture(&f);
+}
+
 /* What a statement within another compiles is freed with it. */
 static void test_freed(void **state)
 {
 	static const char *const TEXTS[] = {
 		"INSERT INTO t SELECT a.id + 1, b.name FROM t a JOIN t b ON a.id = b.id WHERE a.id < 3",
+		"UPDATE t SET n = b.n + 1 FROM t b WHERE b.id = t.id + 1",
 		"INSERT INTO t VALUES ($1, 'a'); UPDATE t SET n = n + $2 WHERE id = $1",
 	};
 	struct fixture f = { 0 };
@@ -176,7 +255,7 @@ static void test_freed(void **state)
 	open_fixture(&f, 2);
 	run(&f, SCHEMA);
 	for (unsigned i = 0; i < 20; i++) {
-		for (unsigned k = 0; k < 2; k++)
+		for (unsigned k = 0; k < 3; k++)
 			lf_release(f.engine, prepare(&f, TEXTS[k]));
 		if (i == 2)
 			used = heap_used(f.engine->heap);
@@ -191,6 +270,8 @@ int main(void)
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_joined),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_freed),
 	};

@@ -154,6 +154,7 @@ int main(int argc, char **argv)
 		run_path(&cli, file != NULL ? file : "-");
 	else if (ncommands == 0)
 		run_interactive(&cli);
+	copy_abort(&cli);
 	run_settle(&cli);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "leftfold: standard output: %s\n", strerror(errno));

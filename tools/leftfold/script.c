@@ -31,6 +31,15 @@ static bool run_one(struct cli *cli, const char *p, size_t n)
 	return run_statement(cli, cli->previous.p, cli->previous.n);
 }
 
+/* Data of COPY; returns how many bytes it took. */
+static size_t take_data(struct cli *cli, const char *p, size_t n, bool last, bool *good)
+{
+	size_t used = copy_take(cli, p, n, last, good);
+
+	count_lines(cli, p, used);
+	return used;
+}
+
 bool run_complete(struct cli *cli, struct text *t, bool last, char *inside)
 {
 	size_t at = 0;
@@ -39,14 +48,12 @@ bool run_complete(struct cli *cli, struct text *t, bool last, char *inside)
 	*inside = '\0';
 	while (go_on && !cli->quit) {
 		struct split s;
-		const char *begin, *end;
+		const char *begin, *end = NULL;
 		size_t used;
 		bool good;
 
 		if (cli->copy != NULL) {
-			used = copy_take(cli, t->p + at, t->n - at, last, &good);
-			count_lines(cli, t->p + at, used);
-			at += used;
+			at += take_data(cli, t->p + at, t->n - at, last, &good);
 			if (cli->copy != NULL) {
 				*inside = '>';
 				break;
