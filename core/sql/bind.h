@@ -279,6 +279,38 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *s);
 int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 
+/* --- bind_command.c, for bind_command_query.c --- */
+/* The column that INSERT or SET names; -1: there is none. */
+int bind_target_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t);
+/* What a table is called in its command: its alias or name, in the arena. */
+const char *bind_target_alias(struct binder *b, const PgQuery__RangeVar *v);
+/* What a column has that is not given. */
+struct expr *bind_default_of(struct binder *b, const struct column *c);
+/* The column of the i-th assignment; set: those before it. -1: it may not be set. */
+int bind_assigned_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t,
+	const struct assignment *set, size_t i);
+/* SET (a, b) = (x, y) comes as one node a column that points into the whole row: its own. */
+const PgQuery__Node *bind_assigned_value(const PgQuery__Node *n);
+
+/* --- bind_command_query.c --- */
+/* The values of an INSERT into these columns, from its query. */
+int bind_insert_query(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
+	const int *cols, unsigned ncols);
+/* A command joined with other tables: the query that gives its rows, in the parser's terms. */
+struct command_join {
+	const PgQuery__RangeVar *target;
+	PgQuery__Node **from;
+	size_t nfrom;
+	PgQuery__Node *where;
+	PgQuery__WithClause *with;
+	PgQuery__Node **set; /* UPDATE */
+	size_t nset;
+	size_t nreturning;
+	const char *verb;
+};
+/* The rows of an UPDATE or DELETE and its assignments, from it. */
+int bind_joined(struct binder *b, const struct relation *r, const struct command_join *j);
+
 /* --- bind_explain.c --- */
 int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p);
 

@@ -27,7 +27,7 @@ static void scope_push(struct binder *b, struct relation *r, const char *alias, 
 	b->level.entries[b->level.n++] = (struct scope_entry){ r, alias, source };
 }
 
-static const char *scope_alias(struct binder *b, const PgQuery__RangeVar *v)
+const char *bind_target_alias(struct binder *b, const PgQuery__RangeVar *v)
 {
 	const char *alias = v->alias != NULL ? v->alias->aliasname : v->relname;
 
@@ -42,7 +42,7 @@ static int bind_returning(struct binder *b, PgQuery__Node *const *targets, size_
 		: bind_outputs(b, targets, n, &b->statement->results, &b->statement->nresults);
 }
 
-static int column_find(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t)
+int bind_target_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t)
 {
 	int col = relation_column(r, t->name);
 
@@ -67,7 +67,7 @@ static struct expr *null_const(struct binder *b, struct type t)
 	return e;
 }
 
-static struct expr *column_default(struct binder *b, const struct column *c)
+struct expr *bind_default_of(struct binder *b, const struct column *c)
 {
 	return c->default_ != NULL ? c->default_ : null_const(b, c->type);
 }
@@ -85,7 +85,7 @@ static int bind_values_row(struct binder *b, const struct relation *r, const PgQ
 		struct expr *e;
 
 		if (row->items[i]->node_case == NODE(SET_TO_DEFAULT)) {
-			e = column_default(b, c);
+			e = bind_default_of(b, c);
 		} else {
 			e = bind_expr(b, row->items[i]);
 			e = e == NULL ? NULL : bind_assign(b, e, c);
@@ -95,13 +95,12 @@ static int bind_values_row(struct binder *b, const struct relation *r, const PgQ
 		out[cols[i]] = e;
 	}
 	for (unsigned c = 0; c < r->ncols; c++)
-		if (out[c] == NULL && (out[c] = column_default(b, &r->columns[c])) == NULL)
+		if (out[c] == NULL && (out[c] = bind_default_of(b, &r->columns[c])) == NULL)
 			return -1;
 	return 0;
 }
 
-/* SET (a, b) = (x, y) comes as one node a column that points into the whole row. */
-static const PgQuery__Node *assigned_value(const PgQuery__Node *n)
+const PgQuery__Node *bind_assigned_value(const PgQuery__Node *n)
 {
 	const PgQuery__MultiAssignRef *ref;
 
@@ -114,11 +113,10 @@ static const PgQuery__Node *assigned_value(const PgQuery__Node *n)
 	return ref->source->row_expr->args[ref->colno - 1];
 }
 
-/* The column of the i-th assignment; set: those before it. -1: it may not be set. */
-static int assigned_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t,
+int bind_assigned_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t,
 	const struct assignment *set, size_t i)
 {
-	int col = column_find(b, r, t);
+	int col = bind_target_column(b, r, t);
 
 	if (col < 0)
 		return -1;
@@ -147,15 +145,15 @@ static int bind_assignments(struct binder *b, const struct relation *r,
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const PgQuery__ResTarget *t = targets[i]->res_target;
-		int col = assigned_column(b, r, t, set, i);
+		int col = bind_assigned_column(b, r, t, set, i);
 		struct expr *e;
 
 		if (col < 0)
 			return -1;
 		if (t->val->node_case == NODE(SET_TO_DEFAULT)) {
-			e = column_default(b, &r->columns[col]);
+			e = bind_default_of(b, &r->columns[col]);
 		} else {
-			e = bind_expr(b, assigned_value(t->val));
+			e = bind_expr(b, bind_assigned_value(t->val));
 			e = e == NULL ? NULL : bind_assign(b, e, &r->columns[col]);
 		}
 		if (e == NULL)
@@ -247,151 +245,6 @@ static int bind_conflict(
 	return 0;
 }
 
-/* --- INSERT from a query --- */
-
-/* Outputs that are untyped literals or parameters take the types of the columns. */
-static int outputs_assign(struct binder *b, const struct relation *r, struct select *s,
-	unsigned noutputs, const int *cols)
-{
-	for (unsigned i = 0; i < noutputs; i++) {
-		struct output *o = &s->outputs[i];
-
-		if (o->expr->type.id != TYPE_UNKNOWN)
-			continue;
-		o->expr = bind_assign(b, o->expr, &r->columns[cols[i]]);
-		if (o->expr == NULL)
-			return -1;
-		o->type = o->expr->type;
-		if (o->type.id != TYPE_UNKNOWN)
-			continue;
-		return error_set(b->error, ERR_FEATURE, expr_location(o->expr),
-			"an untyped literal in this query of INSERT is not supported");
-	}
-	return 0;
-}
-
-/* As outputs of the query that is the binder's statement now. */
-static int source_select(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
-	const int *cols, unsigned ncols)
-{
-	PgQuery__SelectStmt sel = *p->select_stmt->select_stmt;
-	struct select *s;
-	unsigned n;
-
-	if (p->with_clause != NULL && sel.with_clause != NULL) {
-		bind_unsupported(b, 0, "WITH twice in an INSERT");
-		return -1;
-	}
-	if (p->with_clause != NULL)
-		sel.with_clause = p->with_clause;
-	/* Rows that are compared have types. */
-	b->unsettled = sel.n_distinct_clause == 0;
-	s = bind_select(b, &sel);
-	b->unsettled = false;
-	if (s == NULL)
-		return -1;
-	n = s->nvisible > 0 ? s->nvisible : s->noutputs;
-	if (n > ncols)
-		return error_set(b->error, ERR_SYNTAX, expr_location(s->outputs[ncols].expr),
-			"INSERT has more expressions than target columns");
-	if (p->n_cols > 0 && n < ncols)
-		return bind_fail(b, ERR_SYNTAX, p->cols[n]->res_target->location,
-			"INSERT has more target columns than expressions");
-	return outputs_assign(b, r, s, n, cols) == 0 ? bind_query_of(b, s) : -1;
-}
-
-/* A statement of its own, in the same arena, with relations of its own: those that it reads. It is the binder's until
- * inner_end(). NULL: no memory. */
-static struct statement *inner_begin(struct binder *b)
-{
-	struct statement *st = b->statement, *q = bind_alloc(b, sizeof(*q));
-
-	if (q == NULL)
-		return NULL;
-	q->heap = b->heap;
-	q->arena = st->arena;
-	q->text = st->text;
-	b->statement = q;
-	b->arena = &q->arena;
-	return q;
-}
-
-static void inner_end(struct binder *b, struct statement *st)
-{
-	struct statement *q = b->statement;
-
-	b->statement = st;
-	b->arena = &st->arena;
-	st->arena = q->arena;
-	arena_init(&q->arena, b->heap);
-	b->level = (struct scope){ 0 };
-}
-
-static int inner_layout(struct binder *b, struct statement *q)
-{
-	struct type *types = bind_alloc(b, q->nresults * sizeof(*types));
-
-	if (types == NULL)
-		return -1;
-	for (unsigned i = 0; i < q->nresults; i++)
-		types[i] = q->results[i].type;
-	return row_layout_init(&q->result_layout, types, q->nresults, b->arena, b->error);
-}
-
-static int source_bind(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
-	const int *cols, unsigned ncols)
-{
-	struct statement *st = b->statement, *q = inner_begin(b);
-	int status;
-
-	if (q == NULL)
-		return -1;
-	status = source_select(b, p, r, cols, ncols);
-	inner_end(b, st);
-	st->insert.query = q;
-	return status != 0 ? -1 : inner_layout(b, q);
-}
-
-/* What the query gives is source 0 of the values. */
-static int bind_source_row(struct binder *b, const struct relation *r, const int *cols)
-{
-	struct insert *ins = &b->statement->insert;
-	const struct statement *q = ins->query;
-
-	for (unsigned i = 0; i < q->nresults; i++) {
-		const struct output *o = &q->results[i];
-		struct expr *e = expr_new(b, EXPR_COLUMN, (enum type_id)o->type.id, -1);
-
-		if (e == NULL)
-			return -1;
-		e->type = o->type;
-		e->column = (uint16_t)i;
-		e->position = expr_location(o->expr);
-		ins->values[cols[i]] = bind_assign(b, e, &r->columns[cols[i]]);
-		if (ins->values[cols[i]] == NULL)
-			return -1;
-	}
-	for (unsigned c = 0; c < r->ncols; c++)
-		if (ins->values[c] == NULL &&
-			(ins->values[c] = column_default(b, &r->columns[c])) == NULL)
-			return -1;
-	return 0;
-}
-
-static int bind_source_query(struct binder *b, const PgQuery__InsertStmt *p,
-	const struct relation *r, const int *cols, unsigned ncols)
-{
-	struct insert *ins = &b->statement->insert;
-
-	if (source_bind(b, p, r, cols, ncols) != 0)
-		return -1;
-	ins->values = bind_alloc(b, r->ncols * sizeof(*ins->values));
-	if (ins->values == NULL)
-		return -1;
-	ins->nrows = 1;
-	return bind_source_row(b, r, cols);
-}
-
 /* Rows of VALUES alone are bound with the columns; anything more is a query. */
 static bool is_values(const PgQuery__InsertStmt *p)
 {
@@ -448,12 +301,12 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 	st->kind = STATEMENT_INSERT;
 	if (r == NULL)
 		return -1;
-	alias = scope_alias(b, p->relation);
+	alias = bind_target_alias(b, p->relation);
 	cols = bind_alloc(b, (r->ncols + p->n_cols) * sizeof(*cols));
 	if (cols == NULL || alias == NULL)
 		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	for (size_t i = 0; i < p->n_cols; i++) {
-		int col = column_find(b, r, p->cols[i]->res_target);
+		int col = bind_target_column(b, r, p->cols[i]->res_target);
 
 		if (col < 0)
 			return -1;
@@ -469,7 +322,7 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 		if (!r->columns[c].hidden)
 			cols[ncols++] = (int)c;
 	status = is_values(p) ? bind_values_rows(b, p, r, cols, ncols)
-			      : bind_source_query(b, p, r, cols, ncols);
+			      : bind_insert_query(b, p, r, cols, ncols);
 	if (status != 0)
 		return -1;
 	if (p->on_conflict_clause != NULL && bind_conflict(b, r, p->on_conflict_clause, alias) != 0)
@@ -546,200 +399,6 @@ static int bind_where(struct binder *b, const struct relation *r, const PgQuery_
 	return 0;
 }
 
-/* --- UPDATE … FROM and DELETE … USING --- */
-
-/* A command joined with other tables: the query that gives its rows, in the parser's terms. */
-struct joined {
-	const PgQuery__RangeVar *target;
-	PgQuery__Node **from;
-	size_t nfrom;
-	PgQuery__Node *where;
-	PgQuery__WithClause *with;
-	PgQuery__Node **set; /* UPDATE */
-	size_t nset;
-	size_t nreturning;
-	const char *verb;
-};
-
-/* A node of the list: "name" or "alias.name". */
-static PgQuery__Node *output_node(struct binder *b, PgQuery__Node *val)
-{
-	PgQuery__ResTarget *t = bind_alloc(b, sizeof(*t));
-	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
-
-	if (t == NULL || n == NULL || val == NULL)
-		return NULL;
-	pg_query__res_target__init(t);
-	pg_query__node__init(n);
-	t->val = val;
-	t->location = -1;
-	n->node_case = NODE(RES_TARGET);
-	n->res_target = t;
-	return n;
-}
-
-static PgQuery__Node *string_node(struct binder *b, const char *s)
-{
-	PgQuery__String *string = bind_alloc(b, sizeof(*string));
-	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
-
-	if (string == NULL || n == NULL)
-		return NULL;
-	pg_query__string__init(string);
-	pg_query__node__init(n);
-	string->sval = (char *)(uintptr_t)s;
-	n->node_case = NODE(STRING);
-	n->string = string;
-	return n;
-}
-
-static PgQuery__Node *column_node(struct binder *b, const char *table, const char *column)
-{
-	PgQuery__ColumnRef *c = bind_alloc(b, sizeof(*c));
-	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
-
-	if (c == NULL || n == NULL)
-		return NULL;
-	pg_query__column_ref__init(c);
-	pg_query__node__init(n);
-	c->n_fields = 2;
-	c->fields = bind_alloc(b, 2 * sizeof(*c->fields));
-	c->location = -1;
-	if (c->fields == NULL || (c->fields[0] = string_node(b, table)) == NULL ||
-		(c->fields[1] = string_node(b, column)) == NULL)
-		return NULL;
-	n->node_case = NODE(COLUMN_REF);
-	n->column_ref = c;
-	return n;
-}
-
-/* SELECT target.*, values FROM target, from WHERE where. */
-static int joined_tree(struct binder *b, const struct relation *r, const struct joined *j,
-	PgQuery__SelectStmt *out)
-{
-	const char *alias = scope_alias(b, j->target);
-	PgQuery__Node *target = bind_alloc(b, sizeof(*target));
-
-	pg_query__select_stmt__init(out);
-	out->op = PG_QUERY__SET_OPERATION__SETOP_NONE;
-	out->limit_option = PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_DEFAULT;
-	out->with_clause = j->with;
-	out->where_clause = j->where;
-	out->from_clause = bind_alloc(b, (j->nfrom + 1) * sizeof(*out->from_clause));
-	out->target_list = bind_alloc(b, (r->ncols + j->nset) * sizeof(*out->target_list));
-	if (alias == NULL || target == NULL || out->from_clause == NULL || out->target_list == NULL)
-		return -1;
-	pg_query__node__init(target);
-	target->node_case = NODE(RANGE_VAR);
-	target->range_var = (PgQuery__RangeVar *)(uintptr_t)j->target;
-	out->from_clause[out->n_from_clause++] = target;
-	for (size_t i = 0; i < j->nfrom; i++)
-		out->from_clause[out->n_from_clause++] = j->from[i];
-	for (unsigned c = 0; c < r->ncols; c++)
-		if ((out->target_list[out->n_target_list++] = output_node(
-			     b, column_node(b, alias, r->columns[c].name))) == NULL)
-			return -1;
-	for (size_t i = 0; i < j->nset; i++) {
-		PgQuery__Node *val = j->set[i]->res_target->val;
-
-		if (val->node_case == NODE(SET_TO_DEFAULT))
-			continue;
-		val = (PgQuery__Node *)(uintptr_t)assigned_value(val);
-		if ((out->target_list[out->n_target_list++] = output_node(b, val)) == NULL)
-			return -1;
-	}
-	return 0;
-}
-
-/* cols: the columns that the values behind the row's are for. */
-static int joined_select(
-	struct binder *b, const struct relation *r, const struct joined *j, const int *cols)
-{
-	PgQuery__SelectStmt sel;
-	struct select *s;
-	unsigned n;
-
-	if (joined_tree(b, r, j, &sel) != 0)
-		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	b->unsettled = true;
-	b->command = j->verb;
-	s = bind_select(b, &sel);
-	b->unsettled = false;
-	b->command = NULL;
-	if (s == NULL)
-		return -1;
-	n = s->nvisible > 0 ? s->nvisible : s->noutputs;
-	return outputs_assign(b, r, s, n, cols) == 0 ? bind_query_of(b, s) : -1;
-}
-
-/* What the query gives behind the row is source 1 of the assignments. */
-static int joined_set(struct binder *b, const struct relation *r, const struct joined *j)
-{
-	struct change *c = &b->statement->change;
-	unsigned at = r->ncols;
-
-	for (unsigned i = 0; i < j->nset; i++) {
-		const struct column *column = &r->columns[c->set[i].column];
-		struct expr *e;
-
-		if (j->set[i]->res_target->val->node_case == NODE(SET_TO_DEFAULT)) {
-			c->set[i].expr = column_default(b, column);
-		} else {
-			const struct output *o = &c->query->results[at];
-
-			e = expr_new(b, EXPR_COLUMN, (enum type_id)o->type.id, -1);
-			if (e == NULL)
-				return -1;
-			e->type = o->type;
-			e->source = 1;
-			e->column = (uint16_t)at++;
-			e->position = expr_location(o->expr);
-			c->set[i].expr = bind_assign(b, e, column);
-		}
-		if (c->set[i].expr == NULL)
-			return -1;
-	}
-	return 0;
-}
-
-static int bind_joined(struct binder *b, const struct relation *r, const struct joined *j)
-{
-	struct statement *st = b->statement, *q;
-	struct change *c = &st->change;
-	int *cols, status;
-
-	if (r->columns[r->ncols - 1].hidden)
-		return bind_fail(b, ERR_FEATURE, j->target->location,
-			"%s with other tables of a table without a primary key is not supported",
-			j->verb);
-	if (j->nreturning > 0)
-		return bind_fail(b, ERR_FEATURE, 0,
-			"RETURNING of %s with other tables is not supported", j->verb);
-	cols = bind_alloc(b, (r->ncols + j->nset) * sizeof(*cols));
-	c->set = bind_alloc(b, j->nset * sizeof(*c->set));
-	if (cols == NULL || c->set == NULL)
-		return -1;
-	for (unsigned k = 0; k < r->ncols; k++)
-		cols[k] = (int)k;
-	for (unsigned at = r->ncols; c->nset < j->nset; c->nset++) {
-		const PgQuery__ResTarget *t = j->set[c->nset]->res_target;
-		int col = assigned_column(b, r, t, c->set, c->nset);
-
-		if (col < 0)
-			return -1;
-		c->set[c->nset].column = (uint16_t)col;
-		if (t->val->node_case != NODE(SET_TO_DEFAULT))
-			cols[at++] = col;
-	}
-	q = inner_begin(b);
-	if (q == NULL)
-		return -1;
-	status = joined_select(b, r, j, cols);
-	inner_end(b, st);
-	c->query = q;
-	return status != 0 || inner_layout(b, q) != 0 ? -1 : joined_set(b, r, j);
-}
-
 int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 {
 	struct statement *st = b->statement;
@@ -751,10 +410,10 @@ int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 		return -1;
 	if (p->with_clause != NULL || p->n_from_clause > 0)
 		return bind_joined(b, r,
-			&(struct joined){ p->relation, p->from_clause, p->n_from_clause,
+			&(struct command_join){ p->relation, p->from_clause, p->n_from_clause,
 				p->where_clause, p->with_clause, p->target_list, p->n_target_list,
 				p->n_returning_list, "UPDATE" });
-	alias = scope_alias(b, p->relation);
+	alias = bind_target_alias(b, p->relation);
 	if (alias == NULL)
 		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	scope_push(b, r, alias, 0);
@@ -777,10 +436,10 @@ int bind_delete(struct binder *b, const PgQuery__DeleteStmt *p)
 		return -1;
 	if (p->with_clause != NULL || p->n_using_clause > 0)
 		return bind_joined(b, r,
-			&(struct joined){ p->relation, p->using_clause, p->n_using_clause,
+			&(struct command_join){ p->relation, p->using_clause, p->n_using_clause,
 				p->where_clause, p->with_clause, NULL, 0, p->n_returning_list,
 				"DELETE" });
-	alias = scope_alias(b, p->relation);
+	alias = bind_target_alias(b, p->relation);
 	if (alias == NULL)
 		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	scope_push(b, r, alias, 0);

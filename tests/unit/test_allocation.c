@@ -223,6 +223,8 @@ static const char *const STATEMENTS[] = {
 	"UPDATE item SET qty = qty + 1 WHERE order_id = 10",
 	"DELETE FROM item WHERE order_id = 11 AND line = 1",
 	"DELETE FROM customer WHERE id = 2 RETURNING *",
+	"INSERT INTO item SELECT id, 7, customer, 1.25 FROM orders WHERE id = 12",
+	"UPDATE item SET qty = o.customer + 4 FROM orders o WHERE o.id = item.order_id AND item.order_id = 12 AND item.line = 7",
 	"SELECT customer, count(*) FROM orders GROUP BY customer ORDER BY customer",
 	"SELECT name FROM customer WHERE id IN (1, 3)",
 	"SELECT line FROM item WHERE price > 1 ORDER BY price DESC LIMIT 3",
