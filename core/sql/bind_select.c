@@ -1075,7 +1075,8 @@ static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 	if (bind_where(b, s, p->where_clause) != 0)
 		return NULL;
 	b->aggregates = command == NULL ? s : NULL;
-	b->no_aggregates = command;
+	if (command != NULL)
+		b->no_aggregates = command;
 	b->level.allows_windows = command == NULL;
 	status = bind_outputs(b, p->target_list, p->n_target_list, &s->outputs, &s->noutputs);
 	b->level.allows_windows = false;

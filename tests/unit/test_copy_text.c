@@ -311,7 +311,8 @@ static void test_too_long(void **state)
 	}
 	assert_int_equal(status, COPY_ERROR);
 	assert_string_equal(e.sqlstate, "54000");
-	assert_in_range(pieces, COPY_RECORD_BYTES / PIECE, COPY_RECORD_BYTES / PIECE + 2);
+	assert_in_range(
+		pieces, LIMIT_COPY_RECORD_BYTES / PIECE, LIMIT_COPY_RECORD_BYTES / PIECE + 2);
 	free(piece);
 	copy_reader_free(r);
 }

@@ -262,8 +262,9 @@ static enum copy_status find_line(struct copy_reader *r, struct lf_client_error 
 	enum copy_status status = COPY_MORE;
 
 	while (status == COPY_MORE && r->used < r->n) {
-		if (r->line.n > COPY_RECORD_BYTES) {
-			(void)bad(e, NULL, "a record is longer than %d bytes", COPY_RECORD_BYTES);
+		if (r->line.n > LIMIT_COPY_RECORD_BYTES) {
+			(void)bad(e, NULL, "a record is longer than %d bytes",
+				LIMIT_COPY_RECORD_BYTES);
 			(void)snprintf(e->sqlstate, sizeof(e->sqlstate), "54000");
 			return COPY_ERROR;
 		}

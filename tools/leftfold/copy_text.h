@@ -2,7 +2,7 @@
  * copy_text.h: the formats of COPY, text and CSV, as PostgreSQL 15 reads and writes them (its manual, COPY, "File Formats").
  *
  * A reader takes input in pieces of any size and gives records; its memory is that of the longest record, which is
- * bounded. Errors have PostgreSQL's messages: 22P04 bad file format, 54000 a record beyond COPY_RECORD_BYTES.
+ * bounded. Errors have PostgreSQL's messages: 22P04 bad file format, 54000 a record beyond LIMIT_COPY_RECORD_BYTES.
  */
 #ifndef LF_TOOLS_LEFTFOLD_COPY_TEXT_H
 #define LF_TOOLS_LEFTFOLD_COPY_TEXT_H
@@ -10,11 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/limits.h"
 #include "net/client/leftfold.h"
 #include "tools/leftfold/text.h"
-
-/* No row may be longer (LIMIT_ROW_BYTES of the server), but its text may: bytea and escapes take up to four. */
-enum { COPY_RECORD_BYTES = 64 << 20, COPY_NULL_MAX = 64 };
 
 enum copy_header { COPY_HEADER_NONE, COPY_HEADER_LINE, COPY_HEADER_MATCH };
 
@@ -22,7 +20,7 @@ struct copy_format {
 	bool csv;
 	enum copy_header header;
 	char delimiter, quote, escape; /* quote and escape: CSV */
-	char null[COPY_NULL_MAX];
+	char null[LIMIT_COPY_NULL_BYTES + 1];
 	size_t null_bytes;
 };
 /* Text: tab, \N. CSV: comma, nothing, double quotes. */
