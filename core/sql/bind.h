@@ -256,11 +256,32 @@ struct select *bind_numbered(struct binder *b, struct select *s);
 /* Direction and place of NULLs. */
 int bind_sort(struct binder *b, const PgQuery__SortBy *by, struct order *o);
 
+/* --- bind_group.c --- */
+int bind_group_add(struct binder *b, struct select *s, struct expr *e);
+/* GROUP BY and HAVING; set: of several grouping sets this one, with all that they have. */
+int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
+	const struct node_list *set, const struct node_list *all);
+/* Group by all outputs. s is not grouped. */
+int bind_group_all(struct binder *b, struct select *s);
+/* Rewrite what is above the group over its row. */
+int bind_finish_group(struct binder *b, struct select *s);
+/* The output of that name, if there is one; several must be the same expression. */
+int bind_output_find(struct binder *b, const struct select *s, const PgQuery__ColumnRef *c,
+	const char *clause, struct expr **found);
+struct expr *bind_not_a_position(struct binder *b, const PgQuery__Node *n, const char *clause);
+/* A constant. */
+struct expr *bind_int_const(struct binder *b, int64_t n, enum type_id type);
+
+/* --- bind_set.c --- */
+struct select *bind_set_operation(struct binder *b, const PgQuery__SelectStmt *p);
+struct select *bind_values(struct binder *b, const PgQuery__SelectStmt *p);
+struct select *bind_union_all(struct binder *b, struct select **branches, unsigned n);
+int bind_output_append(struct binder *b, struct select *s, struct expr *e);
+
 /* --- bind_select.c --- */
 struct select *bind_select_new(struct binder *b);
 /* A select that gives the rows of another, as they are. */
 struct select *bind_over(struct binder *b, struct select *inner);
-int bind_group_add(struct binder *b, struct select *s, struct expr *e);
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
 int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
 	unsigned *nout);

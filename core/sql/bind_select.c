@@ -1,10 +1,9 @@
 /*
- * bind_select.c: SELECT, for views and for queries.
+ * bind_select.c: SELECT, for views and for queries: outputs, ORDER BY and LIMIT, and all of it in order.
  *
- * With grouping, everything above the group (outputs, HAVING, ORDER BY) is first bound over the sources, with
- * aggregate calls as columns of SOURCE_AGGREGATE, then rewritten to columns of the group row. A column of a
- * table whose primary key is grouped may be used without being grouped itself (as in PostgreSQL): it
- * becomes one more group key, which changes nothing else.
+ * FROM is bind_from.c's, GROUP BY bind_group.c's, subqueries are bind_subquery.c's, windows, DISTINCT ON and LIMIT in a view
+ * bind_window.c's, UNION and its like bind_set.c's. A query that is more than rows of one table is a select over such a
+ * one, which keeps ORDER BY and LIMIT.
  */
 #include <stdio.h>
 #include <string.h>
@@ -204,313 +203,6 @@ int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, stru
 	return 0;
 }
 
-/* --- grouping --- */
-
-int bind_group_add(struct binder *b, struct select *s, struct expr *e)
-{
-	struct expr **grown;
-
-	for (unsigned i = 0; i < s->ngroup; i++)
-		if (expr_equal(s->group[i], e))
-			return 0;
-	grown = bind_alloc(b, (s->ngroup + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return -1;
-	if (s->ngroup > 0)
-		memcpy(grown, s->group, s->ngroup * sizeof(*grown));
-	grown[s->ngroup++] = e;
-	s->group = grown;
-	return 0;
-}
-
-static struct expr *not_a_position(struct binder *b, const PgQuery__Node *n, const char *clause)
-{
-	bind_fail(b, ERR_SYNTAX, n->a_const->location, "non-integer constant in %s", clause);
-	return NULL;
-}
-
-/* The output of that name, if there is one; several must be the same expression. */
-static int output_find(struct binder *b, const struct select *s, const PgQuery__ColumnRef *c,
-	const char *clause, struct expr **found)
-{
-	const char *name = node_string(c->fields[0]);
-
-	*found = NULL;
-	for (unsigned i = 0; i < s->noutputs; i++) {
-		if (strcmp(s->outputs[i].name, name) != 0)
-			continue;
-		if (*found != NULL && !expr_equal(*found, s->outputs[i].expr))
-			return bind_fail(b, ERR_AMBIGUOUS_COLUMN, c->location,
-				"%s \"%s\" is ambiguous", clause, name);
-		*found = s->outputs[i].expr;
-	}
-	return 0;
-}
-
-/* GROUP BY item: a column of the FROM clause first, then an output's name or number, then an expression. */
-static struct expr *group_item(struct binder *b, const struct select *s, const PgQuery__Node *n)
-{
-	if (n->node_case == NODE(A_CONST) && n->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL &&
-		!n->a_const->isnull) {
-		int k = n->a_const->ival->ival;
-
-		if (k >= 1 && (unsigned)k <= s->noutputs)
-			return s->outputs[k - 1].expr;
-		bind_fail(b, ERR_INVALID_COLUMN_REFERENCE, n->a_const->location,
-			"GROUP BY position %d is not in select list", k);
-		return NULL;
-	}
-	if (n->node_case == NODE(A_CONST))
-		return not_a_position(b, n, "GROUP BY");
-	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1) {
-		const char *name = node_string(n->column_ref->fields[0]);
-		struct expr *found = NULL;
-		bool column = false;
-
-		for (unsigned i = 0; i < b->level.nnames; i++)
-			column |= strcmp(b->level.names[i].name, name) == 0;
-		if (!column && output_find(b, s, n->column_ref, "GROUP BY", &found) != 0)
-			return NULL;
-		if (found != NULL)
-			return found;
-	}
-	return bind_settle(b, bind_expr(b, n));
-}
-
-static bool has_aggregate(const struct expr *e)
-{
-	return expr_sources(e) >> SOURCE_AGGREGATE & 1;
-}
-
-/* The source's key is grouped: its other columns are determined. */
-static bool key_grouped(const struct select *s, unsigned source)
-{
-	const struct relation *r = s->sources[source];
-
-	if (r->nkey == 0 || r->kind != RELATION_TABLE)
-		return false;
-	for (unsigned k = 0; k < r->nkey; k++) {
-		bool found = false;
-
-		for (unsigned i = 0; i < s->ngroup; i++)
-			found |= s->group[i]->kind == EXPR_COLUMN &&
-				s->group[i]->source == source && s->group[i]->column == r->key[k];
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
-static bool listed(struct expr *const *list, unsigned n, const struct expr *e)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (expr_equal(list[i], e))
-			return true;
-	return false;
-}
-
-static struct expr *integer(struct binder *b, int64_t n, enum type_id type)
-{
-	struct expr *e = expr_new(b, EXPR_CONST, type, -1);
-
-	if (e != NULL)
-		e->constant = (struct value){ .i = n, .type = (uint8_t)type };
-	return e;
-}
-
-/* grouping(…): a bit for each that this set does not group by. */
-static struct expr *grouping_bits(struct binder *b, const struct select *s, const struct expr *e)
-{
-	int64_t bits = 0;
-
-	for (unsigned i = 0; i < e->nargs; i++) {
-		bool present = listed(s->group, s->ngroup, e->args[i]);
-
-		if (!present && !listed(s->absent, s->nabsent, e->args[i])) {
-			error_set(b->error, ERR_GROUPING, e->position,
-				"arguments to GROUPING must be grouping expressions of the associated query level");
-			return NULL;
-		}
-		bits = bits << 1 | !present;
-	}
-	return integer(b, bits, TYPE_INT4);
-}
-
-static struct expr *absent_null(struct binder *b, const struct expr *e)
-{
-	struct expr *null = expr_new(b, EXPR_CONST, (enum type_id)e->type.id, -1);
-
-	if (null == NULL)
-		return NULL;
-	null->type = e->type;
-	null->constant = (struct value){ .type = e->type.id, .flags = VALUE_NULL };
-	return null;
-}
-
-/* Rewrite over the group row. */
-static struct expr *over_group(struct binder *b, struct select *s, struct expr *e)
-{
-	if (e->kind == EXPR_OUTER || (e->kind == EXPR_COLUMN && e->source == SOURCE_WINDOW))
-		return e;
-	if (e->kind == EXPR_GROUPING)
-		return grouping_bits(b, s, e);
-	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e))
-		return absent_null(b, e);
-	for (unsigned i = 0; i < s->ngroup; i++)
-		if (expr_equal(s->group[i], e)) {
-			struct expr *c = expr_new(b, EXPR_COLUMN, (enum type_id)e->type.id, -1);
-
-			if (c == NULL)
-				return NULL;
-			c->type = e->type;
-			c->position = e->position;
-			c->column = (uint16_t)i;
-			return c;
-		}
-	if (e->kind == EXPR_COLUMN && e->source == SOURCE_AGGREGATE)
-		return e;
-	if (e->kind == EXPR_COLUMN && e->source != EXPR_PARAMS) {
-		if (key_grouped(s, e->source)) {
-			if (bind_group_add(b, s, e) != 0)
-				return NULL;
-			return over_group(b, s, e);
-		}
-		error_set(b->error, ERR_GROUPING, e->position,
-			"column \"%s.%s\" must appear in the GROUP BY clause or be used in an aggregate function",
-			s->aliases[e->source], s->sources[e->source]->columns[e->column].name);
-		return NULL;
-	}
-	for (unsigned i = 0; i < e->nargs; i++) {
-		e->args[i] = over_group(b, s, e->args[i]);
-		if (e->args[i] == NULL)
-			return NULL;
-	}
-	return e;
-}
-
-/* Once all group keys are known: aggregates come behind them. */
-static int place_aggregate(struct expr *e, void *arg)
-{
-	const struct select *s = arg;
-
-	if (e->kind == EXPR_COLUMN && e->source == SOURCE_AGGREGATE) {
-		e->source = 0;
-		e->column = (uint16_t)(s->ngroup + e->column);
-	}
-	return 0;
-}
-
-struct grouping {
-	struct binder *b;
-	struct select *s;
-};
-
-static int call_over_group(struct expr **e, void *arg)
-{
-	struct grouping *g = arg;
-
-	*e = over_group(g->b, g->s, *e);
-	return *e == NULL ? -1 : 0;
-}
-
-static int call_place_aggregate(struct expr **e, void *arg)
-{
-	return expr_walk(*e, place_aggregate, ((struct grouping *)arg)->s);
-}
-
-static int finish_group(struct binder *b, struct select *s)
-{
-	struct grouping grouping = { b, s };
-
-	for (unsigned i = 0; i < s->noutputs; i++) {
-		s->outputs[i].expr = over_group(b, s, s->outputs[i].expr);
-		if (s->outputs[i].expr == NULL)
-			return -1;
-	}
-	for (unsigned i = 0; i < s->norder; i++) {
-		s->order[i].expr = over_group(b, s, s->order[i].expr);
-		if (s->order[i].expr == NULL)
-			return -1;
-	}
-	if (s->having != NULL) {
-		s->having = over_group(b, s, s->having);
-		if (s->having == NULL)
-			return -1;
-	}
-	if (bind_calls_each(s, call_over_group, &grouping) != 0)
-		return -1;
-	for (unsigned i = 0; i < s->noutputs; i++)
-		expr_walk(s->outputs[i].expr, place_aggregate, s);
-	for (unsigned i = 0; i < s->norder; i++)
-		expr_walk(s->order[i].expr, place_aggregate, s);
-	if (s->having != NULL)
-		expr_walk(s->having, place_aggregate, s);
-	return bind_calls_each(s, call_place_aggregate, &grouping);
-}
-
-static int group_bind(struct binder *b, struct select *s, const PgQuery__Node *n, struct expr **out)
-{
-	b->aggregates = NULL;
-	b->no_aggregates = "GROUP BY";
-	*out = group_item(b, s, n);
-	if (*out == NULL)
-		return -1;
-	if (has_aggregate(*out))
-		return error_set(b->error, ERR_GROUPING, (*out)->position,
-			"aggregate functions are not allowed in GROUP BY");
-	return bind_check_equality(b, *out);
-}
-
-/* One of several grouping sets; what only the others have is noted. */
-static int bind_set_group(struct binder *b, struct select *s, const struct node_list *set,
-	const struct node_list *all)
-{
-	struct expr *e;
-
-	s->grouped = true;
-	for (unsigned i = 0; i < set->n; i++)
-		if (group_bind(b, s, set->at[i], &e) != 0 || bind_group_add(b, s, e) != 0)
-			return -1;
-	s->absent = bind_alloc(b, all->n * sizeof(*s->absent));
-	if (s->absent == NULL)
-		return -1;
-	for (unsigned i = 0; i < all->n; i++) {
-		if (group_bind(b, s, all->at[i], &e) != 0)
-			return -1;
-		/* In PostgreSQL it depends on where it stands whether it is NULL in the other sets. */
-		if (expr_is_constant(e)) {
-			bind_unsupported(
-				b, node_location(all->at[i]), "a constant in GROUPING SETS");
-			return -1;
-		}
-		if (!listed(s->group, s->ngroup, e))
-			s->absent[s->nabsent++] = e;
-	}
-	return 0;
-}
-
-static int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
-	const struct node_list *set, const struct node_list *all)
-{
-	for (size_t i = 0; set == NULL && i < p->n_group_clause; i++) {
-		struct expr *e;
-
-		if (group_bind(b, s, p->group_clause[i], &e) != 0 || bind_group_add(b, s, e) != 0)
-			return -1;
-		s->grouped = true;
-	}
-	if (set != NULL && bind_set_group(b, s, set, all) != 0)
-		return -1;
-	b->aggregates = s;
-	if (p->having_clause != NULL) {
-		s->having = bind_condition(b, p->having_clause, "HAVING");
-		if (s->having == NULL)
-			return -1;
-		s->grouped = true;
-	}
-	return 0;
-}
-
 /* --- the rest --- */
 
 static struct expr *order_item(struct binder *b, const struct select *s, const PgQuery__Node *n)
@@ -525,11 +217,11 @@ static struct expr *order_item(struct binder *b, const struct select *s, const P
 		return NULL;
 	}
 	if (n->node_case == NODE(A_CONST))
-		return not_a_position(b, n, "ORDER BY");
+		return bind_not_a_position(b, n, "ORDER BY");
 	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1) {
 		struct expr *found = NULL;
 
-		if (output_find(b, s, n->column_ref, "ORDER BY", &found) != 0)
+		if (bind_output_find(b, s, n->column_ref, "ORDER BY", &found) != 0)
 			return NULL;
 		if (found != NULL)
 			return bind_copy(b, found);
@@ -632,249 +324,6 @@ struct select *bind_over(struct binder *b, struct select *inner)
 	return s;
 }
 
-/* Group by all outputs. s is not grouped. */
-static int group_all(struct binder *b, struct select *s)
-{
-	for (unsigned i = 0; i < s->noutputs; i++)
-		if (bind_check_equality(b, s->outputs[i].expr) != 0 ||
-			bind_group_add(b, s, s->outputs[i].expr) != 0)
-			return -1;
-	s->grouped = true;
-	return 0;
-}
-
-/* --- UNION and its like --- */
-
-/* Give a select's outputs these types. */
-static void cast_outputs(struct select *s, struct expr *const *exprs)
-{
-	for (unsigned i = 0; i < s->noutputs; i++) {
-		s->outputs[i].expr = exprs[i];
-		s->outputs[i].type = exprs[i]->type;
-	}
-}
-
-/* Bring the columns of branches to their common types. */
-static int unify_branches(struct binder *b, struct select **branches, unsigned n, const char *name)
-{
-	unsigned ncols = branches[0]->noutputs;
-	struct expr ***exprs = bind_alloc(b, n * sizeof(*exprs));
-	struct expr **column = bind_alloc(b, n * sizeof(*column));
-
-	if (exprs == NULL || column == NULL)
-		return -1;
-	for (unsigned k = 0; k < n; k++) {
-		exprs[k] = bind_alloc(b, (ncols + 1) * sizeof(*exprs[k]));
-		if (exprs[k] == NULL)
-			return -1;
-	}
-	for (unsigned i = 0; i < ncols; i++) {
-		struct type t;
-
-		for (unsigned k = 0; k < n; k++)
-			column[k] = branches[k]->outputs[i].expr;
-		if (bind_unify(b, column, n, name, &t) != 0)
-			return -1;
-		for (unsigned k = 0; k < n; k++) {
-			exprs[k][i] = bind_settle(b, column[k]);
-			if (exprs[k][i] == NULL)
-				return -1;
-			exprs[k][i]->type = t.id == TYPE_UNKNOWN ? exprs[k][i]->type : t;
-		}
-	}
-	for (unsigned k = 0; k < n; k++)
-		cast_outputs(branches[k], exprs[k]);
-	return 0;
-}
-
-static struct select *union_all(struct binder *b, struct select **branches, unsigned n)
-{
-	struct select *s = bind_select_new(b);
-
-	if (s == NULL)
-		return NULL;
-	s->branches = branches;
-	s->nbranches = n;
-	s->outputs = branches[0]->outputs;
-	s->noutputs = branches[0]->noutputs;
-	return s;
-}
-
-static struct select *set_branch(struct binder *b, const PgQuery__SelectStmt *p)
-{
-	struct select *s;
-
-	b->unsettled = true;
-	s = bind_nested(b, p, false);
-	b->unsettled = false;
-	/* One whose outputs can be cast. */
-	return s == NULL || (s->nbranches == 0 && s->window == NULL) ? s : bind_over(b, s);
-}
-
-static int output_append(struct binder *b, struct select *s, struct expr *e)
-{
-	struct output *grown = bind_alloc(b, (s->noutputs + 1) * sizeof(*grown));
-
-	if (grown == NULL || e == NULL)
-		return -1;
-	if (s->noutputs > 0)
-		memcpy(grown, s->outputs, s->noutputs * sizeof(*grown));
-	grown[s->noutputs++] = (struct output){ "", e->type, e };
-	s->outputs = grown;
-	return 0;
-}
-
-/* count(*) FILTER (WHERE side = n) > 0, or = 0, over a select whose last column is the side. */
-static struct expr *side_has(
-	struct binder *b, struct select *s, unsigned side, const char *op, unsigned n)
-{
-	struct aggregate *a = &s->aggregates[s->naggregates];
-	struct expr *column = bind_column(b, 0, s->sources[0], side, -1);
-	struct expr *wanted = integer(b, n, TYPE_INT4), *count;
-
-	if (column == NULL || wanted == NULL)
-		return NULL;
-	*a = (struct aggregate){ .kind = AGG_COUNT_STAR, .type = { .id = TYPE_INT8 } };
-	a->filter = bind_operator(b, "=", column, wanted, -1);
-	count = expr_new(b, EXPR_COLUMN, TYPE_INT8, -1);
-	if (a->filter == NULL || count == NULL)
-		return NULL;
-	count->column = (uint16_t)(s->ngroup + s->naggregates++);
-	return bind_operator(b, op, count, integer(b, 0, TYPE_INT8), -1);
-}
-
-/* INTERSECT and EXCEPT: the rows of both sides, marked, by what they are. */
-static struct select *intersect(struct binder *b, struct select **branches, bool except)
-{
-	unsigned n = branches[0]->noutputs;
-	struct expr *left, *right;
-	struct select *all, *s;
-
-	for (unsigned k = 0; k < 2; k++)
-		if (output_append(b, branches[k], integer(b, k, TYPE_INT4)) != 0)
-			return NULL;
-	all = union_all(b, branches, 2);
-	s = all == NULL ? NULL : bind_over(b, all);
-	if (s == NULL)
-		return NULL;
-	s->noutputs = n;
-	s->aggregates = bind_alloc(b, 2 * sizeof(*s->aggregates));
-	if (s->aggregates == NULL || group_all(b, s) != 0)
-		return NULL;
-	left = side_has(b, s, n, ">", 0);
-	right = left == NULL ? NULL : side_has(b, s, n, except ? "=" : ">", 1);
-	if (right == NULL)
-		return NULL;
-	s->having = expr_args(b, expr_new(b, EXPR_AND, TYPE_BOOL, -1), 2);
-	if (s->having == NULL)
-		return NULL;
-	s->having->args[0] = left;
-	s->having->args[1] = right;
-	for (unsigned i = 0; i < n; i++) {
-		s->outputs[i].expr->source = 0;
-		s->outputs[i].expr->column = (uint16_t)i;
-	}
-	return s;
-}
-
-/* With ALL the rows that are equal are numbered first, so that they differ. */
-static struct select *intersect_all(struct binder *b, struct select **branches, bool except)
-{
-	unsigned n = branches[0]->noutputs;
-	struct select *s;
-
-	for (unsigned k = 0; k < 2; k++) {
-		branches[k] = bind_numbered(b, branches[k]);
-		branches[k] = branches[k] == NULL ? NULL : bind_over(b, branches[k]);
-		if (branches[k] == NULL)
-			return NULL;
-	}
-	s = intersect(b, branches, except);
-	s = s == NULL ? NULL : bind_over(b, s);
-	if (s != NULL)
-		s->noutputs = n;
-	return s;
-}
-
-static struct select *bind_set(struct binder *b, const PgQuery__SelectStmt *p)
-{
-	static const char *const NAMES[] = { "UNION", "INTERSECT", "EXCEPT" };
-	unsigned op = (unsigned)p->op - PG_QUERY__SET_OPERATION__SETOP_UNION;
-	struct select **branches = bind_alloc(b, 2 * sizeof(struct select *)), *s;
-
-	if (branches == NULL)
-		return NULL;
-	branches[0] = set_branch(b, p->larg);
-	branches[1] = branches[0] == NULL ? NULL : set_branch(b, p->rarg);
-	if (branches[1] == NULL)
-		return NULL;
-	if (branches[0]->noutputs != branches[1]->noutputs) {
-		bind_fail(b, ERR_SYNTAX,
-			p->rarg->n_target_list > 0 ? node_location(p->rarg->target_list[0]) : -1,
-			"each %s query must have the same number of columns", NAMES[op]);
-		return NULL;
-	}
-	if (unify_branches(b, branches, 2, NAMES[op]) != 0)
-		return NULL;
-	if (op != 0 && p->all)
-		return intersect_all(b, branches, op == 2);
-	if (op != 0)
-		return intersect(b, branches, op == 2);
-	s = union_all(b, branches, 2);
-	if (s == NULL || p->all)
-		return s;
-	s = bind_over(b, s);
-	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
-}
-
-/* --- VALUES --- */
-
-static struct select *bind_values_row(struct binder *b, const PgQuery__List *row)
-{
-	struct select *s = bind_select_new(b);
-
-	if (s == NULL)
-		return NULL;
-	s->outputs = bind_alloc(b, row->n_items * sizeof(*s->outputs));
-	if (s->outputs == NULL)
-		return NULL;
-	b->no_aggregates = "VALUES";
-	for (size_t i = 0; i < row->n_items; i++) {
-		char name[32];
-		struct expr *e = bind_expr(b, row->items[i]);
-
-		(void)snprintf(name, sizeof(name), "column%zu", i + 1);
-		if (e == NULL)
-			return NULL;
-		s->outputs[i] = (struct output){ bind_keep(b, name), e->type, e };
-		if (s->outputs[i].name == NULL)
-			return NULL;
-		s->noutputs++;
-	}
-	s->grouped = true;
-	return s;
-}
-
-static struct select *bind_values(struct binder *b, const PgQuery__SelectStmt *p)
-{
-	struct select **rows = bind_alloc(b, p->n_values_lists * sizeof(struct select *));
-
-	if (rows == NULL)
-		return NULL;
-	for (size_t i = 0; i < p->n_values_lists; i++) {
-		rows[i] = bind_values_row(b, p->values_lists[i]->list);
-		if (rows[i] == NULL)
-			return NULL;
-		if (rows[i]->noutputs != rows[0]->noutputs) {
-			bind_fail(b, ERR_SYNTAX, -1, "VALUES lists must all be the same length");
-			return NULL;
-		}
-	}
-	if (unify_branches(b, rows, (unsigned)p->n_values_lists, "VALUES") != 0)
-		return NULL;
-	return p->n_values_lists == 1 ? rows[0] : union_all(b, rows, (unsigned)p->n_values_lists);
-}
-
 /* --- SELECT --- */
 
 static int bind_where(struct binder *b, struct select *s, const PgQuery__Node *clause)
@@ -970,7 +419,7 @@ static struct select *distinct_over(struct binder *b, struct select *s)
 	top->offset = s->offset;
 	s->norder = 0;
 	s->limit = s->offset = NULL;
-	return group_all(b, top) != 0 || finish_group(b, top) != 0 ? NULL : top;
+	return bind_group_all(b, top) != 0 || bind_finish_group(b, top) != 0 ? NULL : top;
 }
 
 /* What is behind the outputs is bound: DISTINCT, grouping, subqueries, windows, LIMIT. */
@@ -981,7 +430,7 @@ static struct select *finish(struct binder *b, struct select *s, const PgQuery__
 	bool ties = p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES;
 
 	if (finish_nothing(b, s) != 0 || (distinct && distinct_order(b, s) != 0) ||
-		(distinct && !again && group_all(b, s) != 0))
+		(distinct && !again && bind_group_all(b, s) != 0))
 		return NULL;
 	if (ties && s->norder == 0) {
 		bind_fail(
@@ -989,7 +438,7 @@ static struct select *finish(struct binder *b, struct select *s, const PgQuery__
 		return NULL;
 	}
 	s = bind_subqueries(b, s, true);
-	if (s == NULL || (s->grouped && finish_group(b, s) != 0))
+	if (s == NULL || (s->grouped && bind_finish_group(b, s) != 0))
 		return NULL;
 	s = bind_subqueries(b, s, false);
 	if (s != NULL && s->ncalls > 0)
@@ -1015,13 +464,13 @@ static struct select *finish_distinct_on(
 		struct expr *e = order_item(b, s, p->distinct_clause[i]);
 
 		e = e == NULL ? NULL : bind_copy(b, e);
-		if (e == NULL || bind_check_equality(b, e) != 0 || output_append(b, s, e) != 0)
+		if (e == NULL || bind_check_equality(b, e) != 0 || bind_output_append(b, s, e) != 0)
 			return NULL;
 	}
 	if (finish_nothing(b, s) != 0)
 		return NULL;
 	s = bind_subqueries(b, s, true);
-	if (s == NULL || (s->grouped && finish_group(b, s) != 0))
+	if (s == NULL || (s->grouped && bind_finish_group(b, s) != 0))
 		return NULL;
 	s = bind_subqueries(b, s, false);
 	if (s != NULL && s->ncalls > 0)
@@ -1050,7 +499,7 @@ static struct select *finish_set(struct binder *b, struct select *s)
 	if (s->ncalls > 0)
 		return bind_unsupported(b, -1, "a window function beside GROUPING SETS");
 	s = bind_subqueries(b, s, true);
-	if (s == NULL || finish_group(b, s) != 0)
+	if (s == NULL || bind_finish_group(b, s) != 0)
 		return NULL;
 	return bind_subqueries(b, s, false);
 }
@@ -1148,11 +597,11 @@ static struct select *bind_grouping_sets(struct binder *b, const PgQuery__Select
 			if (branches[i] == NULL)
 				return NULL;
 		}
-	s = n == 1 ? branches[0] : union_all(b, branches, n);
+	s = n == 1 ? branches[0] : bind_union_all(b, branches, n);
 	if (s == NULL || p->n_distinct_clause == 0)
 		return s;
 	s = bind_over(b, s);
-	return s == NULL || group_all(b, s) != 0 || finish_group(b, s) != 0 ? NULL : s;
+	return s == NULL || bind_group_all(b, s) != 0 || bind_finish_group(b, s) != 0 ? NULL : s;
 }
 
 static struct select *bind_body(struct binder *b, const PgQuery__SelectStmt *p, bool unsettled)
@@ -1160,7 +609,7 @@ static struct select *bind_body(struct binder *b, const PgQuery__SelectStmt *p, 
 	struct select *s;
 
 	if (p->op != PG_QUERY__SET_OPERATION__SETOP_NONE)
-		return set_order(b, bind_set(b, p), p);
+		return set_order(b, bind_set_operation(b, p), p);
 	if (p->n_values_lists > 0)
 		return set_order(b, bind_values(b, p), p);
 	if (b->set == NULL && bind_has_sets(p))
@@ -1213,7 +662,7 @@ static struct select *over_flow(struct binder *b, struct select *s)
 		for (columns[i] = 0; columns[i] < s->noutputs; columns[i]++)
 			if (expr_equal(s->outputs[columns[i]].expr, order[i].expr))
 				break;
-		if (columns[i] == s->noutputs && output_append(b, s, order[i].expr) != 0)
+		if (columns[i] == s->noutputs && bind_output_append(b, s, order[i].expr) != 0)
 			return NULL;
 	}
 	s->norder = 0;

@@ -615,15 +615,6 @@ static int join_left(
 	return bind_item(b, &p->s->from, &item) == 0 ? source : -1;
 }
 
-static struct expr *integer(struct binder *b, int64_t n)
-{
-	struct expr *e = expr_new(b, EXPR_CONST, TYPE_INT8, -1);
-
-	if (e != NULL)
-		e->constant = (struct value){ .i = n, .type = TYPE_INT8 };
-	return e;
-}
-
 struct expr *bind_count_or_zero(struct binder *b, struct expr *count)
 {
 	struct expr *e = expr_args(b, expr_new(b, EXPR_COALESCE, TYPE_INT8, -1), 2);
@@ -631,7 +622,7 @@ struct expr *bind_count_or_zero(struct binder *b, struct expr *count)
 	if (e == NULL || count == NULL)
 		return NULL;
 	e->args[0] = count;
-	e->args[1] = integer(b, 0);
+	e->args[1] = bind_int_const(b, 0, TYPE_INT8);
 	return e->args[1] == NULL ? NULL : e;
 }
 
@@ -697,7 +688,8 @@ static struct expr *in_result(
 	x_null = is_null(b, bind_copy(b, x), false);
 	nulls = bind_operator(b, "<>", bind_copy(b, count[0]), count[1], -1);
 	e->args[0] = is_null(b, bind_column(b, (uint8_t)sources[0], found, q->npairs, -1), true);
-	e->args[2] = bind_operator(b, "=", bind_count_or_zero(b, count[0]), integer(b, 0), -1);
+	e->args[2] = bind_operator(
+		b, "=", bind_count_or_zero(b, count[0]), bind_int_const(b, 0, TYPE_INT8), -1);
 	e->args[4] = expr_args(b, expr_new(b, EXPR_OR, TYPE_BOOL, -1), 2);
 	if (e->args[0] == NULL || e->args[2] == NULL || e->args[4] == NULL || nulls == NULL ||
 		x_null == NULL)
@@ -767,7 +759,8 @@ static struct expr *quantified_result(
 		return NULL;
 	nulls = bind_operator(b, "<>", bind_copy(b, count),
 		bind_column(b, (uint8_t)source, r, q->npairs + 1, -1), -1);
-	e->args[0] = bind_operator(b, "=", bind_count_or_zero(b, count), integer(b, 0), -1);
+	e->args[0] = bind_operator(
+		b, "=", bind_count_or_zero(b, count), bind_int_const(b, 0, TYPE_INT8), -1);
 	e->args[1] = boolean(b, !any);
 	e->args[2] = compared(b, q, x, source);
 	if (!any)
@@ -793,7 +786,7 @@ static struct expr *result_of(
 		return bind_operator(b, ">",
 			bind_count_or_zero(
 				b, bind_column(b, (uint8_t)sources[0], r, q->npairs, -1)),
-			integer(b, 0), -1);
+			bind_int_const(b, 0, TYPE_INT8), -1);
 	case SUBQUERY_IN: return in_result(b, q, e->args[q->npairs], sources);
 	case SUBQUERY_AGGREGATE: return result_over(b, q->result, sources[0], r, q->npairs);
 	case SUBQUERY_ANY:
