@@ -344,7 +344,7 @@ static int parse_options(struct parser *p)
 {
 	do {
 		char option[64];
-		size_t at = p->token.start;
+		size_t at;
 
 		if (next(p) != 0 || p->token.kind != TOKEN_WORD)
 			return p->e->sqlstate[0] != '\0' ? -1 : syntax(p);
