@@ -67,6 +67,7 @@ struct projector {
 	unsigned ncondemned, condemned_cap;
 	unsigned failures_seen;
 	unsigned next_part; /* housekeeping goes round */
+	bool no_tidying;    /* what is due could not be taken out for want of memory */
 
 	struct journal *journal;    /* NULL: none */
 	uint64_t unwritten;         /* as last told to the epochs */
@@ -576,20 +577,27 @@ static void parts_step(struct projector *p)
 	}
 }
 
-/* The same when there are no commands: an epoch of its own, if it would free something. */
+/* The same when there are no commands: an epoch of its own, if it would free something. What needs memory that is not
+ * there waits for the next commands: an epoch has others work as well, and all would go round for ever. */
 static bool parts_tidy(struct projector *p)
 {
 	struct epochs *epochs = p->set->epochs;
 	uint64_t reclaimable = epoch_reclaimable(epochs);
+	struct part *part;
 	unsigned i = 0;
 
+	if (p->no_tidying)
+		return false;
 	while (i < p->nparts && !part_due(p->parts[i], reclaimable))
 		i++;
 	if (i == p->nparts)
 		return false;
+	part = p->parts[i];
 	p->next_part = (i + p->nparts - 1) % p->nparts;
 	p->epoch = epoch_enter(epochs, p->shard);
 	parts_step(p);
+	p->no_tidying = part_due(part, reclaimable) && !part_step(part, reclaimable, p->epoch) &&
+		part_due(part, reclaimable);
 	batch_journal(p);
 	epoch_leave(epochs, p->shard);
 	epoch_advance(epochs);
@@ -635,6 +643,7 @@ static bool batch_run(struct projector *p)
 	PROBE3(journal_added, p->shard, p->epoch, p->log.n);
 	batch_project(p);
 	parts_step(p);
+	p->no_tidying = false;
 	epoch_leave(set->epochs, p->shard);
 	epoch_advance(set->epochs);
 	for (unsigned i = 0; i < nserved; i++)
