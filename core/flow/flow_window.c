@@ -145,7 +145,7 @@ void window_gather(struct flow *f, struct view_state *v, const struct node_plan 
 {
 	struct batch *b = &v->inputs[node_input(n)];
 
-	for (unsigned i = 0; i < b->n && !v->stopped; i++) {
+	for (unsigned i = 0; !v->stopped && i < b->n; i++) {
 		if (i + FETCH_AHEAD < b->n)
 			hashdir_prefetch_object(
 				&v->nodes[n->number].groups, b->list[i + FETCH_AHEAD].hash);
@@ -202,6 +202,7 @@ static uint64_t wanted_of(const struct window *w, uint64_t at, uint64_t weight)
 static void give(struct top *t, struct rowtree_node *n, uint64_t give)
 {
 	struct partition *p = t->partition;
+	int64_t more = (int64_t)give - (int64_t)n->given;
 
 	n->stamp = p->stamp;
 	if (t->n == p->given_cap) {
@@ -217,9 +218,10 @@ static void give(struct top *t, struct rowtree_node *n, uint64_t give)
 		p->given_cap = cap;
 	}
 	p->given[t->n++] = n;
-	hand_on(t->flow, t->view, t->node, n->row, (int64_t)give - (int64_t)n->given);
 	n->given = give;
 	t->last = n;
+	/* The view may fail, and the row with it. */
+	hand_on(t->flow, t->view, t->node, n->row, more);
 }
 
 static bool top_row(void *arg, struct rowtree_node *n)
