@@ -271,8 +271,10 @@ static void top_emit(
 		view_no_memory(f, v);
 	for (uint64_t i = 0; i < nbefore && !v->stopped; i++)
 		if (before[i]->stamp != p->stamp) {
-			hand_on(f, v, n, before[i]->row, -(int64_t)before[i]->given);
+			int64_t given = (int64_t)before[i]->given;
+
 			before[i]->given = 0;
+			hand_on(f, v, n, before[i]->row, -given);
 		}
 	if (!v->stopped)
 		p->ngiven = t.n;
@@ -660,7 +662,7 @@ static void functions_emit(
 static void purge(
 	struct flow *f, struct view_state *v, const struct node_plan *n, struct partition *p)
 {
-	while (p->empty != NULL && !v->stopped) {
+	while (!v->stopped && p->empty != NULL) {
 		struct rowtree_node *row = p->empty;
 
 		p->empty = row->next;
