@@ -225,7 +225,7 @@ static int distinct_result(const struct aggregate *a, const struct distinct *d, 
 	return aggregate_result(&inner, d->state, out, arena, e);
 }
 
-int aggregate_result(const struct aggregate *a, const void *state, struct value *out,
+int aggregate_result_other(const struct aggregate *a, const void *state, struct value *out,
 	struct arena *arena, struct error *e)
 {
 	enum type_id arg = a->arg == NULL ? TYPE_UNKNOWN : (enum type_id)a->arg->type.id;
@@ -236,8 +236,8 @@ int aggregate_result(const struct aggregate *a, const void *state, struct value 
 	out->type = a->type.id;
 	switch (a->kind) {
 	case AGG_COUNT_STAR:
-	case AGG_COUNT: out->i = *(const int64_t *)state; break;
-	case AGG_SUM: return sum_result(state, arg, out, e);
+	case AGG_COUNT:
+	case AGG_SUM: UNREACHABLE();
 	case AGG_AVG: return avg_result(state, arg, out, e);
 	case AGG_MIN: any = ordered_min(state, out); break;
 	case AGG_MAX: any = ordered_max(state, out); break;

@@ -38,10 +38,24 @@ static inline int aggregate_add(const struct aggregate *a, void *state, const st
 	return 0;
 }
 
+/* aggregate_result() of the kinds that are not handled in place below. */
+int aggregate_result_other(const struct aggregate *a, const void *state, struct value *out,
+	struct arena *arena, struct error *e);
+
 /* The result, of type a->type; its bytes are the state's, or in the arena. 0, or -1: 22003; 54000 longer than a row may be;
  * 53200. */
-int aggregate_result(const struct aggregate *a, const void *state, struct value *out,
-	struct arena *arena, struct error *e);
+static inline int aggregate_result(const struct aggregate *a, const void *state, struct value *out,
+	struct arena *arena, struct error *e)
+{
+	if (a->kind == AGG_SUM) {
+		*out = (struct value){ .type = a->type.id };
+		return sum_result(state, (enum type_id)a->arg->type.id, out, e);
+	}
+	if (a->kind != AGG_COUNT && a->kind != AGG_COUNT_STAR)
+		return aggregate_result_other(a, state, out, arena, e);
+	*out = (struct value){ .i = *(const int64_t *)state, .type = a->type.id };
+	return 0;
+}
 
 /* Free what the state owns; it must not be used any more. */
 void aggregate_free(const struct aggregate *a, void *state, struct heap *h);

@@ -140,8 +140,28 @@ static void meets_more(struct flow *f, struct view_state *v, const struct join_p
 	join_missing(f, v, j, k, e->row, e->weight * ((*meets <= 0) - alone));
 }
 
-static void join_delta(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned k,
+/* Of an inner join. */
+static void inner_delta(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned k,
 	const struct delta *d)
+{
+	const struct join_plan *j = &n->join;
+	struct multimap **sides = v->nodes[n->number].sides;
+	const struct multimap_entry *e = multimap_first(sides[1 - k], d->hash);
+
+	for (; e != NULL; e = e->next) {
+		if (rows_meet(f, v, j, k, d, e) > 0)
+			join_row(f, v, j, k == 0 ? d->row : e->row, k == 0 ? e->row : d->row,
+				d->weight * e->weight);
+		if (v->stopped)
+			return;
+	}
+	if (multimap_add(sides[k], d->hash, d->row, d->weight, 0) != 0)
+		view_no_memory(f, v);
+}
+
+/* Of one that keeps rows that meet none; by itself, so that the other, which is the usual one, stays small. */
+__attribute__((noinline)) static void outer_delta(struct flow *f, struct view_state *v,
+	const struct node_plan *n, unsigned k, const struct delta *d)
 {
 	const struct join_plan *j = &n->join;
 	struct multimap **sides = v->nodes[n->number].sides;
@@ -170,6 +190,8 @@ static void join_delta(struct flow *f, struct view_state *v, const struct node_p
 
 void join_run(struct flow *f, struct view_state *v, const struct node_plan *n)
 {
+	bool outer = n->join.kept[0] || n->join.kept[1];
+
 	for (unsigned k = 0; k < 2; k++) {
 		uint32_t input = node_input(n) + k;
 
@@ -184,7 +206,10 @@ void join_run(struct flow *f, struct view_state *v, const struct node_plan *n)
 				multimap_prefetch_entry(sides[1 - k], hash);
 				multimap_prefetch_entry(sides[k], hash);
 			}
-			join_delta(f, v, n, k, &d);
+			if (outer)
+				outer_delta(f, v, n, k, &d);
+			else
+				inner_delta(f, v, n, k, &d);
 		}
 		if (v->stopped)
 			return;
