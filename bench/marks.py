@@ -119,7 +119,14 @@ MARKS = [
     ("TPC-H Q1, tuples/s", 0.64e6, _micro("tpch_q1", "tuples/s"), "eight aggregates over products of numerics for each row"),
     ("TPC-H Q3, tuples/s", 2.3e6, _micro("tpch_q3", "tuples/s"),
      "the INSERT itself: a row a command, kept in a table by key, where the figure asked for keeps none"),
+    ("TPC-H Q4, tuples/s", 3.1e6, _micro("tpch_q4", "tuples/s"), "the same, and the distinct keys of EXISTS"),
     ("TPC-H Q6, tuples/s", 6.1e6, _micro("tpch_q6", "tuples/s"), "the same"),
+    ("TPC-H Q12, tuples/s", 2.9e6, _micro("tpch_q12", "tuples/s"), "the same"),
+    ("TPC-H Q13, tuples/s", 2400, _micro("tpch_q13", "tuples/s"), ""),
+    ("TPC-H Q15, tuples/s", 77, _micro("tpch_q15", "tuples/s"), ""),
+    ("TPC-H Q16, tuples/s", 490, _micro("tpch_q16", "tuples/s"), ""),
+    ("TPC-H Q17, tuples/s", 0.85e6, _micro("tpch_q17", "tuples/s"), "the INSERT itself, and an average for each part"),
+    ("TPC-H Q18, tuples/s", 1e6, _micro("tpch_q18", "tuples/s"), "the INSERT itself, and a sum for each order"),
 ]
 
 
