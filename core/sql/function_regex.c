@@ -328,7 +328,8 @@ static int replace(struct value *out, const struct value *a, unsigned flags, int
 	if (found < 0 || add(&t, a[0].s.p + copied, a[0].s.len - copied) != 0)
 		return -1;
 	result(out, TYPE_TEXT);
-	out->s.p = t.p;
+	/* Of nothing it has not been given room. */
+	out->s.p = t.p != NULL ? t.p : "";
 	out->s.len = (uint32_t)t.n;
 	return 0;
 }
@@ -427,7 +428,8 @@ static int similar_to_escape(ARGS)
 		add(&t, ")$", 2) != 0)
 		return -1;
 	result(out, TYPE_TEXT);
-	out->s.p = t.p;
+	/* Of nothing it has not been given room. */
+	out->s.p = t.p != NULL ? t.p : "";
 	out->s.len = (uint32_t)t.n;
 	return 0;
 }

@@ -11,7 +11,7 @@
 int text_result(struct value *out, const char *p, size_t len)
 {
 	result(out, TYPE_TEXT);
-	out->s.p = p;
+	out->s.p = p != NULL ? p : "";
 	out->s.len = (uint32_t)len;
 	return 0;
 }
