@@ -49,13 +49,34 @@ static struct expr *bind_pair(struct binder *b, struct row_pairs *p, const char 
 	return bind_operator(b, op, l, r, p->location);
 }
 
+static bool is_null_text(const PgQuery__Node *n)
+{
+	return n->node_case == NODE(A_CONST) && n->a_const->isnull;
+}
+
+static bool is_plain_text(const PgQuery__Node *n)
+{
+	return n->node_case == NODE(A_CONST) || n->node_case == NODE(COLUMN_REF) ||
+		n->node_case == NODE(PARAM_REF);
+}
+
 /* (a, b) > (x, y) is a >= x AND (a > x OR b > y): the first column alone bounds what has to be read. What is NULL or fails
  * does so as in PostgreSQL, which looks at a pair only when those before it are equal. */
 static struct expr *bind_row_order(struct binder *b, struct row_pairs *p, const char *op)
 {
 	const char *strict = op[0] == '<' ? "<" : ">", *loose = op[0] == '<' ? "<=" : ">=";
 	size_t i = p->left->n_args - 1;
-	struct expr *e = bind_pair(b, p, op, i);
+	struct expr *e;
+
+	/* A comparison with NULL would not look at its other side. */
+	for (size_t k = 0; k < p->left->n_args; k++) {
+		const PgQuery__Node *l = p->left->args[k], *r = p->right->args[k];
+
+		if ((is_null_text(l) && !is_plain_text(r)) ||
+			(is_null_text(r) && !is_plain_text(l)))
+			return bind_unsupported(b, p->location, "NULL in an order of rows");
+	}
+	e = bind_pair(b, p, op, i);
 
 	while (e != NULL && i-- > 0) {
 		bool computes = p->computes;
