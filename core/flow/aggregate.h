@@ -48,6 +48,7 @@ static inline int aggregate_result(const struct aggregate *a, const void *state,
 	struct arena *arena, struct error *e)
 {
 	if (a->kind == AGG_SUM) {
+		ASSERT(a->arg != NULL);
 		*out = (struct value){ .type = a->type.id };
 		return sum_result(state, (enum type_id)a->arg->type.id, out, e);
 	}

@@ -478,6 +478,7 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	struct expr *x = NULL, *e;
 	unsigned before;
 	struct select *s;
+	bool direct;
 
 	if (b->level.select == NULL || b->level.no_subqueries)
 		return bind_unsupported(b, p->location, "a subquery here");
@@ -493,7 +494,11 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
 	s = bind_nested(b, p->subselect->select_stmt, true);
 	if (s == NULL)
 		return NULL;
-	if (!pairs_take(s, b->nouter - before, &pairs)) {
+	/* One without GROUP BY has a row for nothing, too, which pairs would lose but where its value alone is asked for. */
+	direct = b->nouter == before || !s->grouped || s->ngroup > 0 ||
+		(!any && !all && p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK &&
+			is_aggregation(s));
+	if (!direct || !pairs_take(s, b->nouter - before, &pairs)) {
 		q.single = is_aggregation(s);
 		s = domain_take(b, &q, s, &pairs);
 		if (s == NULL)
