@@ -20,7 +20,7 @@
 #include "core/store/hashdir.h"
 #include "core/store/multimap.h"
 
-enum { PLAN_JOINS_MAX = 16, PLAN_KEYS_MAX = 16 /* equalities of one join */ };
+enum { PLAN_KEYS_MAX = 16 /* equalities of one join */ };
 
 enum edge_kind { EDGE_DIRECT, EDGE_HASH, EDGE_OWN, EDGE_ZERO };
 

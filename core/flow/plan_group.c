@@ -180,31 +180,21 @@ int plan_group(
 	const struct select *s = b->s;
 	struct node_plan *n = plan_node(b, NODE_GROUP);
 	struct group_plan *g;
-	unsigned by = spread_by(s, in, wanted);
-	struct program *route = NULL;
-	bool move;
+	unsigned number = spread_by(s, in, wanted);
+	const struct expr *by = s->ngroup > 0 ? s->group[number] : NULL;
 
 	if (n == NULL)
 		return -1;
 	g = &n->group;
 	g->input = in->layout;
 	g->out = &out->layout;
-	move = b->p->shards > 1 && (s->ngroup > 0 ? !plan_lies_by(in, s->group[by]) : !in->zero);
-	n->stage = in->stage + move;
-	if (move && s->ngroup > 0) {
-		const struct expr *tree = s->group[by];
-
-		route = plan_compile_over(b, &tree, 1, in, NULL);
-		if (route == NULL)
-			return -1;
-	}
-	if (plan_stage_check(b, n->stage) != 0 ||
-		plan_lead(b, in->open, in->nopen, node_input(n), n->stage, move, route) != 0)
+	n->stage = in->stage + plan_moves(b, in, by);
+	if (plan_lead_by(b, in, node_input(n), n->stage, by) != 0)
 		return -1;
 	for (unsigned i = 0; s->ngroup > 0 && i < s->noutputs; i++) {
 		const struct expr *e = s->outputs[i].expr;
 
-		if (e->kind == EXPR_COLUMN && e->column == by && out->nlies < PLAN_LIES_MAX)
+		if (e->kind == EXPR_COLUMN && e->column == number && out->nlies < PLAN_LIES_MAX)
 			out->lies[out->nlies++] = (uint16_t)i;
 	}
 	out->zero = s->ngroup == 0;

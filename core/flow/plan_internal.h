@@ -98,10 +98,15 @@ static inline uint32_t plan_sources(const struct expr *e)
 /* A new node, behind all that are there. NULL: b->e. */
 struct node_plan *plan_node(struct building *b, enum node_kind kind);
 bool plan_lies_by(const struct stream *s, const struct expr *by);
-/* Lead all of a stream's open edges to an input that runs at `stage`: by the hash of `by`, or, NULL, to shard 0, when
- * they are to `move`; else as they lie. */
-int plan_lead(struct building *b, const struct open_edge *open, unsigned n, uint32_t input,
-	unsigned stage, bool move, struct program *route);
+/* Lead open edges to an input that runs at `stage`: when they are to move, by the hash that `route` gives or, NULL, to
+ * shard 0; else as they lie. */
+void plan_lead(const struct open_edge *open, unsigned n, uint32_t input, unsigned stage, bool move,
+	struct program *route);
+/* Whether rows must go to other shards to lie by an expression; NULL: to be all in one. Then they come a stage later. */
+bool plan_moves(const struct building *b, const struct stream *in, const struct expr *by);
+/* Lead a stream to an input where its rows lie so. */
+int plan_lead_by(struct building *b, const struct stream *in, uint32_t input, unsigned stage,
+	const struct expr *by);
 int plan_stage_check(struct building *b, unsigned stage);
 /* Compile a select, as one of the plan's. 0 or -1. */
 int plan_select(struct view_plan *p, const struct select *s, const struct expr *wanted,

@@ -148,16 +148,33 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 	return scan->projection == NULL ? -1 : open_one(b, out, &scan->edge, scan->stage);
 }
 
+/* The rows of a stream that conditions let through, with the places that `out` has. */
+static int build_filter(struct building *b, const struct stream *in,
+	const struct expr *const *filters, unsigned n, struct stream *out)
+{
+	struct row_layout *layout = plan_alloc(b, sizeof(*layout));
+	struct node_plan *map = plan_node(b, NODE_MAP);
+
+	if (layout == NULL || map == NULL ||
+		plan_filter(b, filters, n, in, NULL, &map->map.filter) != 0)
+		return -1;
+	map->map.projection = plan_columns(b, &out->places, layout, in, NULL);
+	if (map->map.projection == NULL)
+		return -1;
+	map->stage = in->stage;
+	out->layout = layout;
+	plan_lead(in->open, in->nopen, node_input(map), in->stage, false, NULL);
+	return open_one(b, out, &map->map.edge, in->stage);
+}
+
 static int build_derived(struct building *b, unsigned source, const struct expr *const *filters,
 	unsigned nfilters, struct stream *out)
 {
 	const struct relation *r = b->s->sources[source];
 	struct result *sub = plan_alloc(b, sizeof(*sub));
 	struct stream all = { 0 };
-	struct node_plan *map;
-	struct row_layout *layout = plan_alloc(b, sizeof(*layout));
 
-	if (sub == NULL || layout == NULL || plan_select(b->p, r->select, NULL, sub, b->e) != 0 ||
+	if (sub == NULL || plan_select(b->p, r->select, NULL, sub, b->e) != 0 ||
 		source_stream(b, source, &all) != 0)
 		return -1;
 	all.layout = &sub->layout;
@@ -177,17 +194,9 @@ static int build_derived(struct building *b, unsigned source, const struct expr 
 	}
 	*out = all;
 	out->places = (struct places){ 0 };
-	map = plan_node(b, NODE_MAP);
-	if (map == NULL || source_places(b, source, &out->places) != 0 ||
-		plan_filter(b, filters, nfilters, &all, NULL, &map->map.filter) != 0)
-		return -1;
-	map->map.projection = plan_columns(b, &out->places, layout, &all, NULL);
-	map->stage = all.stage;
-	out->layout = layout;
-	if (map->map.projection == NULL ||
-		plan_lead(b, all.open, all.nopen, node_input(map), all.stage, false, NULL) != 0)
-		return -1;
-	return open_one(b, out, &map->map.edge, all.stage);
+	return source_places(b, source, &out->places) != 0
+		? -1
+		: build_filter(b, &all, filters, nfilters, out);
 }
 
 static int build_source(
@@ -306,27 +315,14 @@ static int join_lead(struct building *b, struct node_plan *n, const struct pairi
 {
 	n->stage = 0;
 	for (unsigned k = 0; k < 2; k++) {
-		unsigned stage;
-
-		moved[k] = b->p->shards > 1 &&
-			(by->pair[k] != NULL ? !plan_lies_by(in[k], by->pair[k]) : !in[k]->zero);
-		stage = in[k]->stage + moved[k];
-		if (stage > n->stage)
-			n->stage = stage;
+		moved[k] = plan_moves(b, in[k], by->pair[k]);
+		if (in[k]->stage + moved[k] > n->stage)
+			n->stage = in[k]->stage + moved[k];
 	}
-	for (unsigned k = 0; k < 2; k++) {
-		struct program *route = NULL;
-
-		if (moved[k] && by->pair[k] != NULL) {
-			route = plan_compile_over(b, &by->pair[k], 1, in[k], NULL);
-			if (route == NULL)
-				return -1;
-		}
-		if (plan_lead(b, in[k]->open, in[k]->nopen, node_input(n) + k, n->stage, moved[k],
-			    route) != 0)
+	for (unsigned k = 0; k < 2; k++)
+		if (plan_lead_by(b, in[k], node_input(n) + k, n->stage, by->pair[k]) != 0)
 			return -1;
-	}
-	return plan_stage_check(b, n->stage);
+	return 0;
 }
 
 static void lies_add(struct stream *s, const struct expr *e)
@@ -454,26 +450,13 @@ static int build_item(
 static int build_rest(struct building *b, struct conditions *c, struct stream *out)
 {
 	const struct expr **rest = plan_alloc(b, (c->n + 1) * sizeof(*rest));
-	struct row_layout *layout = plan_alloc(b, sizeof(*layout));
-	struct node_plan *map;
-	struct stream in = *out;
+	const struct stream in = *out;
 	unsigned n;
 
-	if (rest == NULL || layout == NULL)
+	if (rest == NULL)
 		return -1;
 	n = conditions_take(c, out->sources, rest);
-	if (n == 0)
-		return 0;
-	map = plan_node(b, NODE_MAP);
-	if (map == NULL || plan_filter(b, rest, n, &in, NULL, &map->map.filter) != 0)
-		return -1;
-	map->map.projection = plan_columns(b, &in.places, layout, &in, NULL);
-	map->stage = in.stage;
-	out->layout = layout;
-	if (map->map.projection == NULL ||
-		plan_lead(b, in.open, in.nopen, node_input(map), in.stage, false, NULL) != 0)
-		return -1;
-	return open_one(b, out, &map->map.edge, in.stage);
+	return n == 0 ? 0 : build_filter(b, &in, rest, n, out);
 }
 
 /* The next to be joined to `left`: by an equality if there is one. */

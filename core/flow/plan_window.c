@@ -26,25 +26,17 @@ int plan_window(struct building *b, const struct stream *in, struct result *out)
 {
 	const struct window *w = b->s->window;
 	struct node_plan *n = plan_node(b, NODE_WINDOW);
-	struct program *route = NULL;
 	const struct expr *by;
-	bool move;
 
 	if (n == NULL || spread(b, in, w, &by) != 0)
 		return -1;
-	move = b->p->shards > 1 && (by != NULL ? !plan_lies_by(in, by) : !in->zero);
-	n->stage = in->stage + move;
-	if (move && by != NULL) {
-		route = plan_compile_over(b, &by, 1, in, NULL);
-		if (route == NULL)
-			return -1;
-	}
+	n->stage = in->stage + plan_moves(b, in, by);
 	n->window.input = in->layout;
 	n->window.out = &out->layout;
 	n->window.window = w;
 	n->window.order = (struct rowtree_order){ in->layout, w->norder, w->order };
 	out->open = plan_alloc(b, sizeof(*out->open));
-	if (out->open == NULL || plan_stage_check(b, n->stage) != 0)
+	if (out->open == NULL)
 		return -1;
 	out->nopen = 1;
 	out->open[0] = (struct open_edge){ &n->window.edge, n->stage };
@@ -52,5 +44,5 @@ int plan_window(struct building *b, const struct stream *in, struct result *out)
 	out->zero = by == NULL;
 	if (by != NULL)
 		out->lies[out->nlies++] = by->column;
-	return plan_lead(b, in->open, in->nopen, node_input(n), n->stage, move, route);
+	return plan_lead_by(b, in, node_input(n), n->stage, by);
 }

@@ -11,8 +11,6 @@
 #include "core/base/limits.h"
 #include "core/flow/plan_internal.h"
 
-_Static_assert((int)PLAN_JOINS_MAX == (int)LIMIT_JOINS_PER_VIEW, "one limit");
-
 /* --- nodes and edges --- */
 
 struct node_plan *plan_node(struct building *b, enum node_kind kind)
@@ -52,10 +50,9 @@ bool plan_lies_by(const struct stream *s, const struct expr *by)
 	return false;
 }
 
-int plan_lead(struct building *b, const struct open_edge *open, unsigned n, uint32_t input,
-	unsigned stage, bool move, struct program *route)
+void plan_lead(const struct open_edge *open, unsigned n, uint32_t input, unsigned stage, bool move,
+	struct program *route)
 {
-	(void)b;
 	for (unsigned i = 0; i < n; i++) {
 		enum edge_kind kind = move && route != NULL ? EDGE_HASH
 			: move                              ? EDGE_ZERO
@@ -65,7 +62,26 @@ int plan_lead(struct building *b, const struct open_edge *open, unsigned n, uint
 		ASSERT(stage >= open[i].stage + move);
 		*open[i].edge = (struct edge){ kind, input, stage, route };
 	}
-	return 0;
+}
+
+bool plan_moves(const struct building *b, const struct stream *in, const struct expr *by)
+{
+	return b->p->shards > 1 && (by != NULL ? !plan_lies_by(in, by) : !in->zero);
+}
+
+int plan_lead_by(struct building *b, const struct stream *in, uint32_t input, unsigned stage,
+	const struct expr *by)
+{
+	bool move = plan_moves(b, in, by);
+	struct program *route = NULL;
+
+	if (move && by != NULL) {
+		route = plan_compile_over(b, &by, 1, in, NULL);
+		if (route == NULL)
+			return -1;
+	}
+	plan_lead(in->open, in->nopen, input, stage, move, route);
+	return plan_stage_check(b, stage);
 }
 
 int plan_stage_check(struct building *b, unsigned stage)
@@ -159,7 +175,8 @@ static int build_outputs(struct building *b, const struct stream *in, struct res
 	out->open[0] = (struct open_edge){ &n->map.edge, in->stage };
 	out->stage = in->stage;
 	out->zero = in->zero;
-	return plan_lead(b, in->open, in->nopen, node_input(n), in->stage, false, NULL);
+	plan_lead(in->open, in->nopen, node_input(n), in->stage, false, NULL);
+	return 0;
 }
 
 static int result_layout(struct building *b, struct result *out)
@@ -275,8 +292,7 @@ static int build_publisher(struct building *b, const struct result *in)
 		if (route == NULL)
 			return -1;
 	}
-	if (plan_lead(b, in->open, in->nopen, node_input(n), n->stage, move, route) != 0)
-		return -1;
+	plan_lead(in->open, in->nopen, node_input(n), n->stage, move, route);
 	if (!move && in->nopen == 1 && before > 0 && b->p->nodes[before - 1]->kind == NODE_GROUP &&
 		in->open[0].edge == &b->p->nodes[before - 1]->group.edge)
 		b->p->last_group = b->p->nodes[before - 1];

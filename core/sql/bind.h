@@ -35,12 +35,12 @@ struct name_entry {
 
 /* A select of WITH. */
 struct cte {
-	const struct cte *next; /* one that it sees */
+	struct cte *next; /* one that it sees */
 	const char *name;
 	const PgQuery__CommonTableExpr *node;
 	bool recursive;
 	bool used;
-	const struct cte *binding; /* while it is bound: that which is bound around it */
+	struct cte *binding; /* while it is bound: that which is bound around it */
 };
 
 /* What names mean in one select. */
@@ -50,11 +50,11 @@ struct scope {
 	struct name_entry *names;
 	unsigned nnames, names_cap, first_name;
 	struct scope *outer;    /* of the select around it, when its columns may be used; or NULL */
-	const struct cte *ctes; /* the last one first … */
-	const struct cte *outer_ctes; /* … to this one, which is another select's */
-	struct select *select;        /* whose level it is; NULL: of a command */
-	bool no_subqueries;           /* in ON */
-	bool allows_windows;          /* what is selected, and ORDER BY */
+	struct cte *ctes;       /* the last one first … */
+	struct cte *outer_ctes; /* … to this one, which is another select's */
+	struct select *select;  /* whose level it is; NULL: of a command */
+	bool no_subqueries;     /* in ON */
+	bool allows_windows;    /* what is selected, and ORDER BY */
 	size_t nwindows;
 	PgQuery__Node *const *windows; /* of WINDOW */
 };
@@ -84,7 +84,7 @@ struct binder {
 		command; /* … may have neither aggregates nor windows: those of an UPDATE; NULL: none */
 	unsigned nouter;    /* EXPR_OUTER made so far */
 	int outer_location; /* of the last one */
-	const struct cte *binding;
+	struct cte *binding;
 	/* What LATERAL may look at in the next FROM item, and where its conditions go; NULL: the item's own list. */
 	const struct from_list *lateral;
 	struct from_item *lateral_on;
@@ -226,6 +226,8 @@ struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
 bool bind_counts(const struct aggregate *a);
 /* coalesce(count, 0) */
 struct expr *bind_count_or_zero(struct binder *b, struct expr *count);
+/* A FROM list of one source. */
+struct from_list *bind_list_of(struct binder *b, unsigned source);
 /* A source that has one row of nothing, to have something to join to. */
 int bind_one_row(struct binder *b, struct select *s);
 /* Join what the subqueries in a select's expressions need: in WHERE and below the group (or all, when there is none);
@@ -251,6 +253,8 @@ struct select *bind_top(struct binder *b, struct select *s, bool ties);
 /* The first row of each that has the same values of the list, all outputs; ORDER BY and LIMIT are still to be applied. */
 struct select *bind_distinct_on(
 	struct binder *b, struct select *s, struct expr *const *list, unsigned n);
+/* The number of an expression among a select's outputs; it becomes one. -1. */
+int bind_output_number(struct binder *b, struct select *s, struct expr *e);
 /* A select's rows with a number among those that are equal, as the last column. */
 struct select *bind_numbered(struct binder *b, struct select *s);
 /* Direction and place of NULLs. */
@@ -282,6 +286,8 @@ int bind_output_append(struct binder *b, struct select *s, struct expr *e);
 struct select *bind_select_new(struct binder *b);
 /* A select that gives the rows of another, as they are. */
 struct select *bind_over(struct binder *b, struct select *inner);
+/* ORDER BY and LIMIT go from one select to another; order: as that has it. */
+void bind_move_order(struct select *to, struct select *from, struct order *order);
 struct select *bind_select(struct binder *b, const PgQuery__SelectStmt *s);
 int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, struct output **out,
 	unsigned *nout);

@@ -370,9 +370,9 @@ int bind_with(struct binder *b, const PgQuery__WithClause *w)
 
 int bind_with_rest(struct binder *b)
 {
-	const struct cte *last = b->level.ctes;
+	struct cte *last = b->level.ctes;
 
-	for (const struct cte *c = last; c != b->level.outer_ctes; c = c->next) {
+	for (struct cte *c = last; c != b->level.outer_ctes; c = c->next) {
 		const struct select *s;
 
 		if (c->used)
@@ -386,24 +386,24 @@ int bind_with_rest(struct binder *b)
 	return 0;
 }
 
-static const struct cte *cte_find(const struct binder *b, const PgQuery__RangeVar *v)
+static struct cte *cte_find(const struct binder *b, const PgQuery__RangeVar *v)
 {
-	const struct cte *c = v->schemaname[0] == '\0' ? b->level.ctes : NULL;
+	struct cte *c = v->schemaname[0] == '\0' ? b->level.ctes : NULL;
 
 	while (c != NULL && strcmp(c->name, v->relname) != 0)
 		c = c->next;
 	return c;
 }
 
-static int bind_cte(struct binder *b, struct select *s, struct from_list *list, const struct cte *c,
+static int bind_cte(struct binder *b, struct select *s, struct from_list *list, struct cte *c,
 	const PgQuery__RangeVar *v, const char *alias)
 {
 	const PgQuery__CommonTableExpr *p = c->node;
-	const struct cte *ctes = b->level.ctes;
+	struct cte *ctes = b->level.ctes;
 	struct relation *r;
 	struct select *sub;
 
-	((struct cte *)(uintptr_t)c)->used = true;
+	c->used = true;
 
 	/* It sees those before it; with RECURSIVE itself, too. */
 	for (const struct cte *k = b->binding; k != NULL; k = k->binding)
@@ -411,7 +411,7 @@ static int bind_cte(struct binder *b, struct select *s, struct from_list *list, 
 			bind_unsupported(b, v->location, "a recursive query");
 			return -1;
 		}
-	((struct cte *)(uintptr_t)c)->binding = b->binding;
+	c->binding = b->binding;
 	b->binding = c;
 	b->level.ctes = c->recursive ? c : c->next;
 	sub = bind_nested(b, p->ctequery->select_stmt, false);
@@ -429,7 +429,7 @@ static int bind_range(
 	struct binder *b, struct select *s, struct from_list *list, const PgQuery__RangeVar *v)
 {
 	const char *alias = v->alias != NULL ? v->alias->aliasname : v->relname;
-	const struct cte *c = cte_find(b, v);
+	struct cte *c = cte_find(b, v);
 	struct relation *r;
 
 	if (c != NULL)

@@ -302,6 +302,16 @@ struct select *bind_select_new(struct binder *b)
 	return s->sources == NULL || s->aliases == NULL ? NULL : s;
 }
 
+void bind_move_order(struct select *to, struct select *from, struct order *order)
+{
+	to->order = order;
+	to->norder = from->norder;
+	to->limit = from->limit;
+	to->offset = from->offset;
+	from->norder = 0;
+	from->limit = from->offset = NULL;
+}
+
 /* A select that gives the rows of another, as they are. */
 struct select *bind_over(struct binder *b, struct select *inner)
 {
@@ -414,12 +424,18 @@ static struct select *distinct_over(struct binder *b, struct select *s)
 					return NULL;
 				break;
 			}
-	top->norder = s->norder;
-	top->limit = s->limit;
-	top->offset = s->offset;
-	s->norder = 0;
-	s->limit = s->offset = NULL;
+	bind_move_order(top, s, top->order);
 	return bind_group_all(b, top) != 0 || bind_finish_group(b, top) != 0 ? NULL : top;
+}
+
+/* Subqueries below the group, the group, subqueries above it, windows. */
+static struct select *finish_rows(struct binder *b, struct select *s)
+{
+	s = bind_subqueries(b, s, true);
+	if (s == NULL || (s->grouped && bind_finish_group(b, s) != 0))
+		return NULL;
+	s = bind_subqueries(b, s, false);
+	return s != NULL && s->ncalls > 0 ? bind_windows(b, s) : s;
 }
 
 /* What is behind the outputs is bound: DISTINCT, grouping, subqueries, windows, LIMIT. */
@@ -437,12 +453,7 @@ static struct select *finish(struct binder *b, struct select *s, const PgQuery__
 			b, ERR_SYNTAX, -1, "WITH TIES cannot be specified without ORDER BY clause");
 		return NULL;
 	}
-	s = bind_subqueries(b, s, true);
-	if (s == NULL || (s->grouped && bind_finish_group(b, s) != 0))
-		return NULL;
-	s = bind_subqueries(b, s, false);
-	if (s != NULL && s->ncalls > 0)
-		s = bind_windows(b, s);
+	s = finish_rows(b, s);
 	if (s != NULL && again)
 		s = distinct_over(b, s);
 	if (s == NULL || (is_query(b) && !ties))
@@ -469,12 +480,7 @@ static struct select *finish_distinct_on(
 	}
 	if (finish_nothing(b, s) != 0)
 		return NULL;
-	s = bind_subqueries(b, s, true);
-	if (s == NULL || (s->grouped && bind_finish_group(b, s) != 0))
-		return NULL;
-	s = bind_subqueries(b, s, false);
-	if (s != NULL && s->ncalls > 0)
-		s = bind_windows(b, s);
+	s = finish_rows(b, s);
 	if (s == NULL)
 		return NULL;
 	for (unsigned i = 0; i < n; i++)
@@ -498,10 +504,7 @@ static struct select *finish_set(struct binder *b, struct select *s)
 {
 	if (s->ncalls > 0)
 		return bind_unsupported(b, -1, "a window function beside GROUPING SETS");
-	s = bind_subqueries(b, s, true);
-	if (s == NULL || bind_finish_group(b, s) != 0)
-		return NULL;
-	return bind_subqueries(b, s, false);
+	return finish_rows(b, s);
 }
 
 static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
@@ -591,12 +594,6 @@ static struct select *bind_grouping_sets(struct binder *b, const PgQuery__Select
 		return bind_unsupported(b, -1, "DISTINCT ON beside GROUPING SETS");
 	if (bind_sets(b, p, &branches, &n) != 0)
 		return NULL;
-	for (unsigned i = 0; i < n; i++)
-		if (branches[i]->nbranches > 0 || branches[i]->window != NULL) {
-			branches[i] = bind_over(b, branches[i]);
-			if (branches[i] == NULL)
-				return NULL;
-		}
 	s = n == 1 ? branches[0] : bind_union_all(b, branches, n);
 	if (s == NULL || p->n_distinct_clause == 0)
 		return s;
@@ -650,36 +647,27 @@ static bool is_simple(const struct select *s)
 /* Everything but ORDER BY and LIMIT is computed as a view is, and the query reads that. */
 static struct select *over_flow(struct binder *b, struct select *s)
 {
-	unsigned n = s->nvisible > 0 ? s->nvisible : s->noutputs, norder = s->norder;
-	struct order *order = s->order;
-	struct expr *limit = s->limit, *offset = s->offset;
-	unsigned *columns = bind_alloc(b, (norder + 1) * sizeof(*columns));
+	unsigned n = s->nvisible > 0 ? s->nvisible : s->noutputs;
+	int *columns = bind_alloc(b, (s->norder + 1) * sizeof(*columns));
 	struct select *top;
 
 	if (columns == NULL)
 		return NULL;
-	for (unsigned i = 0; i < norder; i++) {
-		for (columns[i] = 0; columns[i] < s->noutputs; columns[i]++)
-			if (expr_equal(s->outputs[columns[i]].expr, order[i].expr))
-				break;
-		if (columns[i] == s->noutputs && bind_output_append(b, s, order[i].expr) != 0)
+	for (unsigned i = 0; i < s->norder; i++) {
+		columns[i] = bind_output_number(b, s, s->order[i].expr);
+		if (columns[i] < 0)
 			return NULL;
 	}
-	s->norder = 0;
-	s->limit = s->offset = NULL;
 	top = bind_over(b, s);
 	if (top == NULL)
 		return NULL;
-	for (unsigned i = 0; i < norder; i++)
-		order[i].expr = bind_copy(b, top->outputs[columns[i]].expr);
-	for (unsigned i = 0; i < norder; i++)
-		if (order[i].expr == NULL)
+	for (unsigned i = 0; i < s->norder; i++) {
+		s->order[i].expr = bind_copy(b, top->outputs[columns[i]].expr);
+		if (s->order[i].expr == NULL)
 			return NULL;
+	}
 	top->noutputs = n;
-	top->norder = norder;
-	top->order = order;
-	top->limit = limit;
-	top->offset = offset;
+	bind_move_order(top, s, s->order);
 	return top;
 }
 

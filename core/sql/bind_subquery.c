@@ -565,7 +565,7 @@ static int joined_on(struct placing *p, const struct subquery *q, const struct e
 	return 0;
 }
 
-static struct from_list *list_of(struct binder *b, unsigned source)
+struct from_list *bind_list_of(struct binder *b, unsigned source)
 {
 	struct from_list *l = bind_alloc(b, sizeof(*l));
 
@@ -611,7 +611,7 @@ static int join_left(
 	/* The conditions stay above: those of the left side only find their way down. */
 	left->n = p->s->from.n;
 	left->items = p->s->from.items;
-	item.right = list_of(b, (unsigned)source);
+	item.right = bind_list_of(b, (unsigned)source);
 	if (item.right == NULL ||
 		joined_on(p, q, e, j, (unsigned)source, &item.conjuncts, &item.nconjuncts) != 0)
 		return -1;
@@ -954,12 +954,8 @@ static struct select *above(struct binder *b, struct select *s)
 	t->noutputs = noutputs;
 	t->ncalls = s->ncalls;
 	t->calls = s->calls;
-	t->norder = s->norder;
-	t->order = s->order;
-	t->limit = s->limit;
-	t->offset = s->offset;
-	s->ncalls = s->norder = 0;
-	s->limit = s->offset = NULL;
+	s->ncalls = 0;
+	bind_move_order(t, s, s->order);
 	if (having != NULL &&
 		bind_conjuncts(b, having, &t->from.conjuncts, &t->from.nconjuncts) != 0)
 		return NULL;

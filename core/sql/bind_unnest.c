@@ -24,7 +24,7 @@ static bool has_outer(struct expr *e)
 	return e != NULL && expr_walk(e, is_outer, NULL) != 0;
 }
 
-/* Calls fn for each expression below the group, or for all but the outputs. */
+/* Calls fn for each condition of a list and what is in it. */
 static int each_of_list(struct from_list *l, bool outer,
 	int (*fn)(struct expr **e, bool outer, void *arg), void *arg)
 {
@@ -45,7 +45,7 @@ static int each_of_list(struct from_list *l, bool outer,
 	return 0;
 }
 
-/* outer: it is tested in an outer join. */
+/* … for each expression below the group. outer: it is tested in an outer join. */
 static int each_below(
 	struct select *s, int (*fn)(struct expr **e, bool outer, void *arg), void *arg)
 {
@@ -400,21 +400,12 @@ static int join_domain(
 /* Outputs behind those there are. */
 static int outputs_append(struct binder *b, struct select *s, struct expr *const *list, unsigned n)
 {
-	struct output *grown = bind_alloc(b, (s->noutputs + n) * sizeof(*grown));
-
-	if (grown == NULL)
-		return -1;
-	if (s->noutputs > 0)
-		memcpy(grown, s->outputs, s->noutputs * sizeof(*grown));
 	for (unsigned i = 0; i < n; i++) {
 		struct expr *e = bind_copy(b, list[i]);
 
-		if (e == NULL)
+		if (e == NULL || bind_output_append(b, s, e) != 0)
 			return -1;
-		grown[s->noutputs + i] = (struct output){ "", e->type, e };
 	}
-	s->outputs = grown;
-	s->noutputs += n;
 	return 0;
 }
 
@@ -549,11 +540,8 @@ static int join_aggregates(
 	struct from_list *sides[2];
 
 	for (unsigned k = 0; k < 2; k++) {
-		sides[k] = bind_alloc(b, sizeof(**sides));
-		if (sides[k] == NULL || bind_source(b, s, k == 0 ? d->relation : r, "", -1) < 0 ||
-			bind_item(b, sides[k],
-				&(struct from_item){ .kind = FROM_SOURCE, .source = (uint8_t)k }) !=
-				0)
+		sides[k] = bind_list_of(b, k);
+		if (sides[k] == NULL || bind_source(b, s, k == 0 ? d->relation : r, "", -1) < 0)
 			return -1;
 	}
 	item.left = sides[0];

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 #include "core/sql/program.h"
@@ -357,25 +358,15 @@ int bind_calls_each(struct select *s, int (*fn)(struct expr **e, void *arg), voi
 
 /* --- selects with a window --- */
 
-/* The number of an expression among a select's outputs; it becomes one. -1. */
-static int output_number(struct binder *b, struct select *s, struct expr *e)
+int bind_output_number(struct binder *b, struct select *s, struct expr *e)
 {
-	struct output *grown;
-
 	for (unsigned i = 0; i < s->noutputs; i++)
 		if (expr_equal(s->outputs[i].expr, e))
 			return (int)i;
 	if (s->noutputs >= LIMIT_COLUMNS)
 		return bind_fail(b, ERR_TOO_MANY_COLUMNS, -1,
 			"target lists can have at most %d entries", LIMIT_COLUMNS);
-	grown = bind_alloc(b, (s->noutputs + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return -1;
-	if (s->noutputs > 0)
-		memcpy(grown, s->outputs, s->noutputs * sizeof(*grown));
-	grown[s->noutputs] = (struct output){ "", e->type, e };
-	s->outputs = grown;
-	return (int)s->noutputs++;
+	return bind_output_append(b, s, e) != 0 ? -1 : (int)s->noutputs - 1;
 }
 
 static int window_order(
@@ -385,7 +376,7 @@ static int window_order(
 	if (w->order == NULL)
 		return -1;
 	for (unsigned i = 0; i < n; i++) {
-		int column = output_number(b, s, order[i].expr);
+		int column = bind_output_number(b, s, order[i].expr);
 
 		if (column < 0)
 			return -1;
@@ -402,7 +393,7 @@ static int window_partition(
 	if (w->partition == NULL)
 		return -1;
 	for (unsigned i = 0; i < n; i++) {
-		int column = output_number(b, s, list[i]);
+		int column = bind_output_number(b, s, list[i]);
 
 		if (column < 0)
 			return -1;
@@ -475,12 +466,12 @@ static int call_columns(struct binder *b, struct select *s, struct window_call *
 		c->function.args[i] = -1;
 		if (c->args[i] == NULL)
 			continue;
-		c->function.args[i] = output_number(b, s, c->args[i]);
+		c->function.args[i] = bind_output_number(b, s, c->args[i]);
 		if (c->function.args[i] < 0)
 			return -1;
 	}
 	if (c->filter != NULL) {
-		c->function.filter = output_number(b, s, c->filter);
+		c->function.filter = bind_output_number(b, s, c->filter);
 		if (c->function.filter < 0)
 			return -1;
 	}
@@ -505,7 +496,7 @@ static struct expr *above_windows(
 	if (expr_is_constant(e))
 		return e;
 	if (!(expr_sources(e) >> SOURCE_WINDOW & 1)) {
-		int column = output_number(b, s, e);
+		int column = bind_output_number(b, s, e);
 
 		c = column < 0 ? NULL : expr_new(b, EXPR_COLUMN, (enum type_id)e->type.id, -1);
 		if (c == NULL)
@@ -590,10 +581,7 @@ struct select *bind_windows(struct binder *b, struct select *s)
 		return NULL;
 	top->outputs = outputs;
 	top->noutputs = noutputs;
-	top->order = s->order;
-	top->norder = s->norder;
-	top->limit = s->limit;
-	top->offset = s->offset;
+	bind_move_order(top, s, s->order);
 	return top;
 }
 
@@ -634,16 +622,8 @@ struct select *bind_top(struct binder *b, struct select *s, bool ties)
 
 	if (s->limit == NULL && s->offset == NULL)
 		return s;
-	if (s->window != NULL || s->nbranches > 0) {
-		top = bind_over(b, s);
-		if (top == NULL)
-			return NULL;
-		top->order = s->order;
-		top->norder = s->norder;
-		top->limit = s->limit;
-		top->offset = s->offset;
-		s = top;
-	}
+	/* What it is over may be: it is a select of its own then. */
+	ASSERT(s->window == NULL && s->nbranches == 0);
 	w = bind_alloc(b, sizeof(*w));
 	if (w == NULL || constant_limit(b, s->limit, false, -1, &w->limit) != 0 ||
 		constant_limit(b, s->offset, true, 0, &w->offset) != 0)
@@ -702,9 +682,7 @@ struct select *bind_distinct_on(
 		if (top->order[i].expr == NULL)
 			return NULL;
 	}
-	top->norder = s->norder;
-	top->limit = s->limit;
-	top->offset = s->offset;
+	bind_move_order(top, s, top->order);
 	return top;
 }
 

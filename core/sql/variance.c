@@ -14,6 +14,7 @@
 #include "core/base/assert.h"
 #include "core/sql/limbs.h"
 #include "core/sql/numeric.h"
+#include "core/sql/sum.h"
 
 enum {
 	SUM = 3,     /* words of Σx */
@@ -42,15 +43,7 @@ struct variance_floats {
 
 enum type_id variance_type(enum type_id arg)
 {
-	switch (arg) {
-	case TYPE_INT2:
-	case TYPE_INT4:
-	case TYPE_INT8:
-	case TYPE_NUMERIC: return TYPE_NUMERIC;
-	case TYPE_FLOAT4:
-	case TYPE_FLOAT8: return TYPE_FLOAT8;
-	default: return TYPE_UNKNOWN;
-	}
+	return arg == TYPE_INTERVAL ? TYPE_UNKNOWN : avg_type(arg);
 }
 
 void variance_free(struct variance_state *s, struct heap *h)
