@@ -6,13 +6,12 @@
 #define LF_FLOW_ORDERED_H
 
 #include "core/base/mem.h"
+#include "core/flow/treap.h"
 #include "core/store/value.h"
-
-struct ordered_node;
 
 /* Zero-initialised is empty. */
 struct ordered {
-	struct ordered_node *root;
+	struct treap *root;
 };
 
 /* Add v (not NULL; its bytes are copied) `weight` times; a value whose weight becomes 0 goes. 0, or -1 with

@@ -1,10 +1,11 @@
 /*
- * rowtree.c: a treap (Seidel, Aragon, 1996) whose priorities are the hashes of the rows, as ordered.c has it of values.
+ * rowtree.c: a treap whose priorities are the hashes of the rows.
  */
 #include "core/flow/rowtree.h"
 
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/hash.h"
 
 int rowtree_compare_keys(const struct rowtree_order *o, const void *a, const void *b)
@@ -29,78 +30,27 @@ int rowtree_compare_keys(const struct rowtree_order *o, const void *a, const voi
 	return 0;
 }
 
-static int compare(const struct rowtree_order *o, const void *a, const void *b)
+static struct rowtree_node *node_of(struct treap *t)
 {
-	uint32_t x = row_size(a), y = row_size(b);
-	int c = rowtree_compare_keys(o, a, b);
+	return (struct rowtree_node *)t;
+}
+
+static int compare(const void *arg, const void *key, const struct treap *node)
+{
+	const char *row = ((const struct rowtree_node *)node)->row;
+	uint32_t x = row_size(key), y = row_size(row);
+	int c = rowtree_compare_keys(arg, key, row);
 
 	if (c == 0)
-		c = memcmp(a, b, x < y ? x : y);
+		c = memcmp(key, row, x < y ? x : y);
 	return c != 0 ? c : (int)(x > y) - (int)(x < y);
-}
-
-static struct rowtree_node *rotate_right(struct rowtree_node *n)
-{
-	struct rowtree_node *l = n->left;
-
-	n->left = l->right;
-	l->right = n;
-	return l;
-}
-
-static struct rowtree_node *rotate_left(struct rowtree_node *n)
-{
-	struct rowtree_node *r = n->right;
-
-	n->right = r->left;
-	r->left = n;
-	return r;
-}
-
-static struct rowtree_node *insert(
-	struct rowtree_node *n, const struct rowtree_order *o, struct rowtree_node *add)
-{
-	if (n == NULL)
-		return add;
-	if (compare(o, add->row, n->row) < 0) {
-		n->left = insert(n->left, o, add);
-		return n->left->priority > n->priority ? rotate_right(n) : n;
-	}
-	n->right = insert(n->right, o, add);
-	return n->right->priority > n->priority ? rotate_left(n) : n;
-}
-
-/* Two trees, all of a before all of b. */
-static struct rowtree_node *merge(struct rowtree_node *a, struct rowtree_node *b)
-{
-	if (a == NULL || b == NULL)
-		return a == NULL ? b : a;
-	if (a->priority > b->priority) {
-		a->right = merge(a->right, b);
-		return a;
-	}
-	b->left = merge(a, b->left);
-	return b;
-}
-
-/* Where the row hangs, or would. */
-static struct rowtree_node **find(
-	struct rowtree_node **link, const struct rowtree_order *o, const void *row)
-{
-	while (*link != NULL) {
-		int c = compare(o, row, (*link)->row);
-
-		if (c == 0)
-			break;
-		link = c < 0 ? &(*link)->left : &(*link)->right;
-	}
-	return link;
 }
 
 struct rowtree_node *rowtree_add(struct rowtree_node **root, const struct rowtree_order *o,
 	const void *row, int64_t weight, struct heap *h)
 {
-	struct rowtree_node *n = *find(root, o, row);
+	struct treap *tree = (struct treap *)*root;
+	struct rowtree_node *n = node_of(*treap_find(&tree, compare, o, row));
 	uint32_t size = row_size(row);
 
 	if (n == NULL) {
@@ -108,8 +58,9 @@ struct rowtree_node *rowtree_add(struct rowtree_node **root, const struct rowtre
 		if (n == NULL)
 			return NULL;
 		memcpy(n->row, row, size);
-		n->priority = hash_bytes(row, size, 0);
-		*root = insert(*root, o, n);
+		n->tree.priority = hash_bytes(row, size, 0);
+		treap_insert(&tree, compare, o, row, &n->tree);
+		*root = node_of(tree);
 	}
 	n->weight += weight;
 	return n;
@@ -123,16 +74,20 @@ static void node_free(struct rowtree_node *n, struct heap *h)
 void rowtree_remove(struct rowtree_node **root, const struct rowtree_order *o,
 	struct rowtree_node *n, struct heap *h)
 {
-	struct rowtree_node **link = find(root, o, n->row);
+	struct treap *tree = (struct treap *)*root;
+	struct treap **link = treap_find(&tree, compare, o, n->row);
 
-	*link = merge(n->left, n->right);
+	ASSERT(*link == &n->tree);
+	treap_remove(link);
+	*root = node_of(tree);
 	node_free(n, h);
 }
 
 bool rowtree_each(struct rowtree_node *n, bool (*fn)(void *arg, struct rowtree_node *n), void *arg)
 {
 	return n == NULL ||
-		(rowtree_each(n->left, fn, arg) && fn(arg, n) && rowtree_each(n->right, fn, arg));
+		(rowtree_each(node_of(n->tree.left), fn, arg) && fn(arg, n) &&
+			rowtree_each(node_of(n->tree.right), fn, arg));
 }
 
 void rowtree_free(struct rowtree_node *n, struct heap *h,
@@ -140,8 +95,8 @@ void rowtree_free(struct rowtree_node *n, struct heap *h,
 {
 	if (n == NULL)
 		return;
-	rowtree_free(n->left, h, fn, arg);
-	rowtree_free(n->right, h, fn, arg);
+	rowtree_free(node_of(n->tree.left), h, fn, arg);
+	rowtree_free(node_of(n->tree.right), h, fn, arg);
 	fn(arg, n);
 	node_free(n, h);
 }

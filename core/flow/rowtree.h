@@ -7,11 +7,11 @@
 #ifndef LF_FLOW_ROWTREE_H
 #define LF_FLOW_ROWTREE_H
 
+#include "core/flow/treap.h"
 #include "core/sql/plan.h"
 
 struct rowtree_node {
-	struct rowtree_node *left, *right;
-	uint64_t priority;
+	struct treap tree;
 	int64_t weight;
 	/* Its owner's: */
 	struct rowtree_node *next; /* of those whose weight may be 0 */
