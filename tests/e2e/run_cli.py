@@ -228,12 +228,13 @@ def test_flags(server):
 class Terminal:
     """The client on a pseudo-terminal."""
 
-    def __init__(self, server, home):
+    def __init__(self, server, home, *shell):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="dumb", HOME=home, LC_ALL="C.UTF-8")
+            os.environ.update(TERM="dumb", HOME=home, LC_ALL="C.UTF-8", PS1="shell> ")
             os.environ.pop("LEFTFOLD_HISTORY", None)
-            os.execv(CLI, [CLI, "--connect", server.address])
+            args = shell or [CLI, "--connect", server.address]
+            os.execvp(args[0], args)
         self.seen = ""
 
     def expect(self, wanted):
@@ -294,6 +295,13 @@ def test_terminal(server):
         t.expect("leftfold'> ")
         t.send("\x03")  # Ctrl-C
         t.expect("leftfold=> ")
+        t.send("(\n\x03SELECT 2 AS two;\n")  # in order with what is typed ahead
+        t.expect("(1 row)")
+        t.expect("leftfold=> ")
+        t.send("(\n")
+        t.expect("leftfold(> ")
+        os.kill(t.pid, signal.SIGINT)
+        t.expect("leftfold=> ")
         t.send("SELECT 3 AS three \\watch 0.01\n")
         t.expect("(1 row)")
         t.expect("(1 row)")
@@ -319,6 +327,29 @@ def test_terminal(server):
         t.expect("leftfold=> ")
         t.send("\\q\n")
         check(t.end() == 0, "exit code of \\q")
+    finally:
+        shutil.rmtree(home)
+
+
+def test_terminal_stopped(server):
+    """Ctrl-Z in the middle of a line: a shell with job control goes on, and so does the line after fg."""
+    home = tempfile.mkdtemp(prefix="leftfold-home-")
+    try:
+        t = Terminal(server, home, "bash", "--norc", "--noprofile", "-i")
+        t.expect("shell> ")
+        t.send("%s --connect %s\n" % (CLI, server.address))
+        t.expect("leftfold=> ")
+        t.send("SELECT\x1a")
+        t.expect("shell> ")
+        t.send("fg\n")
+        t.expect("leftfold=> SELECT")  # what was typed is shown again
+        t.send(" 4 AS four;\n")
+        t.expect("(1 row)")
+        t.expect("leftfold=> ")
+        t.send("\x04")
+        t.expect("shell> ")
+        t.send("exit\n")
+        check(t.end() == 0, "exit code of the client, as the shell tells it")
     finally:
         shutil.rmtree(home)
 
@@ -368,6 +399,7 @@ def main():
             test_meta(server)
             test_flags(server)
             test_terminal(server)
+            test_terminal_stopped(server)
             test_terminal_at_once(server)
         finally:
             server.stop()

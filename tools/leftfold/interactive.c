@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -18,8 +19,9 @@ enum { HISTORY_LINES = 2000 };
 
 volatile sig_atomic_t interrupted;
 static char prompt_text[] = "leftfold=> ";
-static sigset_t
-	while_waiting; /* signals blocked while the prompt waits: SIGINT is not among them */
+/* Signals blocked while the prompt waits: SIGINT is not among them. */
+static sigset_t while_waiting;
+static struct termios keys; /* of the terminal as it was found */
 
 static void on_interrupt(int signal)
 {
@@ -33,15 +35,30 @@ static char *prompt(EditLine *el)
 	return prompt_text;
 }
 
-/* libedit's reader, where no signal is lost: SIGINT is blocked while a line is edited, except in the wait for a byte. */
+/* Keys that the terminal would turn into signals are bytes while a line is edited: with the signal of such a key the
+ * terminal also throws away what is under way in both directions, and the key is no longer in order with the others. */
+static bool is_key(int key, unsigned char byte)
+{
+	return keys.c_cc[key] == byte && byte != _POSIX_VDISABLE;
+}
+
+/* As the terminal does it: the whole process group, which stands here until it is continued or ends. */
+static void signal_group(EditLine *el, int signal)
+{
+	(void)el_set(el, EL_PREP_TERM, 0);
+	(void)kill(0, signal);
+	(void)el_set(el, EL_PREP_TERM, 1);
+	(void)el_set(el, EL_REFRESH);
+}
+
+/* libedit's reader. No signal is lost: SIGINT is blocked while a line is edited, except in the wait for a byte. */
 static int next_character(EditLine *el, wchar_t *c)
 {
 	mbstate_t state = { 0 };
 
-	(void)el;
 	for (;;) {
 		struct pollfd in = { STDIN_FILENO, POLLIN, 0 };
-		char byte;
+		unsigned char byte;
 		ssize_t n;
 
 		while (ppoll(&in, 1, NULL, &while_waiting) < 0)
@@ -52,7 +69,20 @@ static int next_character(EditLine *el, wchar_t *c)
 			continue;
 		if (n <= 0)
 			return (int)n;
-		switch (mbrtowc(c, &byte, 1, &state)) {
+		if (is_key(VINTR, byte)) {
+			interrupted = 1;
+			errno = EINTR;
+			return -1;
+		}
+		if (is_key(VSUSP, byte)) {
+			signal_group(el, SIGTSTP);
+			continue;
+		}
+		if (is_key(VQUIT, byte)) {
+			signal_group(el, SIGQUIT);
+			continue;
+		}
+		switch (mbrtowc(c, (const char *)&byte, 1, &state)) {
 		case (size_t)-2: break; /* more to come */
 		case (size_t)-1: state = (mbstate_t){ 0 }; break;
 		default: return 1;
@@ -60,8 +90,8 @@ static int next_character(EditLine *el, wchar_t *c)
 	}
 }
 
-/* As el_gets(); a SIGINT sets `interrupted` and ends it. The terminal is made ready before the prompt is shown: what is
- * typed at once would otherwise be taken for input of whole lines, where Ctrl-D is no character. */
+/* As el_gets(); Ctrl-C and SIGINT set `interrupted` and end it. The terminal is made ready before the prompt is shown:
+ * what is typed at once would otherwise be taken for input of whole lines, where Ctrl-D is no character. */
 static const char *edit_line(EditLine *el, int *n)
 {
 	sigset_t interrupt;
@@ -116,6 +146,8 @@ void run_interactive(struct cli *cli)
 	HistEvent event;
 
 	cli->interactive = cli->data_follow = true;
+	if (tcgetattr(STDIN_FILENO, &keys) != 0)
+		memset(keys.c_cc, _POSIX_VDISABLE, sizeof(keys.c_cc));
 	sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)history(lines, &event, H_SETSIZE, HISTORY_LINES);
@@ -124,6 +156,7 @@ void run_interactive(struct cli *cli)
 		(void)history(lines, &event, H_LOAD, path);
 	(void)el_set(el, EL_PROMPT, prompt);
 	(void)el_set(el, EL_EDITOR, "emacs");
+	(void)el_set(el, EL_SETTY, "-d", "-isig", NULL);
 	(void)el_set(el, EL_HIST, history, lines);
 	(void)el_wset(el, EL_GETCFN, next_character);
 	(void)el_source(el, NULL);
