@@ -30,6 +30,8 @@ struct lf_options lf_options_default(void)
 		.ring_bytes = DEFAULT_RING_BYTES,
 		.reply_ring_bytes = DEFAULT_RING_BYTES,
 		.batch_max = LIMIT_BATCH_COMMANDS,
+		.build_at_once = DEFAULT_BUILD_AT_ONCE,
+		.build_slice = DEFAULT_BUILD_SLICE,
 		.rows_max = 1000000,
 		.durability = LF_DURABILITY_DISK,
 		.segment_bytes = DEFAULT_SEGMENT_BYTES,
@@ -68,7 +70,7 @@ static int options_check(const struct lf_options *o, struct error *e)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"segments must be multiples of %d bytes between %d and %d", DISK_BLOCK,
 			LIMIT_SEGMENT_BYTES_MIN, LIMIT_SEGMENT_BYTES_MAX);
-	if (o->batch_max < 1 || o->rows_max < 1)
+	if (o->batch_max < 1 || o->rows_max < 1 || o->build_slice < 1)
 		return error_set(
 			e, ERR_INVALID_PARAMETER, 0, "batch and row limits must be positive");
 	return 0;
@@ -211,6 +213,7 @@ void lf_engine_close(struct lf_engine *engine)
 		port_free(port);
 	}
 	engine_views_free(engine);
+	engine_build_free(engine);
 	engine_gone_free(engine);
 	relations_free(engine);
 	if (set->epochs != NULL)

@@ -44,6 +44,10 @@ struct lf_options {
 	uint64_t prefault;     /* bytes of memory to map and touch when opening, over all shards */
 	uint32_t ring_bytes;   /* of one command ring; a power of two */
 	uint32_t reply_ring_bytes;
+	/* A view or index over more rows than that is built while commands go on, so many rows at a time (at least a
+	 * segment of a table's directory, some hundred). */
+	uint64_t build_at_once;
+	unsigned build_slice;
 	uint32_t batch_max; /* commands a projector takes from one ring into one batch */
 	unsigned
 		spin_us; /* a projector's thread without work looks for it so long before it sleeps */

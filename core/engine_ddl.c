@@ -7,6 +7,10 @@
  * learns of it and the projectors go on. Readers are not stopped: they see the old epoch until the
  * new one is visible, and what was dropped is freed when no pin can reach it.
  *
+ * A view over many rows is built while commands go on (core/flow/flow_build.c): the projectors stand still only for a
+ * moment before that, and once more when they have done their part; in between this thread waits, and nobody else knows of
+ * the view.
+ *
  * On any error what was begun is freed and the catalog stays as it was.
  */
 #include "core/engine_internal.h"
@@ -193,6 +197,20 @@ static struct view_slot **view_slot_find(struct lf_engine *engine, const struct 
 	return slot;
 }
 
+static void relation_copy_free(struct relation *copy)
+{
+	if (copy != NULL)
+		free(copy->indexes);
+	free(copy);
+}
+
+static void slot_free(struct view_slot *slot)
+{
+	view_plan_free(slot->plan);
+	relation_copy_free(slot->copy);
+	free(slot);
+}
+
 static void view_forget(struct lf_engine *engine, const struct relation *view)
 {
 	struct view_slot **link = view_slot_find(engine, view);
@@ -203,8 +221,7 @@ static void view_forget(struct lf_engine *engine, const struct relation *view)
 	if (slot == NULL)
 		return;
 	*link = slot->next;
-	view_plan_free(slot->plan);
-	free(slot);
+	slot_free(slot);
 }
 
 void engine_views_free(struct lf_engine *engine)
@@ -213,8 +230,7 @@ void engine_views_free(struct lf_engine *engine)
 		struct view_slot *slot = engine->views;
 
 		engine->views = slot->next;
-		view_plan_free(slot->plan);
-		free(slot);
+		slot_free(slot);
 	}
 }
 
@@ -290,7 +306,7 @@ static int view_feed(struct projector *p, unsigned shard, const struct relation 
 		if (row == NULL)
 			status = -1;
 		else
-			flow_push_rows(projector_flow(p), view, row, count, only);
+			flow_push_rows(projector_flow(p), view, row, count, 0, only);
 		if (++n % BUILD_ROWS == 0) {
 			projector_build_stage(p, only, view->stage, epoch, false);
 			arena_reset(&rows);
@@ -401,6 +417,8 @@ static int view_close(
 		view_forget(engine, view);
 		parts_take_back(engine, view, parts, epoch);
 	}
+	for (unsigned s = 0; status == 0 && s < engine->set.shards; s++)
+		flow_build_end(projector_flow(engine->set.projectors[s]), view);
 	return status;
 }
 
@@ -442,15 +460,11 @@ static int create_table(struct lf_engine *engine, struct relation *r, struct err
 	return -1;
 }
 
-static int create_view(
-	struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
+/* A view that has been built becomes one of the catalog's. */
+static int view_add(struct lf_engine *engine, struct relation *r, struct error *e)
 {
 	struct parts *parts;
 
-	if (engine->recovering)
-		return catalog_add(engine->catalog, r, e);
-	if (view_build(engine, r, epoch, e) != 0)
-		return -1;
 	if (catalog_add(engine->catalog, r, e) == 0)
 		return 0;
 	parts = r->user;
@@ -460,6 +474,14 @@ static int create_view(
 		projector_remove_part(engine->set.projectors[s], parts->part[s]);
 	parts_free(parts);
 	return -1;
+}
+
+static int create_view(
+	struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
+{
+	if (engine->recovering)
+		return catalog_add(engine->catalog, r, e);
+	return view_build(engine, r, epoch, e) != 0 ? -1 : view_add(engine, r, e);
 }
 
 /* The key of a view has changed: keep its rows by the new one. On failure the caller undoes the
@@ -596,7 +618,7 @@ static int execute(
 	}
 }
 
-/* --- one schema change --- */
+/* --- what is kept of a schema change --- */
 
 /* On disk before it is visible. */
 static int schema_journal(struct lf_engine *engine, uint64_t epoch, uint32_t next_id,
@@ -627,6 +649,301 @@ static int schema_journal_ready(struct lf_engine *engine, size_t len, struct err
 	return -1;
 }
 
+/* --- building while commands go on --- */
+
+static uint64_t rows_of(const struct relation *r)
+{
+	const struct parts *parts = r->user;
+	uint64_t n = 0;
+
+	for (unsigned s = 0; parts != NULL && s < parts->shards; s++)
+		n += table_rows(parts->part[s]->table);
+	return n;
+}
+
+static uint64_t rows_read(const struct relation *view)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < view->nreads; i++)
+		n += rows_of(view->reads[i]);
+	return n;
+}
+
+static bool is_view_key(const struct index_def *ix)
+{
+	return ix->relation->kind == RELATION_VIEW && ix->unique && ix->relation->nkey == 0;
+}
+
+/* Rows that a schema change has to go through. */
+static uint64_t rows_concerned(const struct statement *s)
+{
+	const struct index_def *ix;
+
+	if (s->kind == STATEMENT_CREATE_VIEW)
+		return rows_read(s->create.created);
+	if (s->kind != STATEMENT_CREATE_INDEX)
+		return 0;
+	ix = s->create_index.created;
+	return is_view_key(ix) ? rows_read(ix->relation) : rows_of(ix->relation);
+}
+
+static void build_free(struct online_build *b)
+{
+	if (b->index != NULL)
+		relation_copy_free(b->view);
+	free(b);
+}
+
+/* The relation as it will be with this index as its key; NULL: out of memory. */
+static struct relation *relation_copy_keyed(struct lf_engine *engine, struct index_def *ix)
+{
+	const struct relation *r = ix->relation;
+	struct relation *copy = malloc(sizeof(*copy));
+	struct index_def **indexes = calloc(r->nindexes + 1u, sizeof(*indexes));
+
+	if (copy == NULL || indexes == NULL) {
+		free(copy);
+		free(indexes);
+		return NULL;
+	}
+	*copy = *r;
+	/* Its rows and the other's are told apart on their way between shards. */
+	copy->id = catalog_next_id(engine->catalog);
+	indexes[0] = ix;
+	for (unsigned i = 0; i < r->nindexes; i++)
+		indexes[i + 1] = r->indexes[i];
+	copy->indexes = indexes;
+	copy->nindexes++;
+	copy->nkey = ix->ncols;
+	copy->key = ix->cols;
+	copy->partition = (int16_t)ix->cols[0];
+	copy->user = NULL;
+	ix->primary = true;
+	return copy;
+}
+
+static void view_abandon(struct lf_engine *engine, struct relation *view, uint64_t epoch)
+{
+	struct parts *parts = view->user;
+
+	view_forget(engine, view);
+	parts_take_back(engine, view, parts, epoch);
+}
+
+/* What the projectors have of it goes. */
+static void build_abandon(struct lf_engine *engine, struct online_build *b, uint64_t epoch)
+{
+	const struct parts *parts;
+
+	if (b->view != NULL) {
+		view_abandon(engine, b->view, epoch);
+		return;
+	}
+	parts = b->index->relation->user;
+	for (unsigned s = 0; s < parts->shards; s++) {
+		projector_build_index(engine->set.projectors[s], NULL, NULL, NULL);
+		part_drop_index(parts->part[s], b->index, epoch);
+	}
+}
+
+static int view_begin(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	const struct view_plan *plan;
+
+	if (view_open(engine, b->view, epoch, &plan, e) != 0)
+		return -1;
+	b->parts = b->view->user;
+	b->rows = rows_read(b->view);
+	b->progress.stages = view_plan_stages(plan);
+	for (unsigned s = 0; s < engine->set.shards; s++)
+		if (flow_build_begin(projector_flow(engine->set.projectors[s]), b->view,
+			    &b->progress, e) != 0) {
+			view_abandon(engine, b->view, epoch);
+			return -1;
+		}
+	return 0;
+}
+
+static int key_begin(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	struct relation *copy = relation_copy_keyed(engine, b->index);
+
+	if (copy == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	b->view = copy;
+	return view_begin(engine, b, epoch, e);
+}
+
+static int index_begin(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	const struct parts *parts = b->index->relation->user;
+
+	b->rows = rows_of(b->index->relation);
+	b->progress.stages = 1;
+	for (unsigned s = 0; s < parts->shards; s++) {
+		if (part_begin_index(parts->part[s], b->index, e) != 0) {
+			while (s-- > 0)
+				part_drop_index(parts->part[s], b->index, epoch);
+			return -1;
+		}
+	}
+	for (unsigned s = 0; s < parts->shards; s++)
+		projector_build_index(
+			engine->set.projectors[s], parts->part[s], b->index, &b->progress);
+	return 0;
+}
+
+/* Have the projectors begin; takes the statement over if it succeeds. */
+static int build_begin(struct lf_engine *engine, struct statement *s, uint64_t epoch,
+	uint32_t next_id, struct error *e)
+{
+	struct online_build *b = calloc(1, sizeof(*b));
+	int status;
+
+	if (b == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	b->statement = s;
+	b->next_id = next_id;
+	b->progress.shards = engine->set.shards;
+	b->progress.slice = engine->options.build_slice;
+	if (s->kind == STATEMENT_CREATE_VIEW) {
+		b->view = s->create.created;
+		status = view_begin(engine, b, epoch, e);
+	} else {
+		b->index = s->create_index.created;
+		status = catalog_check_index(engine->catalog, b->index, e);
+		if (status == 0)
+			status = is_view_key(b->index) ? key_begin(engine, b, epoch, e)
+						       : index_begin(engine, b, epoch, e);
+	}
+	if (status == 0)
+		engine->build = b;
+	else
+		build_free(b);
+	return status;
+}
+
+static bool build_has_failed(const struct online_build *b)
+{
+	return __atomic_load_n(
+		b->parts == NULL ? &b->progress.failed : &b->parts->failed, __ATOMIC_ACQUIRE);
+}
+
+/* Whether the projectors have done their part, or there is no use in waiting for it. */
+static bool build_is_over(const struct lf_engine *engine)
+{
+	const struct online_build *b = engine->build;
+
+	if (atomic_load(&engine->stopping) || atomic_load(&engine->set.unwritable) ||
+		build_has_failed(b))
+		return true;
+	for (unsigned k = 0; k < b->progress.stages; k++)
+		if (atomic_load_explicit(&b->progress.finished[k], memory_order_acquire) <
+			b->progress.shards)
+			return false;
+	return true;
+}
+
+/* What commands have brought since the projectors were done, and the view is whole. */
+static int view_end(
+	struct lf_engine *engine, const struct online_build *b, uint64_t epoch, struct error *e)
+{
+	struct projector_set *set = &engine->set;
+
+	for (unsigned k = 0; k < b->progress.stages; k++)
+		for (unsigned s = 0; s < set->shards; s++)
+			projector_build_stage(set->projectors[s], b->view, k, epoch, true);
+	if (view_close(engine, b->view, epoch, e) != 0)
+		return -1;
+	b->parts->since = epoch;
+	return 0;
+}
+
+/* The copy takes the view's place. */
+static int key_end(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	struct relation *r = b->index->relation;
+	struct parts *old = r->user;
+	struct view_slot *slot;
+
+	if (catalog_add_index(engine->catalog, b->index, e) != 0) {
+		view_abandon(engine, b->view, epoch);
+		return -1;
+	}
+	if (view_end(engine, b, epoch, e) != 0) {
+		struct error ignored;
+
+		(void)catalog_drop_index(engine->catalog, b->index, &ignored);
+		return -1;
+	}
+	slot = *view_slot_find(engine, b->view);
+	view_forget(engine, r);
+	view_plan_move(slot->plan, r);
+	slot->view = r;
+	slot->copy = b->view;
+	b->view = NULL;
+	r->stage = slot->copy->stage;
+	for (unsigned s = 0; s < b->parts->shards; s++)
+		b->parts->part[s]->relation = r;
+	b->parts->older = old;
+	__atomic_store_n(&r->user, b->parts, __ATOMIC_RELEASE);
+	parts_condemn(engine, old, NULL, epoch);
+	return 0;
+}
+
+static int index_end(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	const struct parts *parts = b->index->relation->user;
+	int status = 0;
+
+	if (b->progress.failed) {
+		*e = b->progress.reason;
+		status = -1;
+	}
+	if (status == 0)
+		status = catalog_add_index(engine->catalog, b->index, e);
+	if (status != 0) {
+		build_abandon(engine, b, epoch);
+		return -1;
+	}
+	for (unsigned s = 0; s < parts->shards; s++)
+		part_end_index(parts->part[s], b->index, epoch);
+	return 0;
+}
+
+static int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
+{
+	struct online_build *b = engine->build;
+	int status = atomic_load(&engine->stopping) ? error_set(e, ERR_SHUTDOWN, 0, NULL)
+						    : schema_journal_ready(engine, job->len, e);
+
+	if (status != 0) {
+		build_abandon(engine, b, job->epoch);
+		return -1;
+	}
+	if (b->index == NULL)
+		return view_end(engine, b, job->epoch, e) != 0 ? -1 : view_add(engine, b->view, e);
+	return b->view != NULL ? key_end(engine, b, job->epoch, e)
+			       : index_end(engine, b, job->epoch, e);
+}
+
+void engine_build_free(struct lf_engine *engine)
+{
+	if (engine->build == NULL)
+		return;
+	free(engine->build->parts);
+	statement_free(engine->build->statement);
+	build_free(engine->build);
+}
+
+/* --- one schema change --- */
+
 /* The projectors stand still. */
 static void epoch_end(struct lf_engine *engine, uint64_t epoch)
 {
@@ -655,27 +972,58 @@ static int statement_run(
 	return status;
 }
 
-/* All of one schema change, with the projectors standing still. */
-static int ddl_run(
-	struct lf_engine *engine, const char *text, size_t len, uint64_t *epoch, struct error *e)
+/* All of it, or its beginning: then there is an engine->build. */
+static int statement_begin(struct lf_engine *engine, struct ddl_job *job)
 {
-	struct projector_set *set = &engine->set;
+	uint32_t next_id = catalog_coming_id(engine->catalog);
+	struct error *e = &job->error;
+	struct statement *s;
 	int status;
 
-	if (barrier_enter(engine, e) != 0)
+	if (schema_journal_ready(engine, job->len, e) != 0 ||
+		sql_prepare(&s, engine->catalog, engine->heap, job->text, job->len, NULL, 0, e) !=
+			0)
+		return -1;
+	if (rows_concerned(s) > engine->options.build_at_once) {
+		status = build_begin(engine, s, job->epoch, next_id, e);
+		if (status == 0)
+			return 0;
+	} else {
+		status = execute(engine, s, job->epoch, e);
+		if (status == 0)
+			status = schema_journal(
+				engine, job->epoch, next_id, job->text, job->len, e);
+	}
+	statement_free(s);
+	return status;
+}
+
+static int statement_end(struct lf_engine *engine, struct ddl_job *job)
+{
+	int status = build_end(engine, job, &job->error);
+
+	if (status == 0)
+		status = schema_journal(engine, job->epoch, engine->build->next_id, job->text,
+			job->len, &job->error);
+	statement_free(engine->build->statement);
+	build_free(engine->build);
+	engine->build = NULL;
+	return status;
+}
+
+/* A schema change, or the beginning or the end of one, with the projectors standing still. */
+static int ddl_run(struct lf_engine *engine, struct ddl_job *job,
+	int (*run)(struct lf_engine *engine, struct ddl_job *job))
+{
+	int status;
+
+	if (barrier_enter(engine, &job->error) != 0)
 		return -1;
 	pthread_mutex_lock(&engine->catalog_lock);
-	gone_free(engine, epoch_reclaimable(set->epochs));
-	status = schema_journal_ready(engine, len, e);
-	if (status == 0) {
-		uint32_t next_id = catalog_coming_id(engine->catalog);
-
-		*epoch = epoch_enter(set->epochs, 0);
-		status = statement_run(engine, text, len, *epoch, e);
-		if (status == 0)
-			status = schema_journal(engine, *epoch, next_id, text, len, e);
-		epoch_end(engine, *epoch);
-	}
+	gone_free(engine, epoch_reclaimable(engine->set.epochs));
+	job->epoch = epoch_enter(engine->set.epochs, 0);
+	status = run(engine, job);
+	epoch_end(engine, job->epoch);
 	pthread_mutex_unlock(&engine->catalog_lock);
 	barrier_leave(engine);
 	return status;
@@ -769,7 +1117,15 @@ static struct ddl_job *ddl_take(struct ddl_queue *q)
 	return job;
 }
 
-static void ddl_execute(struct lf_engine *engine, struct ddl_job *job)
+static void ddl_done(struct ddl_job *job, int status)
+{
+	if (status == 0)
+		job->error.code = ERR_OK;
+	port_ddl_done(job->port, job);
+}
+
+/* False: it goes on, see ddl_continue(). */
+static bool ddl_execute(struct lf_engine *engine, struct ddl_job *job)
 {
 	int status;
 
@@ -778,11 +1134,31 @@ static void ddl_execute(struct lf_engine *engine, struct ddl_job *job)
 		job->epoch = epoch_visible(engine->set.epochs);
 		status = lf_checkpoint(engine, &job->error);
 	} else {
-		status = ddl_run(engine, job->text, job->len, &job->epoch, &job->error);
+		status = ddl_run(engine, job, statement_begin);
 	}
-	if (status == 0)
-		job->error.code = ERR_OK;
-	port_ddl_done(job->port, job);
+	if (status == 0 && engine->build != NULL) {
+		engine->build->job = job;
+		return false;
+	}
+	ddl_done(job, status);
+	return true;
+}
+
+/* What is being built: if the projectors are through, the end of it. */
+static bool ddl_continue(struct lf_engine *engine)
+{
+	struct ddl_job *job = engine->build->job;
+
+	int status;
+
+	if (!build_is_over(engine))
+		return false;
+	status = ddl_run(engine, job, statement_end);
+	/* Without a moment of rest, the journal having failed, it stays to the engine's end. */
+	if (engine->build != NULL)
+		engine->build->job = NULL;
+	ddl_done(job, status);
+	return true;
 }
 
 static void *ddl_thread(void *arg)
@@ -800,7 +1176,9 @@ static void *ddl_thread(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&engine->ddl_lock);
-		ddl_execute(engine, job);
+		if (!ddl_execute(engine, job))
+			while (!ddl_continue(engine))
+				engine_nap();
 		pthread_mutex_lock(&engine->ddl_lock);
 	}
 	pthread_mutex_unlock(&engine->ddl_lock);
@@ -856,11 +1234,14 @@ int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const stru
 
 bool engine_ddl_step(struct lf_engine *engine)
 {
-	struct ddl_job *job = ddl_take(&engine->ddl_jobs);
+	struct ddl_job *job;
 
+	if (engine->build != NULL && engine->build->job != NULL)
+		return ddl_continue(engine);
+	job = ddl_take(&engine->ddl_jobs);
 	if (job == NULL)
 		return false;
-	ddl_execute(engine, job);
+	(void)ddl_execute(engine, job);
 	return true;
 }
 

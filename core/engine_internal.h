@@ -41,6 +41,19 @@ struct ddl_queue {
 	struct ddl_job *head, **tail;
 };
 
+/* A schema change whose projectors work on it while commands go on; one at a time. */
+struct online_build {
+	struct statement *statement;
+	/* The view: a new one, or with another key a copy of an old one, whose place it takes. NULL: it is an index. */
+	struct relation *view;
+	struct parts *parts;     /* the view's */
+	struct index_def *index; /* or the new key; NULL: a new view */
+	uint32_t next_id;        /* of the catalog, before it */
+	struct ddl_job *job;
+	uint64_t rows; /* that there were to go through at its beginning */
+	struct build_progress progress;
+};
+
 struct lf_engine {
 	struct lf_options options;
 	struct projector_set set;
@@ -63,8 +76,9 @@ struct lf_engine {
 	bool ddl_started;
 	pthread_mutex_t ddl_lock;
 	pthread_cond_t ddl_cond;
-	struct ddl_queue ddl_jobs; /* under ddl_lock */
-	struct view_slot *views;   /* under ddl_lock's holder: the DDL executor */
+	struct ddl_queue ddl_jobs;  /* under ddl_lock */
+	struct view_slot *views;    /* under ddl_lock's holder: the DDL executor */
+	struct online_build *build; /* the same; NULL: none is under way */
 	struct parts *gone; /* the same: parts whose shards' parts are the projectors' to free */
 
 	/* What is kept; all NULL without a data directory. */
@@ -99,6 +113,7 @@ struct view_slot {
 	struct view_slot *next;
 	const struct relation *view;
 	struct view_plan *plan;
+	struct relation *copy; /* of the view, which the plan was made for; NULL: of itself */
 };
 
 /* What the query of a command gave: packed rows of its result_layout. */
@@ -182,6 +197,7 @@ int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const stru
 bool engine_ddl_step(struct lf_engine *engine);
 void engine_views_free(struct lf_engine *engine);
 /* At the engine's end. */
+void engine_build_free(struct lf_engine *engine);
 void engine_gone_free(struct lf_engine *engine);
 /* Again what a schema change of an earlier run did, with the same ids; views only by name. */
 int engine_ddl_replay(

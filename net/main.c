@@ -77,6 +77,8 @@ static const char USAGE[] =
 	"  --spin MICROSECONDS    threads without work look for it so long before they sleep (default 0): answers come\n"
 	"                         sooner, for processor time; for machines with processors to spare\n"
 	"  --memory-limit SIZE    for rows, indexes and views, e.g. 512M or 8G (default: none)\n"
+	"  --build-at-once ROWS   commands wait while a view or an index over so many rows is made; while one over more\n"
+	"                         is, they go on (default 4096)\n"
 	"  --prefault SIZE        memory taken from the system at start, so that growing up to it waits for no\n"
 	"                         page fault; it is kept until the end (default 0)\n"
 	"  --max-connections N    default 4096\n"
@@ -104,6 +106,7 @@ enum {
 	FLAG_DURABILITY,
 	FLAG_SALVAGE,
 	FLAG_SEGMENT,
+	FLAG_BUILD_AT_ONCE,
 	FLAG_CHECKPOINT_SIZE,
 	FLAG_CHECKPOINT_INTERVAL,
 	FLAG_LISTEN,
@@ -134,6 +137,7 @@ static const struct option FLAGS[] = {
 	{ "durability", required_argument, NULL, FLAG_DURABILITY },
 	{ "salvage", no_argument, NULL, FLAG_SALVAGE },
 	{ "segment-size", required_argument, NULL, FLAG_SEGMENT },
+	{ "build-at-once", required_argument, NULL, FLAG_BUILD_AT_ONCE },
 	{ "checkpoint-size", required_argument, NULL, FLAG_CHECKPOINT_SIZE },
 	{ "checkpoint-interval", required_argument, NULL, FLAG_CHECKPOINT_INTERVAL },
 	{ "listen", required_argument, NULL, FLAG_LISTEN },
@@ -232,6 +236,9 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_THREADS: s->threads = value; break;
 	case FLAG_SPIN:
 		s->engine.spin_us = (unsigned)parse_number("spin", value, 0, LIMIT_SPIN_US);
+		break;
+	case FLAG_BUILD_AT_ONCE:
+		s->engine.build_at_once = parse_number("build-at-once", value, 0, UINT64_MAX >> 1);
 		break;
 	case FLAG_PREFAULT:
 		s->engine.prefault = parse_size("prefault", value, 0, UINT64_MAX >> 1);

@@ -19,6 +19,8 @@
  *   view_publish   shard, view, rows       so many of the view's rows have been changed in its table
  *   stage_end      shard, epoch, stage     they are through; what other shards need is sent
  *   batch_end      shard, epoch, commands  the epoch is left, the replies published
+ *   build_begin    shard, epoch            about to work on a slice of a view that is being built, outside of batches
+ *   build_end      shard, epoch            that is done
  *
  * Epochs, by whichever thread does it:
  *

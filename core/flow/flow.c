@@ -65,6 +65,7 @@ static void state_free(struct flow *f, struct view_state *v)
 			f->heap, v->inputs[i].list, v->inputs[i].cap * sizeof(*v->inputs[i].list));
 	heap_free(f->heap, v->inputs, ninputs * sizeof(*v->inputs));
 	multimap_free(v->result);
+	build_close(f, v);
 	v->result = NULL;
 	v->nodes = NULL;
 	v->inputs = NULL;
@@ -94,6 +95,8 @@ static int state_new(struct flow *f, struct view_state *v)
 	v->inputs = heap_zalloc(f->heap, plan_inputs(p) * sizeof(*v->inputs));
 	if (v->target == NULL)
 		v->result = multimap_new(f->heap, false);
+	else if (build_open(f, v) != 0)
+		return -1;
 	if (v->nodes == NULL || v->inputs == NULL || (v->target == NULL && v->result == NULL))
 		return -1;
 	for (unsigned i = 0; i < p->nnodes; i++)
@@ -173,6 +176,11 @@ static struct view_state **view_find(struct flow *f, const struct relation *view
 	while (*link != NULL && (*link)->plan->view != view)
 		link = &(*link)->next;
 	return link;
+}
+
+struct view_state *flow_view(struct flow *f, const struct relation *view)
+{
+	return *view_find(f, view);
 }
 
 int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target, struct error *e)
@@ -375,13 +383,19 @@ static void view_push(struct flow *f, struct view_state *v, const struct relatio
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
 	const void *new_row, const struct relation *only)
 {
-	for (struct view_state *v = f->views; v != NULL; v = v->next)
-		if (!v->stopped && (only == NULL || v->plan->view == only))
+	for (struct view_state *v = f->views; v != NULL; v = v->next) {
+		if (v->stopped || (only != NULL && v->plan->view != only))
+			continue;
+		if (v->build != NULL && only == NULL)
+			view_push(f, v, table, build_row(v, table, old_row),
+				build_row(v, table, new_row));
+		else
 			view_push(f, v, table, old_row, new_row);
+	}
 }
 
 void flow_push_rows(struct flow *f, const struct relation *relation, const void *row,
-	int64_t weight, const struct relation *only)
+	int64_t weight, uint64_t hash, const struct relation *only)
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
 		for (const struct scan_plan *s = v->plan->scans; s != NULL && !v->stopped;
@@ -389,6 +403,8 @@ void flow_push_rows(struct flow *f, const struct relation *relation, const void 
 			const void *out;
 
 			if (s->relation != relation || (only != NULL && v->plan->view != only))
+				continue;
+			if (v->build != NULL && only == NULL && !build_has(v, relation, hash))
 				continue;
 			out = scan_row(f, v, s, row, weight);
 			if (out != NULL && !v->stopped)
@@ -405,13 +421,12 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 
 /* --- a stage --- */
 
-/* The nodes that gather changes in their state and give out at the end what has become of them. */
-static bool gathers(const struct node_plan *n)
+bool node_gathers(const struct node_plan *n)
 {
 	return n->kind == NODE_GROUP || n->kind == NODE_WINDOW;
 }
 
-static bool emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max)
+bool node_emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max)
 {
 	return n->kind == NODE_GROUP ? group_emit_some(f, v, n, max)
 				     : window_emit_some(f, v, n, max);
@@ -429,8 +444,8 @@ static void node_run(
 	}
 }
 
-/* emit: give out what has changed, and see what errors are left; not while more of the same stage is to come. from: the
- * first node. */
+/* emit: give out what has changed, and see what errors are left; not while more of the same stage is to come, and of a view
+ * that is being built only as far as that has come. from: the first node. */
 static void view_run(struct flow *f, struct view_state *v, unsigned from, unsigned stage,
 	uint64_t epoch, bool emit)
 {
@@ -441,17 +456,18 @@ static void view_run(struct flow *f, struct view_state *v, unsigned from, unsign
 
 		if (n->stage != stage)
 			continue;
-		if (emit && n->kind == NODE_PUBLISH)
+		if (emit && n->kind == NODE_PUBLISH && v->build == NULL)
 			view_settle_errors(f, v);
 		if (!v->stopped)
 			node_run(f, v, n, epoch);
-		if (!emit || !gathers(n))
+		if (!emit || !node_gathers(n) || !build_emits(v, n))
 			continue;
-		view_settle_errors(f, v);
+		if (v->build == NULL)
+			view_settle_errors(f, v);
 		if (!v->stopped)
-			(void)emit_some(f, v, n, UINT_MAX);
+			(void)node_emit_some(f, v, n, UINT_MAX);
 	}
-	if (emit)
+	if (emit && v->build == NULL)
 		view_settle_errors(f, v);
 }
 
@@ -476,16 +492,23 @@ static void views_gather(struct flow *f, struct view_state *first, unsigned from
 	memory_reset(f);
 }
 
+void view_gather(
+	struct flow *f, struct view_state *v, unsigned from, unsigned stage, uint64_t epoch)
+{
+	view_run(f, v, from, stage, epoch, false);
+	memory_reset(f);
+}
+
 /* Give out all that has changed in this stage, of one node after another, a few groups at a time. */
 static void view_emit(struct flow *f, struct view_state *v, const struct relation *only,
 	unsigned stage, uint64_t epoch)
 {
 	for (unsigned i = 0; i < v->plan->nnodes; i++) {
 		const struct node_plan *n = v->plan->nodes[i];
-		bool more = gathers(n) && n->stage == stage;
+		bool more = node_gathers(n) && n->stage == stage;
 
 		while (more && !v->stopped) {
-			more = emit_some(f, v, n, EMIT_ROWS);
+			more = node_emit_some(f, v, n, EMIT_ROWS);
 			views_gather(f, v, i + 1, only, stage, epoch);
 		}
 	}
@@ -499,6 +522,8 @@ void flow_build(
 		if (is_fed(v, only)) {
 			view_emit(f, v, only, stage, epoch);
 			view_settle_errors(f, v);
+			if (!v->stopped && plan_publisher(v->plan)->stage == stage)
+				publish_settle(f, v);
 		}
 }
 

@@ -20,6 +20,9 @@
 #ifndef LF_FLOW_FLOW_H
 #define LF_FLOW_FLOW_H
 
+#include <stdatomic.h>
+
+#include "core/base/limits.h"
 #include "core/flow/part.h"
 #include "core/sql/plan.h"
 
@@ -34,6 +37,8 @@ int view_plan_query(struct view_plan **out, const struct relation *query,
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
 	struct heap *h, struct error *e);
 void view_plan_free(struct view_plan *p);
+/* It was made for a copy of this view, which must live as long; when nothing is under way. */
+void view_plan_move(struct view_plan *p, const struct relation *view);
 /* Number of stages: 1 when there is no exchange. */
 unsigned view_plan_stages(const struct view_plan *p);
 /* One line an operator, for people: "stage 1  join  on (…)  …". Returns bytes written. */
@@ -67,9 +72,10 @@ void flow_stop_view(struct flow *f, const struct relation *view);
  * that). The rows must stay valid until flow_run() of stage 0. old_row or new_row may be NULL. `only`: NULL, or the one view to feed (building a new view). */
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
 	const void *new_row, const struct relation *only);
-/* Rows of a relation that come (weight > 0) or go: of a view, in the stage in which it changes. */
+/* Rows of a relation that come (weight > 0) or go: of a view, in the stage in which it changes. hash: part_key_hash() of
+ * the stored row; looked at when `only` is NULL. */
 void flow_push_rows(struct flow *f, const struct relation *relation, const void *row,
-	int64_t weight, const struct relation *only);
+	int64_t weight, uint64_t hash, const struct relation *only);
 /* A delta that arrived through an exchange, for the stage that flow_run() is called for next; the row must
  * stay valid until then. */
 void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *row, int64_t weight);
@@ -78,9 +84,35 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch);
 /* Rows of views that have changed so far, each stage for itself; by any thread. */
 uint64_t flow_published(const struct flow *f);
-/* The same for views that are being built, the only ones that anything was pushed to or received for (`only`: as there);
+/* The same for views that are being built all at once, the only ones that anything was pushed to or received for (`only`: as there);
  * groups are emitted when it is `last`, however many there are. */
 void flow_build(
 	struct flow *f, const struct relation *only, unsigned stage, uint64_t epoch, bool last);
+
+/* --- building a view while commands go on (flow_build.c has how) --- */
+
+/* Of one view, or index (which has one stage), shared by its shards; how far each stage is. */
+struct build_progress {
+	unsigned shards, stages;
+	unsigned slice; /* rows or groups at a time, rows rounded up to segments */
+	_Atomic unsigned finished[LIMIT_STAGES]; /* shards that have */
+	_Atomic uint64_t epoch[LIMIT_STAGES];    /* … the last in this epoch */
+	_Atomic uint64_t rows;                   /* of tables and views that it was given */
+	/* An index that cannot be made: as in struct parts. */
+	bool failing, failed;
+	struct error reason;
+};
+
+/* A view is being built from flow_add_view() to flow_build_end(). From here on this shard does its part by itself, with
+ * the rows that are there and the changes that come: flow_run() takes the view along and flow_build_step() goes on. */
+int flow_build_begin(struct flow *f, const struct relation *view, struct build_progress *progress,
+	struct error *e);
+/* A slice of what is left to do in a stage, of each such view; after flow_run() of the stage, if that has been called for
+ * the epoch. */
+void flow_build_step(struct flow *f, unsigned stage, uint64_t epoch);
+/* Whether there is something left to do in this shard in the first `stages` stages. */
+bool flow_building(const struct flow *f, unsigned stages);
+/* After flow_build() with `last` in all stages: it is a view as all others. */
+void flow_build_end(struct flow *f, const struct relation *view);
 
 #endif

@@ -188,6 +188,25 @@ struct node_state {
 	struct partition *changed; /* partitions */
 };
 
+/* How far a table that a view reads has been gone through: up to this hash. */
+struct build_sweep {
+	struct build_sweep *next;
+	const struct relation *relation;
+	const struct part *part;
+	unsigned stage;
+	uint64_t place;
+	bool done;
+};
+
+/* Of a view that is being built. */
+struct view_build {
+	struct build_progress *progress; /* NULL: all at once, nothing else happens meanwhile */
+	struct build_sweep *sweeps;
+	unsigned frontier[LIMIT_STAGES]; /* nodes before this one have given out what they have */
+	bool finished[LIMIT_STAGES];
+	struct multimap *excess; /* rows of lookup keys that have another row; NULL: none yet */
+};
+
 struct view_state {
 	struct view_state *next;
 	const struct view_plan *plan;
@@ -199,7 +218,8 @@ struct view_state {
 	bool same_hash; /* … and hashes alike */
 	bool feeds;     /* another view reads this one */
 	bool stopped;
-	struct batch *inputs; /* plan_inputs() of them */
+	struct view_build *build; /* NULL: it is built; or a query */
+	struct batch *inputs;     /* plan_inputs() of them */
 	struct node_state *nodes;
 	int64_t errors;     /* weight of rows dropped in this stage because of an error */
 	struct error error; /* one of them */
@@ -214,6 +234,7 @@ struct flow {
 	struct arena scratch; /* of programs */
 	struct error error;
 	uint64_t published; /* see flow_published() */
+	unsigned building;  /* views that are, while commands go on */
 };
 
 /* How many deltas ahead of the one being processed objects are fetched. */
@@ -226,6 +247,26 @@ void view_no_memory(struct flow *f, struct view_state *v);
 void view_error(struct flow *f, struct view_state *v, int64_t weight);
 /* At the end of a stage: fail if errors are there to stay. */
 void view_settle_errors(struct flow *f, struct view_state *v);
+
+/* NULL: there is none. */
+struct view_state *flow_view(struct flow *f, const struct relation *view);
+/* The nodes that gather changes in their state and give out at the end what has become of them. */
+bool node_gathers(const struct node_plan *n);
+/* At most `max` groups or partitions; true while others wait. */
+bool node_emit_some(struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
+/* Take what the nodes from `from` on were given into their state. */
+void view_gather(
+	struct flow *f, struct view_state *v, unsigned from, unsigned stage, uint64_t epoch);
+
+/* 0 or -1 out of memory. */
+int build_open(struct flow *f, struct view_state *v);
+void build_close(struct flow *f, struct view_state *v);
+/* Whether a view that is being built has been given rows of this hash of a relation that it reads. */
+bool build_has(const struct view_state *v, const struct relation *relation, uint64_t hash);
+/* The row, or NULL when it has not. */
+const void *build_row(const struct view_state *v, const struct relation *relation, const void *row);
+/* Whether a node gives out what changes. */
+bool build_emits(const struct view_state *v, const struct node_plan *n);
 
 /* Evaluate over rows 0 and 1. 0 or -1 with f->error. */
 int flow_evaluate(struct flow *f, const struct program *p, const void *row0, const void *row1,
@@ -270,6 +311,8 @@ void publish_pair(
 /* Whether a view is paired with this target. */
 void publish_open(struct view_state *v);
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);
+/* A view has been built: one row a key, or it has failed. */
+void publish_settle(struct flow *f, struct view_state *v);
 
 /* 0 or -1 out of memory. */
 int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n);

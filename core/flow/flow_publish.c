@@ -195,6 +195,8 @@ static int publish_counted(
 	if (row == NULL)
 		return no_memory(f);
 	hash = part_key_hash(v->target, row);
+	if (v->feeds)
+		flow_push_rows(f, v->plan->view, d->row, d->weight, hash, NULL);
 	found = part_find(v->target, hash, l, row, v->target->key);
 	if (found != NULL) {
 		void *copy = arena_alloc(&f->rows, row_size(found));
@@ -257,12 +259,112 @@ static bool is_replacement(
 		row_equal(l, old->row, t->key, l, new->row, t->key, t->nkey);
 }
 
+/* --- of a view that is being built: rows of a key that has one already are set aside --- */
+
+static int64_t excess_of(const struct view_state *v, const struct delta *d)
+{
+	const struct multimap_entry *e = v->build->excess == NULL
+		? NULL
+		: multimap_first(v->build->excess, d->hash);
+	uint32_t size = row_size(d->row);
+
+	while (e != NULL && (row_size(e->row) != size || memcmp(e->row, d->row, size) != 0))
+		e = e->next;
+	return e == NULL ? 0 : e->weight;
+}
+
+static int excess_add(struct flow *f, struct view_state *v, const struct delta *d, int64_t weight)
+{
+	if (weight == 0)
+		return 0;
+	if (v->build->excess == NULL)
+		v->build->excess = multimap_new(f->heap, false);
+	if (v->build->excess == NULL ||
+		multimap_add(v->build->excess, d->hash, d->row, weight, 0) != 0)
+		return no_memory(f);
+	return 0;
+}
+
+static int built_delete(struct flow *f, struct view_state *v, const struct delta *d, uint64_t epoch)
+{
+	int64_t aside = excess_of(v, d), n = d->weight < -aside ? -aside : d->weight;
+
+	if (excess_add(f, v, d, n) != 0)
+		return -1;
+	return n == d->weight ? 0 : publish_delete(f, v, d, epoch);
+}
+
+static int built_insert(struct flow *f, struct view_state *v, const struct delta *d, uint64_t epoch)
+{
+	struct delta one = *d;
+
+	if (published(v, d) != NULL)
+		return excess_add(f, v, d, d->weight);
+	one.weight = 1;
+	return publish_insert(f, v, &one, epoch) != 0 ? -1 : excess_add(f, v, d, d->weight - 1);
+}
+
+/* A row that was set aside and whose key has none now, in stage memory. 1, 0: there is none, -1. */
+static int excess_first(
+	struct flow *f, const struct view_state *v, uint64_t hash, struct delta *out)
+{
+	const struct multimap_entry *e = v->build->excess == NULL
+		? NULL
+		: multimap_first(v->build->excess, hash);
+
+	for (; e != NULL; e = e->next) {
+		void *row;
+
+		*out = (struct delta){ .row = e->row, .hash = hash, .weight = 1 };
+		if (published(v, out) != NULL)
+			continue;
+		row = arena_alloc(&f->rows, row_size(e->row));
+		if (row == NULL)
+			return no_memory(f);
+		out->row = memcpy(row, e->row, row_size(e->row));
+		return 1;
+	}
+	return 0;
+}
+
+static int publish_built(
+	struct flow *f, struct view_state *v, const struct delta *d, unsigned n, uint64_t epoch)
+{
+	struct delta next;
+	int status = 0, more;
+
+	for (unsigned i = 0; status == 0 && i < n; i++)
+		if (d[i].weight < 0)
+			status = built_delete(f, v, &d[i], epoch);
+	for (unsigned i = 0; status == 0 && i < n; i++)
+		if (d[i].weight > 0)
+			status = built_insert(f, v, &d[i], epoch);
+	while (status == 0 && (more = excess_first(f, v, d->hash, &next)) != 0)
+		if (more < 0 || excess_add(f, v, &next, -1) != 0 ||
+			publish_insert(f, v, &next, epoch) != 0)
+			status = -1;
+	return status;
+}
+
+void publish_settle(struct flow *f, struct view_state *v)
+{
+	if (v->build == NULL || v->build->excess == NULL || multimap_count(v->build->excess) == 0)
+		return;
+	(void)error_set(&f->error, ERR_UNIQUE, 0,
+		"more than one row of view \"%s\" has the same lookup key", v->plan->view->name);
+	view_fail(f, v);
+}
+
+/* --- batches --- */
+
 /* The deltas of one hash. */
 static int publish_keyed(
 	struct flow *f, struct view_state *v, const struct delta *d, unsigned n, uint64_t epoch)
 {
 	int status = 0;
 
+	if (v->build != NULL)
+		return publish_built(f, v, d, n, epoch);
 	if (n == 2) {
 		const struct delta *old = d[0].weight < 0 ? &d[0] : &d[1];
 		const struct delta *new = d[0].weight < 0 ? &d[1] : &d[0];
@@ -325,12 +427,8 @@ static int run_netted(struct flow *f, struct view_state *v, const struct batch *
 		if (!v->target->counted)
 			status = publish_keyed(f, v, &list[i], end - i, epoch);
 		else
-			for (unsigned k = i; status == 0 && k < end; k++) {
+			for (unsigned k = i; status == 0 && k < end; k++)
 				status = publish_counted(f, v, &list[k], epoch);
-				if (v->feeds && status == 0)
-					flow_push_rows(f, v->plan->view, list[k].row,
-						list[k].weight, NULL);
-			}
 	}
 	rows_changed(f, v, rows);
 	return status;

@@ -127,12 +127,14 @@ const void *part_find(const struct part *p, uint64_t hash, const struct row_layo
 	return version_row(table_find(p->table, hash, kl, krow, kcols));
 }
 
-/* Whether the columns of an index differ between two rows. */
-static bool index_moves(
-	const struct part *p, const struct part_index *x, const void *old, const void *row)
+/* Whether the columns of an index differ between two rows of a key, whose hash this is. */
+static bool index_moves(const struct part *p, const struct part_index *x, uint64_t hash,
+	const void *old, const void *row)
 {
 	const struct index_def *d = x->def;
 
+	if (x->building && hash >= x->place)
+		return false;
 	return old == NULL || row == NULL ||
 		!row_equal(&p->layout, old, d->cols, &p->layout, row, d->cols, d->ncols);
 }
@@ -153,22 +155,23 @@ static void entry_remove(struct part_index *x, const void *row, uint64_t epoch)
 }
 
 /* Take `row` out of the indexes in which it and `other` differ, up to `end`. */
-static void indexes_remove(struct part *p, const struct part_index *end, const void *row,
-	const void *other, uint64_t epoch)
+static void indexes_remove(struct part *p, const struct part_index *end, uint64_t hash,
+	const void *row, const void *other, uint64_t epoch)
 {
 	for (struct part_index *x = p->indexes; x != end; x = x->next)
-		if (index_moves(p, x, row, other))
+		if (index_moves(p, x, hash, row, other))
 			entry_remove(x, row, epoch);
 }
 
-static int indexes_insert(struct part *p, const void *old, const void *row, uint64_t epoch)
+static int indexes_insert(
+	struct part *p, uint64_t hash, const void *old, const void *row, uint64_t epoch)
 {
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next) {
-		if (!index_moves(p, x, old, row))
+		if (!index_moves(p, x, hash, old, row))
 			continue;
 		if (entry_insert(x, row, epoch) == 0)
 			continue;
-		indexes_remove(p, x, row, old, epoch);
+		indexes_remove(p, x, hash, row, old, epoch);
 		return -1;
 	}
 	return 0;
@@ -176,24 +179,24 @@ static int indexes_insert(struct part *p, const void *old, const void *row, uint
 
 int part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row)
 {
-	if (indexes_insert(p, old, row, epoch) != 0)
+	if (indexes_insert(p, hash, old, row, epoch) != 0)
 		return -1;
 	if (table_put(p->table, hash, epoch, row) != 0) {
-		indexes_remove(p, NULL, row, old, epoch);
+		indexes_remove(p, NULL, hash, row, old, epoch);
 		return -1;
 	}
 	if (old != NULL)
-		indexes_remove(p, NULL, old, row, epoch);
+		indexes_remove(p, NULL, hash, old, row, epoch);
 	return 0;
 }
 
 int part_insert(struct part *p, uint64_t hash, uint64_t epoch, const void *row)
 {
-	if (indexes_insert(p, NULL, row, epoch) != 0)
+	if (indexes_insert(p, hash, NULL, row, epoch) != 0)
 		return -1;
 	if (table_insert(p->table, hash, epoch, row) == 0)
 		return 0;
-	indexes_remove(p, NULL, row, NULL, epoch);
+	indexes_remove(p, NULL, hash, row, NULL, epoch);
 	return -1;
 }
 
@@ -204,41 +207,48 @@ int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old)
 			return -1;
 	if (table_delete(p->table, hash, epoch, old) != 0)
 		return -1;
-	indexes_remove(p, NULL, old, NULL, epoch);
+	indexes_remove(p, NULL, hash, old, NULL, epoch);
 	return 0;
 }
 
-/* Fill a new index from the newest rows; a unique one is checked on the way. */
-static int index_fill(struct part *p, struct part_index *x, uint64_t epoch, struct error *e)
+/* Take a row into a new index; a unique one is checked. */
+static int index_take(const struct part *p, struct part_index *x, const void *row, uint64_t epoch,
+	struct error *e)
 {
 	const struct index_def *d = x->def;
+	bool null = false;
+
+	for (unsigned k = 0; k < d->ncols; k++)
+		null |= row_is_null(row, d->cols[k]);
+	if (d->unique && !null) {
+		struct index_cursor c;
+
+		index_find(x->index, &c, row_hash(&p->layout, row, d->cols, d->ncols), &p->layout,
+			row, d->cols, UINT64_MAX);
+		if (index_next(x->index, &c) != NULL)
+			return error_set(
+				e, ERR_UNIQUE, 0, "could not create unique index \"%s\"", d->name);
+	}
+	return entry_insert(x, row, epoch) == 0 ? 0 : error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+}
+
+static int index_fill(const struct part *p, struct part_index *x, uint64_t epoch, struct error *e)
+{
 	struct table_cursor c;
 	const void *row;
 
 	table_scan_begin(&c, p->table, UINT64_MAX);
-	while ((row = table_scan_next(&c)) != NULL) {
-		bool null = false;
-
-		for (unsigned k = 0; k < d->ncols; k++)
-			null |= row_is_null(row, d->cols[k]);
-		if (d->unique && !null) {
-			struct index_cursor ic;
-
-			index_find(x->index, &ic, row_hash(&p->layout, row, d->cols, d->ncols),
-				&p->layout, row, d->cols, UINT64_MAX);
-			if (index_next(x->index, &ic) != NULL)
-				return error_set(e, ERR_UNIQUE, 0,
-					"could not create unique index \"%s\"", d->name);
-		}
-		if (entry_insert(x, row, epoch) != 0)
-			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	}
+	while ((row = table_scan_next(&c)) != NULL)
+		if (index_take(p, x, row, epoch, e) != 0)
+			return -1;
 	return 0;
 }
 
-int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e)
+/* An empty one, not in the list yet. */
+static int index_open(
+	struct part_index **out, const struct part *p, const struct index_def *d, struct error *e)
 {
-	struct part_index **link = &p->indexes, *x;
+	struct part_index *x;
 
 	if (p->nkey > LIMIT_KEY_COLUMNS)
 		return error_set(e, ERR_TOO_MANY_COLUMNS, 0,
@@ -248,24 +258,89 @@ int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, st
 	if (x == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	x->def = d;
-	x->since = epoch;
 	if (d->sort != NULL)
 		x->tree = btree_new(p->heap, p->retire, &p->layout, d->cols, d->sort, d->ncols,
 			p->key, p->nkey);
 	else
 		x->index = index_new(
 			p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
-	if (x->index == NULL && x->tree == NULL)
-		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	if ((x->index == NULL && x->tree == NULL) || index_fill(p, x, epoch, e) != 0) {
-		part_index_free(p, x);
-		return -1;
+	if (x->index == NULL && x->tree == NULL) {
+		heap_free(p->heap, x, sizeof(*x));
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
+	*out = x;
+	return 0;
+}
+
+static void index_list(struct part *p, struct part_index *x)
+{
+	struct part_index **link = &p->indexes;
+
 	while (*link != NULL)
 		link = &(*link)->next;
 	/* Release: a reader that meets it finds it whole. */
 	__atomic_store_n(link, x, __ATOMIC_RELEASE);
+}
+
+int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e)
+{
+	struct part_index *x;
+
+	if (index_open(&x, p, d, e) != 0)
+		return -1;
+	x->since = epoch;
+	if (index_fill(p, x, epoch, e) != 0) {
+		part_index_free(p, x);
+		return -1;
+	}
+	index_list(p, x);
 	return 0;
+}
+
+static struct part_index *index_of(const struct part *p, const struct index_def *d)
+{
+	struct part_index *x = p->indexes;
+
+	while (x->def != d)
+		x = x->next;
+	return x;
+}
+
+int part_begin_index(struct part *p, const struct index_def *d, struct error *e)
+{
+	struct part_index *x;
+
+	if (index_open(&x, p, d, e) != 0)
+		return -1;
+	x->since = UINT64_MAX;
+	x->building = true;
+	index_list(p, x);
+	return 0;
+}
+
+int part_build_index(
+	struct part *p, const struct index_def *d, uint64_t epoch, unsigned *n, struct error *e)
+{
+	struct part_index *x = index_of(p, d);
+	unsigned least = *n, some;
+
+	for (*n = 0; x->building && *n < least; *n += some) {
+		const void *rows[TABLE_SEGMENT_ROWS];
+		uint64_t next = x->place;
+		bool more = table_segment(p->table, &next, rows, &some);
+
+		for (unsigned i = 0; i < some; i++)
+			if (index_take(p, x, rows[i], epoch, e) != 0)
+				return -1;
+		x->place = next;
+		x->building = more;
+	}
+	return x->building;
+}
+
+void part_end_index(struct part *p, const struct index_def *d, uint64_t epoch)
+{
+	__atomic_store_n(&index_of(p, d)->since, epoch, __ATOMIC_RELEASE);
 }
 
 void part_drop_index(struct part *p, const struct index_def *d, uint64_t epoch)
@@ -287,7 +362,7 @@ const struct part_index *part_index_at(const struct part *p, uint32_t index_id, 
 
 	while (x != NULL && x->def->id != index_id)
 		x = __atomic_load_n(&x->next, __ATOMIC_ACQUIRE);
-	return x == NULL || x->since > v ? NULL : x;
+	return x == NULL || __atomic_load_n(&x->since, __ATOMIC_ACQUIRE) > v ? NULL : x;
 }
 
 bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)

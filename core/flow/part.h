@@ -21,7 +21,9 @@ struct part_index {
 	const struct index_def *def;
 	struct index *index; /* of a hash index, */
 	struct btree *tree;  /* or of an ordered one */
-	uint64_t since;      /* it knows the rows of this epoch and later ones only */
+	uint64_t since;      /* it knows the rows of this epoch and later ones only; atomic */
+	bool building;       /* it has the rows whose keys' hashes are less than place, … */
+	uint64_t place;
 	struct part_index *next_dropped;
 	uint64_t dropped; /* epoch */
 };
@@ -69,6 +71,13 @@ const void *part_view_row(
  * index of the relation; at DDL moments. 23505 when a unique one finds duplicates. */
 int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e);
 void part_drop_index(struct part *p, const struct index_def *d, uint64_t epoch);
+/* The same while commands go on: begin, then slices inside epochs until one returns 0, then the end at a DDL moment, from
+ * which on readers find it. In between it is kept up with the rows that it has, and a unique one is checked against those.
+ * A slice is segments of at least n rows, which becomes their number; 1: there is more; -1 with *e: 23505, 53200. */
+int part_begin_index(struct part *p, const struct index_def *d, struct error *e);
+int part_build_index(
+	struct part *p, const struct index_def *d, uint64_t epoch, unsigned *n, struct error *e);
+void part_end_index(struct part *p, const struct index_def *d, uint64_t epoch);
 /* The structure of an index for a reader at epoch v; NULL: there is none that knows that epoch. */
 const struct part_index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v);
 

@@ -67,7 +67,14 @@ struct projector {
 	unsigned ncondemned, condemned_cap;
 	unsigned failures_seen;
 	unsigned next_part; /* housekeeping goes round */
-	bool no_tidying;    /* what is due could not be taken out for want of memory */
+	/* An index that is being built; part NULL: none, or it has all rows. */
+	struct {
+		struct part *part;
+		const struct index_def *def;
+		struct build_progress *progress;
+	} index;
+	uint64_t build_epoch; /* of the last slice of a view being built */
+	bool no_tidying;      /* what is due could not be taken out for want of memory */
 
 	struct journal *journal;    /* NULL: none */
 	uint64_t unwritten;         /* as last told to the epochs */
@@ -173,6 +180,7 @@ static void stage_run(struct projector *p, unsigned stage, uint64_t epoch)
 		used = k;
 	}
 	flow_run(p->flow, stage, epoch);
+	flow_build_step(p->flow, stage, epoch);
 	while (used != NULL) {
 		struct exchange_chunk *next = used->next;
 
@@ -655,6 +663,60 @@ static bool batch_run(struct projector *p)
 	return n > 0;
 }
 
+/* --- building views --- */
+
+/* Whether this shard has something to do for one: in stage 0 it goes on by itself; later ones wait for the others, and
+ * for epochs. */
+static bool build_due(const struct projector *p)
+{
+	return p->index.part != NULL || flow_building(p->flow, 1) ||
+		(flow_building(p->flow, p->set->stages) &&
+			epoch_visible(p->set->epochs) >= p->build_epoch);
+}
+
+static void index_slice(struct projector *p)
+{
+	struct build_progress *b = p->index.progress;
+	unsigned n = b->slice;
+	bool expected = false;
+	struct error e;
+	int status = part_build_index(p->index.part, p->index.def, p->epoch, &n, &e);
+
+	atomic_fetch_add_explicit(&b->rows, n, memory_order_relaxed);
+	if (status > 0)
+		return;
+	p->index.part = NULL;
+	if (status == 0) {
+		atomic_fetch_add_explicit(&b->finished[0], 1, memory_order_release);
+	} else if (__atomic_compare_exchange_n(&b->failing, &expected, true, false,
+			   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		b->reason = e;
+		__atomic_store_n(&b->failed, true, __ATOMIC_RELEASE);
+	}
+}
+
+/* A slice, in an epoch that commands may share; after their batch, whose answers do not wait for it. */
+static bool build_step(struct projector *p)
+{
+	struct epochs *epochs = p->set->epochs;
+
+	if (!build_due(p))
+		return false;
+	p->epoch = p->build_epoch = epoch_enter(epochs, p->shard);
+	PROBE2(build_begin, p->shard, p->epoch);
+	p->stage = 0;
+	flow_build_step(p->flow, 0, p->epoch);
+	if (p->index.part != NULL)
+		index_slice(p);
+	exchange_flush(p);
+	batch_journal(p);
+	epoch_leave(epochs, p->shard);
+	epoch_advance(epochs);
+	wake_others(p);
+	PROBE2(build_end, p->shard, p->epoch);
+	return true;
+}
+
 /* --- housekeeping --- */
 
 static void failures_check(struct projector *p)
@@ -698,8 +760,11 @@ bool projector_step(struct projector *p)
 		return false;
 	did = journal_work(p);
 	did |= stages_run(p);
-	if (pause == PAUSE_NONE)
-		did |= batch_run(p) || parts_tidy(p);
+	if (pause == PAUSE_NONE) {
+		did |= batch_run(p);
+		did |= build_step(p);
+		did = did || parts_tidy(p);
+	}
 	housekeep(p);
 	return did;
 }
@@ -715,6 +780,8 @@ bool projector_has_work(struct projector *p)
 	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE ||
 		journal_holds(p))
 		return false;
+	if (build_due(p))
+		return true;
 	for (unsigned i = 0; i < nlanes; i++) {
 		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
 
@@ -1004,6 +1071,14 @@ void projector_remove_part(struct projector *p, struct part *part)
 			p->parts[i] = p->parts[--p->nparts];
 			return;
 		}
+}
+
+void projector_build_index(struct projector *p, struct part *part, const struct index_def *index,
+	struct build_progress *progress)
+{
+	p->index.part = part;
+	p->index.def = index;
+	p->index.progress = progress;
 }
 
 int projector_condemn(struct projector *p, struct part *part, uint64_t epoch)

@@ -173,6 +173,9 @@ void projector_attach(struct projector *p, unsigned port, struct lane *lane);
 /* Register a part for housekeeping, or stop that. */
 int projector_add_part(struct projector *p, struct part *part);
 void projector_remove_part(struct projector *p, struct part *part);
+/* Fill an index of the part, which part_begin_index() has begun, while commands go on; until the same with NULLs. */
+void projector_build_index(struct projector *p, struct part *part, const struct index_def *index,
+	struct build_progress *progress);
 /* Free the part once no reader can be in it: after `epoch` has passed all pins. */
 int projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
 /* Run stage `stage` at `epoch` for views that are being built (`only`: one, NULL: all), with what was fed or came

@@ -71,7 +71,7 @@ static int part_feed(struct feeding *f, const struct relation *r, const struct p
 
 		if (row == NULL)
 			return error_set(f->e, ERR_OUT_OF_MEMORY, 0, NULL);
-		flow_push_rows(f->flow, r, row, count, NULL);
+		flow_push_rows(f->flow, r, row, count, 0, NULL);
 		if (++f->n % FEED_ROWS == 0 && feed_work(f, false) != 0)
 			return -1;
 	}

@@ -183,14 +183,23 @@ int catalog_add(struct catalog *c, struct relation *r, struct error *e)
 	return 0;
 }
 
-int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
+int catalog_check_index(const struct catalog *c, const struct index_def *ix, struct error *e)
 {
-	struct relation *r = ix->relation;
+	const struct relation *r = ix->relation;
 
 	if (duplicate(c, ix->name, e) != 0)
 		return -1;
 	if (r->nindexes >= LIMIT_INDEXES_PER_TABLE)
 		return error_set(e, ERR_LIMIT, 0, "relation \"%s\" has too many indexes", r->name);
+	return 0;
+}
+
+int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
+{
+	struct relation *r = ix->relation;
+
+	if (catalog_check_index(c, ix, e) != 0)
+		return -1;
 	if (append(r->heap, &r->indexes, &r->nindexes, &r->indexes_cap, ix) != 0)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	if (r->kind == RELATION_VIEW && ix->unique && r->nkey == 0) {

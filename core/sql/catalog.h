@@ -123,6 +123,8 @@ void catalog_set_coming_id(struct catalog *c, uint32_t id);
 int catalog_add(struct catalog *c, struct relation *r, struct error *e);
 /* Add an index to its relation; a view's first unique index sets nkey/key/partition. */
 int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e);
+/* Whether that would succeed, but for want of memory. */
+int catalog_check_index(const struct catalog *c, const struct index_def *ix, struct error *e);
 /* 2BP01 with the dependants in the detail when something depends on it. Sets `dropped`. */
 int catalog_drop(struct catalog *c, struct relation *r, struct error *e);
 int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e);

@@ -240,6 +240,14 @@ static bool scan_segment(struct hashdir_cursor *c)
 	return true;
 }
 
+uint64_t hashdir_scan_segment(struct hashdir_cursor *c, const struct hashdir *d, uint64_t place)
+{
+	*c = (struct hashdir_cursor){ .directory = d, .place = place };
+	(void)scan_segment(c);
+	c->last = true;
+	return c->place;
+}
+
 void *hashdir_scan_next(struct hashdir_cursor *c)
 {
 	for (;;) {

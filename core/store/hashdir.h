@@ -206,6 +206,8 @@ struct hashdir_cursor {
 	bool last;
 };
 void hashdir_scan_begin(struct hashdir_cursor *c, const struct hashdir *d);
+/* The same for the one segment that holds `place`, a hash prefix. Returns where the next one begins; 0: there is none. */
+uint64_t hashdir_scan_segment(struct hashdir_cursor *c, const struct hashdir *d, uint64_t place);
 void *hashdir_scan_next(struct hashdir_cursor *c);
 
 /* Invariants, for tests: by the writer. Returns the number of objects. */

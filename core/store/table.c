@@ -374,6 +374,22 @@ const void *table_scan_next(struct table_cursor *c)
 	return NULL;
 }
 
+bool table_segment(const struct table *t, uint64_t *place, const void **rows, unsigned *n)
+{
+	struct hashdir_cursor c;
+	const struct version *head;
+
+	*place = hashdir_scan_segment(&c, &t->places, *place);
+	*n = 0;
+	while ((head = hashdir_scan_next(&c)) != NULL) {
+		const void *row = version_row(head);
+
+		if (row != NULL)
+			rows[(*n)++] = row;
+	}
+	return *place != 0;
+}
+
 const struct row_layout *table_layout(const struct table *t)
 {
 	return t->o.layout;

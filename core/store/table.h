@@ -77,6 +77,12 @@ struct table_cursor {
 void table_scan_begin(struct table_cursor *c, const struct table *t, uint64_t v);
 const void *table_scan_next(struct table_cursor *c);
 
+enum { TABLE_SEGMENT_ROWS = HASHDIR_BUCKETS * HASHDIR_SLOTS };
+/* For the writer: its newest rows a segment at a time, in the order of their keys' hashes. rows: room for
+ * TABLE_SEGMENT_ROWS. Gives those of the segment in which *place lies (0: the first), n of them, which are all whose hash
+ * is at least that and less than the new *place; false: it was the last one. */
+bool table_segment(const struct table *t, uint64_t *place, const void **rows, unsigned *n);
+
 const struct row_layout *table_layout(const struct table *t);
 struct heap *table_heap(const struct table *t);
 

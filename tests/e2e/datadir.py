@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, SANITIZED, THREADS, Failure
+from harness import AT_ONCE, BUILD, SANITIZED, THREADS, Failure
 from wire import Connection
 
 PAGE = 4096
@@ -42,7 +42,8 @@ class Daemon:
         self.log = open(os.path.join(self.dir, "log"), "w+")
         args = [os.path.join(BUILD, "leftfoldd"), "--listen", "127.0.0.1:0", "--port-file", self.port_file,
                 "--data", data, "--reactors", str(reactors), "--projectors", str(projectors),
-                "--threads", next(THREADS), "--segment-size", segment, "--durability", durability, "--slow-timeout", "600"]
+                "--threads", next(THREADS), "--segment-size", segment, "--durability", durability, "--slow-timeout", "600",
+                "--build-at-once", next(AT_ONCE)]
         if schema:
             args += ["--schema", schema]
         if salvage:

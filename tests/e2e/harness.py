@@ -93,6 +93,10 @@ THREADS = itertools.repeat(os.environ["LEFTFOLD_THREADS"]) if "LEFTFOLD_THREADS"
     itertools.cycle(["shared", "dedicated"])
 
 
+# … and to make views over the same rows, at once and while commands go on.
+AT_ONCE = itertools.cycle(["0", "4096"])
+
+
 class Server:
     """leftfoldd on a free port of the loopback interface."""
 
@@ -102,7 +106,7 @@ class Server:
         args = [os.path.join(BUILD, "leftfoldd"), "--listen", "127.0.0.1:0", "--port-file",
                 port_file, "--data", os.path.join(self.dir, "data"), "--reactors", str(reactors),
                 "--projectors", str(projectors), "--threads", next(THREADS), "--segment-size", "1M",
-                "--slow-timeout", "600"] + list(extra)
+                "--slow-timeout", "600", "--build-at-once", next(AT_ONCE)] + list(extra)
         if schema:
             args += ["--schema", schema]
         self.log = open(os.path.join(self.dir, "log"), "w+")

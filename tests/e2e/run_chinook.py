@@ -16,6 +16,7 @@ import random
 import re
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import BUILD, ROOT, SMALL, Failure, Postgres, Server, shapes, skip
 from oracle import Lane, Prepared, Snapshot, check_rows_seen, compare_outcomes, psql_outcomes, run_lanes
@@ -465,9 +466,13 @@ def lane_of(table):
 
 
 def run_shape(server, schema, rows, late, work, answers, snapshots):
-    # Views over rows that are there already in one half of the runs.
-    server.cli(schema + (rows + VIEWS if late else VIEWS + rows))
-    snapshots[0].compare(server, "loading")
+    # In one half of the runs the views are made over rows that are there already, while commands change them.
+    making = None
+    server.cli(schema + (rows if late else VIEWS + rows))
+    if late:
+        making = ThreadPoolExecutor(1).submit(server.cli, VIEWS)
+    else:
+        snapshots[0].compare(server, "loading")
     lanes = [Lane(server.address) for _ in LANES]
     rand = random.Random(len(rows))
     try:
@@ -477,6 +482,8 @@ def run_shape(server, schema, rows, late, work, answers, snapshots):
                 parts[lane_of(table)].append((at, command))
             got = run_lanes(lanes, parts, lambda _: rand.choice((DURABLE, VISIBLE)))
             compare_outcomes([c for _, c in section], answers[i], got)
+            if making:
+                making.result()
             # Other connections see it from here on.
             lanes[0].connection.run("SELECT count(*) FROM genre", timeout=60000,
                                     at_least=max(lane.epoch for lane in lanes))
@@ -515,10 +522,10 @@ def main():
     check_rows_seen(snapshots, NAMES)
     refused = sum(a[0] == "error" for section in answers for a in section)
 
-    for reactors, projectors in shapes():
-        begin = time.monotonic()
-        with Server(reactors, projectors) as server:
-            run_shape(server, here, rows, projectors % 2 == 0, work, answers, snapshots)
+    for number, (reactors, projectors) in enumerate(shapes()):
+        begin, late = time.monotonic(), number % 2 == 0
+        with Server(reactors, projectors, extra=("--build-at-once", "0") if late else ()) as server:
+            run_shape(server, here, rows, late, work, answers, snapshots)
         print("chinook: R=%d P=%d: %d tables, %d views equal at %d points, %d answers, %d of them refusals (%.1f s)" %
               (reactors, projectors, len(tables), len(NAMES), POINTS + 1, sum(map(len, answers)), refused,
                time.monotonic() - begin), flush=True)

@@ -647,6 +647,8 @@ static void open_world(struct world *w, unsigned long seed)
 	o.ring_bytes = 1 << 17;
 	o.reply_ring_bytes = 1 << 17;
 	o.batch_max = 1 + random_below(&w->random, 6);
+	o.build_at_once = random_below(&w->random, 40);
+	o.build_slice = 1 + random_below(&w->random, 8);
 	assert_int_equal(lf_engine_open(&w->engine, &o, &e), 0);
 	for (unsigned i = 0; i < WRITERS; i++)
 		assert_int_equal(lf_port_open(&w->writers[i], w->engine, NULL, NULL, &e), 0);

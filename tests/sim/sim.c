@@ -126,6 +126,8 @@ static void options_random(struct sim *s)
 	o->ring_bytes = 4096u << random_below(&s->random, 4);
 	o->reply_ring_bytes = 8192u << random_below(&s->random, 4);
 	o->batch_max = 1 + random_below(&s->random, random_one_in(&s->random, 3) ? 64 : 6);
+	o->build_at_once = random_below(&s->random, 40);
+	o->build_slice = 1 + random_below(&s->random, 8);
 	o->stepped = true;
 	o->fixed_now_us = 1;
 	o->disk = sim_disk_disk(s->disk);
