@@ -469,6 +469,11 @@ uint64_t heap_used(const struct heap *h)
 	return __atomic_load_n(&h->used, __ATOMIC_RELAXED);
 }
 
+const uint64_t *heap_used_place(const struct heap *h)
+{
+	return &h->used;
+}
+
 uint64_t heap_limit(const struct heap *h)
 {
 	return __atomic_load_n(&h->budget->limit, __ATOMIC_RELAXED);
@@ -577,6 +582,15 @@ char *arena_strdup(struct arena *a, const char *s, size_t n)
 		memcpy(p, s, n);
 	p[n] = '\0';
 	return p;
+}
+
+size_t arena_bytes(const struct arena *a)
+{
+	size_t n = 0;
+
+	for (const struct arena_chunk *c = a->head; c != NULL; c = c->older)
+		n += c->size;
+	return n;
 }
 
 void arena_reset(struct arena *a)

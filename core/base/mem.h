@@ -43,6 +43,8 @@ void heap_free(struct heap *h, void *p, size_t size);
 void *heap_realloc(struct heap *h, void *p, size_t old, size_t size);
 /* Bytes asked for and not freed. */
 uint64_t heap_used(const struct heap *h);
+/* Where that number is kept, for the owner, who asks often. */
+const uint64_t *heap_used_place(const struct heap *h);
 /* The limit of the heap's budget; 0: none. */
 uint64_t heap_limit(const struct heap *h);
 /* Whether the heap's budget would allow `size` more now. */
@@ -67,6 +69,8 @@ void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size);
 /* Copy of n bytes with a 0 byte behind it; NULL when out of memory. */
 char *arena_strdup(struct arena *a, const char *s, size_t n);
+/* That it has taken from its heap. */
+size_t arena_bytes(const struct arena *a);
 /* Everything in it becomes invalid; the newest chunk is kept for reuse unless it is huge. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);

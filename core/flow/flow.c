@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/clock.h"
 #include "core/flow/flow_internal.h"
 
 enum { EMIT_ROWS = 1024 /* groups of a view being built that are published together */ };
@@ -33,6 +34,8 @@ struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const str
 	f->shard = shard;
 	f->shards = shards;
 	f->io = *io;
+	f->heap_used = heap_used_place(h);
+	clock_ticks_start();
 	arena_init(&f->rows, NULL);
 	arena_init(&f->scratch, NULL);
 	return f;
@@ -69,6 +72,7 @@ static void state_free(struct flow *f, struct view_state *v)
 	v->result = NULL;
 	v->nodes = NULL;
 	v->inputs = NULL;
+	account_freed(v);
 }
 
 static int node_open(struct flow *f, struct view_state *v, const struct node_plan *n)
@@ -90,6 +94,7 @@ static int node_open(struct flow *f, struct view_state *v, const struct node_pla
 static int state_new(struct flow *f, struct view_state *v)
 {
 	const struct view_plan *p = v->plan;
+	uint64_t before = *f->heap_used;
 
 	v->nodes = heap_zalloc(f->heap, p->nnodes * sizeof(*v->nodes));
 	v->inputs = heap_zalloc(f->heap, plan_inputs(p) * sizeof(*v->inputs));
@@ -99,10 +104,22 @@ static int state_new(struct flow *f, struct view_state *v)
 		return -1;
 	if (v->nodes == NULL || v->inputs == NULL || (v->target == NULL && v->result == NULL))
 		return -1;
-	for (unsigned i = 0; i < p->nnodes; i++)
+	account_bytes(v, plan_publisher(p), *f->heap_used - before);
+	for (unsigned i = 0; i < p->nnodes; i++) {
+		before = *f->heap_used;
 		if (node_open(f, v, p->nodes[i]) != 0)
 			return -1;
+		account_bytes(v, p->nodes[i], *f->heap_used - before);
+	}
 	return 0;
+}
+
+static void view_free(struct flow *f, struct view_state *v)
+{
+	if (v->counts != NULL)
+		state_free(f, v);
+	heap_free(f->heap, v->counts, plan_operators(v->plan) * sizeof(*v->counts));
+	heap_free(f->heap, v, sizeof(*v));
 }
 
 void flow_free(struct flow *f)
@@ -111,8 +128,7 @@ void flow_free(struct flow *f)
 		struct view_state *v = f->views;
 
 		f->views = v->next;
-		state_free(f, v);
-		heap_free(f->heap, v, sizeof(*v));
+		view_free(f, v);
 	}
 	arena_free(&f->rows);
 	arena_free(&f->scratch);
@@ -191,10 +207,10 @@ int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	v->plan = p;
 	v->target = target;
+	v->counts = heap_zalloc(f->heap, plan_operators(p) * sizeof(*v->counts));
 	publish_open(v);
-	if (state_new(f, v) != 0) {
-		state_free(f, v);
-		heap_free(f->heap, v, sizeof(*v));
+	if (v->counts == NULL || state_new(f, v) != 0) {
+		view_free(f, v);
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
 	/* Behind those it reads. */
@@ -211,14 +227,13 @@ void flow_drop_view(struct flow *f, const struct relation *view)
 	if (v == NULL)
 		return;
 	*link = v->next;
-	state_free(f, v);
 	for (struct view_state *w = f->views; w != NULL; w = w->next)
 		if (view_reads(v, w->plan->view)) {
 			w->feeds = false;
 			for (const struct view_state *x = w->next; x != NULL; x = x->next)
 				w->feeds |= view_reads(x, w->plan->view);
 		}
-	heap_free(f->heap, v, sizeof(*v));
+	view_free(f, v);
 }
 
 void flow_stop_view(struct flow *f, const struct relation *view)
@@ -281,22 +296,28 @@ void batch_add(struct flow *f, struct view_state *v, uint32_t input, struct delt
 			view_no_memory(f, v);
 			return;
 		}
+		f->aside += (cap - b->cap) * sizeof(*grown);
+		account_bytes(v, v->plan->nodes[input / 2], (cap - b->cap) * sizeof(*grown));
 		b->list = grown;
 		b->cap = cap;
 	}
 	b->list[b->n++] = d;
 }
 
-static void map_input(struct flow *f, struct view_state *v, const struct map_plan *map,
+static void map_input(struct flow *f, struct view_state *v, const struct node_plan *n,
 	const void *row, int64_t weight)
 {
+	const struct map_plan *map = &n->map;
 	int pass = flow_test(f, map->filter, row, NULL);
 	const void *out = pass > 0 ? flow_project(f, map->projection, row, NULL) : NULL;
 
-	if (out != NULL)
+	account_rows(account_of(v, n), 1, out != NULL);
+	if (out != NULL) {
+		f->emitted--; /* the map's, not the node's that runs */
 		edge_follow(f, v, &map->edge, out, weight);
-	else if (pass != 0)
+	} else if (pass != 0) {
 		view_error(f, v, weight);
+	}
 }
 
 /* Into an input of this shard and stage. */
@@ -306,7 +327,7 @@ static void input(
 	const struct node_plan *n = v->plan->nodes[to / 2];
 
 	switch (n->kind) {
-	case NODE_MAP: map_input(f, v, &n->map, row, weight); return;
+	case NODE_MAP: map_input(f, v, n, row, weight); return;
 	case NODE_JOIN: join_input(f, v, n, to, row, weight); return;
 	case NODE_GROUP: group_input(f, v, n, row, weight); return;
 	case NODE_WINDOW: window_input(f, v, n, row, weight); return;
@@ -319,6 +340,7 @@ void edge_follow(
 {
 	unsigned to = f->shard;
 
+	f->emitted++;
 	switch (e->kind) {
 	case EDGE_DIRECT: input(f, v, e->input, row, weight); return;
 	case EDGE_HASH: {
@@ -364,7 +386,9 @@ static void scan_change(struct flow *f, struct view_state *v, const struct scan_
 		new = scan_row(f, v, scan, new_row, 1);
 	if (old != NULL && new != NULL && row_size(old) == row_size(new) &&
 		memcmp(old, new, row_size(old)) == 0)
-		return;
+		old = new = NULL;
+	account_rows(&v->counts[scan->number], (old_row != NULL) + (new_row != NULL),
+		(old != NULL) + (new != NULL));
 	if (old != NULL && !v->stopped)
 		edge_follow(f, v, &scan->edge, old, -1);
 	if (new != NULL && !v->stopped)
@@ -407,6 +431,7 @@ void flow_push_rows(struct flow *f, const struct relation *relation, const void 
 			if (v->build != NULL && only == NULL && !build_has(v, relation, hash))
 				continue;
 			out = scan_row(f, v, s, row, weight);
+			account_rows(&v->counts[s->number], 1, out != NULL);
 			if (out != NULL && !v->stopped)
 				edge_follow(f, v, &s->edge, out, weight);
 		}
@@ -444,6 +469,31 @@ static void node_run(
 	}
 }
 
+static bool has_changed(const struct view_state *v, const struct node_plan *n)
+{
+	return v->nodes[n->number].dirty != NULL || v->nodes[n->number].changed != NULL;
+}
+
+/* Run a node over what waits for it; emit: and give out what has changed. */
+static void node_work(
+	struct flow *f, struct view_state *v, const struct node_plan *n, uint64_t epoch, bool emit)
+{
+	const struct batch *in = &v->inputs[node_input(n)];
+	unsigned rows = in[0].n + in[1].n;
+	struct measure m;
+
+	emit = emit && node_gathers(n) && build_emits(v, n);
+	if (rows == 0 && !(emit && has_changed(v, n)))
+		return;
+	m = measure_begin(f);
+	node_run(f, v, n, epoch);
+	if (emit && !v->stopped && v->build == NULL)
+		view_settle_errors(f, v);
+	if (emit && !v->stopped)
+		(void)node_emit_some(f, v, n, UINT_MAX);
+	measure_end(f, v, n, rows, &m);
+}
+
 /* emit: give out what has changed, and see what errors are left; not while more of the same stage is to come, and of a view
  * that is being built only as far as that has come. from: the first node. */
 static void view_run(struct flow *f, struct view_state *v, unsigned from, unsigned stage,
@@ -459,16 +509,11 @@ static void view_run(struct flow *f, struct view_state *v, unsigned from, unsign
 		if (emit && n->kind == NODE_PUBLISH && v->build == NULL)
 			view_settle_errors(f, v);
 		if (!v->stopped)
-			node_run(f, v, n, epoch);
-		if (!emit || !node_gathers(n) || !build_emits(v, n))
-			continue;
-		if (v->build == NULL)
-			view_settle_errors(f, v);
-		if (!v->stopped)
-			(void)node_emit_some(f, v, n, UINT_MAX);
+			node_work(f, v, n, epoch, emit);
 	}
 	if (emit && v->build == NULL)
 		view_settle_errors(f, v);
+	account_settle(f, v);
 }
 
 static void memory_reset(struct flow *f)
@@ -508,7 +553,10 @@ static void view_emit(struct flow *f, struct view_state *v, const struct relatio
 		bool more = node_gathers(n) && n->stage == stage;
 
 		while (more && !v->stopped) {
+			struct measure m = measure_begin(f);
+
 			more = node_emit_some(f, v, n, EMIT_ROWS);
+			measure_end(f, v, n, 0, &m);
 			views_gather(f, v, i + 1, only, stage, epoch);
 		}
 	}

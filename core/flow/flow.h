@@ -41,7 +41,18 @@ void view_plan_free(struct view_plan *p);
 void view_plan_move(struct view_plan *p, const struct relation *view);
 /* Number of stages: 1 when there is no exchange. */
 unsigned view_plan_stages(const struct view_plan *p);
-/* One line an operator, for people: "stage 1  join  on (…)  …". Returns bytes written. */
+/* Its operators: scans, then nodes in the order in which they run, the publisher last. */
+unsigned view_plan_operators(const struct view_plan *p);
+enum { OPERATOR_TEXT_MAX = 192 };
+struct view_operator {
+	unsigned stage;
+	const char *kind; /* "join" */
+	bool timed; /* it has a run of its own; others run within the operator before them, whose time has theirs */
+	char text
+		[OPERATOR_TEXT_MAX]; /* for people: "left, on 1 key → 4, by hash"; cut if need be */
+};
+void view_plan_operator(const struct view_plan *p, unsigned i, struct view_operator *out);
+/* One line an operator, for people. Returns bytes written. */
 size_t view_plan_print(const struct view_plan *p, char *buf, size_t cap);
 
 struct flow_io {
@@ -82,6 +93,15 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 /* Process everything pushed or received for `stage`, emit changed groups, publish at `epoch`. Stage 0
  * may run several times in one epoch, later stages run once an epoch. */
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch);
+/* What an operator has done in a shard since its view was computed, and holds. Rows are deltas: one that comes and one that
+ * goes are two. The publisher's bytes have the view's rows and indexes in them; its rows_out are rows that were changed. */
+struct operator_count {
+	uint64_t rows_in, rows_out;
+	uint64_t bytes;
+	uint64_t ticks; /* clock_ticks() */
+};
+/* Add the counts of this shard to sums[view_plan_operators()]. By any thread, while no schema change is under way. */
+void flow_account(const struct flow *f, const struct relation *view, struct operator_count *sums);
 /* Rows of views that have changed so far, each stage for itself; by any thread. */
 uint64_t flow_published(const struct flow *f);
 /* The same for views that are being built all at once, the only ones that anything was pushed to or received for (`only`: as there);

@@ -170,6 +170,8 @@ static void emit_slice(struct flow *f, struct view_state *v, unsigned stage, uin
 	struct view_build *b = v->build;
 	unsigned *at = &b->frontier[stage];
 	const struct node_plan *n;
+	struct measure m;
+	bool more;
 
 	while (*at < v->plan->nnodes &&
 		(v->plan->nodes[*at]->stage != stage || !node_gathers(v->plan->nodes[*at])))
@@ -179,7 +181,10 @@ static void emit_slice(struct flow *f, struct view_state *v, unsigned stage, uin
 		return;
 	}
 	n = v->plan->nodes[*at];
-	if (!node_emit_some(f, v, n, b->progress->slice) && !v->stopped)
+	m = measure_begin(f);
+	more = node_emit_some(f, v, n, b->progress->slice);
+	measure_end(f, v, n, 0, &m);
+	if (!more && !v->stopped)
 		++*at;
 	view_gather(f, v, n->number + 1, stage, epoch);
 }

@@ -12,6 +12,7 @@
 #ifndef LF_FLOW_FLOW_INTERNAL_H
 #define LF_FLOW_FLOW_INTERNAL_H
 
+#include "core/flow/account.h"
 #include "core/flow/flow.h"
 #include "core/flow/ordered.h"
 #include "core/flow/rowtree.h"
@@ -34,6 +35,7 @@ struct edge {
 
 struct scan_plan {
 	struct scan_plan *next;
+	unsigned number; /* among the scans */
 	const struct relation *relation;
 	unsigned stage;         /* in which the relation's rows change: 0 of a table */
 	struct program *filter; /* over the table's row; NULL: none */
@@ -157,6 +159,10 @@ static inline uint32_t node_input(const struct node_plan *n)
 {
 	return 2 * n->number;
 }
+static inline unsigned plan_operators(const struct view_plan *p)
+{
+	return p->nscans + p->nnodes;
+}
 static inline unsigned plan_inputs(const struct view_plan *p)
 {
 	return 2 * p->nnodes;
@@ -221,6 +227,9 @@ struct view_state {
 	struct view_build *build; /* NULL: it is built; or a query */
 	struct batch *inputs;     /* plan_inputs() of them */
 	struct node_state *nodes;
+	/* Of the scans, then of the nodes; stays while the view does, read by others (account.h). */
+	struct operator_count *counts;
+	uint64_t bytes;     /* sum of their bytes */
 	int64_t errors;     /* weight of rows dropped in this stage because of an error */
 	struct error error; /* one of them */
 };
@@ -235,6 +244,12 @@ struct flow {
 	struct error error;
 	uint64_t published; /* see flow_published() */
 	unsigned building;  /* views that are, while commands go on */
+
+	/* For account.c: */
+	const uint64_t *heap_used;
+	uint64_t
+		aside; /* bytes of inputs' batches, which count for the node they are of and not for the one that runs */
+	uint64_t emitted; /* rows that nodes have put out */
 };
 
 /* How many deltas ahead of the one being processed objects are fetched. */

@@ -73,6 +73,7 @@ void publish_pair(
 
 	if (!v->same_hash)
 		d.hash = row_hash(&v->plan->view->layout, row != NULL ? row : old, t->key, t->nkey);
+	f->emitted += (old != NULL) + (row != NULL);
 	table_prefetch(t->table, d.hash);
 	batch_add(f, v, node_input(plan_publisher(v->plan)), d);
 }

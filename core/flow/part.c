@@ -16,6 +16,31 @@ static bool has_forms(struct type t)
 		((t.id == TYPE_NUMERIC || t.id == TYPE_BPCHAR) && t.a == 0);
 }
 
+/* --- accounting --- */
+
+/* Of everybody in this shard; what an index does in between is the difference. */
+static inline uint64_t held(const struct part *p)
+{
+	return *p->heap_used - *p->retired;
+}
+
+static void count_since(struct part *p, uint64_t before)
+{
+	__atomic_store_n(&p->index_bytes, p->index_bytes + held(p) - before, __ATOMIC_RELAXED);
+}
+
+uint64_t part_index_bytes(const struct part *p)
+{
+	return __atomic_load_n(&p->index_bytes, __ATOMIC_RELAXED);
+}
+
+uint64_t part_bytes(const struct part *p)
+{
+	return p->own_bytes + table_bytes(p->table) + part_index_bytes(p);
+}
+
+/* --- making and freeing --- */
+
 static int layout_make(struct part *p, struct error *e)
 {
 	const struct relation *r = p->relation;
@@ -53,6 +78,8 @@ int part_new(struct part **out, const struct relation *r, struct heap *h, struct
 
 	if (p == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	p->heap_used = heap_used_place(h);
+	p->retired = retire_held_place(retire);
 	p->relation = r;
 	p->heap = h;
 	p->retire = retire;
@@ -70,6 +97,7 @@ int part_new(struct part **out, const struct relation *r, struct heap *h, struct
 		part_free(p);
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
+	p->own_bytes = sizeof(*p) + arena_bytes(&p->arena);
 	for (unsigned i = 0; i < r->nindexes; i++)
 		if (!r->indexes[i]->primary && part_add_index(p, r->indexes[i], 0, e) != 0) {
 			part_free(p);
@@ -90,6 +118,7 @@ static void part_index_free(struct part *p, struct part_index *x)
 static void dropped_free(struct part *p, uint64_t reclaimable)
 {
 	struct part_index **link = &p->dropped, *x;
+	uint64_t before = held(p);
 
 	while ((x = *link) != NULL) {
 		if (x->dropped > reclaimable) {
@@ -99,6 +128,7 @@ static void dropped_free(struct part *p, uint64_t reclaimable)
 		*link = x->next_dropped;
 		part_index_free(p, x);
 	}
+	count_since(p, before);
 }
 
 void part_free(struct part *p)
@@ -158,41 +188,48 @@ static void entry_remove(struct part_index *x, const void *row, uint64_t epoch)
 static void indexes_remove(struct part *p, const struct part_index *end, uint64_t hash,
 	const void *row, const void *other, uint64_t epoch)
 {
+	uint64_t before = held(p);
+
 	for (struct part_index *x = p->indexes; x != end; x = x->next)
 		if (index_moves(p, x, hash, row, other))
 			entry_remove(x, row, epoch);
+	count_since(p, before);
 }
 
 static int indexes_insert(
 	struct part *p, uint64_t hash, const void *old, const void *row, uint64_t epoch)
 {
+	uint64_t before = held(p);
+
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next) {
 		if (!index_moves(p, x, hash, old, row))
 			continue;
 		if (entry_insert(x, row, epoch) == 0)
 			continue;
+		count_since(p, before);
 		indexes_remove(p, x, hash, row, old, epoch);
 		return -1;
 	}
+	count_since(p, before);
 	return 0;
 }
 
 int part_put(struct part *p, uint64_t hash, uint64_t epoch, const void *old, const void *row)
 {
-	if (indexes_insert(p, hash, old, row, epoch) != 0)
+	if (p->indexes != NULL && indexes_insert(p, hash, old, row, epoch) != 0)
 		return -1;
 	if (table_put(p->table, hash, epoch, row) != 0) {
 		indexes_remove(p, NULL, hash, row, old, epoch);
 		return -1;
 	}
-	if (old != NULL)
+	if (p->indexes != NULL && old != NULL)
 		indexes_remove(p, NULL, hash, old, row, epoch);
 	return 0;
 }
 
 int part_insert(struct part *p, uint64_t hash, uint64_t epoch, const void *row)
 {
-	if (indexes_insert(p, hash, NULL, row, epoch) != 0)
+	if (p->indexes != NULL && indexes_insert(p, hash, NULL, row, epoch) != 0)
 		return -1;
 	if (table_insert(p->table, hash, epoch, row) == 0)
 		return 0;
@@ -200,14 +237,26 @@ int part_insert(struct part *p, uint64_t hash, uint64_t epoch, const void *row)
 	return -1;
 }
 
+static int indexes_reserve(struct part *p)
+{
+	uint64_t before = held(p);
+	int status = 0;
+
+	for (struct part_index *x = p->indexes; x != NULL && status == 0; x = x->next)
+		if (x->index != NULL)
+			status = index_reserve(x->index, 1);
+	count_since(p, before);
+	return status;
+}
+
 int part_delete(struct part *p, uint64_t hash, uint64_t epoch, const void *old)
 {
-	for (struct part_index *x = p->indexes; x != NULL; x = x->next)
-		if (x->index != NULL && index_reserve(x->index, 1) != 0)
-			return -1;
+	if (p->indexes != NULL && indexes_reserve(p) != 0)
+		return -1;
 	if (table_delete(p->table, hash, epoch, old) != 0)
 		return -1;
-	indexes_remove(p, NULL, hash, old, NULL, epoch);
+	if (p->indexes != NULL)
+		indexes_remove(p, NULL, hash, old, NULL, epoch);
 	return 0;
 }
 
@@ -284,6 +333,7 @@ static void index_list(struct part *p, struct part_index *x)
 
 int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e)
 {
+	uint64_t before = held(p);
 	struct part_index *x;
 
 	if (index_open(&x, p, d, e) != 0)
@@ -294,6 +344,7 @@ int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, st
 		return -1;
 	}
 	index_list(p, x);
+	count_since(p, before);
 	return 0;
 }
 
@@ -308,6 +359,7 @@ static struct part_index *index_of(const struct part *p, const struct index_def 
 
 int part_begin_index(struct part *p, const struct index_def *d, struct error *e)
 {
+	uint64_t before = held(p);
 	struct part_index *x;
 
 	if (index_open(&x, p, d, e) != 0)
@@ -315,6 +367,7 @@ int part_begin_index(struct part *p, const struct index_def *d, struct error *e)
 	x->since = UINT64_MAX;
 	x->building = true;
 	index_list(p, x);
+	count_since(p, before);
 	return 0;
 }
 
@@ -322,20 +375,22 @@ int part_build_index(
 	struct part *p, const struct index_def *d, uint64_t epoch, unsigned *n, struct error *e)
 {
 	struct part_index *x = index_of(p, d);
+	uint64_t before = held(p);
 	unsigned least = *n, some;
+	int status = 0;
 
-	for (*n = 0; x->building && *n < least; *n += some) {
+	for (*n = 0; status == 0 && x->building && *n < least; *n += some) {
 		const void *rows[TABLE_SEGMENT_ROWS];
 		uint64_t next = x->place;
 		bool more = table_segment(p->table, &next, rows, &some);
 
-		for (unsigned i = 0; i < some; i++)
-			if (index_take(p, x, rows[i], epoch, e) != 0)
-				return -1;
+		for (unsigned i = 0; status == 0 && i < some; i++)
+			status = index_take(p, x, rows[i], epoch, e);
 		x->place = next;
 		x->building = more;
 	}
-	return x->building;
+	count_since(p, before);
+	return status != 0 ? -1 : x->building;
 }
 
 void part_end_index(struct part *p, const struct index_def *d, uint64_t epoch)
@@ -368,11 +423,14 @@ const struct part_index *part_index_at(const struct part *p, uint32_t index_id, 
 bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
 {
 	bool more = table_step(p->table, reclaimable, epoch);
+	uint64_t before = held(p);
 
 	for (struct part_index *x = p->indexes; x != NULL; x = x->next)
 		more |= x->tree != NULL ? btree_step(x->tree, reclaimable, epoch)
 					: index_step(x->index, reclaimable, epoch);
-	dropped_free(p, reclaimable);
+	count_since(p, before);
+	if (p->dropped != NULL)
+		dropped_free(p, reclaimable);
 	return more;
 }
 

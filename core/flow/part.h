@@ -40,11 +40,24 @@ struct part {
 	struct part_index *indexes; /* in order of creation; the primary key needs none */
 	struct part_index *dropped; /* readers may still be in them */
 	struct arena arena;         /* layout and key arrays */
+
+	/* Bytes, see part_bytes(). By the owner, read by anyone. */
+	const uint64_t
+		*heap_used; /* what the indexes do is the difference that it makes to these */
+	const size_t *retired;
+	uint64_t own_bytes;
+	uint64_t index_bytes;
+	uint64_t operators; /* of a view: what computes it holds so much in this shard (flow.h) */
 };
 
 int part_new(struct part **out, const struct relation *r, struct heap *h, struct retire *retire,
 	struct error *e);
 void part_free(struct part *p);
+
+/* Bytes that it holds with its indexes, without what has been replaced and waits for readers. By any thread that knows that
+ * it stays. */
+uint64_t part_bytes(const struct part *p);
+uint64_t part_index_bytes(const struct part *p);
 
 /* Hash of the key columns of a stored row: what table_find() and table_read() take. Also for a lookup
  * key given as columns of another row. */
@@ -106,6 +119,17 @@ struct parts {
 	struct relation *relation; /* dropped with it, a reference to let go; or NULL */
 	struct part *part[];       /* one a shard */
 };
+
+/* Bytes that they hold, with the operators of a view. As part_bytes(). */
+static inline uint64_t parts_bytes(const struct parts *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned s = 0; s < p->shards; s++)
+		n += part_bytes(p->part[s]) +
+			__atomic_load_n(&p->part[s]->operators, __ATOMIC_RELAXED);
+	return n;
+}
 
 /* The parts as of epoch v; NULL when the view was made later. */
 static inline struct parts *parts_at(const struct relation *r, uint64_t v)

@@ -129,7 +129,7 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 	while (*last != NULL)
 		last = &(*last)->next;
 	*last = scan;
-	b->p->nscans++;
+	scan->number = b->p->nscans++;
 	scan->relation = r;
 	/* All that a query reads is there when it begins. */
 	scan->stage = b->p->param_layout != NULL ? 0 : r->stage;

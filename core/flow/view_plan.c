@@ -4,7 +4,6 @@
  * Each select is compiled by itself, those in FROM first: what is in FROM joined (plan_join.c), then grouped
  * (plan_group.c) or projected to its outputs. Every node carries the columns that anything still needs.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/assert.h"
@@ -375,80 +374,4 @@ void view_plan_free(struct view_plan *p)
 unsigned view_plan_stages(const struct view_plan *p)
 {
 	return p->stages;
-}
-
-/* --- for people --- */
-
-static const char *edge_name(const struct edge *e)
-{
-	static const char *const NAMES[] = { "", ", by hash", ", in a later stage",
-		", in shard 0" };
-
-	return NAMES[e->kind];
-}
-
-static const char *plural(unsigned n)
-{
-	return n == 1 ? "" : "s";
-}
-
-static size_t node_print(
-	const struct view_plan *p, const struct node_plan *n, char *buf, size_t cap)
-{
-	int got = snprintf(buf, cap, "%u  stage %u  ", n->number, n->stage);
-	size_t at = got < 0 ? 0 : (size_t)got;
-	const struct edge *e = NULL;
-
-	if (at >= cap)
-		return cap;
-	buf += at;
-	cap -= at;
-	switch (n->kind) {
-	case NODE_MAP:
-		e = &n->map.edge;
-		got = snprintf(buf, cap, "%s", n->map.filter != NULL ? "filter" : "project");
-		break;
-	case NODE_JOIN:
-		e = &n->join.edge;
-		got = snprintf(buf, cap, "%sjoin on %u key%s%s",
-			n->join.kept[1]           ? "full "
-				: n->join.kept[0] ? "left "
-						  : "",
-			n->join.side[0].nkeys, plural(n->join.side[0].nkeys),
-			n->join.residual != NULL ? ", filtered" : "");
-		break;
-	case NODE_GROUP:
-		e = &n->group.edge;
-		got = snprintf(buf, cap, "group by %u key%s, %u aggregate%s%s", n->group.nkeys,
-			plural(n->group.nkeys), n->group.naggregates, plural(n->group.naggregates),
-			n->group.having != NULL ? ", filtered" : "");
-		break;
-	case NODE_WINDOW:
-		e = &n->window.edge;
-		got = snprintf(buf, cap, "%s by %u key%s, in order of %u",
-			n->window.window->top ? "first rows" : "window",
-			n->window.window->npartition, plural(n->window.window->npartition),
-			n->window.window->norder);
-		break;
-	case NODE_PUBLISH: got = snprintf(buf, cap, "publish %s\n", p->view->name); break;
-	}
-	if (got < 0 || (size_t)got >= cap)
-		return at + cap;
-	if (e != NULL)
-		got += snprintf(
-			buf + got, cap - (size_t)got, "  → %u%s\n", e->input / 2, edge_name(e));
-	return at + (size_t)got;
-}
-
-size_t view_plan_print(const struct view_plan *p, char *buf, size_t cap)
-{
-	size_t n = 0;
-
-	for (const struct scan_plan *s = p->scans; s != NULL && n < cap; s = s->next)
-		n += (size_t)snprintf(buf + n, cap - n, "-  stage %u  scan %s%s  → %u%s\n",
-			s->stage, s->relation->name, s->filter != NULL ? ", filtered" : "",
-			s->edge.input / 2, edge_name(&s->edge));
-	for (unsigned i = 0; i < p->nnodes && n < cap; i++)
-		n += node_print(p, p->nodes[i], buf + n, cap - n);
-	return n < cap ? n : cap;
 }

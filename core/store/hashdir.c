@@ -44,7 +44,8 @@ int hashdir_init(struct hashdir *d, struct heap *h, struct retire *retire,
 {
 	struct hashdir_segment *s = heap_alloc_aligned(h, sizeof(*s), 64);
 
-	*d = (struct hashdir){ heap_zalloc(h, top_bytes(0)), h, retire, hash_of, arg };
+	*d = (struct hashdir){ heap_zalloc(h, top_bytes(0)), h, retire, hash_of, arg,
+		top_bytes(0) + sizeof(*s) };
 	if (d->top == NULL || s == NULL) {
 		heap_free(h, d->top, top_bytes(0));
 		heap_free(h, s, sizeof(*s));
@@ -84,6 +85,11 @@ static void discard(struct hashdir *d, uint64_t epoch, void *p, size_t size)
 		retire_add(d->retire, epoch, p, size);
 	else
 		heap_free(d->heap, p, size);
+}
+
+static void more_bytes(struct hashdir *d, size_t n)
+{
+	__atomic_store_n(&d->bytes, d->bytes + n, __ATOMIC_RELAXED);
 }
 
 static uint64_t slot_hash(const struct hashdir *d, uint64_t slot, uint64_t depth)
@@ -135,6 +141,7 @@ static int top_double(struct hashdir *d, uint64_t epoch)
 	for (uint64_t i = 0; i < UINT64_C(1) << top->depth; i++)
 		n->segments[2 * i] = n->segments[2 * i + 1] = top->segments[i];
 	__atomic_store_n(&d->top, n, __ATOMIC_RELEASE);
+	more_bytes(d, top_bytes(n->depth) - top_bytes(top->depth));
 	discard(d, epoch, top, top_bytes(top->depth));
 	return 0;
 }
@@ -162,6 +169,7 @@ static int split(struct hashdir *d, uint64_t hash, uint64_t epoch)
 	first = (hash >> (64 - top->depth)) & ~(span - 1);
 	for (uint64_t i = 0; i < span; i++)
 		__atomic_store_n(&top->segments[first + i], half[i >= span / 2], __ATOMIC_RELEASE);
+	more_bytes(d, sizeof(*s));
 	discard(d, epoch, s, sizeof(*s));
 	return 0;
 }

@@ -52,6 +52,7 @@ struct hashdir {
 	/* The hash an object was inserted with. */
 	uint64_t (*hash_of)(const void *arg, const void *object);
 	const void *arg;
+	uint64_t bytes; /* of all that is not retired; by the writer, read by anyone */
 };
 
 /* 0, or -1 out of memory. */

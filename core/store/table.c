@@ -38,6 +38,7 @@ struct table {
 	_Alignas(64) struct hashdir places;
 	/* writer */
 	_Alignas(64) uint64_t rows;
+	uint64_t bytes;    /* of the newest versions, the ring and this */
 	struct dead *dead; /* ring */
 	size_t dead_cap, dead_head, dead_tail;
 };
@@ -160,6 +161,7 @@ struct table *table_new(const struct table_options *o)
 		return NULL;
 	memset(t, 0, sizeof(*t));
 	t->o = *o;
+	t->bytes = sizeof(*t);
 	t->fast = fast_width(o);
 	if (hashdir_init(&t->places, o->heap, o->retire, version_hash, t) != 0) {
 		heap_free(o->heap, t, sizeof(*t));
@@ -207,6 +209,11 @@ static struct version *version_new(struct table *t, uint64_t epoch, const void *
 	return v;
 }
 
+static void bytes_add(struct table *t, uint64_t n)
+{
+	__atomic_store_n(&t->bytes, t->bytes + n, __ATOMIC_RELAXED);
+}
+
 /* Link a new head before the old one, which is retired. As large as the old one, so that undo fits. */
 static struct version *head_replace(struct table *t, const struct hashdir_probe *p,
 	struct version *head, uint64_t epoch, const void *row)
@@ -221,6 +228,7 @@ static struct version *head_replace(struct table *t, const struct hashdir_probe 
 	/* Of the same epoch: it takes the place of the smaller one. */
 	v->older = head->epoch == epoch ? head->older : head;
 	hashdir_replace(p, v);
+	bytes_add(t, (uint64_t)v->cap - head->cap);
 	retire_add(t->o.retire, epoch, head, version_bytes(head));
 	return v;
 }
@@ -241,6 +249,7 @@ int table_insert(struct table *t, uint64_t hash, uint64_t epoch, const void *row
 		return -1;
 	}
 	rows_add(t, 1);
+	bytes_add(t, version_bytes(v));
 	return 0;
 }
 
@@ -277,6 +286,7 @@ static int dead_reserve(struct table *t)
 		list[i] = t->dead[(t->dead_head + i) & (t->dead_cap - 1)];
 	if (t->dead != NULL)
 		heap_free(t->o.heap, t->dead, t->dead_cap * sizeof(*t->dead));
+	bytes_add(t, (cap - t->dead_cap) * sizeof(*list));
 	t->dead = list;
 	t->dead_cap = cap;
 	t->dead_head = 0;
@@ -341,6 +351,7 @@ bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch)
 		if (is_head(t, d->hash, v, &p) && v->epoch == d->epoch &&
 			(v->flags & VERSION_DEAD)) {
 			hashdir_remove(&p);
+			bytes_add(t, -(uint64_t)version_bytes(v));
 			retire_add(t->o.retire, epoch, v, version_bytes(v));
 		}
 		t->dead_head++;
@@ -351,6 +362,12 @@ bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch)
 uint64_t table_rows(const struct table *t)
 {
 	return __atomic_load_n(&t->rows, __ATOMIC_RELAXED);
+}
+
+uint64_t table_bytes(const struct table *t)
+{
+	return __atomic_load_n(&t->bytes, __ATOMIC_RELAXED) +
+		__atomic_load_n(&t->places.bytes, __ATOMIC_RELAXED);
 }
 
 /* --- scanning --- */

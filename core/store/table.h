@@ -54,6 +54,8 @@ bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch);
 bool table_due(const struct table *t, uint64_t reclaimable);
 /* Keys whose newest version is alive (any thread). */
 uint64_t table_rows(const struct table *t);
+/* What it holds, without versions that have been replaced and wait for readers (any thread). */
+uint64_t table_bytes(const struct table *t);
 
 /* --- readers, with a pin at v --- */
 

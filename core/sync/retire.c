@@ -19,7 +19,7 @@ struct retire {
 	struct item *items;
 	size_t cap;        /* power of two, or 0 */
 	size_t head, tail; /* only grow; head == tail: empty */
-	size_t bytes;
+	size_t held;       /* bytes that wait, and of the items */
 };
 
 enum { ITEMS_MIN = 256 };
@@ -57,6 +57,7 @@ int retire_reserve(struct retire *l, unsigned n)
 		items[i] = l->items[(l->head + i) & (l->cap - 1)];
 	if (l->items != NULL)
 		heap_free(l->heap, l->items, l->cap * sizeof(*l->items));
+	l->held += (cap - l->cap) * sizeof(*items);
 	l->items = items;
 	l->cap = cap;
 	l->head = 0;
@@ -68,7 +69,7 @@ void retire_add(struct retire *l, uint64_t epoch, void *p, size_t size)
 {
 	ASSERT(l->tail - l->head < l->cap);
 	l->items[l->tail++ & (l->cap - 1)] = (struct item){ epoch, p, size };
-	l->bytes += size;
+	l->held += size;
 }
 
 unsigned retire_run(struct retire *l, uint64_t reclaimable, unsigned max)
@@ -80,7 +81,7 @@ unsigned retire_run(struct retire *l, uint64_t reclaimable, unsigned max)
 
 		if (item->epoch > reclaimable)
 			break;
-		l->bytes -= item->size;
+		l->held -= item->size;
 		l->head++;
 		heap_free(l->heap, item->p, item->size);
 		n++;
@@ -90,5 +91,10 @@ unsigned retire_run(struct retire *l, uint64_t reclaimable, unsigned max)
 
 size_t retire_bytes(const struct retire *l)
 {
-	return l->bytes;
+	return l->held - l->cap * sizeof(*l->items);
+}
+
+const size_t *retire_held_place(const struct retire *l)
+{
+	return &l->held;
 }

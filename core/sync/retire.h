@@ -27,5 +27,8 @@ void retire_add(struct retire *l, uint64_t epoch, void *p, size_t size);
 unsigned retire_run(struct retire *l, uint64_t reclaimable, unsigned max);
 /* Bytes that wait. */
 size_t retire_bytes(const struct retire *l);
+/* Where the bytes of the heap are counted that wait or are the list's own, for its owner: what is used of the heap without
+ * them is what everybody else holds. */
+const size_t *retire_held_place(const struct retire *l);
 
 #endif

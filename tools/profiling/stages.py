@@ -18,7 +18,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("queries", "core/flow/query.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
     ("commands", "core/flow/command.c core/flow/projector.c"),
     ("journal", "core/log/ batch_journal journal_work"),
-    ("views: scan", "core/flow/flow.c batch_project"),
+    ("views: scan", "core/flow/flow.c core/flow/account.c batch_project"),
     ("views: join", "core/flow/flow_join.c"),
     ("views: group", "core/flow/flow_group.c core/flow/aggregate.c core/flow/ordered.c core/sql/sum.c core/sql/variance.c core/sql/limbs.c core/sql/tuple.c"),
     ("views: publish", "core/flow/flow_publish.c"),
