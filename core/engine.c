@@ -157,7 +157,8 @@ static int engine_open(
 		lf_engine_close(engine);
 		return -1;
 	}
-	if (set_open(engine, e) != 0 || engine_recover(engine, e) != 0 ||
+	if (engine_system_open(engine, e) != 0 || set_open(engine, e) != 0 ||
+		engine_recover(engine, e) != 0 ||
 		(!o->stepped && engine_threads_start(engine, e) != 0)) {
 		lf_engine_close(engine);
 		return -1;

@@ -1245,6 +1245,13 @@ bool engine_ddl_step(struct lf_engine *engine)
 	return true;
 }
 
+const struct view_plan *engine_view_plan(struct lf_engine *engine, const struct relation *view)
+{
+	const struct view_slot *slot = *view_slot_find(engine, view);
+
+	return slot == NULL ? NULL : slot->plan;
+}
+
 size_t lf_explain(struct lf_engine *engine, const char *view, char *buf, size_t cap)
 {
 	struct relation *r;
@@ -1253,10 +1260,10 @@ size_t lf_explain(struct lf_engine *engine, const char *view, char *buf, size_t 
 	pthread_mutex_lock(&engine->catalog_lock);
 	r = catalog_find(engine->catalog, view);
 	if (r != NULL && r->kind == RELATION_VIEW) {
-		const struct view_slot *slot = *view_slot_find(engine, r);
+		const struct view_plan *plan = engine_view_plan(engine, r);
 
-		if (slot != NULL)
-			n = view_plan_print(slot->plan, buf, cap);
+		if (plan != NULL)
+			n = view_plan_print(plan, buf, cap);
 	}
 	pthread_mutex_unlock(&engine->catalog_lock);
 	return n;

@@ -1,5 +1,5 @@
 /*
- * engine_internal.h: what engine.c, engine_port.c, engine_ddl.c and engine_run.c share.
+ * engine_internal.h: what engine.c and engine_*.c share.
  */
 #ifndef LF_CORE_ENGINE_INTERNAL_H
 #define LF_CORE_ENGINE_INTERNAL_H
@@ -66,6 +66,7 @@ struct lf_engine {
 	pthread_mutex_t catalog_lock;
 	struct catalog *catalog;
 	struct heap *heap; /* statements, rings, catalog; under catalog_lock */
+	struct system_source system;
 
 	pthread_mutex_t ports_lock;
 	struct lf_port *ports[LIMIT_PORTS];
@@ -204,6 +205,11 @@ int engine_ddl_replay(
 	struct lf_engine *engine, const char *text, size_t len, uint32_t next_id, struct error *e);
 /* Compute the views that the replay left, at an epoch of their own. One that cannot be computed has failed. */
 int engine_ddl_views(struct lf_engine *engine, struct error *e);
+
+/* A view's plan, under the catalog's lock; NULL: it has none, since it could not be computed. */
+const struct view_plan *engine_view_plan(struct lf_engine *engine, const struct relation *view);
+/* Make the system views. Before anything else is in the catalog. */
+int engine_system_open(struct lf_engine *engine, struct error *e);
 
 /* Open the data directory, recover, and begin a new run. Before threads. */
 int engine_recover(struct lf_engine *engine, struct error *e);

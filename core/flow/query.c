@@ -411,6 +411,12 @@ static int flow_row(void *arg, const void *row, int64_t times)
 	return status;
 }
 
+/* A row of a system view. */
+static int system_row(void *arg, const void *row)
+{
+	return flow_row(arg, row, 1);
+}
+
 static int scan(struct run *q, const struct parts *parts)
 {
 	for (unsigned s = 0; s < parts->shards && !q->done; s++) {
@@ -646,6 +652,10 @@ static int run_rows(struct run *q)
 			status = emit(q, NULL);
 	} else if (q->s->relation->kind == RELATION_DERIVED) {
 		status = query_run_flow(q->s, q->params, q->env, flow_row, q, q->e);
+	} else if (q->s->relation->kind == RELATION_SYSTEM) {
+		const struct system_source *source = q->s->relation->user;
+
+		status = source->rows(source->arg, q->s->relation, system_row, q, q->e);
 	} else {
 		parts = query_parts(q->s->relation, q->env->epoch, q->e);
 		if (parts == NULL)

@@ -11,6 +11,15 @@
  * The row's bytes are valid during the call only. */
 typedef int (*query_sink)(void *arg, const void *row, uint32_t size);
 
+/* Where the rows of system views come from: what relation->user of one points at. */
+struct system_source {
+	/* Give each row of r as it is now, packed in its layout and valid during the call. 0; -1 with *e; or what fn returned if
+	 * that was not 0. By any thread. */
+	int (*rows)(void *arg, const struct relation *r, int (*fn)(void *fn_arg, const void *row),
+		void *fn_arg, struct error *e);
+	void *arg;
+};
+
 struct query_env {
 	struct arena *scratch; /* used and reset by the query */
 	uint64_t epoch;        /* the reader's pin: all reads are at this epoch */

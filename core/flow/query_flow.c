@@ -4,6 +4,8 @@
  * It is compiled like a view, for one shard, and fed once with all rows that its relations have at the reader's epoch, by
  * the thread that asks. Its work is bounded by rows, time and memory; what is asked again and again belongs in a view.
  */
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/flow/flow.h"
 #include "core/flow/query_internal.h"
@@ -78,17 +80,43 @@ static int part_feed(struct feeding *f, const struct relation *r, const struct p
 	return 0;
 }
 
+struct system_feeding {
+	struct feeding *f;
+	const struct relation *relation;
+};
+
+static int system_row(void *arg, const void *row)
+{
+	const struct system_feeding *s = arg;
+	void *copy = arena_alloc(&s->f->rows, row_size(row));
+
+	if (copy == NULL)
+		return error_set(s->f->e, ERR_OUT_OF_MEMORY, 0, NULL);
+	memcpy(copy, row, row_size(row));
+	flow_push_rows(s->f->flow, s->relation, copy, 1, NULL);
+	return ++s->f->n % FEED_ROWS == 0 ? feed_work(s->f, false) : 0;
+}
+
+static int relation_feed(struct feeding *f, const struct relation *r)
+{
+	struct system_feeding system = { f, r };
+	const struct system_source *source = r->user;
+	const struct parts *parts;
+
+	if (r->kind == RELATION_SYSTEM)
+		return source->rows(source->arg, r, system_row, &system, f->e);
+	parts = query_parts(r, f->env->epoch, f->e);
+	for (unsigned k = 0; parts != NULL && k < parts->shards; k++)
+		if (part_feed(f, r, parts->part[k]) != 0)
+			return -1;
+	return parts == NULL ? -1 : 0;
+}
+
 static int feed(struct feeding *f, const struct statement *s)
 {
-	for (unsigned i = 0; i < s->nrelations; i++) {
-		const struct parts *parts = query_parts(s->relations[i], f->env->epoch, f->e);
-
-		if (parts == NULL)
+	for (unsigned i = 0; i < s->nrelations; i++)
+		if (relation_feed(f, s->relations[i]) != 0)
 			return -1;
-		for (unsigned k = 0; k < parts->shards; k++)
-			if (part_feed(f, s->relations[i], parts->part[k]) != 0)
-				return -1;
-	}
 	return feed_work(f, true);
 }
 

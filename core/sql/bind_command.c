@@ -6,18 +6,26 @@
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 
+/* verb: as the error has it, "insert into"; NULL: of TRUNCATE, which is for tables. */
 static struct relation *target(struct binder *b, const PgQuery__RangeVar *v, const char *verb)
 {
 	struct relation *r = bind_relation(b, v);
 
 	if (r == NULL)
 		return NULL;
+	if (r->kind == RELATION_SYSTEM && verb == NULL) {
+		bind_fail(b, ERR_WRONG_OBJECT, v->location, "\"%s\" is not a table", r->name);
+		return NULL;
+	}
+	if (r->kind == RELATION_SYSTEM) {
+		bind_fail(b, ERR_OBJECT_STATE, v->location, "cannot %s view \"%s\"", verb, r->name);
+		return NULL;
+	}
 	if (r->kind != RELATION_TABLE) {
 		bind_fail(b, ERR_WRONG_OBJECT, v->location,
 			"cannot change materialized view \"%s\"", r->name);
 		return NULL;
 	}
-	(void)verb;
 	b->statement->relation = r;
 	return r;
 }
@@ -293,7 +301,7 @@ static int bind_values_rows(struct binder *b, const PgQuery__InsertStmt *p,
 int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 {
 	struct statement *st = b->statement;
-	struct relation *r = target(b, p->relation, "INSERT");
+	struct relation *r = target(b, p->relation, "insert into");
 	unsigned ncols = 0;
 	const char *alias;
 	int *cols, status;
@@ -402,7 +410,7 @@ static int bind_where(struct binder *b, const struct relation *r, const PgQuery_
 int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 {
 	struct statement *st = b->statement;
-	struct relation *r = target(b, p->relation, "UPDATE");
+	struct relation *r = target(b, p->relation, "update");
 	const char *alias;
 
 	st->kind = STATEMENT_UPDATE;
@@ -428,7 +436,7 @@ int bind_update(struct binder *b, const PgQuery__UpdateStmt *p)
 int bind_delete(struct binder *b, const PgQuery__DeleteStmt *p)
 {
 	struct statement *st = b->statement;
-	struct relation *r = target(b, p->relation, "DELETE");
+	struct relation *r = target(b, p->relation, "delete from");
 	const char *alias;
 
 	st->kind = STATEMENT_DELETE;
@@ -482,7 +490,7 @@ int bind_truncate(struct binder *b, const PgQuery__TruncateStmt *p)
 	if (st->truncate.tables == NULL)
 		return -1;
 	for (size_t i = 0; i < p->n_relations; i++) {
-		struct relation *r = target(b, p->relations[i]->range_var, "TRUNCATE");
+		struct relation *r = target(b, p->relations[i]->range_var, NULL);
 
 		if (r == NULL)
 			return -1;

@@ -258,6 +258,11 @@ int bind_create_index(struct binder *b, const PgQuery__IndexStmt *p)
 
 	if (r == NULL)
 		return -1;
+	if (r->kind == RELATION_SYSTEM) {
+		bind_fail(b, ERR_WRONG_OBJECT, p->relation->location,
+			"cannot create index on relation \"%s\"", r->name);
+		return error_detail(b->error, "This operation is not supported for views.");
+	}
 	if (p->idxname[0] != '\0' &&
 		(catalog_find_index(b->catalog, p->idxname) != NULL ||
 			catalog_find(b->catalog, p->idxname) != NULL)) {
@@ -355,6 +360,9 @@ static int drop_one(struct binder *b, const PgQuery__DropStmt *p, const char *na
 	bool wants_table = p->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE;
 	const char *what = wants_index ? "index" : wants_table ? "table" : "materialized view";
 
+	if (r != NULL && r->kind == RELATION_SYSTEM)
+		return bind_fail(b, ERR_WRONG_OBJECT, -1, "\"%s\" is not %s %s", name,
+			wants_index ? "an" : "a", what);
 	if (r == NULL && ix == NULL) {
 		if (!p->missing_ok)
 			return bind_fail(b,

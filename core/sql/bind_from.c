@@ -435,6 +435,11 @@ static int bind_range(
 	if (c != NULL)
 		return bind_cte(b, s, list, c, v, alias);
 	r = bind_relation(b, v);
+	if (r != NULL && r->kind == RELATION_SYSTEM && b->in_view) {
+		bind_unsupported(b, v->location, "a materialized view over a system view");
+		return error_hint(b->error,
+			"What it shows changes without a command: query it when it is needed.");
+	}
 	if (r != NULL && v->alias != NULL)
 		r = renamed(b, r, v->alias->colnames, v->alias->n_colnames, alias, v->location);
 	return r == NULL ? -1 : source_named(b, s, list, r, alias, v->location);

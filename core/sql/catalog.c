@@ -15,6 +15,8 @@ struct catalog {
 	struct relation **relations;
 	unsigned count, cap;
 	uint32_t next_id;
+	uint16_t nsystem, system_cap;
+	struct relation **system;
 };
 
 /* Append to a heap-allocated array of *n pointers with room for *cap; 0 or -1. */
@@ -64,6 +66,9 @@ void catalog_free(struct catalog *c)
 {
 	for (unsigned i = 0; i < c->count; i++)
 		relation_release(c->relations[i]);
+	for (unsigned i = 0; i < c->nsystem; i++)
+		relation_release(c->system[i]);
+	heap_free(c->heap, c->system, c->system_cap * sizeof(struct relation *));
 	heap_free(c->heap, c->relations, c->cap * sizeof(struct relation *));
 	heap_free(c->heap, c, sizeof(*c));
 }
@@ -73,6 +78,9 @@ struct relation *catalog_find(const struct catalog *c, const char *name)
 	for (unsigned i = 0; i < c->count; i++)
 		if (strcmp(c->relations[i]->name, name) == 0)
 			return c->relations[i];
+	for (unsigned i = 0; i < c->nsystem; i++)
+		if (strcmp(c->system[i]->name, name) == 0)
+			return c->system[i];
 	return NULL;
 }
 
@@ -180,6 +188,14 @@ int catalog_add(struct catalog *c, struct relation *r, struct error *e)
 	}
 	relation_hold(r);
 	c->relations[c->count++] = r;
+	return 0;
+}
+
+int catalog_add_system(struct catalog *c, struct relation *r)
+{
+	if (append(c->heap, &c->system, &c->nsystem, &c->system_cap, r) != 0)
+		return -1;
+	relation_hold(r);
 	return 0;
 }
 

@@ -14,8 +14,9 @@
 #include "core/base/mem.h"
 #include "core/sql/expr.h"
 
-/* RELATION_DERIVED: a select in FROM, which has columns and the select and is in no catalog. */
-enum relation_kind { RELATION_TABLE, RELATION_VIEW, RELATION_DERIVED };
+/* RELATION_DERIVED: a select in FROM, which has columns and the select and is in no catalog. RELATION_SYSTEM: what the engine
+ * tells about itself (system_views.h), found by name only. */
+enum relation_kind { RELATION_TABLE, RELATION_VIEW, RELATION_DERIVED, RELATION_SYSTEM };
 
 struct column {
 	const char *name;
@@ -100,7 +101,7 @@ struct relation {
 	unsigned
 		stage; /* views: that in which their rows change (core/flow), as the engine has planned it */
 	const char *definition; /* the CREATE statement's text */
-	void *user;             /* the engine's */
+	void *user;             /* the engine's; of RELATION_SYSTEM a struct system_source */
 };
 
 struct catalog;
@@ -110,7 +111,7 @@ void catalog_free(struct catalog *c);
 /* NULL when there is none. Names are case-folded already. */
 struct relation *catalog_find(const struct catalog *c, const char *name);
 struct index_def *catalog_find_index(const struct catalog *c, const char *name);
-/* Every relation in order of creation: i in [0, catalog_count). */
+/* Every table and view in order of creation: i in [0, catalog_count). */
 unsigned catalog_count(const struct catalog *c);
 struct relation *catalog_at(const struct catalog *c, unsigned i);
 uint32_t catalog_next_id(struct catalog *c);
@@ -121,6 +122,8 @@ void catalog_set_coming_id(struct catalog *c, uint32_t id);
 /* Add a relation built by the binder (takes its first reference) and hook it into those it reads or
  * references. 42P07, 53200. */
 int catalog_add(struct catalog *c, struct relation *r, struct error *e);
+/* Add a relation that catalog_find() knows and nothing else (takes a reference). 0, or -1 out of memory. */
+int catalog_add_system(struct catalog *c, struct relation *r);
 /* Add an index to its relation; a view's first unique index sets nkey/key/partition. */
 int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e);
 /* Whether that would succeed, but for want of memory. */

@@ -201,6 +201,12 @@ def test_meta(server):
     views = cli(server, "-c", "\\dv").stdout
     check("lines," not in tables and "doc," in tables, "\\dt", tables)
     same("Name,Type,Partitioned by\nlines,materialized view,doc\n", views, "\\dv")
+    out = cli(server, "--format", "table", "-c", "\\d+ lines").stdout
+    for wanted in ("View definition:", " State | Rows | Bytes | Memory limit | Stages | SQLSTATE | Reason",
+                   " ok    |    0 | ", "Operators", "| group   | by 1 key, 1 aggregate → ", "| publish | lines "):
+        check(wanted in out, "\\d+ lines has no %r" % wanted, out)
+    check(" Rows | Bytes | Indexes | Bytes of indexes" in cli(server, "--format", "table", "-c", "\\d+ doc").stdout, "\\d+ doc")
+    check("\ndoc,table,,0," in cli(server, "-c", "\\d+").stdout, "\\d+")
     done = cli(server, "-c", "\\d nowhere", code=1)
     check("nowhere" in done.stderr, "\\d of nothing", done.stderr)
     for bad in ("\\nix", "\\q 1", "\\timing maybe", "\\watch never", "\\watch 1 0", "\\d a b"):

@@ -1,5 +1,6 @@
 /*
- * describe.c: \d, \dt and \dv, from the server's SCHEMA (net/PROTOCOL.md draws its lines).
+ * describe.c: \d, \dt and \dv, from the server's SCHEMA (net/PROTOCOL.md draws its lines); what \d+ has more, from its
+ * system views.
  */
 #include "tools/leftfold/cli.h"
 
@@ -245,4 +246,71 @@ bool describe(struct cli *cli, char what, const char *name)
 	free(l.at);
 	free(text);
 	return found;
+}
+
+/* --- \d+ --- */
+
+/* Run a query about `name` (NULL: none), which stands where it says $1, and print it. */
+static bool print_query(struct cli *cli, const char *title, const char *query, const char *name)
+{
+	struct lf_client_error e;
+	struct text t = { NULL, 0, 0 };
+	bool good;
+
+	for (const char *p = query; *p != '\0'; p++) {
+		if (*p != '$') {
+			text_add(&t, p, 1);
+			continue;
+		}
+		p++;
+		text_add(&t, "'", 1);
+		for (const char *q = name; *q != '\0'; q++)
+			text_add(&t, *q == '\'' ? "\'\'" : q, *q == '\'' ? 2 : 1);
+		text_add(&t, "'", 1);
+	}
+	good = run_wait(cli, t.p, t.n, &e) == 0;
+	if (good) {
+		struct grid g = result_grid(cli->answer);
+
+		g.title = title;
+		g.footer = name == NULL;
+		if (name == NULL || g.nrows > 0)
+			print_grid(stdout, cli->format, &g);
+	} else {
+		report_error(cli, &e, NULL, 0);
+		cli->quit = !lf_client_connected(cli->connection);
+	}
+	text_free(&t);
+	return good;
+}
+
+bool describe_more(struct cli *cli, const char *name)
+{
+	if (name == NULL)
+		return print_query(cli, "List of relations",
+			"SELECT name AS \"Name\", 'table' AS \"Type\", NULL AS \"State\", rows AS \"Rows\","
+			" bytes AS \"Bytes\", NULL AS \"Memory limit\" FROM leftfold_tables UNION ALL"
+			" SELECT name, 'materialized view', state, rows, bytes, memory_limit"
+			" FROM leftfold_views ORDER BY 1",
+			NULL);
+	if (!describe(cli, 'a', name))
+		return false;
+	/* Other formats are for programs, which ask the system views themselves. */
+	if (cli->format != FORMAT_TABLE)
+		return true;
+	return print_query(cli, NULL,
+		       "SELECT rows AS \"Rows\", bytes AS \"Bytes\", indexes AS \"Indexes\","
+		       " index_bytes AS \"Bytes of indexes\" FROM leftfold_tables WHERE name = $1",
+		       name) &&
+		print_query(cli, NULL,
+			"SELECT state AS \"State\", rows AS \"Rows\", bytes AS \"Bytes\","
+			" memory_limit AS \"Memory limit\", stages AS \"Stages\", sqlstate AS \"SQLSTATE\","
+			" reason AS \"Reason\" FROM leftfold_views WHERE name = $1",
+			name) &&
+		print_query(cli, "Operators",
+			"SELECT operator AS \"Operator\", stage AS \"Stage\", kind AS \"Kind\","
+			" description AS \"Description\", rows_in AS \"Rows in\", rows_out AS \"Rows out\","
+			" bytes AS \"Bytes\", time_us AS \"Time, us\" FROM leftfold_operators"
+			" WHERE view = $1 ORDER BY operator",
+			name);
 }

@@ -18,6 +18,7 @@ static const char HELP[] =
 	"  \\d                    list tables and views\n"
 	"  \\d NAME               describe a table or view\n"
 	"  \\dt, \\dv              list tables, views\n"
+	"  \\d+ [NAME]            also what they hold, and of a view how it is computed\n"
 	"  \\timing [on|off]      show how long statements take\n"
 	"  \\?                    this list\n"
 	"  \\q                    quit\n";
@@ -153,7 +154,7 @@ static bool run_words(struct cli *cli, const struct words *w, const char *statem
 		const char *command;
 		unsigned most; /* arguments */
 	} KNOWN[] = { { "\\q", 0 }, { "\\?", 0 }, { "\\g", 0 }, { "\\watch", 2 }, { "\\timing", 1 },
-		{ "\\d", 1 }, { "\\dt", 0 }, { "\\dv", 0 } };
+		{ "\\d", 1 }, { "\\dt", 0 }, { "\\dv", 0 }, { "\\d+", 1 } };
 	unsigned k = 0;
 
 	while (k < sizeof(KNOWN) / sizeof(KNOWN[0]) && strcmp(w->command, KNOWN[k].command) != 0)
@@ -172,8 +173,11 @@ static bool run_words(struct cli *cli, const struct words *w, const char *statem
 	case 'g': return run_previous(cli, statement, len);
 	case 'w': return watch(cli, w, statement, len);
 	case 't': return timing(cli, w);
-	default: return describe(cli, w->command[2] == '\0' ? 'a' : w->command[2], w->argument[0]);
+	default: break;
 	}
+	if (w->command[2] == '+')
+		return describe_more(cli, w->argument[0]);
+	return describe(cli, w->command[2] == '\0' ? 'a' : w->command[2], w->argument[0]);
 }
 
 bool meta_command(struct cli *cli, const char *line, const char *statement, size_t len)

@@ -1,0 +1,177 @@
+/*
+ * What views and tables hold and do is counted: the sums are the heap's, and the system views tell them.
+ */
+#include "tests/unit/engine_fixture.h"
+
+#include "core/base/hash.h"
+#include "core/engine_internal.h"
+
+static const char SCHEMA[] =
+	"CREATE TABLE customer (id int PRIMARY KEY, name text);"
+	"CREATE TABLE orders (id int PRIMARY KEY, customer_id int, day int, total numeric(10,2));"
+	"CREATE INDEX orders_day ON orders (day); CREATE INDEX orders_hash ON orders USING hash (customer_id);"
+	"CREATE MATERIALIZED VIEW by_customer AS SELECT c.id, c.name, count(*) AS n, sum(o.total) AS total,"
+	" max(o.day) AS last FROM customer c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id, c.name;"
+	"CREATE UNIQUE INDEX ON by_customer (id);"
+	"CREATE MATERIALIZED VIEW days AS SELECT day, count(*) AS n FROM orders WHERE total > 5 GROUP BY day;"
+	"CREATE MATERIALIZED VIEW top AS SELECT id, total FROM orders ORDER BY total DESC LIMIT 5;"
+	"CREATE MATERIALIZED VIEW busy AS SELECT d.day, t.total FROM days d JOIN orders t ON t.day = d.day;"
+	"CREATE INDEX busy_total ON busy (total)";
+
+/* Bytes of a shard's heap that no table or view has. */
+static uint64_t unaccounted(struct fixture *f, unsigned shard)
+{
+	struct lf_engine *engine = f->engine;
+	const struct projector *p = engine->set.projectors[shard];
+	struct heap *h = projector_heap(engine->set.projectors[shard]);
+	uint64_t held = 0;
+
+	(void)p;
+	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
+		const struct parts *parts = catalog_at(engine->catalog, i)->user;
+
+		held += part_bytes(parts->part[shard]) + parts->part[shard]->operators;
+	}
+	return heap_used(h) - *retire_held_place(projector_retire(engine->set.projectors[shard])) -
+		held;
+}
+
+static void change(struct fixture *f, uint64_t *random)
+{
+	char text[256];
+	unsigned n = (unsigned)(*random = hash_u64(*random)) % 1000;
+
+	switch (*random >> 32 & 7) {
+	case 0:
+		(void)snprintf(text, sizeof(text),
+			"INSERT INTO customer VALUES (%u, 'c%u') ON CONFLICT (id) DO UPDATE SET name = 'changed to something longer'",
+			n % 50, n);
+		break;
+	case 1: (void)snprintf(text, sizeof(text), "DELETE FROM orders WHERE id = %u", n); break;
+	case 2:
+		(void)snprintf(text, sizeof(text), "DELETE FROM customer WHERE id = %u", n % 50);
+		break;
+	default:
+		(void)snprintf(text, sizeof(text),
+			"INSERT INTO orders VALUES (%u, %u, %u, %u.50) ON CONFLICT (id) DO UPDATE SET total = excluded.total, day = excluded.day",
+			n, n % 50, n % 30, n % 100);
+		break;
+	}
+	command(f, text);
+}
+
+/* Besides tables and views a shard has what it began with and, a view, a few hundred bytes of fixed size: whatever is added
+ * and taken away, the rest does not grow with it. */
+static void every_byte(unsigned projectors)
+{
+	uint64_t before[3], random = 7;
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, SCHEMA);
+	lf_settle(f.engine);
+	for (unsigned s = 0; s < projectors; s++)
+		before[s] = unaccounted(&f, s);
+	for (unsigned i = 0; i < 3000; i++)
+		change(&f, &random);
+	lf_settle(f.engine);
+	for (unsigned s = 0; s < projectors; s++)
+		assert_true(unaccounted(&f, s) - before[s] + 32768 < 2 * 32768);
+	run(&f, "DROP INDEX orders_day; DELETE FROM orders; DELETE FROM customer");
+	lf_settle(f.engine);
+	for (unsigned s = 0; s < projectors; s++)
+		assert_true(unaccounted(&f, s) - before[s] + 32768 < 2 * 32768);
+	close_fixture(&f);
+}
+
+static void test_every_byte(void **state)
+{
+	(void)state;
+	every_byte(1);
+	every_byte(3);
+}
+
+static void views_told(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f,
+		"CREATE TABLE t (id int PRIMARY KEY, k int, n int);"
+		"CREATE TABLE u (k int PRIMARY KEY, name text);"
+		"CREATE MATERIALIZED VIEW v AS SELECT t.k, u.name, sum(n) AS s FROM t JOIN u ON u.k = t.k"
+		" WHERE n > 0 GROUP BY t.k, u.name;"
+		"CREATE UNIQUE INDEX v_key ON v (k, name);"
+		"CREATE MATERIALIZED VIEW bad AS SELECT id, 1 / (n + 1) AS q FROM t;"
+		"INSERT INTO u VALUES (1, 'a'), (2, 'b'); "
+		"INSERT INTO t VALUES (1, 1, 5), (2, 1, 6), (3, 2, 7), (4, 2, 0);");
+	expect(&f, "SELECT name, rows, bytes > 4096, indexes FROM leftfold_tables ORDER BY name",
+		"t|4|t|1\nu|2|t|1");
+	expect(&f,
+		"SELECT name, state, sqlstate, reason, rows, bytes > 8192, memory_limit FROM leftfold_views ORDER BY 1 DESC",
+		"v|ok|||2|t|\nbad|ok|||4|t|");
+	expect(&f,
+		"SELECT kind, sum(rows_in), sum(rows_out), bool_and(bytes > 0), bool_and(time_us >= 0) FROM leftfold_operators WHERE view = 'v' GROUP BY kind ORDER BY kind",
+		"group|3|2|t|t\njoin|5|3|t|t\npublish|2|2|t|t\nscan|6|5|f|");
+	/* A change of what the view does not read comes to the scan and no further. */
+	run(&f, "UPDATE t SET n = -1 WHERE id = 4; UPDATE t SET n = 9 WHERE id = 1");
+	expect(&f,
+		"SELECT o.kind, o.rows_in, o.rows_out FROM leftfold_operators o JOIN leftfold_views w ON w.name = o.view"
+		" WHERE w.name = 'v' AND kind IN ('group', 'publish') ORDER BY 1",
+		"group|5|4\npublish|4|3");
+	expect(&f,
+		"SELECT state, sqlstate, reason, (SELECT sum(bytes) = 0 FROM leftfold_operators WHERE view = 'bad' AND kind <> 'publish') FROM leftfold_views WHERE name = 'bad'",
+		"failed|22012|division by zero|t");
+	expect(&f, "SELECT count(*), sum(commands) >= 4, sum(bytes) > 0 FROM leftfold_shards",
+		projectors == 1 ? "1|t|t" : "3|t|t");
+	expect(&f,
+		"SELECT w.bytes = sum(o.bytes) FROM leftfold_views w JOIN leftfold_operators o ON o.view = w.name WHERE w.name = 'v' GROUP BY w.bytes",
+		"t");
+	close_fixture(&f);
+}
+
+static void test_views_told(void **state)
+{
+	(void)state;
+	views_told(1);
+	views_told(3);
+}
+
+/* As PostgreSQL refuses it for its own system views. */
+static void test_read_only(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 1);
+	expect_error(&f, "INSERT INTO leftfold_views VALUES ('a')", ERR_OBJECT_STATE);
+	assert_string_equal(f.error.message, "cannot insert into view \"leftfold_views\"");
+	expect_error(&f, "UPDATE leftfold_views SET name = 'x'", ERR_OBJECT_STATE);
+	expect_error(&f, "DELETE FROM leftfold_operators", ERR_OBJECT_STATE);
+	expect_error(&f, "TRUNCATE leftfold_tables", ERR_WRONG_OBJECT);
+	expect_error(&f, "CREATE INDEX ON leftfold_tables (name)", ERR_WRONG_OBJECT);
+	expect_error(&f, "DROP TABLE leftfold_tables", ERR_WRONG_OBJECT);
+	expect_error(&f, "DROP MATERIALIZED VIEW leftfold_views", ERR_WRONG_OBJECT);
+	expect_error(&f, "CREATE TABLE leftfold_views (id int PRIMARY KEY)", ERR_DUPLICATE_TABLE);
+	expect_error(&f, "CREATE TABLE a (id int PRIMARY KEY REFERENCES leftfold_views)",
+		ERR_WRONG_OBJECT);
+	expect_error(&f, "CREATE MATERIALIZED VIEW v AS SELECT count(*) FROM leftfold_shards",
+		ERR_FEATURE);
+	assert_int_equal(f.error.position, 52);
+	assert_string_not_equal(f.error.hint, "");
+	expect(&f, "SELECT count(*) FROM leftfold_views", "0");
+	run(&f, "CREATE TABLE a (shard int PRIMARY KEY, n bigint); INSERT INTO a SELECT shard, refused FROM leftfold_shards");
+	expect(&f, "SELECT * FROM a", "0|0");
+	close_fixture(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_views_told),
+		cmocka_unit_test(test_read_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
