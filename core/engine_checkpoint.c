@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include "core/base/assert.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/size.h"
 
 enum {
 	RAW_BYTES = KIB(256), /* of rows packed together, about */
@@ -31,8 +33,11 @@ enum {
 
 struct definition {
 	uint32_t id;
+	unsigned number; /* among those of one id */
 	char *text;
 };
+
+enum { ALTER_BYTES = 2 * LIMIT_NAME_BYTES + 128 };
 
 struct checkpoint {
 	struct lf_engine *engine;
@@ -60,6 +65,7 @@ static int define(struct checkpoint *c, uint32_t id, const char *text)
 	struct definition *d = &c->definitions[c->ndefinitions];
 
 	d->id = id;
+	d->number = c->ndefinitions;
 	d->text = strdup(text);
 	if (d->text == NULL)
 		return -1;
@@ -67,9 +73,31 @@ static int define(struct checkpoint *c, uint32_t id, const char *text)
 	return 0;
 }
 
+/* What a view's definition does not say since it was altered. */
+static int define_altered(struct checkpoint *c, const struct relation *r)
+{
+	char text[ALTER_BYTES], value[SIZE_TEXT_MAX + 16] = "", size[SIZE_TEXT_MAX];
+	uint64_t limit = r->memory_limit;
+	size_t n;
+
+	if (!r->altered)
+		return 0;
+	n = (size_t)snprintf(text, sizeof(text), "ALTER MATERIALIZED VIEW \"");
+	for (const char *p = r->name; *p != '\0'; p++) {
+		if (*p == '"')
+			text[n++] = '"';
+		text[n++] = *p;
+	}
+	if (limit != 0)
+		(void)snprintf(value, sizeof(value), " = '%s'", size_print(limit, size));
+	(void)snprintf(text + n, sizeof(text) - n, "\" %s (memory_limit%s)",
+		limit != 0 ? "SET" : "RESET", value);
+	return define(c, r->id, text);
+}
+
 static int define_relation(struct checkpoint *c, struct relation *r)
 {
-	if (define(c, r->id, r->definition) != 0)
+	if (define(c, r->id, r->definition) != 0 || define_altered(c, r) != 0)
 		return -1;
 	for (unsigned i = 0; i < r->nindexes; i++)
 		if (r->indexes[i]->definition != NULL &&
@@ -87,7 +115,9 @@ static int by_id(const void *a, const void *b)
 {
 	const struct definition *x = a, *y = b;
 
-	return x->id < y->id ? -1 : x->id > y->id;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
 }
 
 /* Pin the newest epoch and note the schema that it has: no schema change is under way while the catalog is locked. */
@@ -102,7 +132,7 @@ static int schema_note(struct checkpoint *c)
 	c->epoch = epoch_pin(engine->set.epochs, (unsigned)engine->checkpoints.reader);
 	n = catalog_count(catalog);
 	for (unsigned i = 0; i < n; i++)
-		definitions += 1u + catalog_at(catalog, i)->nindexes;
+		definitions += 2u + catalog_at(catalog, i)->nindexes;
 	c->definitions = calloc(definitions + 1, sizeof(*c->definitions));
 	c->tables = calloc(n + 1, sizeof(struct relation *));
 	c->parts = calloc(n + 1, sizeof(struct parts *));

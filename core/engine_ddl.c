@@ -116,6 +116,7 @@ static struct parts *parts_new(
 			parts_free(parts);
 			return NULL;
 		}
+		parts->part[s]->all = parts;
 	}
 	return parts;
 }
@@ -509,6 +510,7 @@ static int view_rebuild_or_fail(
 	parts = view->user;
 	parts->reason = *e;
 	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
+	projector_views_failed(&engine->set);
 	return -1;
 }
 
@@ -606,6 +608,30 @@ static int drop(
 	return 0;
 }
 
+static int alter_view(struct lf_engine *engine, const struct statement *s)
+{
+	struct relation *view = s->alter.view;
+
+	if (!s->alter.given)
+		return 0;
+	view->altered = true;
+	__atomic_store_n(&view->memory_limit, s->alter.memory_limit, __ATOMIC_RELAXED);
+	for (unsigned shard = 0; shard < engine->set.shards; shard++)
+		flow_enforce_limits(projector_flow(engine->set.projectors[shard]));
+	return 0;
+}
+
+/* A view that has failed is computed anew; a sound one is always up to date. On failure it stays as it is. */
+static int refresh_view(
+	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
+{
+	const struct parts *parts = view->user;
+
+	if (parts == NULL || !__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+		return 0;
+	return view_rebuild(engine, view, epoch, e);
+}
+
 static int execute(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
@@ -614,6 +640,8 @@ static int execute(
 	case STATEMENT_CREATE_VIEW: return create_view(engine, s->create.created, epoch, e);
 	case STATEMENT_CREATE_INDEX: return create_index(engine, s->create_index.created, epoch, e);
 	case STATEMENT_DROP: return drop(engine, s, epoch, e);
+	case STATEMENT_ALTER_VIEW: return alter_view(engine, s);
+	case STATEMENT_REFRESH_VIEW: return refresh_view(engine, s->refresh.view, epoch, e);
 	default: return 0;
 	}
 }
@@ -972,6 +1000,12 @@ static int statement_run(
 	return status;
 }
 
+/* Whether a later run has to do it again. */
+static bool is_kept(const struct statement *s)
+{
+	return s->kind != STATEMENT_REFRESH_VIEW;
+}
+
 /* All of it, or its beginning: then there is an engine->build. */
 static int statement_begin(struct lf_engine *engine, struct ddl_job *job)
 {
@@ -990,7 +1024,7 @@ static int statement_begin(struct lf_engine *engine, struct ddl_job *job)
 			return 0;
 	} else {
 		status = execute(engine, s, job->epoch, e);
-		if (status == 0)
+		if (status == 0 && is_kept(s))
 			status = schema_journal(
 				engine, job->epoch, next_id, job->text, job->len, e);
 	}

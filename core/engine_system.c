@@ -82,6 +82,7 @@ static uint64_t rows_of(const struct parts *parts)
 
 static void view_row(struct lf_engine *engine, struct rows *r, const struct relation *view)
 {
+	uint64_t limit = __atomic_load_n(&view->memory_limit, __ATOMIC_RELAXED);
 	const struct parts *parts = view->user;
 
 	(void)engine;
@@ -95,6 +96,8 @@ static void view_row(struct lf_engine *engine, struct rows *r, const struct rela
 	}
 	number(r, VIEWS_ROWS, rows_of(parts));
 	number(r, VIEWS_BYTES, parts_bytes(parts));
+	if (limit != 0)
+		number(r, VIEWS_MEMORY_LIMIT, limit);
 	number(r, VIEWS_STAGES, view->stage + 1);
 	end(r);
 }

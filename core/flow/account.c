@@ -6,6 +6,7 @@
  * itself (part.h): so of the publisher the difference is not taken at all.
  */
 #include "core/base/clock.h"
+#include "core/base/size.h"
 #include "core/flow/flow_internal.h"
 
 struct measure measure_begin(const struct flow *f)
@@ -48,11 +49,35 @@ void account_freed(struct view_state *v)
 		__atomic_store_n(&v->target->operators, 0, __ATOMIC_RELAXED);
 }
 
+static void limit_check(struct flow *f, struct view_state *v, const struct parts *all)
+{
+	const struct relation *view = v->plan->view;
+	uint64_t limit = __atomic_load_n(&view->memory_limit, __ATOMIC_RELAXED);
+	char text[SIZE_TEXT_MAX];
+
+	if (limit == 0 || parts_bytes(all) <= limit)
+		return;
+	error_set(&f->error, ERR_OUT_OF_MEMORY, 0,
+		"view \"%s\" needs more than its memory_limit of %s", view->name,
+		size_print(limit, text));
+	view_fail(f, v);
+}
+
 void account_settle(struct flow *f, struct view_state *v)
 {
-	(void)f;
-	if (v->target != NULL && !v->stopped)
-		__atomic_store_n(&v->target->operators, v->bytes, __ATOMIC_RELAXED);
+	struct part *target = v->target;
+
+	if (target == NULL || v->stopped)
+		return;
+	__atomic_store_n(&target->operators, v->bytes, __ATOMIC_RELAXED);
+	if (target->all != NULL)
+		limit_check(f, v, target->all);
+}
+
+void flow_enforce_limits(struct flow *f)
+{
+	for (struct view_state *v = f->views; v != NULL; v = v->next)
+		account_settle(f, v);
 }
 
 static void add(struct operator_count *sum, const struct operator_count *c)

@@ -38,7 +38,8 @@ struct operator_count *account_of(const struct view_state *v, const struct node_
 void account_bytes(struct view_state *v, const struct node_plan *n, uint64_t more);
 /* The view's operators hold nothing any more. */
 void account_freed(struct view_state *v);
-/* At the end of a batch: tell what they hold. */
+/* At the end of a batch: tell what they hold, and fail the view when it is, over all shards, more than its memory_limit.
+ * Of the other shards it sees what they told last. */
 void account_settle(struct flow *f, struct view_state *v);
 
 #endif

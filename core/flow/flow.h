@@ -15,7 +15,7 @@
  *
  * Errors while evaluating (division by zero, overflow, out of memory, duplicate lookup key) cannot
  * undo commands already accepted: they fail the view, which is then not fed any more and answers reads
- * with LF004 and the reason; DROP and CREATE make it anew.
+ * with LF004 and the reason; what it held is freed. REFRESH MATERIALIZED VIEW makes it anew.
  */
 #ifndef LF_FLOW_FLOW_H
 #define LF_FLOW_FLOW_H
@@ -93,6 +93,9 @@ void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *r
 /* Process everything pushed or received for `stage`, emit changed groups, publish at `epoch`. Stage 0
  * may run several times in one epoch, later stages run once an epoch. */
 void flow_run(struct flow *f, unsigned stage, uint64_t epoch);
+/* Fail the views that hold more than their memory_limit, which may have changed: by whoever may change the flow. */
+void flow_enforce_limits(struct flow *f);
+
 /* What an operator has done in a shard since its view was computed, and holds. Rows are deltas: one that comes and one that
  * goes are two. The publisher's bytes have the view's rows and indexes in them; its rows_out are rows that were changed. */
 struct operator_count {

@@ -293,6 +293,20 @@ static int index_fill(const struct part *p, struct part_index *x, uint64_t epoch
 	return 0;
 }
 
+/* Make the empty structure. 0, or -1 out of memory. */
+static int index_structure(const struct part *p, struct part_index *x)
+{
+	const struct index_def *d = x->def;
+
+	if (d->sort != NULL)
+		x->tree = btree_new(p->heap, p->retire, &p->layout, d->cols, d->sort, d->ncols,
+			p->key, p->nkey);
+	else
+		x->index = index_new(
+			p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
+	return x->index == NULL && x->tree == NULL ? -1 : 0;
+}
+
 /* An empty one, not in the list yet. */
 static int index_open(
 	struct part_index **out, const struct part *p, const struct index_def *d, struct error *e)
@@ -307,13 +321,7 @@ static int index_open(
 	if (x == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	x->def = d;
-	if (d->sort != NULL)
-		x->tree = btree_new(p->heap, p->retire, &p->layout, d->cols, d->sort, d->ncols,
-			p->key, p->nkey);
-	else
-		x->index = index_new(
-			p->heap, p->retire, &p->layout, d->cols, d->ncols, p->key, p->nkey);
-	if (x->index == NULL && x->tree == NULL) {
+	if (index_structure(p, x) != 0) {
 		heap_free(p->heap, x, sizeof(*x));
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
@@ -418,6 +426,31 @@ const struct part_index *part_index_at(const struct part *p, uint32_t index_id, 
 	while (x != NULL && x->def->id != index_id)
 		x = __atomic_load_n(&x->next, __ATOMIC_ACQUIRE);
 	return x == NULL || __atomic_load_n(&x->since, __ATOMIC_ACQUIRE) > v ? NULL : x;
+}
+
+static bool index_empty(struct part *p, struct part_index *x)
+{
+	struct part_index empty = { .def = x->def };
+
+	if (index_structure(p, &empty) != 0)
+		return false;
+	index_free(x->index);
+	btree_free(x->tree);
+	x->index = empty.index;
+	x->tree = empty.tree;
+	return true;
+}
+
+bool part_empty(struct part *p)
+{
+	uint64_t before;
+	bool done = table_clear(p->table) == 0;
+
+	before = held(p);
+	for (struct part_index *x = p->indexes; x != NULL && done; x = x->next)
+		done = index_empty(p, x);
+	count_since(p, before);
+	return done;
 }
 
 bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)

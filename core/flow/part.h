@@ -30,6 +30,7 @@ struct part_index {
 
 struct part {
 	const struct relation *relation;
+	const struct parts *all; /* with those of the other shards; NULL: none are known */
 	struct heap *heap;
 	struct retire *retire;
 	bool counted, formed;     /* formed: the key has the hash of the row's bytes */
@@ -48,7 +49,13 @@ struct part {
 	uint64_t own_bytes;
 	uint64_t index_bytes;
 	uint64_t operators; /* of a view: what computes it holds so much in this shard (flow.h) */
+
+	/* Of a view that has failed: part_empty() is due when no reader's pin is below this epoch; PART_EMPTY_LATER: the epoch is
+	 * not known yet; PART_EMPTIED: that is done. 0: it has not failed. */
+	uint64_t empty_at;
 };
+#define PART_EMPTIED (UINT64_MAX - 1)
+#define PART_EMPTY_LATER UINT64_MAX
 
 int part_new(struct part **out, const struct relation *r, struct heap *h, struct retire *retire,
 	struct error *e);
@@ -93,6 +100,10 @@ int part_build_index(
 void part_end_index(struct part *p, const struct index_def *d, uint64_t epoch);
 /* The structure of an index for a reader at epoch v; NULL: there is none that knows that epoch. */
 const struct part_index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v);
+
+/* Free all rows and what its indexes have, when no reader can be in it. False: there was no memory for the empty ones; some
+ * of it may be free, try again later. */
+bool part_empty(struct part *p);
 
 /* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). True while more may
  * wait. */

@@ -66,6 +66,7 @@ struct projector {
 	struct condemned *condemned;
 	unsigned ncondemned, condemned_cap;
 	unsigned failures_seen;
+	bool emptying;      /* there are parts of failed views that have something yet */
 	unsigned next_part; /* housekeeping goes round */
 	/* An index that is being built; part NULL: none, or it has all rows. */
 	struct {
@@ -570,11 +571,46 @@ static struct lane *lane_get(struct projector *p, unsigned i)
 	return lane;
 }
 
+/* A reader who found a view sound has a pin below any epoch that is entered after the failure was seen: it would have found
+ * it failed, had that epoch been visible to it. So this one says when what failed views have may be freed. */
+static void failed_parts_date(struct projector *p)
+{
+	for (unsigned i = 0; p->emptying && i < p->nparts; i++)
+		if (p->parts[i]->empty_at == PART_EMPTY_LATER)
+			p->parts[i]->empty_at = p->epoch;
+}
+
+static bool failed_parts_undated(const struct projector *p)
+{
+	for (unsigned i = 0; p->emptying && i < p->nparts; i++)
+		if (p->parts[i]->empty_at == PART_EMPTY_LATER)
+			return true;
+	return false;
+}
+
+static void failed_parts_empty(struct projector *p, uint64_t reclaimable)
+{
+	bool left = false;
+
+	for (unsigned i = 0; i < p->nparts; i++) {
+		struct part *part = p->parts[i];
+
+		if (part->empty_at == 0 || part->empty_at == PART_EMPTIED)
+			continue;
+		if (part->empty_at <= reclaimable && part_empty(part))
+			part->empty_at = PART_EMPTIED;
+		else
+			left = true;
+	}
+	p->emptying = left;
+}
+
 /* Take out dead keys of some parts, inside an epoch. */
 static void parts_step(struct projector *p)
 {
 	uint64_t reclaimable = epoch_reclaimable(p->set->epochs);
 
+	failed_parts_date(p);
 	for (unsigned i = 0; i < STEP_PARTS && i < p->nparts; i++) {
 		unsigned n = 0;
 
@@ -598,8 +634,9 @@ static bool parts_tidy(struct projector *p)
 		return false;
 	while (i < p->nparts && !part_due(p->parts[i], reclaimable))
 		i++;
-	if (i == p->nparts)
+	if (i == p->nparts && !failed_parts_undated(p))
 		return false;
+	i %= p->nparts;
 	part = p->parts[i];
 	p->next_part = (i + p->nparts - 1) % p->nparts;
 	p->epoch = epoch_enter(epochs, p->shard);
@@ -730,8 +767,14 @@ static void failures_check(struct projector *p)
 		const struct relation *r = p->parts[i]->relation;
 		struct parts *parts = r->user;
 
-		if (parts != NULL && __atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
-			flow_stop_view(p->flow, r);
+		if (parts == NULL || p->parts[i]->all != parts ||
+			!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+			continue;
+		flow_stop_view(p->flow, r);
+		if (p->parts[i]->empty_at == 0) {
+			p->parts[i]->empty_at = PART_EMPTY_LATER;
+			p->emptying = true;
+		}
 	}
 }
 
@@ -741,6 +784,8 @@ static void housekeep(struct projector *p)
 
 	failures_check(p);
 	retire_run(p->retire, reclaimable, STEP_RETIRE_MAX);
+	if (p->emptying)
+		failed_parts_empty(p, reclaimable);
 	for (unsigned i = 0; i < p->ncondemned;) {
 		if (p->condemned[i].epoch > reclaimable) {
 			i++;
@@ -888,7 +933,16 @@ static void view_failed(void *arg, const struct relation *view, const struct err
 		return;
 	parts->reason = *why;
 	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
-	atomic_fetch_add_explicit(&p->set->failures, 1, memory_order_release);
+	projector_views_failed(p->set);
+}
+
+void projector_views_failed(struct projector_set *set)
+{
+	atomic_fetch_add_explicit(&set->failures, 1, memory_order_release);
+	/* They have memory to free, with commands or without. */
+	for (unsigned s = 0; s < set->shards; s++)
+		if (set->projectors[s] != NULL)
+			park_wake(&set->projectors[s]->parker);
 }
 
 int projector_new(

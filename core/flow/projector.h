@@ -112,6 +112,9 @@ struct projector_set {
 /* Say that nothing can be written any more; the first reason is kept. */
 void projector_set_unwritable(struct projector_set *set, const struct error *why);
 
+/* After parts->failed was set: have every projector stop the view and free what it holds. */
+void projector_views_failed(struct projector_set *set);
+
 struct projector_stats {
 	uint64_t commands, refused, batches;
 	uint64_t view_rows; /* see flow_published() */

@@ -607,7 +607,10 @@ const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct
 	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", r->name,
 		parts->reason.message);
 	error_detail(e, "%s: %s", error_sqlstate(parts->reason.code), parts->reason.detail);
-	error_hint(e, "Correct the rows that caused it, then DROP and CREATE the view.");
+	error_hint(e,
+		parts->reason.code == ERR_OUT_OF_MEMORY
+			? "Give it memory (ALTER MATERIALIZED VIEW … SET (memory_limit = …), or fewer rows), then REFRESH MATERIALIZED VIEW."
+			: "Correct the rows that caused it, then REFRESH MATERIALIZED VIEW.");
 	return NULL;
 }
 

@@ -179,6 +179,13 @@ bool bind_is_aggregate(const char *name);
 /* A call of an aggregate: a column of SOURCE_AGGREGATE. */
 struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name);
 
+/* --- bind_storage.c --- */
+/* WITH (…) of a view that is created. */
+int bind_view_parameters(
+	struct binder *b, struct relation *view, PgQuery__Node *const *list, size_t n);
+int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p);
+int bind_refresh(struct binder *b, const PgQuery__RefreshMatViewStmt *p);
+
 /* --- bind_from.c --- */
 /* Add a FROM item to a list, and its names to the level. */
 int bind_from(struct binder *b, struct select *s, struct from_list *list, const PgQuery__Node *n);

@@ -162,6 +162,8 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *p)
 	if (r == NULL)
 		return -1;
 	r->id = catalog_next_id(b->catalog);
+	if (bind_view_parameters(b, r, p->into->options, p->into->n_options) != 0)
+		return -1;
 	b->in_view = true;
 	r->select = bind_select(b, p->query->select_stmt);
 	if (r->select == NULL)

@@ -100,6 +100,10 @@ struct relation {
 	struct select *select; /* views and derived: the bound query, over the relations it reads */
 	unsigned
 		stage; /* views: that in which their rows change (core/flow), as the engine has planned it */
+	/* Views: bytes that one may hold over all shards, 0: no limit. Atomic; changed at DDL moments, and then `altered`: the
+	 * definition may say something else. */
+	uint64_t memory_limit;
+	bool altered;
 	const char *definition; /* the CREATE statement's text */
 	void *user;             /* the engine's; of RELATION_SYSTEM a struct system_source */
 };

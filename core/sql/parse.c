@@ -69,6 +69,8 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 	case NODE(CREATE_TABLE_AS_STMT): return bind_create_view(b, n->create_table_as_stmt);
 	case NODE(INDEX_STMT): return bind_create_index(b, n->index_stmt);
 	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
+	case NODE(ALTER_TABLE_STMT): return bind_alter_view(b, n->alter_table_stmt);
+	case NODE(REFRESH_MAT_VIEW_STMT): return bind_refresh(b, n->refresh_mat_view_stmt);
 	case NODE(CHECK_POINT_STMT): b->statement->kind = STATEMENT_CHECKPOINT; return 0;
 	case NODE(COMMENT_STMT): return bind_comment(b, n->comment_stmt);
 	case NODE(EXPLAIN_STMT): return bind_explain(b, n->explain_stmt);
@@ -302,6 +304,8 @@ const char *statement_tag(const struct statement *s)
 		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
 		[STATEMENT_CREATE_INDEX] = "CREATE INDEX",
 		[STATEMENT_DROP] = "DROP",
+		[STATEMENT_ALTER_VIEW] = "ALTER MATERIALIZED VIEW",
+		[STATEMENT_REFRESH_VIEW] = "REFRESH MATERIALIZED VIEW",
 		[STATEMENT_CHECKPOINT] = "CHECKPOINT",
 		[STATEMENT_NOTHING] = "OK",
 	};

@@ -176,6 +176,8 @@ enum statement_kind {
 	STATEMENT_CREATE_VIEW,
 	STATEMENT_CREATE_INDEX,
 	STATEMENT_DROP, /* tables, views or indexes */
+	STATEMENT_ALTER_VIEW,
+	STATEMENT_REFRESH_VIEW,
 	STATEMENT_CHECKPOINT,
 	STATEMENT_NOTHING /* COMMENT ON, and IF [NOT] EXISTS that had nothing to do */
 };
@@ -290,6 +292,14 @@ struct statement {
 			struct relation **relations;
 			struct index_def **indexes;
 		} drop;
+		struct {
+			struct relation *view;
+			bool given;            /* else there is nothing to alter */
+			uint64_t memory_limit; /* 0: none */
+		} alter;
+		struct {
+			struct relation *view;
+		} refresh;
 	};
 };
 

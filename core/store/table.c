@@ -189,6 +189,23 @@ void table_free(struct table *t)
 	heap_free(t->o.heap, t, sizeof(*t));
 }
 
+int table_clear(struct table *t)
+{
+	struct hashdir empty;
+
+	if (hashdir_init(&empty, t->o.heap, t->o.retire, version_hash, t) != 0)
+		return -1;
+	hashdir_free(&t->places, version_free, t);
+	t->places.top = empty.top;
+	__atomic_store_n(&t->places.bytes, empty.bytes, __ATOMIC_RELAXED);
+	heap_free(t->o.heap, t->dead, t->dead_cap * sizeof(*t->dead));
+	t->dead = NULL;
+	t->dead_cap = t->dead_head = t->dead_tail = 0;
+	__atomic_store_n(&t->rows, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->bytes, sizeof(*t), __ATOMIC_RELAXED);
+	return 0;
+}
+
 /* --- changing --- */
 
 static struct version *version_new(struct table *t, uint64_t epoch, const void *row, uint32_t cap)

@@ -52,6 +52,8 @@ int table_delete(struct table *t, uint64_t hash, uint64_t epoch, const void *row
 bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch);
 /* Whether table_step() would find a key that is dead as of `reclaimable`. */
 bool table_due(const struct table *t, uint64_t reclaimable);
+/* Take all keys out and free what they had, when no reader can be in it. 0, or -1 out of memory with nothing changed. */
+int table_clear(struct table *t);
 /* Keys whose newest version is alive (any thread). */
 uint64_t table_rows(const struct table *t);
 /* What it holds, without versions that have been replaced and wait for readers (any thread). */

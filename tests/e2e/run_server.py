@@ -370,6 +370,27 @@ def out_of_descriptors():
 
 
 @test
+def view_beyond_its_limit():
+    """It fails and gives its memory back by itself, while all else goes on."""
+    for flags in ((), ("--projectors", "3"), ("--threads", "shared"), ("--threads", "dedicated")):
+        with Running(*flags) as s:
+            c = Connection(s.address)
+            c.run("CREATE TABLE t (id bigint PRIMARY KEY, n int)")
+            c.run("CREATE MATERIALIZED VIEW v WITH (memory_limit = '1MB') AS SELECT n, id FROM t")
+            c.run("CREATE MATERIALIZED VIEW w AS SELECT count(*) AS n FROM t")
+            for i in range(20):
+                equal(c.run("INSERT INTO t VALUES " + ", ".join("(%d, %d)" % (1000 * i + k, k) for k in range(1000))).kind,
+                      DONE, "INSERT")
+            equal(c.run("SELECT state, sqlstate FROM leftfold_views ORDER BY name").rows("tt"),
+                  [["failed", "53200"], ["ok", None]], "states")
+            wait_for(lambda: c.run("SELECT bytes FROM leftfold_views WHERE name = 'v'").rows("q")[0][0] < 100000, "freed")
+            equal(c.run("SELECT n FROM w").rows("q"), [[20000]], "the other view")
+            c.run("ALTER MATERIALIZED VIEW v SET (memory_limit = '1GB')")
+            equal(c.run("REFRESH MATERIALIZED VIEW v").kind, DONE, "REFRESH")
+            equal(c.run("SELECT count(*) FROM v").rows("q"), [[20000]], "the view again")
+
+
+@test
 def raises_its_limit_of_files():
     def soft_limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

@@ -165,12 +165,198 @@ static void test_read_only(void **state)
 	close_fixture(&f);
 }
 
+/* --- the budget --- */
+
+static const char LIMITED[] =
+	"CREATE TABLE t (id int PRIMARY KEY, k int, note text);"
+	"CREATE MATERIALIZED VIEW small WITH (memory_limit = '256kB', fillfactor = 70) AS SELECT id, note FROM t;"
+	"CREATE UNIQUE INDEX ON small (id); CREATE INDEX ON small (note);"
+	"CREATE MATERIALIZED VIEW over AS SELECT count(*) AS n FROM small;"
+	"CREATE MATERIALIZED VIEW other AS SELECT k, count(*) AS n FROM t GROUP BY k;";
+
+static void insert_rows(struct fixture *f, unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++) {
+		char text[128];
+
+		(void)snprintf(text, sizeof(text), "INSERT INTO t VALUES (%u, %u, 'note %u')", i,
+			i % 10, i);
+		command(f, text);
+	}
+}
+
+/* A view over its limit fails and holds next to nothing then; all else goes on; REFRESH makes it anew. */
+static void limit_met(unsigned projectors)
+{
+	struct fixture f;
+
+	open_fixture(&f, projectors);
+	run(&f, LIMITED);
+	insert_rows(&f, 0, 5000);
+	lf_settle(f.engine);
+	expect(&f,
+		"SELECT name, state, sqlstate, rows, memory_limit FROM leftfold_views ORDER BY name DESC",
+		"small|failed|53200|0|262144\nover|failed|LF004|0|\nother|ok||10|");
+	expect(&f, "SELECT reason FROM leftfold_views WHERE name = 'small'",
+		"view \"small\" needs more than its memory_limit of 256kB");
+	expect(&f, "SELECT max(bytes) < 65536 FROM leftfold_views WHERE state = 'failed'", "t");
+	expect_error(&f, "SELECT * FROM small", ERR_VIEW_FAILED);
+	assert_non_null(strstr(f.error.message, "memory_limit of 256kB"));
+	assert_non_null(strstr(f.error.detail, "53200"));
+	assert_non_null(strstr(f.error.hint, "REFRESH"));
+	expect_error(&f, "SELECT * FROM over", ERR_VIEW_FAILED);
+	expect(&f, "SELECT n FROM other WHERE k = 3", "500");
+	/* It still does not fit, and that is told, also at CREATE. */
+	expect_error(&f, "REFRESH MATERIALIZED VIEW small", ERR_OUT_OF_MEMORY);
+	expect_error(&f, "REFRESH MATERIALIZED VIEW over", ERR_VIEW_FAILED);
+	expect_error(&f,
+		"CREATE MATERIALIZED VIEW again WITH (memory_limit = '256 kB') AS SELECT id, note FROM t",
+		ERR_OUT_OF_MEMORY);
+	expect_error(&f, "SELECT * FROM small", ERR_VIEW_FAILED);
+	run(&f, "ALTER MATERIALIZED VIEW small SET (memory_limit = '64MB'); REFRESH MATERIALIZED VIEW small");
+	expect(&f, "SELECT count(*), min(note) FROM small", "5000|note 0");
+	run(&f, "REFRESH MATERIALIZED VIEW over; REFRESH MATERIALIZED VIEW other");
+	insert_rows(&f, 5000, 100);
+	expect(&f, "SELECT n FROM over", "5100");
+	expect(&f, "SELECT note FROM small WHERE id = 5050", "note 5050");
+	expect(&f, "SELECT id FROM small WHERE note = 'note 7'", "7");
+	/* A limit that is lowered holds at once. */
+	run(&f, "ALTER MATERIALIZED VIEW other SET (memory_limit = 1000)");
+	lf_settle(f.engine);
+	expect(&f, "SELECT name, state FROM leftfold_views WHERE memory_limit = 1000",
+		"other|failed");
+	run(&f, "ALTER MATERIALIZED VIEW other RESET (memory_limit, nix); REFRESH MATERIALIZED VIEW other");
+	expect(&f, "SELECT n FROM other WHERE k = 3", "510");
+	run(&f, "DROP MATERIALIZED VIEW over; DROP MATERIALIZED VIEW small; DROP MATERIALIZED VIEW other");
+	lf_settle(f.engine);
+	close_fixture(&f);
+}
+
+static void test_limit_met(void **state)
+{
+	(void)state;
+	limit_met(1);
+	limit_met(3);
+}
+
+/* A reader who was in the view before it failed may stay in it: nothing is freed under his hands. */
+static int count_row(void *arg, const void *row, uint32_t size)
+{
+	unsigned *n = arg;
+
+	(void)row;
+	(void)size;
+	return ++*n == 0;
+}
+
+static void test_reader_stays(void **state)
+{
+	struct lf_port *other;
+	struct statement *s;
+	struct fixture f, g;
+	uint64_t params[2] = { 16, 0 };
+	unsigned n = 0;
+
+	(void)state;
+	open_fixture(&f, 1);
+	run(&f, LIMITED);
+	insert_rows(&f, 0, 100);
+	assert_int_equal(lf_port_open(&other, f.engine, NULL, NULL, &f.error), 0);
+	g = f;
+	g.port = other;
+	s = prepare(&f, "SELECT * FROM small");
+	row_encode(&s->param_layout, NULL, params);
+	assert_int_equal(lf_read_begin(f.port, 0, NULL, &f.error), 0);
+	assert_int_equal(lf_query(f.port, s, params, count_row, &n, &f.error), 0);
+	assert_int_equal(n, 100);
+	run(&g, "ALTER MATERIALIZED VIEW small SET (memory_limit = '1kB')");
+	lf_settle(f.engine);
+	expect(&g, "SELECT rows FROM leftfold_views WHERE name = 'small'", "100");
+	lf_read_end(f.port);
+	lf_settle(f.engine);
+	expect(&g, "SELECT rows FROM leftfold_views WHERE name = 'small'", "0");
+	lf_release(f.engine, s);
+	lf_port_close(other);
+	close_fixture(&f);
+}
+
+/* A view that fails for another reason is made anew in the same way. */
+static void test_refresh(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f,
+		"CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1);"
+		"CREATE MATERIALIZED VIEW v AS SELECT id, 10 / n AS q FROM t;"
+		"REFRESH MATERIALIZED VIEW v; INSERT INTO t VALUES (2, 0)");
+	expect_error(&f, "SELECT * FROM v", ERR_VIEW_FAILED);
+	expect_error(&f, "REFRESH MATERIALIZED VIEW v", ERR_DIVISION_BY_ZERO);
+	expect_error(&f, "SELECT * FROM v", ERR_VIEW_FAILED);
+	run(&f, "UPDATE t SET n = 5 WHERE id = 2; REFRESH MATERIALIZED VIEW CONCURRENTLY v");
+	expect(&f, "SELECT * FROM v ORDER BY id", "1|10\n2|2");
+	close_fixture(&f);
+}
+
+static void parameter_error(
+	struct fixture *f, const char *parameters, enum error_code code, const char *message)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		"CREATE MATERIALIZED VIEW x WITH (%s) AS SELECT id FROM t", parameters);
+	expect_error(f, text, code);
+	assert_string_equal(f->error.message, message);
+}
+
+static void test_parameters(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 1);
+	run(&f, LIMITED);
+	parameter_error(&f, "memory_limit = '1GX'", ERR_INVALID_PARAMETER,
+		"invalid value for parameter \"memory_limit\": \"1GX\"");
+	parameter_error(&f, "memory_limit = '1gb'", ERR_INVALID_PARAMETER,
+		"invalid value for parameter \"memory_limit\": \"1gb\"");
+	parameter_error(&f, "memory_limit", ERR_INVALID_PARAMETER,
+		"invalid value for parameter \"memory_limit\": \"true\"");
+	parameter_error(&f, "memory_limit = 0", ERR_INVALID_PARAMETER,
+		"value 0 out of bounds for option \"memory_limit\"");
+	parameter_error(&f, "memory_limit = '-2kB'", ERR_INVALID_PARAMETER,
+		"value -2kB out of bounds for option \"memory_limit\"");
+	parameter_error(
+		&f, "memory = 1", ERR_INVALID_PARAMETER, "unrecognized parameter \"memory\"");
+	parameter_error(&f, "memory_limit = 1, memory_limit = 2", ERR_INVALID_PARAMETER,
+		"parameter \"memory_limit\" specified more than once");
+	expect_error(&f, "ALTER MATERIALIZED VIEW small RESET (memory_limit = 1)", ERR_SYNTAX);
+	expect_error(&f, "ALTER MATERIALIZED VIEW nix SET (memory_limit = 1)", ERR_UNDEFINED_TABLE);
+	expect_error(&f, "ALTER MATERIALIZED VIEW t SET (memory_limit = 1)", ERR_WRONG_OBJECT);
+	expect_error(&f, "ALTER MATERIALIZED VIEW leftfold_views SET (memory_limit = 1)",
+		ERR_WRONG_OBJECT);
+	expect_error(&f, "ALTER MATERIALIZED VIEW small RENAME TO large", ERR_FEATURE);
+	expect_error(&f, "ALTER TABLE t ADD COLUMN c int", ERR_FEATURE);
+	expect_error(&f, "REFRESH MATERIALIZED VIEW t", ERR_FEATURE);
+	expect_error(&f, "REFRESH MATERIALIZED VIEW nix", ERR_UNDEFINED_TABLE);
+	expect_error(&f, "REFRESH MATERIALIZED VIEW small WITH NO DATA", ERR_FEATURE);
+	run(&f, "ALTER MATERIALIZED VIEW IF EXISTS nix SET (memory_limit = 1)");
+	run(&f, "ALTER MATERIALIZED VIEW small SET (memory_limit = '1.5GB'), SET (fillfactor = 90)");
+	expect(&f, "SELECT memory_limit FROM leftfold_views WHERE name = 'small'", "1610612736");
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_views_told),
 		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_limit_met),
+		cmocka_unit_test(test_reader_stays),
+		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_parameters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

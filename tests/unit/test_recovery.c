@@ -263,6 +263,43 @@ static void test_refusals(void **state)
 	burn_bed(&b);
 }
 
+/* What ALTER has said of a view stays said: from the journal, and from a checkpoint. */
+static void test_altered_view(void **state)
+{
+	static const char LIMITS[] = "SELECT name, memory_limit FROM leftfold_views ORDER BY name";
+	static const char EXPECTED[] = "Per\"A|1048576\nper_a|\nper_b|1073741824";
+	struct bed b;
+
+	(void)state;
+	make_bed(&b, 2);
+	run(&b.f,
+		"CREATE TABLE note (a int, b text); INSERT INTO note VALUES (1, 'x'), (1, 'y');"
+		"CREATE MATERIALIZED VIEW per_a WITH (memory_limit = '1MB') AS SELECT a, count(*) AS n FROM note GROUP BY a;"
+		"CREATE MATERIALIZED VIEW per_b WITH (memory_limit = '1GB') AS SELECT b, count(*) AS n FROM note GROUP BY b;"
+		"CREATE MATERIALIZED VIEW \"Per\"\"A\" AS SELECT a FROM note; CREATE UNIQUE INDEX ON per_a (a);"
+		"ALTER MATERIALIZED VIEW per_a RESET (memory_limit); REFRESH MATERIALIZED VIEW per_a;"
+		"ALTER MATERIALIZED VIEW \"Per\"\"A\" SET (memory_limit = '1MB')");
+	for (unsigned i = 0; i < 4; i++) {
+		expect(&b.f, LIMITS, EXPECTED);
+		expect(&b.f, "SELECT * FROM per_a", "1|2");
+		if (i == 1)
+			run(&b.f, "CHECKPOINT");
+		again(&b, 1 + i);
+	}
+	/* One that is not wide enough any more when it is computed again. */
+	run(&b.f, "ALTER MATERIALIZED VIEW per_b SET (memory_limit = '1kB')");
+	for (unsigned i = 0; i < 2; i++) {
+		expect(&b.f, "SELECT name, sqlstate FROM leftfold_views WHERE state = 'failed'",
+			"per_b|53200");
+		again(&b, 2);
+	}
+	run(&b.f,
+		"ALTER MATERIALIZED VIEW per_b RESET (memory_limit); REFRESH MATERIALIZED VIEW per_b");
+	expect(&b.f, "SELECT * FROM per_b ORDER BY b", "x|1\ny|1");
+	close_fixture(&b.f);
+	burn_bed(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_many_segments),
 		cmocka_unit_test(test_first_start_killed),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_altered_view),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
