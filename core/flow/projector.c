@@ -630,7 +630,8 @@ static bool parts_tidy(struct projector *p)
 	struct part *part;
 	unsigned i = 0;
 
-	if (p->no_tidying)
+	/* What failed views have is freed without taking memory first. */
+	if (p->no_tidying && !failed_parts_undated(p))
 		return false;
 	while (i < p->nparts && !part_due(p->parts[i], reclaimable))
 		i++;

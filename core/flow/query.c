@@ -66,7 +66,8 @@ struct run {
 	struct group **groups;
 	uint64_t ngroups;
 	uint64_t scanned;
-	struct heap *heap; /* of group states */
+	uint64_t found, passed, emitted_groups; /* for a profile */
+	struct heap *heap;                      /* of group states */
 };
 
 static int evaluate(struct run *q, const struct program *p, const void *row, struct value *out)
@@ -285,6 +286,7 @@ static int group_emit(struct run *q, const struct group *g)
 		return no_memory(q->e);
 	row_encode(&q->k->group_row, v, row);
 	pass = test(q, q->k->having, row);
+	q->emitted_groups += pass > 0;
 	return pass <= 0 ? pass : emit(q, row);
 }
 
@@ -365,8 +367,10 @@ static int row_times(struct run *q, const void *row, int64_t times)
 {
 	int pass = test(q, q->filter, row), status = 0;
 
+	q->found += (uint64_t)times;
 	if (pass <= 0)
 		return pass;
+	q->passed += (uint64_t)times;
 	while (times-- > 0 && status == 0 && !q->done)
 		status = q->s->query.select->grouped ? group_add(q, row) : emit(q, row);
 	return status;
@@ -647,6 +651,8 @@ static int run_rows(struct run *q)
 		return status;
 	if (q->s->relation == NULL) {
 		status = test(q, q->filter, NULL);
+		q->found = 1;
+		q->passed = status > 0;
 		if (status <= 0 && !q->s->query.select->grouped)
 			return status;
 		if (q->s->query.select->grouped)
@@ -684,20 +690,19 @@ static int lines_give(const struct statement *s, struct query_env *env, query_si
 {
 	int status = 0;
 
-	for (unsigned i = 0; i < s->query.nlines && status == 0; i++) {
-		struct value v = { .type = TYPE_TEXT };
-		void *row;
-
-		v.s.p = s->query.lines[i];
-		v.s.len = (uint32_t)strlen(v.s.p);
-		arena_reset(env->scratch);
-		row = arena_alloc(env->scratch, row_encoded_size(&s->result_layout, &v));
-		if (row == NULL)
-			return no_memory(e);
-		row_encode(&s->result_layout, &v, row);
-		status = sink(arg, row, row_size(row));
-	}
+	for (unsigned i = 0; i < s->query.nlines && status == 0; i++)
+		status = query_line(s, env, s->query.lines[i], sink, arg, e);
 	return status;
+}
+
+static void profile_note(const struct run *q)
+{
+	struct query_profile *p = q->env->profile;
+
+	p->found = q->found;
+	p->passed = q->passed;
+	p->groups = q->emitted_groups;
+	p->sorted = q->nsorted;
 }
 
 int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
@@ -720,9 +725,12 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	int status;
 
 	error_clear(e);
+	if (s->query.analyzed != NULL)
+		return query_analyze(s, params, env, sink, arg, e);
 	if (s->query.nlines > 0)
 		return lines_give(s, env, sink, arg, e);
-	if (query_is_point(s) && query_run_point(s, params, env, sink, arg, &status, e))
+	if (env->profile == NULL && query_is_point(s) &&
+		query_run_point(s, params, env, sink, arg, &status, e))
 		return status;
 	arena_reset(env->scratch);
 	arena_init(&keep, NULL);
@@ -740,6 +748,8 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 		groups_free(&q);
 		heap_free_all(q.heap);
 	}
+	if (env->profile != NULL)
+		profile_note(&q);
 	free(q.sorted);
 	arena_free(&keep);
 	return status;

@@ -26,6 +26,8 @@ struct query_env {
 	int64_t now_us;
 	uint64_t rows_max;    /* rows a sort may hold; beyond: 54000 */
 	const bool *canceled; /* atomic, may be NULL; polled while scanning: 57014 */
+	struct query_profile
+		*profile; /* where to note what happens; NULL: nowhere, and always from outside */
 };
 
 /* Compile (programs, fast paths) once at prepare, into the statement's arena. */

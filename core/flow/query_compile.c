@@ -196,6 +196,8 @@ int query_compile(struct statement *s, struct error *e)
 	if (c.k == NULL)
 		return no_memory(e);
 	s->compiled = c.k;
+	if (s->query.analyzed != NULL)
+		return query_compile(s->query.analyzed, e);
 	if (s->query.nlines > 0)
 		return 0;
 	c.layouts[EXPR_PARAMS] = &s->param_layout;

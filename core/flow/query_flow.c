@@ -4,6 +4,7 @@
  * It is compiled like a view, for one shard, and fed once with all rows that its relations have at the reader's epoch, by
  * the thread that asks. Its work is bounded by rows, time and memory; what is asked again and again belongs in a view.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -120,6 +121,25 @@ static int feed(struct feeding *f, const struct statement *s)
 	return feed_work(f, true);
 }
 
+/* What the operators did. Without memory for it there is none. */
+static void profile_note(struct query_profile *p, const struct flow *flow,
+	const struct relation *query, const struct view_plan *plan)
+{
+	unsigned n = view_plan_operators(plan) - 1; /* the publisher is the query's own */
+	struct operator_count *counts = calloc(n + 1, sizeof(*counts));
+
+	p->operators = calloc(n, sizeof(*p->operators));
+	if (counts != NULL && p->operators != NULL) {
+		flow_account(flow, query, counts);
+		for (unsigned i = 0; i < n; i++) {
+			view_plan_operator(plan, i, &p->operators[i].operator);
+			p->operators[i].count = counts[i];
+		}
+		p->noperators = n;
+	}
+	free(counts);
+}
+
 int query_run_flow(const struct statement *s, const void *params, const struct query_env *env,
 	int (*give)(void *arg, const void *row, int64_t times), void *arg, struct error *e)
 {
@@ -143,6 +163,8 @@ int query_run_flow(const struct statement *s, const void *params, const struct q
 			0 &&
 		flow_add_view(f.flow, plan, NULL, e) == 0 && feed(&f, s) == 0)
 		status = flow_result(f.flow, give, arg);
+	if (status == 0 && env->profile != NULL)
+		profile_note(env->profile, f.flow, s->relation, plan);
 	if (f.flow != NULL)
 		flow_free(f.flow);
 	view_plan_free(plan);

@@ -6,6 +6,7 @@
 #define LF_FLOW_QUERY_INTERNAL_H
 
 #include "core/base/limits.h"
+#include "core/flow/flow.h"
 #include "core/flow/query.h"
 #include "core/sql/projection.h"
 
@@ -28,6 +29,27 @@ struct compiled_query {
 	bool key_from_params;  /* one key whose columns are the parameters key_params */
 	uint16_t key_params[LIMIT_KEY_COLUMNS];
 };
+
+/* What an execution did, for EXPLAIN ANALYZE. */
+struct operator_profile {
+	struct view_operator operator;
+	struct operator_count count;
+};
+struct query_profile {
+	uint64_t found,
+		passed; /* rows: that the access gave, and of these those that the filter let through */
+	uint64_t groups, sorted, given;
+	uint64_t first_ns, ns;              /* since the beginning */
+	unsigned noperators;                /* of one that is computed as a view is */
+	struct operator_profile *operators; /* malloc'd */
+};
+
+/* EXPLAIN ANALYZE: run the query and give the lines. */
+int query_analyze(const struct statement *s, const void *params, struct query_env *env,
+	query_sink sink, void *arg, struct error *e);
+/* A line as a row of EXPLAIN's answer. */
+int query_line(const struct statement *s, struct query_env *env, const char *line, query_sink sink,
+	void *arg, struct error *e);
 
 /* The parts to read; NULL: *e says why not. */
 const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct error *e);

@@ -179,6 +179,15 @@ bool bind_is_aggregate(const char *name);
 /* A call of an aggregate: a column of SOURCE_AGGREGATE. */
 struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name);
 
+/* --- bind_command_query.c --- */
+/* A statement within the present one, in the same arena, with relations of its own: those that it reads. It is the binder's
+ * until bind_inner_end(). NULL: no memory. */
+struct statement *bind_inner_begin(struct binder *b);
+/* st: what was the binder's before. Whatever came of it, it has to free the inner one (statement_free()). */
+void bind_inner_end(struct binder *b, struct statement *st);
+/* The layout of its results. 0 or -1. */
+int bind_inner_layout(struct binder *b, struct statement *q);
+
 /* --- bind_storage.c --- */
 /* WITH (…) of a view that is created. */
 int bind_view_parameters(

@@ -59,9 +59,7 @@ static int source_select(struct binder *b, const PgQuery__InsertStmt *p, const s
 	return outputs_assign(b, r, s, n, cols) == 0 ? bind_query_of(b, s) : -1;
 }
 
-/* A statement of its own, in the same arena, with relations of its own: those that it reads. It is the binder's until
- * inner_end(). NULL: no memory. */
-static struct statement *inner_begin(struct binder *b)
+struct statement *bind_inner_begin(struct binder *b)
 {
 	struct statement *st = b->statement, *q = bind_alloc(b, sizeof(*q));
 
@@ -75,7 +73,7 @@ static struct statement *inner_begin(struct binder *b)
 	return q;
 }
 
-static void inner_end(struct binder *b, struct statement *st)
+void bind_inner_end(struct binder *b, struct statement *st)
 {
 	struct statement *q = b->statement;
 
@@ -86,7 +84,7 @@ static void inner_end(struct binder *b, struct statement *st)
 	b->level = (struct scope){ 0 };
 }
 
-static int inner_layout(struct binder *b, struct statement *q)
+int bind_inner_layout(struct binder *b, struct statement *q)
 {
 	struct type *types = bind_alloc(b, q->nresults * sizeof(*types));
 
@@ -100,15 +98,15 @@ static int inner_layout(struct binder *b, struct statement *q)
 static int source_bind(struct binder *b, const PgQuery__InsertStmt *p, const struct relation *r,
 	const int *cols, unsigned ncols)
 {
-	struct statement *st = b->statement, *q = inner_begin(b);
+	struct statement *st = b->statement, *q = bind_inner_begin(b);
 	int status;
 
 	if (q == NULL)
 		return -1;
 	status = source_select(b, p, r, cols, ncols);
-	inner_end(b, st);
+	bind_inner_end(b, st);
 	st->insert.query = q;
-	return status != 0 ? -1 : inner_layout(b, q);
+	return status != 0 ? -1 : bind_inner_layout(b, q);
 }
 
 /* What the query gives is source 0 of the values. */
@@ -323,11 +321,11 @@ int bind_joined(struct binder *b, const struct relation *r, const struct command
 		if (t->val->node_case != NODE(SET_TO_DEFAULT))
 			cols[at++] = col;
 	}
-	q = inner_begin(b);
+	q = bind_inner_begin(b);
 	if (q == NULL)
 		return -1;
 	status = joined_select(b, r, j, cols);
-	inner_end(b, st);
+	bind_inner_end(b, st);
 	c->query = q;
-	return status != 0 || inner_layout(b, q) != 0 ? -1 : joined_set(b, r, j);
+	return status != 0 || bind_inner_layout(b, q) != 0 ? -1 : joined_set(b, r, j);
 }

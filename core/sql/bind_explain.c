@@ -1,11 +1,14 @@
 /*
  * bind_explain.c: EXPLAIN of a query: how it finds its rows and what it does with them, a few lines of text that are made
- * when the statement is bound. PostgreSQL's words are used where they fit; costs there are none.
+ * when the statement is bound; with ANALYZE the query is a statement within it, which is run. PostgreSQL's words are used
+ * where they fit; costs there are none. EXPLAIN REFRESH, of a view that is there, becomes a query of the system views.
  */
+#include <pg_query.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/limits.h"
 #include "core/sql/bind.h"
 #include "core/store/sortkey.h"
 
@@ -313,25 +316,136 @@ static int explain_query(struct binder *b, struct plan_text *t, const PgQuery__S
 				select_lines(t, st->relation->select, 1) != 0
 			? -1
 			: rest_lines(t, st->query.select, &st->query.access);
-	if (st->relation != NULL &&
-		(access_lines(t, st->relation, &st->query.access) != 0 ||
-			shards_line(t, st->relation, &st->query.access) != 0))
+	if (st->relation != NULL && access_lines(t, st->relation, &st->query.access) != 0)
+		return -1;
+	if (st->relation != NULL && st->relation->kind != RELATION_SYSTEM &&
+		shards_line(t, st->relation, &st->query.access) != 0)
 		return -1;
 	return rest_lines(t, st->query.select, &st->query.access);
+}
+
+/* EXPLAIN ANALYZE of a query: it is a statement of its own, which is run. */
+static int explain_analyze(struct binder *b, struct plan_text *t, const PgQuery__SelectStmt *p)
+{
+	struct statement *st = b->statement, *q = bind_inner_begin(b);
+	int status;
+
+	if (q == NULL)
+		return -1;
+	status = explain_query(b, t, p);
+	bind_inner_end(b, st);
+	st->kind = STATEMENT_SELECT;
+	st->query.analyzed = q;
+	st->query.select = bind_select_new(b);
+	return status != 0 || st->query.select == NULL ? -1 : bind_inner_layout(b, q);
+}
+
+/* --- EXPLAIN REFRESH: the operators of a view that is there --- */
+
+enum { VIEW_QUERY_BYTES = 2048 + 4 * LIMIT_NAME_BYTES };
+
+/* Append, with the name in quotes for each $. */
+static void query_add(char text[VIEW_QUERY_BYTES], const char *part, const char *name)
+{
+	size_t n = strlen(text);
+
+	for (; *part != '\0' && n + 1 < VIEW_QUERY_BYTES; part++) {
+		if (*part != '$') {
+			text[n++] = *part;
+			continue;
+		}
+		text[n++] = '\'';
+		for (const char *p = name; *p != '\0'; p++) {
+			if (*p == '\'')
+				text[n++] = '\'';
+			text[n++] = *p;
+		}
+		text[n++] = '\'';
+	}
+	text[n] = '\0';
+}
+
+/* What the system views tell of it, as lines. */
+static int explain_running(struct binder *b, const PgQuery__RefreshMatViewStmt *p, bool analyze)
+{
+	static const char HEAD[] =
+		"SELECT line AS \"QUERY PLAN\" FROM (SELECT -1 AS n, CASE state WHEN 'ok' THEN"
+		" format('Materialized view %s: %s rows, %s bytes%s', name, rows, bytes,"
+		" ' of ' || memory_limit::text)"
+		" ELSE format('Materialized view %s: failed, %s: %s', name, sqlstate, reason) END AS line"
+		" FROM leftfold_views WHERE name = $ UNION ALL"
+		" SELECT operator, format('  Operator %s, stage %s: %s %s', operator, stage, kind, description)";
+	static const char COUNTS[] =
+		" || format(' (rows in=%s out=%s%s, bytes=%s)', rows_in, rows_out,"
+		" ', time=' || to_char(time_us / 1000.0, 'FM999999999990.000') || ' ms', bytes)";
+	static const char TAIL[] = " FROM leftfold_operators WHERE view = $) AS plan ORDER BY n";
+	/* Not held: it is not read. */
+	const struct relation *r = catalog_find(b->catalog, p->relation->relname);
+	char text[VIEW_QUERY_BYTES] = "";
+	PgQueryProtobufParseResult parsed;
+	PgQuery__ParseResult *tree;
+	int status;
+
+	if (r == NULL)
+		return bind_fail(b, ERR_UNDEFINED_TABLE, p->relation->location,
+			"relation \"%s\" does not exist", p->relation->relname);
+	if (r->kind != RELATION_VIEW)
+		return bind_fail(b, ERR_FEATURE, p->relation->location,
+			"\"%s\" is not a materialized view", r->name);
+	query_add(text, HEAD, r->name);
+	query_add(text, analyze ? COUNTS : "", r->name);
+	query_add(text, TAIL, r->name);
+	parsed = pg_query_parse_protobuf(text);
+	tree = parsed.error != NULL ? NULL
+				    : pg_query__parse_result__unpack(NULL, parsed.parse_tree.len,
+					      (const uint8_t *)parsed.parse_tree.data);
+	pg_query_free_protobuf_parse_result(parsed);
+	if (tree == NULL)
+		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	status = bind_query(b, tree->stmts[0]->stmt->select_stmt);
+	pg_query__parse_result__free_unpacked(tree, NULL);
+	return status;
+}
+
+/* Only ANALYZE is known. */
+static int options(struct binder *b, const PgQuery__ExplainStmt *p, bool *analyze)
+{
+	*analyze = false;
+	for (size_t i = 0; i < p->n_options; i++) {
+		const PgQuery__DefElem *d = p->options[i]->def_elem;
+		const char *value = d->arg == NULL ? "true" : node_string(d->arg);
+
+		if (strcmp(d->defname, "analyze") != 0 ||
+			(d->arg != NULL && d->arg->node_case != NODE(STRING))) {
+			bind_unsupported(b, d->location, "EXPLAIN with options other than ANALYZE");
+			return -1;
+		}
+		*analyze = strcmp(value, "false") != 0 && strcmp(value, "off") != 0;
+	}
+	return 0;
 }
 
 int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p)
 {
 	struct plan_text t = { .b = b };
+	bool analyze;
 	int status = -1;
 
-	if (p->n_options > 0)
-		bind_unsupported(b, p->options[0]->def_elem->location, "EXPLAIN with options");
-	else if (p->query->node_case == NODE(SELECT_STMT))
-		status = explain_query(b, &t, p->query->select_stmt);
-	else if (p->query->node_case == NODE(CREATE_TABLE_AS_STMT))
+	if (options(b, p, &analyze) != 0)
+		return -1;
+	if (p->query->node_case == NODE(REFRESH_MAT_VIEW_STMT))
+		return explain_running(b, p->query->refresh_mat_view_stmt, analyze);
+	if (p->query->node_case == NODE(SELECT_STMT)) {
+		status = analyze ? explain_analyze(b, &t, p->query->select_stmt)
+				 : explain_query(b, &t, p->query->select_stmt);
+	} else if (p->query->node_case == NODE(CREATE_TABLE_AS_STMT) && analyze) {
+		bind_unsupported(b, 0, "EXPLAIN ANALYZE of what is to be created");
+		(void)error_hint(b->error,
+			"Create the view, then ask for EXPLAIN ANALYZE REFRESH MATERIALIZED VIEW, which does not compute it again.");
+	} else if (p->query->node_case == NODE(CREATE_TABLE_AS_STMT)) {
 		status = explain_view(b, &t, p->query->create_table_as_stmt);
-	else
+	} else {
 		bind_unsupported(b, 0, "EXPLAIN of anything but a query or a view");
+	}
 	return status != 0 ? -1 : answer_text(b, &t);
 }

@@ -133,12 +133,14 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 	return 0;
 }
 
-/* The i-th of the statements within another, whose parameters it shares: a block's, or a command's query. What is
- * compiled is in its own arena. NULL: there are no more. */
+/* The i-th of the statements within another, whose parameters it shares: a block's, a command's query, or what EXPLAIN
+ * ANALYZE runs. What is compiled is in its own arena. NULL: there are no more. */
 static struct statement *statement_inner(const struct statement *s, unsigned i)
 {
 	if (s->kind == STATEMENT_BLOCK)
 		return i < s->block.n ? s->block.items[i] : NULL;
+	if (s->kind == STATEMENT_SELECT)
+		return i == 0 ? s->query.analyzed : NULL;
 	return i == 0 ? statement_query(s) : NULL;
 }
 

@@ -276,9 +276,11 @@ struct statement {
 		struct {
 			struct select *select;
 			struct access access;
-			/* EXPLAIN: the answer, one row each; nothing is read. */
+			/* EXPLAIN: the answer, one row each; nothing is read, but with ANALYZE the query, which shares the
+			 * parameters and is in the arena. */
 			unsigned nlines;
 			const char **lines;
+			struct statement *analyzed;
 		} query;
 		struct {
 			struct relation *created;

@@ -22,11 +22,9 @@ static const char SCHEMA[] =
 static uint64_t unaccounted(struct fixture *f, unsigned shard)
 {
 	struct lf_engine *engine = f->engine;
-	const struct projector *p = engine->set.projectors[shard];
 	struct heap *h = projector_heap(engine->set.projectors[shard]);
 	uint64_t held = 0;
 
-	(void)p;
 	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
 		const struct parts *parts = catalog_at(engine->catalog, i)->user;
 
@@ -347,6 +345,121 @@ static void test_parameters(void **state)
 	close_fixture(&f);
 }
 
+/* --- EXPLAIN ANALYZE --- */
+
+/* Numbers that differ from run to run become #. */
+static void blur(char *text)
+{
+	static const char *const BEFORE[] = { "time=", "Time: ", "bytes=", "rows, " };
+	char *to = text;
+
+	for (char *p = text; *p != '\0';) {
+		bool number = false;
+
+		for (unsigned i = 0; i < sizeof(BEFORE) / sizeof(BEFORE[0]); i++) {
+			size_t n = strlen(BEFORE[i]);
+
+			number |= (size_t)(to - text) >= n && memcmp(to - n, BEFORE[i], n) == 0;
+		}
+		if (number && strspn(p, "0123456789.") > 0) {
+			p += strspn(p, "0123456789.");
+			*to++ = '#';
+		} else {
+			*to++ = *p++;
+		}
+	}
+	*to = '\0';
+}
+
+static void explains(struct fixture *f, const char *query, const char *lines)
+{
+	char text[4 * TEXT_MAX] = "";
+
+	if (lf_run(f->port, query, strlen(query), NULL, add_row, text, &f->error) != 0)
+		fail_msg("%s: %s %s", query, error_sqlstate(f->error.code), f->error.message);
+	blur(text);
+	assert_string_equal(text, lines);
+}
+
+static const char EXPLAINED[] =
+	"CREATE TABLE t (id int PRIMARY KEY, k int, note text); CREATE TABLE u (k int PRIMARY KEY, name text);"
+	"CREATE INDEX t_k ON t (k);"
+	"INSERT INTO t VALUES (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c'), (4, 2, NULL), (5, 3, 'e');"
+	"INSERT INTO u VALUES (1, 'one'), (2, 'two');"
+	"CREATE MATERIALIZED VIEW \"v'x\" WITH (memory_limit = '1GB') AS SELECT u.name, count(*) AS n FROM t"
+	" JOIN u ON u.k = t.k WHERE id > 1 GROUP BY u.name;";
+
+static void test_explain_query(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f, EXPLAINED);
+	explains(&f, "EXPLAIN ANALYZE SELECT * FROM t WHERE id = 3",
+		"Index Scan using t_pkey on t (actual time=# rows=1 loops=1)\n  Index Cond: (id = 3)\n"
+		"  Shards: one\nExecution Time: # ms");
+	explains(&f,
+		"EXPLAIN ANALYZE SELECT * FROM t WHERE k >= 1 AND note > 'a' ORDER BY k DESC LIMIT 2",
+		"Index Scan Backward using t_k on t (actual time=# rows=2 loops=1)\n  Index Cond: (k >= 1)\n"
+		"  Shards: all, merged\n  Filter: 1 condition\n  Rows Removed by Filter: 1\n  Order: by the index\n"
+		"  Limit (actual rows=2)\nExecution Time: # ms");
+	explains(&f,
+		"EXPLAIN (ANALYZE) SELECT k, count(*) FROM t WHERE id > 1 GROUP BY k HAVING count(*) > 1 ORDER BY 1",
+		"Seq Scan on t (actual time=# rows=4 loops=1)\n  Shards: all\n  Filter: 1 condition\n"
+		"  Rows Removed by Filter: 1\n  Group Key: 1 column (actual rows=1)\n"
+		"  Sort Key: 1 column (actual rows=1)\nExecution Time: # ms");
+	explains(&f, "EXPLAIN ANALYZE SELECT t.id FROM t JOIN u USING (k) ORDER BY 1 LIMIT 3",
+		"Computed once, from all rows of (actual time=# rows=4 loops=1)\n  Join of 2, 1 condition\n"
+		"    Scan of t\n    Scan of u\n  Sort Key: 1 column (actual rows=4)\n  Limit (actual rows=3)\n"
+		"  Operator 0: scan t → 2 (rows in=5 out=5, bytes=#)\n"
+		"  Operator 1: scan u → 2 (rows in=2 out=2, bytes=#)\n"
+		"  Operator 2: join on 1 key → 3 (rows in=7 out=4, time=# ms, bytes=#)\n"
+		"  Operator 3: project → 4 (rows in=4 out=4, bytes=#)\nExecution Time: # ms");
+	explains(&f, "EXPLAIN ANALYZE SELECT name FROM leftfold_tables",
+		"Seq Scan on leftfold_tables (actual time=# rows=2 loops=1)\nExecution Time: # ms");
+	explains(&f, "EXPLAIN ANALYZE SELECT 1 WHERE false",
+		"Result (actual time=# rows=0 loops=1)\n  Filter: 1 condition\n  Rows Removed by Filter: 1\n"
+		"Execution Time: # ms");
+	explains(&f, "EXPLAIN (ANALYZE off) SELECT 1", "Result");
+	expect_error(&f, "EXPLAIN ANALYZE SELECT 1 / (k - 1) FROM t", ERR_DIVISION_BY_ZERO);
+	assert_int_equal(f.error.position, 26);
+	expect_error(&f, "EXPLAIN (ANALYZE, COSTS OFF) SELECT 1", ERR_FEATURE);
+	expect_error(&f, "EXPLAIN ANALYZE DELETE FROM t", ERR_FEATURE);
+	expect_error(&f, "EXPLAIN ANALYZE SELECT nix FROM t", ERR_UNDEFINED_COLUMN);
+	close_fixture(&f);
+}
+
+static void test_explain_view(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 1);
+	run(&f, EXPLAINED);
+	explains(&f, "EXPLAIN REFRESH MATERIALIZED VIEW \"v'x\"",
+		"Materialized view v'x: 2 rows, # bytes of 1073741824\n  Operator 0, stage 0: scan t, filtered → 2\n"
+		"  Operator 1, stage 0: scan u → 2\n  Operator 2, stage 0: join on 1 key → 3\n"
+		"  Operator 3, stage 0: group by 1 key, 1 aggregate → 4\n  Operator 4, stage 0: publish v'x");
+	run(&f, "INSERT INTO t VALUES (6, 2, 'f')");
+	explains(&f, "EXPLAIN ANALYZE REFRESH MATERIALIZED VIEW \"v'x\"",
+		"Materialized view v'x: 2 rows, # bytes of 1073741824\n"
+		"  Operator 0, stage 0: scan t, filtered → 2 (rows in=6 out=5, bytes=#)\n"
+		"  Operator 1, stage 0: scan u → 2 (rows in=2 out=2, bytes=#)\n"
+		"  Operator 2, stage 0: join on 1 key → 3 (rows in=7 out=4, time=# ms, bytes=#)\n"
+		"  Operator 3, stage 0: group by 1 key, 1 aggregate → 4 (rows in=4 out=4, time=# ms, bytes=#)\n"
+		"  Operator 4, stage 0: publish v'x (rows in=4 out=4, time=# ms, bytes=#)");
+	run(&f, "CREATE MATERIALIZED VIEW bad AS SELECT 1 / (k - 9) AS q FROM t; UPDATE t SET k = 9 WHERE id = 1");
+	expect(&f, "EXPLAIN REFRESH MATERIALIZED VIEW bad",
+		"Materialized view bad: failed, 22012: division by zero\n  Operator 0, stage 0: scan t → 1\n"
+		"  Operator 1, stage 0: project → 2\n  Operator 2, stage 0: publish bad");
+	expect_error(&f, "EXPLAIN REFRESH MATERIALIZED VIEW t", ERR_FEATURE);
+	expect_error(&f, "EXPLAIN ANALYZE REFRESH MATERIALIZED VIEW nix", ERR_UNDEFINED_TABLE);
+	expect_error(
+		&f, "EXPLAIN ANALYZE CREATE MATERIALIZED VIEW w AS SELECT 1 AS a", ERR_FEATURE);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +470,8 @@ int main(void)
 		cmocka_unit_test(test_reader_stays),
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_explain_query),
+		cmocka_unit_test(test_explain_view),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

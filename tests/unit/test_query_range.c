@@ -153,7 +153,6 @@ static void test_choice(void **state)
 		"Append of 2\n  Group by 1 column, 1 aggregate\n    Scan of t\n"
 		"  First rows by 0 columns, in order of 1\n    Scan of t");
 	expect_error(&f, "SELECT * FROM none", ERR_UNDEFINED_TABLE);
-	expect_error(&f, "EXPLAIN ANALYZE SELECT 1", ERR_FEATURE);
 	expect_error(&f, "EXPLAIN (COSTS OFF) SELECT 1", ERR_FEATURE);
 	expect_error(&f, "EXPLAIN DELETE FROM t", ERR_FEATURE);
 	expect_error(&f, "EXPLAIN SELECT * FROM nosuch", ERR_UNDEFINED_TABLE);

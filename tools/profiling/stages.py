@@ -15,7 +15,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("network", "net/server/reactor.c net/server/buffer.c"),
     ("sessions", "net/server/ net/wire/"),
     ("ports and rings", "core/engine_port.c core/engine_insert.c core/engine_threads.c core/sync/ring.c core/sync/park.c wake_others"),
-    ("queries", "core/flow/query.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
+    ("queries", "core/flow/query.c core/flow/query_analyze.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
     ("commands", "core/flow/command.c core/flow/projector.c"),
     ("journal", "core/log/ batch_journal journal_work"),
     ("views: scan", "core/flow/flow.c core/flow/account.c batch_project"),

@@ -467,8 +467,6 @@ CREATE UNIQUE INDEX sem_range_va ON sem_range_v (a);
 /* view sem_range_v */ SELECT n, a FROM sem_range_v WHERE n <= 1 ORDER BY n DESC, a;
 -- refused: 0A000
 EXPLAIN (COSTS OFF) SELECT id FROM sem_range;
--- refused: 0A000
-EXPLAIN ANALYZE SELECT id FROM sem_range;
 EXPLAIN SELECT nosuch FROM sem_range;
 DROP INDEX sem_range_ab;
 SELECT id, a, b FROM sem_range WHERE a >= 1 ORDER BY a, b DESC;
