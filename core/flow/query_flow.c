@@ -94,7 +94,7 @@ static int system_row(void *arg, const void *row)
 	if (copy == NULL)
 		return error_set(s->f->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	memcpy(copy, row, row_size(row));
-	flow_push_rows(s->f->flow, s->relation, copy, 1, NULL);
+	flow_push_rows(s->f->flow, s->relation, copy, 1, 0, NULL);
 	return ++s->f->n % FEED_ROWS == 0 ? feed_work(s->f, false) : 0;
 }
 
