@@ -1,8 +1,8 @@
 /*
  * aggregate.c: see aggregate.h. What a kind keeps: counts a number; sum and avg a sum_state; bool_and and bool_or how
  * many are true and how many false; bit_and and its like how many have each bit; variance and stddev a variance_state;
- * min, max and string_agg all values in order, since the one that is retracted may be the least, or any; and what is
- * DISTINCT all values, beside the state of the aggregate over each of them once.
+ * min, max, string_agg and array_agg all values in order, since the one that is retracted may be the least, or any; and
+ * what is DISTINCT all values, beside the state of the aggregate over each of them once.
  */
 #include "core/flow/aggregate.h"
 
@@ -50,7 +50,7 @@ uint32_t aggregate_bytes(const struct aggregate *a)
 	case AGG_MIN:
 	case AGG_MAX:
 	case AGG_STRING:
-	case AGG_STRING_DISTINCT: bytes = sizeof(struct ordered); break;
+	case AGG_ARRAY: bytes = sizeof(struct ordered); break;
 	case AGG_BOOL_AND:
 	case AGG_BOOL_OR: bytes = sizeof(struct truths); break;
 	case AGG_BIT_AND:
@@ -123,7 +123,7 @@ int aggregate_add_other(const struct aggregate *a, void *state, const struct val
 	case AGG_MIN:
 	case AGG_MAX:
 	case AGG_STRING:
-	case AGG_STRING_DISTINCT: return values_add(state, v, weight, h, e);
+	case AGG_ARRAY: return values_add(state, v, weight, h, e);
 	case AGG_BOOL_AND:
 	case AGG_BOOL_OR: truths_add(state, v, weight); return 0;
 	case AGG_BIT_AND:
@@ -155,53 +155,83 @@ static bool bits_result(const struct bits *b, enum aggregate_kind kind, struct v
 	return b->count > 0;
 }
 
+/* What stands before and behind the values that are joined. */
+struct brackets {
+	const char *open, *close;
+};
+
+static const struct brackets NO_BRACKETS = { "", "" }, BRACES = { "{", "}" };
+
 struct joining {
 	char *p; /* NULL: only measured */
 	size_t n;
-	bool first, once;
+	bool first;
+	bool once, by_keys; /* of those that are equal the first one; of those with equal keys */
+	struct value before;
 };
+
+static int append(struct joining *j, const char *p, size_t len)
+{
+	if (j->p != NULL && len > 0)
+		memcpy(j->p + j->n, p, len);
+	j->n += len;
+	return j->n > LIMIT_ROW_BYTES ? -1 : 0;
+}
+
+/* Whether the tuple before has the same keys. */
+static bool keys_repeated(const struct joining *j, const struct value *tuple)
+{
+	size_t n = tuple_keys(tuple);
+
+	return !j->first && tuple_keys(&j->before) == n &&
+		memcmp(tuple->s.p, j->before.s.p, n) == 0;
+}
 
 static int join_one(void *arg, const struct value *tuple, int64_t weight)
 {
 	struct joining *j = arg;
-	const struct value *parts[2];
 	struct value value, separator;
 
+	if (j->by_keys && keys_repeated(j, tuple))
+		return 0;
+	j->before = *tuple;
 	tuple_unpack(tuple, &value, &separator);
-	parts[0] = &separator;
-	parts[1] = &value;
-	for (int64_t k = j->once ? 1 : weight; k > 0; k--)
-		for (unsigned i = 0; i < 2; i++) {
-			bool skip = i == 0 && (j->first || value_is_null(&separator));
-
-			if (i == 1)
-				j->first = false;
-			if (skip || parts[i]->s.len == 0)
-				continue;
-			if (j->p != NULL)
-				memcpy(j->p + j->n, parts[i]->s.p, parts[i]->s.len);
-			j->n += parts[i]->s.len;
-			if (j->n > LIMIT_ROW_BYTES)
-				return -1;
-		}
+	for (int64_t k = j->once ? 1 : weight; k > 0; k--) {
+		if (!j->first && !value_is_null(&separator) &&
+			append(j, separator.s.p, separator.s.len) != 0)
+			return -1;
+		j->first = false;
+		if (append(j, value.s.p, value.s.len) != 0)
+			return -1;
+	}
 	return 0;
 }
 
-static int string_result(const struct ordered *values, bool once, struct value *out,
-	struct arena *arena, struct error *e)
+static int join_all(struct joining *j, struct brackets brackets, const struct ordered *values)
 {
-	struct joining j = { .first = true, .once = once };
+	j->n = 0;
+	j->first = true;
+	if (append(j, brackets.open, strlen(brackets.open)) != 0 ||
+		ordered_walk(values, join_one, j) != 0)
+		return -1;
+	return append(j, brackets.close, strlen(brackets.close));
+}
 
-	if (ordered_walk(values, join_one, &j) != 0)
+static int string_result(const struct aggregate *a, struct brackets brackets,
+	const struct ordered *values, struct value *out, struct arena *arena, struct error *e)
+{
+	struct joining j = { .once = a->once, .by_keys = a->once && a->kind != AGG_STRING };
+
+	if (join_all(&j, brackets, values) != 0)
 		return error_set(e, ERR_PROGRAM_LIMIT, 0, NULL);
 	if (j.first) {
 		out->flags = VALUE_NULL;
 		return 0;
 	}
-	j = (struct joining){ .p = arena_alloc(arena, j.n + 1), .first = true, .once = once };
+	j.p = arena_alloc(arena, j.n + 1);
 	if (j.p == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	(void)ordered_walk(values, join_one, &j);
+	(void)join_all(&j, brackets, values);
 	out->s.p = j.p;
 	out->s.len = (uint32_t)j.n;
 	return 0;
@@ -241,9 +271,8 @@ int aggregate_result_other(const struct aggregate *a, const void *state, struct 
 	case AGG_AVG: return avg_result(state, arg, out, e);
 	case AGG_MIN: any = ordered_min(state, out); break;
 	case AGG_MAX: any = ordered_max(state, out); break;
-	case AGG_STRING:
-	case AGG_STRING_DISTINCT:
-		return string_result(state, a->kind == AGG_STRING_DISTINCT, out, arena, e);
+	case AGG_STRING: return string_result(a, NO_BRACKETS, state, out, arena, e);
+	case AGG_ARRAY: return string_result(a, BRACES, state, out, arena, e);
 	case AGG_BOOL_AND: out->i = truths->no == 0; break;
 	case AGG_BOOL_OR: out->i = truths->yes > 0; break;
 	case AGG_BIT_AND:
@@ -275,7 +304,7 @@ void aggregate_free(const struct aggregate *a, void *state, struct heap *h)
 	case AGG_MIN:
 	case AGG_MAX:
 	case AGG_STRING:
-	case AGG_STRING_DISTINCT: ordered_free(state, h); break;
+	case AGG_ARRAY: ordered_free(state, h); break;
 	case AGG_VAR_POP:
 	case AGG_VAR_SAMP:
 	case AGG_STDDEV_POP:

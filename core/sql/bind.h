@@ -59,6 +59,11 @@ struct scope {
 	PgQuery__Node *const *windows; /* of WINDOW */
 };
 
+struct window_order {
+	unsigned n;
+	const struct order *order;
+};
+
 struct node_list {
 	unsigned n;
 	const PgQuery__Node **at;
@@ -91,6 +96,8 @@ struct binder {
 	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
 	const char *no_aggregates; /* the clause's name for the message */
 	bool in_aggregate;
+	/* What the aggregate bound next is ordered by, when it has a window; NULL: its own ORDER BY. */
+	const struct window_order *window_order;
 	bool in_view;    /* now() and parameters are refused */
 	bool in_default; /* columns are refused */
 	unsigned depth, nodes;
@@ -173,6 +180,18 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c);
 struct expr *bind_pad(struct binder *b, struct expr *e);
 /* The command's time as the type. */
 struct expr *bind_now(struct binder *b, enum type_id type, int location);
+
+/* --- bind_array.c --- */
+#define BIND_ARRAY_HINT \
+	"Arrays are made by array_agg(), as results; as text (::text) they can be compared."
+bool bind_has_array(struct expr *const *args, unsigned n);
+/* A call of a function with an array: 0A000 of most. */
+struct expr *bind_array_call(
+	struct binder *b, const char *name, struct expr *const *args, unsigned n, int location);
+/* An element as it is printed within an array. */
+struct expr *bind_array_element(struct binder *b, struct expr *e);
+/* array[i] */
+struct expr *bind_subscript(struct binder *b, const PgQuery__AIndirection *n);
 
 /* --- bind_aggregate.c --- */
 bool bind_is_aggregate(const char *name);
@@ -367,7 +386,7 @@ int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exi
 const char *bind_keep(struct binder *b, const char *text);
 struct index_def *index_build(
 	struct binder *b, struct relation *r, const char *name, const uint16_t *cols, unsigned n);
-/* Whether the columns can be a key. 0, or -1 with 42704. */
+/* Whether the columns can be a key. 0, or -1 with 42704, 0A000. */
 int bind_check_key(struct binder *b, const struct relation *r, const uint16_t *cols, unsigned n);
 int relation_layout(struct binder *b, struct relation *r);
 /* A relation under construction: from here on the binder's tree goes into its arena. */

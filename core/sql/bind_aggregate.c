@@ -1,8 +1,8 @@
 /*
  * bind_aggregate.c: calls of aggregates: their argument, DISTINCT, ORDER BY and FILTER, and the type of the result.
  *
- * string_agg() is the one whose result depends on an order: value, separator and sort keys become one argument (tuple.h).
- * Of others an ORDER BY is only checked.
+ * The results of string_agg() and array_agg() depend on an order: value, separator and sort keys become one argument
+ * (tuple.h). Of others an ORDER BY is only checked.
  */
 #include <string.h>
 
@@ -35,6 +35,7 @@ static const struct known {
 	{ "stddev_samp", AGG_STDDEV_SAMP, false },
 	{ "stddev_pop", AGG_STDDEV_POP, false },
 	{ "string_agg", AGG_STRING, false },
+	{ "array_agg", AGG_ARRAY, false },
 };
 
 static const struct known *find(const char *name)
@@ -107,6 +108,9 @@ static int aggregate_type(struct binder *b, struct aggregate *a, const char *nam
 	enum type_id arg = a->arg == NULL ? TYPE_UNKNOWN : (enum type_id)a->arg->type.id;
 	enum type_id t = result_type(a->kind, arg);
 
+	if (type_is_array(arg) && (a->kind == AGG_MIN || a->kind == AGG_MAX))
+		return bind_check_order(b, a->arg);
+
 	if (a->kind == AGG_MIN || a->kind == AGG_MAX)
 		a->type = a->arg->type;
 	if (t != a->type.id)
@@ -120,8 +124,8 @@ static int aggregate_type(struct binder *b, struct aggregate *a, const char *nam
 
 static bool same(const struct aggregate *x, const struct aggregate *y)
 {
-	return x->kind == y->kind && x->of == y->of && x->type.id == y->type.id &&
-		(x->arg == NULL) == (y->arg == NULL) &&
+	return x->kind == y->kind && x->of == y->of && x->once == y->once &&
+		x->type.id == y->type.id && (x->arg == NULL) == (y->arg == NULL) &&
 		(x->filter == NULL) == (y->filter == NULL) &&
 		(x->arg == NULL || expr_equal(x->arg, y->arg)) &&
 		(x->filter == NULL || expr_equal(x->filter, y->filter));
@@ -163,6 +167,11 @@ struct sort_keys {
 	char *directions; /* TUPLE_…, one a key */
 };
 
+static char direction(bool descending, bool nulls_first)
+{
+	return (char)((descending ? TUPLE_DESCENDING : 0) | (nulls_first ? TUPLE_NULLS_FIRST : 0));
+}
+
 static int sort_key(struct binder *b, const PgQuery__SortBy *by, struct sort_keys *s)
 {
 	bool descending = by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
@@ -176,18 +185,27 @@ static int sort_key(struct binder *b, const PgQuery__SortBy *by, struct sort_key
 	s->keys[s->n] = bind_settle(b, bind_expr(b, by->node));
 	if (s->keys[s->n] == NULL || bind_check_order(b, s->keys[s->n]) != 0)
 		return -1;
-	s->directions[s->n++] = (char)((descending ? TUPLE_DESCENDING : 0) |
-		(nulls_first ? TUPLE_NULLS_FIRST : 0));
+	s->directions[s->n++] = direction(descending, nulls_first);
 	return 0;
 }
 
+/* With room for one more. */
 static int bind_keys(struct binder *b, const PgQuery__FuncCall *c, struct sort_keys *s)
 {
+	const struct window_order *w = b->window_order;
+	size_t n = c->n_agg_order + (w != NULL ? w->n : 0) + 1;
+
 	s->n = 0;
-	s->keys = bind_alloc(b, (c->n_agg_order + 1) * sizeof(*s->keys));
-	s->directions = bind_alloc(b, c->n_agg_order + 1);
+	s->keys = bind_alloc(b, n * sizeof(*s->keys));
+	s->directions = bind_alloc(b, n);
 	if (s->keys == NULL || s->directions == NULL)
 		return -1;
+	for (unsigned i = 0; w != NULL && i < w->n; i++) {
+		s->keys[s->n] = bind_copy(b, w->order[i].expr);
+		if (s->keys[s->n] == NULL)
+			return -1;
+		s->directions[s->n++] = direction(w->order[i].descending, w->order[i].nulls_first);
+	}
 	for (size_t i = 0; i < c->n_agg_order; i++)
 		if (sort_key(b, c->agg_order[i]->sort_by, s) != 0)
 			return -1;
@@ -261,9 +279,67 @@ static int bind_string(struct binder *b, const PgQuery__FuncCall *c, struct aggr
 	}
 	if (bind_keys(b, c, &keys) != 0 || (c->agg_distinct && check_keys(b, &keys, args, 2) != 0))
 		return -1;
-	a->kind = c->agg_distinct ? AGG_STRING_DISTINCT : AGG_STRING;
+	a->kind = AGG_STRING;
+	a->once = c->agg_distinct;
 	a->type = t;
 	a->arg = pack(b, &keys, typed[0], typed[1], c->location);
+	return a->arg == NULL ? -1 : 0;
+}
+
+/* Without an order of its own it is in order of its values. */
+static int add_own_key(struct binder *b, struct sort_keys *s, struct expr *x, bool distinct)
+{
+	bool sortable = x->type.id != TYPE_JSON && x->type.id != TYPE_JSONB;
+	bool found = false;
+
+	for (unsigned i = 0; i < s->n; i++)
+		found = found || expr_equal(s->keys[i], x);
+	if (found || !sortable || (s->n > 0 && !distinct && b->window_order == NULL))
+		return 0;
+	s->keys[s->n] = x;
+	s->directions[s->n++] = 0;
+	return 0;
+}
+
+static struct expr *separator_of(struct binder *b, const char *text)
+{
+	struct expr *e = expr_new(b, EXPR_CONST, TYPE_TEXT, -1);
+
+	if (e != NULL)
+		e->constant = (struct value){ .s = { text, (uint32_t)strlen(text) },
+			.type = TYPE_TEXT };
+	return e;
+}
+
+static int bind_array(struct binder *b, const PgQuery__FuncCall *c, struct aggregate *a)
+{
+	struct expr *x, *element, *comma = separator_of(b, ",");
+	struct sort_keys keys;
+
+	if (c->n_args != 1)
+		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function array_agg with %zu arguments does not exist", c->n_args);
+	x = bind_expr(b, c->args[0]);
+	if (x == NULL || comma == NULL)
+		return -1;
+	if (x->type.id == TYPE_UNKNOWN)
+		return bind_fail(b, ERR_AMBIGUOUS_FUNCTION, c->location,
+			"function array_agg(unknown) is not unique");
+	if (type_is_array((enum type_id)x->type.id)) {
+		bind_unsupported(b, c->location, "an array of arrays");
+		return -1;
+	}
+	if (bind_keys(b, c, &keys) != 0 ||
+		(c->agg_distinct &&
+			(check_keys(b, &keys, &x, 1) != 0 || bind_check_equality(b, x) != 0 ||
+				bind_check_order(b, x) != 0)))
+		return -1;
+	add_own_key(b, &keys, x, c->agg_distinct);
+	element = bind_array_element(b, x);
+	a->kind = AGG_ARRAY;
+	a->once = c->agg_distinct;
+	a->type = (struct type){ .id = (uint8_t)type_array_of((enum type_id)x->type.id) };
+	a->arg = element == NULL ? NULL : pack(b, &keys, element, comma, c->location);
 	return a->arg == NULL ? -1 : 0;
 }
 
@@ -354,6 +430,8 @@ struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const 
 		a.type = (struct type){ .id = TYPE_INT8 };
 	} else if (k->kind == AGG_STRING) {
 		status = bind_string(b, c, &a);
+	} else if (k->kind == AGG_ARRAY) {
+		status = bind_array(b, c, &a);
 	} else {
 		status = bind_argument(b, c, k, &a);
 	}

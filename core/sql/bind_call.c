@@ -129,6 +129,11 @@ struct expr *bind_operator(
 	const struct function *f;
 	unsigned n = 0;
 
+	if (bind_has_array(&right, 1) || (left != NULL && bind_has_array(&left, 1))) {
+		bind_fail(b, ERR_FEATURE, location, "operators of arrays are not supported");
+		error_hint(b->error, BIND_ARRAY_HINT);
+		return NULL;
+	}
 	if (strcmp(op, "||") == 0 && left != NULL && bind_concat_sides(b, args) != 0)
 		return NULL;
 	for (unsigned i = 0; i < 2; i++)
@@ -271,6 +276,8 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	}
 	if (bind_arguments(b, c, name, args, &n) != 0)
 		return NULL;
+	if (bind_has_array(args, n))
+		return bind_array_call(b, name, args, n, c->location);
 	for (unsigned i = 0; i < n; i++)
 		types[i] = (enum type_id)args[i]->type.id;
 	/* AT TIME ZONE: everything is UTC. */

@@ -88,8 +88,10 @@ int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out)
 
 	memset(out, 0, sizeof(*out));
 	out->id = (uint8_t)type_from_name(name);
-	if (t->n_array_bounds > 0 || t->setof)
-		return bind_fail(b, ERR_FEATURE, t->location, "arrays are not supported");
+	if (t->n_array_bounds > 0 || t->setof) {
+		bind_fail(b, ERR_FEATURE, t->location, "arrays are not supported here");
+		return error_hint(b->error, BIND_ARRAY_HINT);
+	}
 	if (out->id != TYPE_UNKNOWN) {
 		return type_modifiers(b, t, out);
 	}
@@ -120,12 +122,23 @@ static bool is_unknown(const struct expr *e)
 	return e->type.id == TYPE_UNKNOWN;
 }
 
+/* An array is kept as its text, which does not tell how PostgreSQL would compare it. */
+static int array_refused(struct binder *b, const struct expr *e, const char *what)
+{
+	error_set(b->error, ERR_FEATURE, expr_location(e), "%s of arrays is not supported", what);
+	return error_hint(b->error, BIND_ARRAY_HINT);
+}
+
 /* An untyped literal or parameter takes the type; the modifier is applied as an explicit cast does
  * when that is what it is. */
 static struct expr *resolve_unknown(
 	struct binder *b, struct expr *e, struct type t, bool explicit_cast)
 {
 	if (e->kind == EXPR_COLUMN && e->source == EXPR_PARAMS) {
+		if (type_is_array((enum type_id)t.id)) {
+			(void)array_refused(b, e, "a parameter");
+			return NULL;
+		}
 		b->params[e->column] = (enum type_id)t.id;
 		e->type = (struct type){ .id = t.id };
 		return e;
@@ -239,6 +252,8 @@ struct expr *bind_settle(struct binder *b, struct expr *e)
 
 int bind_check_equality(struct binder *b, const struct expr *e)
 {
+	if (type_is_array((enum type_id)e->type.id))
+		return array_refused(b, e, "a comparison");
 	if (e->type.id != TYPE_JSON)
 		return 0;
 	return error_set(b->error, ERR_UNDEFINED_FUNCTION, expr_location(e),
@@ -247,6 +262,8 @@ int bind_check_equality(struct binder *b, const struct expr *e)
 
 int bind_check_order(struct binder *b, const struct expr *e)
 {
+	if (type_is_array((enum type_id)e->type.id))
+		return array_refused(b, e, "an order");
 	if (e->type.id == TYPE_JSON)
 		return error_set(b->error, ERR_UNDEFINED_FUNCTION, expr_location(e),
 			"could not identify an ordering operator for type json");

@@ -60,10 +60,17 @@ const char *bind_keep(struct binder *b, const char *text)
 
 int bind_check_key(struct binder *b, const struct relation *r, const uint16_t *cols, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (r->columns[cols[i]].type.id == TYPE_JSON)
+	for (unsigned i = 0; i < n; i++) {
+		enum type_id t = (enum type_id)r->columns[cols[i]].type.id;
+
+		if (t == TYPE_JSON)
 			return bind_fail(b, ERR_UNDEFINED_OBJECT, -1,
 				"data type json has no default operator class for access method \"btree\"");
+		if (type_is_array(t)) {
+			bind_fail(b, ERR_FEATURE, -1, "an index of arrays is not supported");
+			return error_hint(b->error, BIND_ARRAY_HINT);
+		}
+	}
 	return 0;
 }
 

@@ -384,6 +384,8 @@ int bind_unify(struct binder *b, struct expr **e, unsigned n, const char *contex
 		e[i] = bind_coerce(b, from, (struct type){ .id = (uint8_t)common }, CAST_IMPLICIT);
 		if (e[i] != NULL)
 			continue;
+		if (b->error->code == ERR_OK && bind_has_array(&from, 1))
+			(void)bind_check_equality(b, from);
 		if (b->error->code == ERR_OK)
 			error_set(b->error, ERR_CANNOT_COERCE, expr_location(from),
 				"%s could not convert type %s to %s", context,
@@ -765,6 +767,7 @@ static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 			n->min_max_expr->location);
 	case NODE(TYPE_CAST): return bind_cast(b, n->type_cast);
 	case NODE(FUNC_CALL): return bind_call(b, n->func_call);
+	case NODE(A_INDIRECTION): return bind_subscript(b, n->a_indirection);
 	case NODE(SQLVALUE_FUNCTION): {
 		int location = n->sqlvalue_function->location;
 

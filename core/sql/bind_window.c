@@ -153,14 +153,21 @@ static int bind_window_aggregate(
 	struct binder *b, struct window_call *call, const PgQuery__FuncCall *c, const char *name)
 {
 	struct select *kept = b->aggregates, *own = bind_select_new(b);
+	struct window_order order = { call->norder, call->order };
 	PgQuery__FuncCall plain = *c;
 	struct expr *e;
 
 	if (own == NULL)
 		return -1;
+	if (c->agg_distinct || c->n_agg_order > 0)
+		return bind_fail(b, ERR_FEATURE, c->location,
+			"%s is not implemented for window functions",
+			c->agg_distinct ? "DISTINCT" : "aggregate ORDER BY");
 	plain.over = NULL;
 	b->aggregates = own;
+	b->window_order = &order;
 	e = bind_aggregate(b, &plain, name);
+	b->window_order = NULL;
 	b->aggregates = kept;
 	if (e == NULL)
 		return -1;

@@ -241,6 +241,26 @@ static int parse_text(
 	return out->s.p == NULL ? error_set(e, ERR_OUT_OF_MEMORY, 0, NULL) : 0;
 }
 
+/* Of arrays only the empty one is read. */
+static int parse_array(struct value *out, const char *s, size_t len, struct error *e)
+{
+	unsigned braces = 0;
+
+	if (!type_is_array((enum type_id)out->type))
+		return error_set(e, ERR_INTERNAL, 0, "a value without a type");
+	out->s.p = "{}";
+	out->s.len = 2;
+	while (len > 0 && (isspace((unsigned char)*s) || (braces < 2 && *s == "{}"[braces]))) {
+		braces += !isspace((unsigned char)*s);
+		s++;
+		len--;
+	}
+	if (len == 0 && braces == 2)
+		return 0;
+	error_set(e, ERR_FEATURE, 0, "an array literal with elements is not supported");
+	return error_hint(e, "Arrays can only be results, of array_agg().");
+}
+
 int value_parse(struct value *out, struct type t, const char *s, size_t len, struct arena *a,
 	struct error *e)
 {
@@ -267,7 +287,7 @@ int value_parse(struct value *out, struct type t, const char *s, size_t len, str
 	case TYPE_INTERVAL: return interval_parse(out, s, len, e);
 	case TYPE_JSON:
 	case TYPE_JSONB: return json_parse(out, (enum type_id)t.id, s, len, a, e);
-	default: return error_set(e, ERR_INTERNAL, 0, "a value without a type");
+	default: return parse_array(out, s, len, e);
 	}
 	out->type = t.id;
 	return status != 0 ? -1 : value_apply_modifier(out, t, false, a, e);
@@ -406,6 +426,9 @@ size_t value_format(const struct value *v, struct type t, char *buf, size_t cap)
 	char text[VALUE_TEXT_MAX];
 	size_t n;
 
+	if (type_is_bytes((enum type_id)v->type))
+		return format_bytes(
+			v, (struct type){ .id = v->type, .a = t.a, .b = t.b }, buf, cap);
 	switch ((enum type_id)v->type) {
 	case TYPE_BOOL:
 		text[0] = v->i ? 't' : 'f';
@@ -414,14 +437,6 @@ size_t value_format(const struct value *v, struct type t, char *buf, size_t cap)
 	case TYPE_FLOAT4: n = format_float((double)v->f, true, text); break;
 	case TYPE_FLOAT8: n = format_float(v->d, false, text); break;
 	case TYPE_NUMERIC: n = numeric_format(v, text); break;
-	case TYPE_TEXT:
-	case TYPE_VARCHAR:
-	case TYPE_BPCHAR:
-	case TYPE_JSON:
-	case TYPE_JSONB:
-	case TYPE_BYTEA:
-		return format_bytes(
-			v, (struct type){ .id = v->type, .a = t.a, .b = t.b }, buf, cap);
 	case TYPE_DATE:
 	case TYPE_TIMESTAMP:
 	case TYPE_TIMESTAMPTZ: n = datetime_format(v, text); break;
@@ -503,19 +518,21 @@ static const uint8_t CASTS[TYPE_COUNT][TYPE_COUNT] = {
 #undef A
 #undef I
 
+static bool is_text(enum type_id t)
+{
+	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR;
+}
+
 enum cast_kind cast_exists(enum type_id from, enum type_id to)
 {
+	if (type_is_array(from))
+		return from == to ? CAST_IMPLICIT : is_text(to) ? CAST_ASSIGNMENT : CAST_NONE;
 	return from < TYPE_COUNT && to < TYPE_COUNT ? (enum cast_kind)CASTS[from][to] : CAST_NONE;
 }
 
 static bool is_integer(enum type_id t)
 {
 	return t == TYPE_INT2 || t == TYPE_INT4 || t == TYPE_INT8;
-}
-
-static bool is_text(enum type_id t)
-{
-	return t == TYPE_TEXT || t == TYPE_VARCHAR || t == TYPE_BPCHAR;
 }
 
 static int out_of_range(enum type_id t, struct error *e)
@@ -592,7 +609,7 @@ static int to_text(struct value *out, const struct value *v, struct arena *a, st
 	size_t n;
 	char *copy;
 
-	if (is_text((enum type_id)v->type)) {
+	if (is_text((enum type_id)v->type) || type_is_array((enum type_id)v->type)) {
 		out->s = v->s;
 		if (v->type == TYPE_BPCHAR)
 			while (out->s.len > 0 && out->s.p[out->s.len - 1] == ' ')

@@ -13,20 +13,15 @@ static bool constants_equal(const struct value *a, const struct value *b)
 		return value_is_null(a) && value_is_null(b);
 	if (a->type != b->type || (a->flags & VALUE_NAN) != (b->flags & VALUE_NAN))
 		return false;
+	if (type_is_bytes((enum type_id)a->type))
+		return a->s.len == b->s.len &&
+			(a->s.len == 0 || memcmp(a->s.p, b->s.p, a->s.len) == 0);
 	switch (a->type) {
 	case TYPE_NUMERIC: return a->scale == b->scale && a->n == b->n;
 	case TYPE_FLOAT4:
 		/* Bits, since 0 and -0 print differently. */
 		return memcmp(&a->f, &b->f, sizeof(a->f)) == 0;
 	case TYPE_FLOAT8: return memcmp(&a->d, &b->d, sizeof(a->d)) == 0;
-	case TYPE_TEXT:
-	case TYPE_VARCHAR:
-	case TYPE_BPCHAR:
-	case TYPE_JSON:
-	case TYPE_JSONB:
-	case TYPE_BYTEA:
-		return a->s.len == b->s.len &&
-			(a->s.len == 0 || memcmp(a->s.p, b->s.p, a->s.len) == 0);
 	case TYPE_UUID: return memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
 	case TYPE_INTERVAL:
 		return a->iv.us == b->iv.us && a->iv.days == b->iv.days &&

@@ -14,7 +14,6 @@
 static const char *const UNSUPPORTED[] = {
 	"acosd",
 	"age",
-	"array_agg",
 	"array_length",
 	"array_to_string",
 	"asind",
@@ -127,6 +126,8 @@ static bool known_elsewhere(const char *name)
 /* Categories of the manual's section 10.1, each with its preferred type. */
 static char category(enum type_id t)
 {
+	if (type_is_array(t))
+		return 'A';
 	switch (t) {
 	case TYPE_BOOL: return 'B';
 	case TYPE_INT2:

@@ -27,13 +27,14 @@ enum aggregate_kind {
 	AGG_VAR_SAMP,
 	AGG_STDDEV_POP,
 	AGG_STDDEV_SAMP,
-	AGG_STRING,          /* of tuples in order (tuple.h) */
-	AGG_STRING_DISTINCT, /* … each of them once */
-	AGG_DISTINCT         /* `of` over each value once */
+	AGG_STRING,  /* of tuples in order (tuple.h) */
+	AGG_ARRAY,   /* the same; a tuple's value is how an element is printed */
+	AGG_DISTINCT /* `of` over each value once */
 };
 
 struct aggregate {
 	enum aggregate_kind kind, of;
+	bool once;           /* of tuples those that are equal once, or those whose keys are */
 	struct type type;    /* of the result */
 	struct expr *arg;    /* over the sources; NULL for count(*) */
 	struct expr *filter; /* over the sources; NULL: none */

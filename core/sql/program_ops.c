@@ -124,6 +124,8 @@ insn_fn insn_load(enum type_id t)
 		[TYPE_JSONB] = load_bytes,
 	};
 
+	if (type_is_array(t))
+		return load_bytes;
 	return t < TYPE_COUNT ? loads[t] : NULL;
 }
 

@@ -68,6 +68,14 @@ const struct function TUPLE_PACK = { .name = "tuple",
 	.result = TYPE_BYTEA,
 	.eval = tuple_pack };
 
+size_t tuple_keys(const struct value *tuple)
+{
+	uint32_t at;
+
+	memcpy(&at, tuple->s.p + tuple->s.len - TRAILER, sizeof(at));
+	return at;
+}
+
 void tuple_unpack(const struct value *tuple, struct value *value, struct value *separator)
 {
 	const char *trailer = tuple->s.p + tuple->s.len - TRAILER;

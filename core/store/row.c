@@ -111,13 +111,14 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 		break;
 	case TYPE_UUID:
 	case TYPE_INTERVAL: memcpy(out->uuid, slot, 16); break;
-	case TYPE_TEXT:
-	case TYPE_VARCHAR:
-	case TYPE_BPCHAR:
-	case TYPE_JSON:
-	case TYPE_JSONB:
-	case TYPE_BYTEA: {
+	case TYPE_INT8:
+	case TYPE_FLOAT8:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ: memcpy(&out->i, slot, sizeof(out->i)); break;
+	default: {
 		uint32_t at, len;
+
+		DEBUG_ASSERT(type_is_bytes((enum type_id)out->type));
 
 		memcpy(&at, slot, sizeof(at));
 		memcpy(&len, slot + 4, sizeof(len));
@@ -125,7 +126,6 @@ void row_get(const struct row_layout *l, const void *row, unsigned col, struct v
 		out->s.len = len;
 		break;
 	}
-	default: memcpy(&out->i, slot, sizeof(out->i)); break;
 	}
 }
 
@@ -200,21 +200,15 @@ uint32_t row_encode(const struct row_layout *l, const struct value *values, void
 			row[NULLS_AT + c / 8] |= (char)(1 << (c % 8));
 			continue;
 		}
-		switch ((enum type_id)l->types[c].id) {
-		case TYPE_TEXT:
-		case TYPE_VARCHAR:
-		case TYPE_BPCHAR:
-		case TYPE_JSON:
-		case TYPE_JSONB:
-		case TYPE_BYTEA:
-			memcpy(slot, &tail, sizeof(tail));
-			memcpy(slot + 4, &v->s.len, sizeof(v->s.len));
-			if (v->s.len > 0)
-				memcpy(row + tail, v->s.p, v->s.len);
-			tail += v->s.len;
-			break;
-		default: slot_put((enum type_id)l->types[c].id, slot, v); break;
+		if (!type_is_bytes((enum type_id)l->types[c].id)) {
+			slot_put((enum type_id)l->types[c].id, slot, v);
+			continue;
 		}
+		memcpy(slot, &tail, sizeof(tail));
+		memcpy(slot + 4, &v->s.len, sizeof(v->s.len));
+		if (v->s.len > 0)
+			memcpy(row + tail, v->s.p, v->s.len);
+		tail += v->s.len;
 	}
 	size = (tail + 7) & ~(uint32_t)7;
 	memset(row + tail, 0, size - tail);

@@ -37,9 +37,13 @@ static const struct {
 
 const char *type_name(struct type t, char *buf, size_t cap)
 {
-	const char *name = t.id < TYPE_COUNT ? TYPES[t.id].name : "???";
+	bool array = type_is_array((enum type_id)t.id);
+	unsigned id = array ? (unsigned)type_element((enum type_id)t.id) : t.id;
+	const char *name = id < TYPE_COUNT ? TYPES[id].name : "???";
 
-	if (t.a == 0)
+	if (array)
+		(void)snprintf(buf, cap, "%s[]", name);
+	else if (t.a == 0)
 		(void)snprintf(buf, cap, "%s", name);
 	else if (t.id == TYPE_NUMERIC)
 		(void)snprintf(buf, cap, "%s(%u,%u)", name, t.a, t.b);
@@ -213,6 +217,8 @@ static int compare_json(const struct value *a, const struct value *b)
 
 int value_compare(const struct value *a, const struct value *b)
 {
+	if (type_is_array((enum type_id)a->type))
+		return compare_bytes(a->s.p, a->s.len, b->s.p, b->s.len);
 	switch ((enum type_id)a->type) {
 	case TYPE_FLOAT4: return compare_double((double)a->f, (double)b->f);
 	case TYPE_FLOAT8: return compare_double(a->d, b->d);
@@ -266,6 +272,8 @@ uint64_t value_hash(const struct value *v)
 {
 	if (value_is_null(v))
 		return hash_u64(UINT64_C(0x6e756c6c));
+	if (type_is_array((enum type_id)v->type))
+		return hash_bytes(v->s.p, v->s.len, 0);
 	switch ((enum type_id)v->type) {
 	case TYPE_FLOAT4: return hash_double((double)v->f);
 	case TYPE_FLOAT8: return hash_double(v->d);

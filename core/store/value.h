@@ -10,7 +10,7 @@
  * (value = n / 10^scale, |n| < 10^38, 0 <= scale <= 38; `flags` VALUE_NAN for NaN);
  * uuid as 16 bytes; text, varchar, char(n) (stored padded-stripped as PostgreSQL compares, printed
  * padded), bytea, json and jsonb (the text that is printed) as pointer and length in bytes; interval as months,
- * days, microseconds.
+ * days, microseconds; arrays, of one dimension, as the text that is printed.
  */
 #ifndef LF_STORE_VALUE_H
 #define LF_STORE_VALUE_H
@@ -40,7 +40,9 @@ enum type_id {
 	TYPE_INTERVAL = 16,
 	TYPE_JSON = 17,
 	TYPE_JSONB = 18,
-	TYPE_COUNT
+	TYPE_COUNT,
+	TYPE_ARRAY =
+		32 /* plus the number of a type above: an array of these. Results of queries only */
 };
 
 /* A type with its modifier. a: varchar/char length in characters, numeric precision; 0: none.
@@ -51,10 +53,30 @@ struct type {
 	uint16_t a;
 };
 
+static inline bool type_is_array(enum type_id t)
+{
+	return (int)t > (int)TYPE_ARRAY && (int)t < (int)TYPE_ARRAY + (int)TYPE_COUNT;
+}
+static inline enum type_id type_array_of(enum type_id element)
+{
+	return (enum type_id)((int)TYPE_ARRAY + (int)element);
+}
+static inline enum type_id type_element(enum type_id array)
+{
+	return (enum type_id)((int)array - (int)TYPE_ARRAY);
+}
+
+/* Whether the number is of a type at all, TYPE_UNKNOWN included. */
+static inline bool type_exists(unsigned t)
+{
+	return t < TYPE_COUNT || type_is_array((enum type_id)t);
+}
+
 /* Whether its values are bytes of variable length. */
 static inline bool type_is_bytes(enum type_id t)
 {
-	return (t >= TYPE_TEXT && t <= TYPE_BYTEA) || t == TYPE_JSON || t == TYPE_JSONB;
+	return (t >= TYPE_TEXT && t <= TYPE_BYTEA) || t == TYPE_JSON || t == TYPE_JSONB ||
+		type_is_array(t);
 }
 
 enum { VALUE_NULL = 1, VALUE_NAN = 2 };
@@ -87,7 +109,7 @@ static inline bool value_is_null(const struct value *v)
 	return v->flags & VALUE_NULL;
 }
 
-/* PostgreSQL's name of a type with modifier, e.g. "numeric(12,2)", "character varying(20)".
+/* PostgreSQL's name of a type with modifier, e.g. "numeric(12,2)", "character varying(20)", "integer[]".
  * buf of cap bytes (64 suffices); returns buf. */
 const char *type_name(struct type t, char *buf, size_t cap);
 /* Type of a (lower-case, unqualified) PostgreSQL type name such as "int4", "bigint", "bpchar";
@@ -96,7 +118,8 @@ enum type_id type_from_name(const char *name);
 
 /* Total order of two non-NULL values of the same type: <0, 0, >0. Text compares bytewise
  * (collation C), NaN is greatest and equal to itself, as in PostgreSQL; char(n) ignores trailing
- * blanks; numerics compare by value, not scale, also in a jsonb (whose order is no other's than ours). */
+ * blanks; numerics compare by value, not scale, also in a jsonb (whose order is no other's than ours);
+ * arrays are equal when they are printed alike, which is not PostgreSQL's equality. */
 int value_compare(const struct value *a, const struct value *b);
 /* Hash consistent with value_compare()==0 (1.0 and 1.00 hash alike, -0.0 as 0.0); NULL has a hash
  * of its own. Seeded fixed: used for partitioning, so it is part of the format. */

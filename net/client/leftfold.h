@@ -92,7 +92,9 @@ enum lf_type_id {
 	LF_TYPE_UUID,
 	LF_TYPE_INTERVAL,
 	LF_TYPE_JSON,
-	LF_TYPE_JSONB
+	LF_TYPE_JSONB,
+	LF_TYPE_ARRAY =
+		32 /* plus the number of another type: an array of these, as text; in results only */
 };
 
 struct lf_type {
@@ -407,7 +409,7 @@ LF_API bool lf_result_bool(const struct lf_result *r, size_t row, unsigned colum
 LF_API int64_t lf_result_int(const struct lf_result *r, size_t row, unsigned column);
 /* real, double precision; integers and numeric as the nearest double. */
 LF_API double lf_result_double(const struct lf_result *r, size_t row, unsigned column);
-/* The bytes of text, varchar, char (without its padding), bytea and uuid (16). Not ended with a zero byte;
+/* The bytes of text, varchar, char (without its padding), json, arrays (as printed), bytea and uuid (16). Not ended with a zero byte;
  * valid as long as the result is unchanged. */
 LF_API const void *lf_result_bytes(
 	const struct lf_result *r, size_t row, unsigned column, size_t *len);
@@ -421,7 +423,7 @@ struct lf_decimal {
 LF_API struct lf_decimal lf_result_decimal(const struct lf_result *r, size_t row, unsigned column);
 /* Any type as psql prints it, NULL as nothing. Returns the length; when it is below cap, the text is in buf with
  * a zero byte behind it, else buf is of no use: try again with more. 128 bytes suffice for all types but
- * text, varchar, char and bytea. */
+ * text, varchar, char, bytea, json and arrays. */
 LF_API size_t lf_result_text(
 	const struct lf_result *r, size_t row, unsigned column, char *buf, size_t cap);
 

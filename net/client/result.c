@@ -329,18 +329,14 @@ const void *lf_result_bytes(const struct lf_result *r, size_t row, unsigned colu
 	*len = 0;
 	if (!get(r, row, column, &v))
 		return NULL;
-	switch ((enum type_id)v.type) {
-	case TYPE_TEXT:
-	case TYPE_VARCHAR:
-	case TYPE_BPCHAR:
-	case TYPE_JSON:
-	case TYPE_JSONB:
-	case TYPE_BYTEA: *len = v.s.len; return v.s.p;
-	case TYPE_UUID:
-		*len = sizeof(v.uuid);
-		return r->base + r->rows[row] + r->shape->columns.offsets[column];
-	default: return NULL;
+	if (type_is_bytes((enum type_id)v.type)) {
+		*len = v.s.len;
+		return v.s.p;
 	}
+	if (v.type != TYPE_UUID)
+		return NULL;
+	*len = sizeof(v.uuid);
+	return r->base + r->rows[row] + r->shape->columns.offsets[column];
 }
 
 struct lf_decimal lf_result_decimal(const struct lf_result *r, size_t row, unsigned column)

@@ -38,8 +38,7 @@ static int read_params(struct shape *s, struct wire_reader *r, unsigned n)
 
 static bool has_extent(uint8_t type)
 {
-	return type == TYPE_TEXT || type == TYPE_VARCHAR || type == TYPE_BPCHAR ||
-		type == TYPE_BYTEA || type == TYPE_NUMERIC;
+	return type_is_bytes((enum type_id)type) || type == TYPE_NUMERIC;
 }
 
 static int read_columns(struct shape *s, struct wire_reader *r, unsigned n)
@@ -58,7 +57,7 @@ static int read_columns(struct shape *s, struct wire_reader *r, unsigned n)
 		wire_get(r, &types[i], sizeof(types[i]));
 		wire_get(r, &len, sizeof(len));
 		name = wire_take(r, len);
-		if (name == NULL || types[i].id >= TYPE_COUNT)
+		if (name == NULL || !type_exists(types[i].id))
 			return -1;
 		s->names[i] = arena_strdup(&s->arena, name, len);
 		if (s->names[i] == NULL)

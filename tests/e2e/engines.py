@@ -13,7 +13,9 @@ import wire
 
 OIDS = {16: "boolean", 17: "bytea", 20: "bigint", 21: "smallint", 23: "integer", 25: "text", 700: "real",
         701: "double precision", 1042: "char", 1043: "varchar", 1082: "date", 1114: "timestamp", 1184: "timestamptz",
-        1186: "interval", 1700: "numeric", 2950: "uuid"}
+        1186: "interval", 1700: "numeric", 2950: "uuid", 114: "json", 3802: "jsonb"}
+ARRAYS = {1000: 16, 1001: 17, 1016: 20, 1005: 21, 1007: 23, 1009: 25, 1021: 700, 1022: 701, 1014: 1042, 1015: 1043,
+          1182: 1082, 1115: 1114, 1185: 1184, 1187: 1186, 1231: 1700, 2951: 2950, 199: 114, 3807: 3802}
 
 
 class Result:
@@ -81,6 +83,8 @@ class PostgresSession:
 
 
 def postgres_type(oid, modifier):
+    if oid in ARRAYS:
+        return OIDS[ARRAYS[oid]] + "[]"
     name = OIDS.get(oid, "oid %d" % oid)
     if modifier < 4:
         return name

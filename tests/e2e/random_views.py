@@ -401,7 +401,7 @@ class Maker:
     def aggregate(self, scope):
         """(Node, family)"""
         kind = self.pick(["count*", "count", "sum", "min", "max", "avg", "distinct", "bool", "string"] * 2 +
-                         ["count*", "count*", "sum", "sum", "spread", "bits"])
+                         ["count*", "count*", "sum", "sum", "spread", "bits", "array"])
         filtered = Node(" FILTER (WHERE ", self.predicate(scope), ")", instead=[Node("")]) if self.chance(0.15) else ""
         if kind == "count*":
             return Node("count(*)", filtered), "int"
@@ -415,6 +415,10 @@ class Maker:
             return Node(self.pick(["bit_and", "bit_or"]), "(", self.leaf(scope, "int"), ")", filtered), "int"
         if kind == "bool":
             return Node(self.pick(["bool_and", "bool_or", "every"]), "(", self.predicate(scope), ")", filtered), "bool"
+        if kind == "array":
+            x = self.expression(scope, self.pick(ORDERED), 1)
+            return Node("CAST(array_agg(", self.pick(["", "DISTINCT "]), x, " ORDER BY ", x,
+                        self.pick(["", " DESC", " NULLS FIRST"]), ")", filtered, " AS text)"), "text"
         if kind == "string":
             x = self.expression(scope, "text", 0)
             return Node("string_agg(", x, "::text, ',' ORDER BY ", x, "::text)", filtered), "text"

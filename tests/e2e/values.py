@@ -7,14 +7,18 @@ import struct
 
 NAMES = {1: "boolean", 2: "smallint", 3: "integer", 4: "bigint", 5: "real", 6: "double precision", 7: "numeric",
          8: "text", 9: "varchar", 10: "char", 11: "bytea", 12: "date", 13: "timestamp", 14: "timestamptz", 15: "uuid",
-         16: "interval"}
-WIDTHS = {1: 1, 2: 2, 3: 4, 4: 8, 5: 4, 6: 8, 7: 17, 8: 8, 9: 8, 10: 8, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 16}
+         16: "interval", 17: "json", 18: "jsonb"}
+ARRAY = 32
+WIDTHS = {1: 1, 2: 2, 3: 4, 4: 8, 5: 4, 6: 8, 7: 17, 8: 8, 9: 8, 10: 8, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 16, 17: 8,
+          18: 8, **{ARRAY + kind: 8 for kind in NAMES}}
 INTEGERS = {2: "<h", 3: "<i", 4: "<q"}
 DAY_US = 86400 * 1000000
 
 
 def type_name(number, scale, length):
     """As format_type of PostgreSQL, a little shorter: varchar(8), numeric(12,2)."""
+    if number > ARRAY:
+        return type_name(number - ARRAY, 0, 0) + "[]"
     name = NAMES.get(number, "type %d" % number)
     if number == 7 and length:
         return "numeric(%d,%d)" % (length, scale)
@@ -111,7 +115,7 @@ def slot_text(kind, length, slot, row):
         return float_text(struct.unpack("<f" if kind == 5 else "<d", slot)[0], 6 if kind == 5 else 15)
     if kind == 7:
         return numeric_text(slot)
-    if kind in (8, 9, 10, 11):
+    if kind in (8, 9, 10, 11, 17, 18) or kind > ARRAY:
         at, size = struct.unpack("<II", slot)
         data = row[at:at + size]
         if kind == 11:

@@ -127,6 +127,13 @@ static void test_names(void **state)
 		"character varying(20)");
 	assert_string_equal(
 		type_name((struct type){ .id = TYPE_INT8 }, buf, sizeof(buf)), "bigint");
+	assert_string_equal(type_name((struct type){ .id = (uint8_t)type_array_of(TYPE_INT4) }, buf,
+				    sizeof(buf)),
+		"integer[]");
+	assert_true(type_exists((unsigned)type_array_of(TYPE_JSONB)));
+	assert_false(type_exists(TYPE_ARRAY));
+	assert_false(type_exists(TYPE_COUNT));
+	assert_false(type_exists(TYPE_ARRAY + TYPE_COUNT));
 	assert_int_equal(type_from_name("bpchar"), TYPE_BPCHAR);
 	assert_int_equal(type_from_name("money"), TYPE_UNKNOWN);
 }
