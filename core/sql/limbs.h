@@ -32,6 +32,19 @@ static inline void limbs_add(uint64_t *w, unsigned n, uint64_t m, unsigned bit, 
 	}
 }
 
+/* Add words × weight × 2^bit to n words, or subtract it; words are without sign. */
+static inline void limbs_add_times(uint64_t *w, unsigned n, const uint64_t *words, unsigned nwords,
+	unsigned bit, uint64_t weight, bool negative)
+{
+	for (unsigned i = 0; i < nwords; i++) {
+		unsigned __int128 p = (unsigned __int128)words[i] * weight;
+
+		limbs_add(w, n, (uint64_t)p, bit + 64 * i, negative);
+		if (p >> 64 != 0)
+			limbs_add(w, n, (uint64_t)(p >> 64), bit + 64 * i + 64, negative);
+	}
+}
+
 static inline bool limbs_negative(const uint64_t *w, unsigned n)
 {
 	return w[n - 1] >> 63;

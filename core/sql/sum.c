@@ -11,13 +11,8 @@
 
 #include "core/base/limits.h"
 #include "core/sql/datetime.h"
-#include "core/sql/limbs.h"
+#include "core/sql/float_sums.h"
 #include "core/sql/numeric.h"
-
-enum {
-	LIMBS = 36, /* 2304 bits: 2^-1088 … 2^1215 */
-	BIAS = 1088,
-};
 
 struct sum_part {
 	struct sum_192 sum;
@@ -34,7 +29,7 @@ struct sum_scales {
 
 /* Floats: the accumulator and what is not finite. */
 struct sum_floats {
-	uint64_t limbs[LIMBS];
+	uint64_t limbs[FLOAT_SUM];
 	int64_t nan, plus, minus;
 };
 
@@ -120,11 +115,6 @@ static bool narrow_192(const struct sum_192 *s, int128 *out)
 
 static void double_add(struct sum_floats *w, double d, int64_t weight)
 {
-	bool negative = (d < 0) != (weight < 0);
-	uint64_t times = weight < 0 ? -(uint64_t)weight : (uint64_t)weight;
-	int exponent;
-	uint64_t m;
-
 	if (isnan(d)) {
 		w->nan += weight;
 		return;
@@ -136,16 +126,7 @@ static void double_add(struct sum_floats *w, double d, int64_t weight)
 			w->minus += weight;
 		return;
 	}
-	m = (uint64_t)ldexp(frexp(fabs(d), &exponent), 53);
-	exponent -= 53;
-	/* times × m: both halves of the product. */
-	{
-		unsigned __int128 p = (unsigned __int128)m * times;
-		unsigned bit = (unsigned)(exponent + BIAS);
-
-		limbs_add(w->limbs, LIMBS, (uint64_t)p, bit, negative);
-		limbs_add(w->limbs, LIMBS, (uint64_t)(p >> 64), bit + 64, negative);
-	}
+	float_sum_add(w->limbs, d, weight);
 }
 
 static double double_result(const struct sum_floats *w)
@@ -154,7 +135,7 @@ static double double_result(const struct sum_floats *w)
 		return (double)NAN;
 	if (w->plus > 0 || w->minus > 0)
 		return w->plus > 0 ? (double)INFINITY : -(double)INFINITY;
-	return limbs_double(w->limbs, LIMBS, BIAS);
+	return float_sum_value(w->limbs);
 }
 
 /* --- numerics --- */

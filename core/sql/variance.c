@@ -3,8 +3,7 @@
  *
  * Widths. A numeric has at most 127 bits and N 63: Σx 190 bits, Σx² 317. Brought to the largest scale there is,
  * 38 digits (127 bits) more for each factor: the numerator has 634 bits, and 38 digits of the quotient behind the point
- * make it 761. Floats: fixed point numbers of 2^-1088 for Σx, and 2^-2176 for Σx², below which no product of two doubles
- * has bits; above they have room for 2^63 of the largest.
+ * make it 761. Of floats float_sums.h has the sums.
  */
 #include "core/sql/variance.h"
 
@@ -12,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/sql/float_sums.h"
 #include "core/sql/limbs.h"
 #include "core/sql/numeric.h"
 #include "core/sql/sum.h"
@@ -20,16 +20,11 @@ enum {
 	SUM = 3,     /* words of Σx */
 	SQUARES = 6, /* of Σx² */
 	WIDE = 14,   /* of what is computed with numerics */
-	FLOAT_SUM = 36,
-	FLOAT_BIAS = 1088,
-	FLOAT_SQUARES = 70,
-	FLOAT_WIDE = 74,
 	MIN_SIG_DIGITS = 16,
 	BASE_DIGITS = 4 /* PostgreSQL's digits have four */
 };
 
 _Static_assert(WIDE * 64 > 761 + 1, "the numerator fits");
-_Static_assert((int)FLOAT_WIDE <= (int)LIMBS_MAX, "limbs_double() takes it");
 
 struct variance_part {
 	uint64_t sum[SUM], squares[SQUARES];
@@ -38,7 +33,7 @@ struct variance_part {
 };
 
 struct variance_floats {
-	uint64_t sum[FLOAT_SUM], squares[FLOAT_SQUARES];
+	uint64_t sum[FLOAT_SUM], squares[FLOAT_PRODUCTS];
 };
 
 enum type_id variance_type(enum type_id arg)
@@ -85,19 +80,6 @@ static struct variance_part *part_of(struct variance_state *s, unsigned scale, s
 	return &s->parts[s->nparts++];
 }
 
-/* w += words × weight, of whole numbers without sign. */
-static void add_times(uint64_t *w, unsigned n, const uint64_t *words, unsigned nwords, unsigned bit,
-	uint64_t weight, bool negative)
-{
-	for (unsigned i = 0; i < nwords; i++) {
-		unsigned __int128 p = (unsigned __int128)words[i] * weight;
-
-		limbs_add(w, n, (uint64_t)p, bit + 64 * i, negative);
-		if (p >> 64 != 0)
-			limbs_add(w, n, (uint64_t)(p >> 64), bit + 64 * i + 64, negative);
-	}
-}
-
 static int whole_add(struct variance_state *s, int128 v, unsigned scale, int64_t weight,
 	struct heap *h, struct error *e)
 {
@@ -108,8 +90,8 @@ static int whole_add(struct variance_state *s, int128 v, unsigned scale, int64_t
 	if (p == NULL)
 		return no_memory(e);
 	limbs_mul(square, words, 2, words, 2);
-	add_times(p->sum, SUM, words, 2, 0, times(weight), (v < 0) != (weight < 0));
-	add_times(p->squares, SQUARES, square, 4, 0, times(weight), weight < 0);
+	limbs_add_times(p->sum, SUM, words, 2, 0, times(weight), (v < 0) != (weight < 0));
+	limbs_add_times(p->squares, SQUARES, square, 4, 0, times(weight), weight < 0);
 	p->count += weight;
 	return 0;
 }
@@ -117,10 +99,6 @@ static int whole_add(struct variance_state *s, int128 v, unsigned scale, int64_t
 static int float_add(
 	struct variance_state *s, double d, int64_t weight, struct heap *h, struct error *e)
 {
-	int exponent;
-	uint64_t m, square[2];
-	unsigned __int128 product;
-
 	if (!isfinite(d)) {
 		s->odd += weight;
 		return 0;
@@ -129,17 +107,8 @@ static int float_add(
 		s->floats = heap_zalloc(h, sizeof(*s->floats));
 	if (s->floats == NULL)
 		return no_memory(e);
-	if (d == 0)
-		return 0;
-	m = (uint64_t)ldexp(frexp(fabs(d), &exponent), 53);
-	exponent -= 53;
-	product = (unsigned __int128)m * m;
-	square[0] = (uint64_t)product;
-	square[1] = (uint64_t)(product >> 64);
-	add_times(s->floats->sum, FLOAT_SUM, &m, 1, (unsigned)(exponent + FLOAT_BIAS),
-		times(weight), (d < 0) != (weight < 0));
-	add_times(s->floats->squares, FLOAT_SQUARES, square, 2,
-		(unsigned)(2 * (exponent + FLOAT_BIAS)), times(weight), weight < 0);
+	float_sum_add(s->floats->sum, d, weight);
+	float_products_add(s->floats->squares, d, d, weight);
 	return 0;
 }
 
@@ -294,26 +263,13 @@ static int numeric_variance(
 static int float_variance(
 	const struct variance_state *s, bool sample, bool root, struct value *out, struct error *e)
 {
-	uint64_t w[FLOAT_WIDE] = { 0 }, sum[FLOAT_SUM], product[FLOAT_WIDE] = { 0 };
-	uint64_t squares[FLOAT_WIDE] = { 0 };
 	double d;
 
-	if (s->floats == NULL) {
-		out->d = 0;
+	out->d = 0;
+	if (s->floats == NULL)
 		return 0;
-	}
-	memcpy(sum, s->floats->sum, sizeof(sum));
-	if (limbs_negative(sum, FLOAT_SUM))
-		limbs_negate(sum, FLOAT_SUM);
-	limbs_mul(product, sum, FLOAT_SUM, sum, FLOAT_SUM);
-	memcpy(squares, s->floats->squares, sizeof(s->floats->squares));
-	limbs_scale(squares, FLOAT_WIDE, (uint64_t)s->count);
-	limbs_sub(squares, product, FLOAT_WIDE);
-	/* Two words more, so that the quotient has all bits that count; of the rest one does. */
-	memcpy(w + 2, squares, (FLOAT_WIDE - 2) * sizeof(*w));
-	if (limbs_div(w, FLOAT_WIDE, divisor_of(s->count, sample)) != 0)
-		w[0] |= 1;
-	d = limbs_double(w, FLOAT_WIDE, 2 * FLOAT_BIAS + 128);
+	d = float_covariance(s->floats->sum, s->floats->sum, s->floats->squares, s->count,
+		divisor_of(s->count, sample));
 	if (isinf(d))
 		return error_set(e, ERR_NUMERIC_RANGE, 0, "value out of range: overflow");
 	out->d = root ? sqrt(d) : d;

@@ -159,6 +159,15 @@ static void test_floats(void **state)
 	assert_int_equal(sum_result(&s, TYPE_FLOAT8, &out, &e), 0);
 	assert_true(out.d == 1.0);
 	sum_free(&s, h);
+	/* Subnormal ones. */
+	for (unsigned i = 0; i < 3; i++) {
+		struct value v = { .type = TYPE_FLOAT8, .d = 5e-324 };
+
+		assert_int_equal(sum_add(&s, &v, 1, h, &e), 0);
+	}
+	assert_int_equal(sum_result(&s, TYPE_FLOAT8, &out, &e), 0);
+	assert_true(out.d == 3 * 5e-324);
+	sum_free(&s, h);
 	heap_free_all(h);
 }
 
