@@ -1,7 +1,7 @@
 /*
  * aggregate.c: see aggregate.h. What a kind keeps: counts a number; sum and avg a sum_state; bool_and and bool_or how
  * many are true and how many false; bit_and and its like how many have each bit; variance and stddev a variance_state;
- * min, max, string_agg and array_agg all values in order, since the one that is retracted may be the least, or any; and
+ * min, max, percentiles, mode, string_agg and array_agg all values in order, since the one that is retracted may be the least, or any; and
  * what is DISTINCT all values, beside the state of the aggregate over each of them once.
  */
 #include "core/flow/aggregate.h"
@@ -10,6 +10,7 @@
 
 #include "core/base/limits.h"
 #include "core/flow/ordered.h"
+#include "core/flow/percentile.h"
 #include "core/sql/tuple.h"
 #include "core/sql/variance.h"
 
@@ -50,7 +51,11 @@ uint32_t aggregate_bytes(const struct aggregate *a)
 	case AGG_MIN:
 	case AGG_MAX:
 	case AGG_STRING:
-	case AGG_ARRAY: bytes = sizeof(struct ordered); break;
+	case AGG_ARRAY:
+	case AGG_PERCENTILE_CONT:
+	case AGG_PERCENTILE_DISC:
+	case AGG_MODE: bytes = sizeof(struct ordered); break;
+	case AGG_REGRESSION: bytes = sizeof(struct regression_state); break;
 	case AGG_BOOL_AND:
 	case AGG_BOOL_OR: bytes = sizeof(struct truths); break;
 	case AGG_BIT_AND:
@@ -123,7 +128,10 @@ int aggregate_add_other(const struct aggregate *a, void *state, const struct val
 	case AGG_MIN:
 	case AGG_MAX:
 	case AGG_STRING:
-	case AGG_ARRAY: return values_add(state, v, weight, h, e);
+	case AGG_ARRAY:
+	case AGG_PERCENTILE_CONT:
+	case AGG_PERCENTILE_DISC:
+	case AGG_MODE: return values_add(state, v, weight, h, e);
 	case AGG_BOOL_AND:
 	case AGG_BOOL_OR: truths_add(state, v, weight); return 0;
 	case AGG_BIT_AND:
@@ -133,6 +141,7 @@ int aggregate_add_other(const struct aggregate *a, void *state, const struct val
 	case AGG_VAR_SAMP:
 	case AGG_STDDEV_POP:
 	case AGG_STDDEV_SAMP: return variance_add(state, v, weight, h, e);
+	case AGG_REGRESSION: return regression_add(state, v, weight, h, e);
 	case AGG_DISTINCT: return distinct_add(a, state, v, weight, h, e);
 	default: UNREACHABLE();
 	}
@@ -273,6 +282,13 @@ int aggregate_result_other(const struct aggregate *a, const void *state, struct 
 	case AGG_MAX: any = ordered_max(state, out); break;
 	case AGG_STRING: return string_result(a, NO_BRACKETS, state, out, arena, e);
 	case AGG_ARRAY: return string_result(a, BRACES, state, out, arena, e);
+	case AGG_PERCENTILE_CONT:
+		return percentile_continuous(state, a->fraction, a->descending, out, e);
+	case AGG_PERCENTILE_DISC:
+		any = percentile_discrete(state, a->fraction, a->descending, out);
+		break;
+	case AGG_MODE: any = most_frequent(state, a->descending, out); break;
+	case AGG_REGRESSION: return regression_result(state, a->statistic, out, e);
 	case AGG_BOOL_AND: out->i = truths->no == 0; break;
 	case AGG_BOOL_OR: out->i = truths->yes > 0; break;
 	case AGG_BIT_AND:
@@ -304,11 +320,15 @@ void aggregate_free(const struct aggregate *a, void *state, struct heap *h)
 	case AGG_MIN:
 	case AGG_MAX:
 	case AGG_STRING:
-	case AGG_ARRAY: ordered_free(state, h); break;
+	case AGG_ARRAY:
+	case AGG_PERCENTILE_CONT:
+	case AGG_PERCENTILE_DISC:
+	case AGG_MODE: ordered_free(state, h); break;
 	case AGG_VAR_POP:
 	case AGG_VAR_SAMP:
 	case AGG_STDDEV_POP:
 	case AGG_STDDEV_SAMP: variance_free(state, h); break;
+	case AGG_REGRESSION: regression_free(state, h); break;
 	case AGG_DISTINCT:
 		inner = inner_of(a);
 		ordered_free(&d->values, h);

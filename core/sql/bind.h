@@ -160,6 +160,8 @@ struct expr *bind_any(struct binder *b, const PgQuery__AExpr *x);
 struct expr *bind_coerce(struct binder *b, struct expr *e, struct type t, enum cast_kind kind);
 /* For INSERT and UPDATE: 42804 with the column's name. */
 struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *c);
+/* The value of a constant expression, in the arena. NULL: it fails. */
+const struct value *bind_constant(struct binder *b, const struct expr *e);
 /* What is still unknown becomes text. */
 struct expr *bind_settle(struct binder *b, struct expr *e);
 int bind_type(struct binder *b, const PgQuery__TypeName *t, struct type *out);

@@ -4,6 +4,7 @@
  * The results of string_agg() and array_agg() depend on an order: value, separator and sort keys become one argument
  * (tuple.h). Of others an ORDER BY is only checked.
  */
+#include <math.h>
 #include <string.h>
 
 #include "core/sql/bind.h"
@@ -15,27 +16,43 @@
 static const struct known {
 	const char *name;
 	enum aggregate_kind kind;
-	bool once; /* DISTINCT makes no difference */
+	bool once;                      /* DISTINCT makes no difference */
+	enum regression_kind statistic; /* of AGG_REGRESSION */
 } AGGREGATES[] = {
-	{ "count", AGG_COUNT, false },
-	{ "sum", AGG_SUM, false },
-	{ "avg", AGG_AVG, false },
-	{ "min", AGG_MIN, true },
-	{ "max", AGG_MAX, true },
-	{ "bool_and", AGG_BOOL_AND, true },
-	{ "every", AGG_BOOL_AND, true },
-	{ "bool_or", AGG_BOOL_OR, true },
-	{ "bit_and", AGG_BIT_AND, true },
-	{ "bit_or", AGG_BIT_OR, true },
-	{ "bit_xor", AGG_BIT_XOR, false },
-	{ "variance", AGG_VAR_SAMP, false },
-	{ "var_samp", AGG_VAR_SAMP, false },
-	{ "var_pop", AGG_VAR_POP, false },
-	{ "stddev", AGG_STDDEV_SAMP, false },
-	{ "stddev_samp", AGG_STDDEV_SAMP, false },
-	{ "stddev_pop", AGG_STDDEV_POP, false },
-	{ "string_agg", AGG_STRING, false },
-	{ "array_agg", AGG_ARRAY, false },
+	{ "count", AGG_COUNT, false, REGR_COUNT },
+	{ "sum", AGG_SUM, false, REGR_COUNT },
+	{ "avg", AGG_AVG, false, REGR_COUNT },
+	{ "min", AGG_MIN, true, REGR_COUNT },
+	{ "max", AGG_MAX, true, REGR_COUNT },
+	{ "bool_and", AGG_BOOL_AND, true, REGR_COUNT },
+	{ "every", AGG_BOOL_AND, true, REGR_COUNT },
+	{ "bool_or", AGG_BOOL_OR, true, REGR_COUNT },
+	{ "bit_and", AGG_BIT_AND, true, REGR_COUNT },
+	{ "bit_or", AGG_BIT_OR, true, REGR_COUNT },
+	{ "bit_xor", AGG_BIT_XOR, false, REGR_COUNT },
+	{ "variance", AGG_VAR_SAMP, false, REGR_COUNT },
+	{ "var_samp", AGG_VAR_SAMP, false, REGR_COUNT },
+	{ "var_pop", AGG_VAR_POP, false, REGR_COUNT },
+	{ "stddev", AGG_STDDEV_SAMP, false, REGR_COUNT },
+	{ "stddev_samp", AGG_STDDEV_SAMP, false, REGR_COUNT },
+	{ "stddev_pop", AGG_STDDEV_POP, false, REGR_COUNT },
+	{ "string_agg", AGG_STRING, false, REGR_COUNT },
+	{ "array_agg", AGG_ARRAY, false, REGR_COUNT },
+	{ "percentile_cont", AGG_PERCENTILE_CONT, false, REGR_COUNT },
+	{ "percentile_disc", AGG_PERCENTILE_DISC, false, REGR_COUNT },
+	{ "mode", AGG_MODE, false, REGR_COUNT },
+	{ "regr_count", AGG_REGRESSION, false, REGR_COUNT },
+	{ "regr_avgx", AGG_REGRESSION, false, REGR_AVGX },
+	{ "regr_avgy", AGG_REGRESSION, false, REGR_AVGY },
+	{ "regr_sxx", AGG_REGRESSION, false, REGR_SXX },
+	{ "regr_syy", AGG_REGRESSION, false, REGR_SYY },
+	{ "regr_sxy", AGG_REGRESSION, false, REGR_SXY },
+	{ "regr_slope", AGG_REGRESSION, false, REGR_SLOPE },
+	{ "regr_intercept", AGG_REGRESSION, false, REGR_INTERCEPT },
+	{ "regr_r2", AGG_REGRESSION, false, REGR_R2 },
+	{ "corr", AGG_REGRESSION, false, REGR_CORR },
+	{ "covar_pop", AGG_REGRESSION, false, REGR_COVAR_POP },
+	{ "covar_samp", AGG_REGRESSION, false, REGR_COVAR_SAMP },
 };
 
 static const struct known *find(const char *name)
@@ -125,6 +142,8 @@ static int aggregate_type(struct binder *b, struct aggregate *a, const char *nam
 static bool same(const struct aggregate *x, const struct aggregate *y)
 {
 	return x->kind == y->kind && x->of == y->of && x->once == y->once &&
+		x->descending == y->descending && x->statistic == y->statistic &&
+		memcmp(&x->fraction, &y->fraction, sizeof(x->fraction)) == 0 &&
 		x->type.id == y->type.id && (x->arg == NULL) == (y->arg == NULL) &&
 		(x->filter == NULL) == (y->filter == NULL) &&
 		(x->arg == NULL || expr_equal(x->arg, y->arg)) &&
@@ -398,12 +417,154 @@ static int bind_argument(
 	return 0;
 }
 
+/* --- of two numbers --- */
+
+static int bind_pair(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct aggregate *a)
+{
+	struct expr *args[2],
+		*pair = expr_args(b, expr_new(b, EXPR_CALL, TYPE_UUID, c->location), 2);
+	struct sort_keys keys;
+
+	if (pair == NULL)
+		return -1;
+	if (c->n_args != 2)
+		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", k->name, c->n_args);
+	for (unsigned i = 0; i < 2; i++) {
+		args[i] = bind_expr(b, c->args[i]);
+		if (args[i] == NULL)
+			return -1;
+	}
+	pair->fn = &REGRESSION_PAIR;
+	for (unsigned i = 0; i < 2; i++) {
+		b->error->code = ERR_OK;
+		pair->args[i] = bind_coerce(
+			b, args[i], (struct type){ .id = TYPE_FLOAT8 }, CAST_IMPLICIT);
+		if (pair->args[i] == NULL)
+			return b->error->code != ERR_OK
+				? -1
+				: no_such(b, k->name, (const struct expr *const *)args, 2,
+					  c->location);
+	}
+	if (bind_keys(b, c, &keys) != 0 || (c->agg_distinct && check_keys(b, &keys, args, 2) != 0))
+		return -1;
+	a->arg = pair;
+	a->statistic = k->statistic;
+	a->type = (struct type){ .id = k->statistic == REGR_COUNT ? TYPE_INT8 : TYPE_FLOAT8 };
+	if (c->agg_distinct) {
+		a->of = a->kind;
+		a->kind = AGG_DISTINCT;
+	}
+	return 0;
+}
+
+/* --- WITHIN GROUP --- */
+
+static bool is_ordered_set(const struct known *k)
+{
+	return k->kind == AGG_PERCENTILE_CONT || k->kind == AGG_PERCENTILE_DISC ||
+		k->kind == AGG_MODE;
+}
+
+/* With and without WITHIN GROUP a call names another function, if there is one of as many arguments. */
+static int check_within(struct binder *b, const PgQuery__FuncCall *c, const struct known *k)
+{
+	size_t n = c->n_args + (c->agg_within_group ? c->n_agg_order : 0);
+	bool two = k->kind == AGG_STRING || k->kind == AGG_REGRESSION ||
+		k->kind == AGG_PERCENTILE_CONT || k->kind == AGG_PERCENTILE_DISC;
+
+	if (is_ordered_set(k) == c->agg_within_group)
+		return 0;
+	if (n != (two ? 2 : 1))
+		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", k->name, n);
+	return bind_fail(b, ERR_WRONG_OBJECT, c->location,
+		is_ordered_set(k)
+			? "WITHIN GROUP is required for ordered-set aggregate %s"
+			: "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP",
+		k->name);
+}
+
+/* The fraction of a percentile, a constant. 0, with *typed NULL when it is no number; or -1. */
+static int bind_fraction(struct binder *b, struct expr *e, struct expr **typed, double *out)
+{
+	const struct value *v;
+
+	b->error->code = ERR_OK;
+	*typed = bind_coerce(b, e, (struct type){ .id = TYPE_FLOAT8 }, CAST_IMPLICIT);
+	if (*typed == NULL)
+		return b->error->code == ERR_OK ? 0 : -1;
+	if (!expr_is_constant(*typed))
+		return error_set(b->error, ERR_FEATURE, expr_location(*typed),
+			"a percentile that is no constant is not supported");
+	v = bind_constant(b, *typed);
+	if (v == NULL)
+		return -1;
+	*out = value_is_null(v) ? (double)NAN : v->d;
+	if (!value_is_null(v) && !(v->d >= 0 && v->d <= 1))
+		return error_set(b->error, ERR_NUMERIC_RANGE, 0,
+			"percentile value %g is not between 0 and 1", v->d);
+	return 0;
+}
+
+/* The type of what is sorted, and of the result; a->arg NULL: there is none. 0, or -1. */
+static int ordered_set_type(struct binder *b, const struct known *k, struct aggregate *a)
+{
+	struct expr *x = bind_pad(b, a->arg);
+	struct type t = { .id = TYPE_FLOAT8 };
+
+	if (x == NULL)
+		return -1;
+	if (k->kind == AGG_PERCENTILE_CONT && x->type.id != TYPE_INTERVAL) {
+		b->error->code = ERR_OK;
+		x = bind_coerce(b, x, t, CAST_IMPLICIT);
+	} else {
+		t = (struct type){ .id = x->type.id };
+	}
+	a->arg = x;
+	a->type = t;
+	return x == NULL && b->error->code != ERR_OK ? -1 : 0;
+}
+
+static int bind_ordered_set(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct aggregate *a)
+{
+	const PgQuery__Node *by = c->agg_order[0]->sort_by->node;
+	struct expr *args[2] = { NULL }, *fraction = NULL;
+	struct sort_keys keys;
+	unsigned direct = k->kind == AGG_MODE ? 0 : 1;
+
+	if (c->n_args != direct || c->n_agg_order != 1)
+		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", k->name,
+			c->n_args + c->n_agg_order);
+	if (direct == 1) {
+		args[0] = bind_expr(b, c->args[0]);
+		if (args[0] == NULL)
+			return -1;
+	}
+	if (k->kind != AGG_PERCENTILE_CONT && by->node_case == NODE(A_CONST) &&
+		(by->a_const->isnull || by->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL))
+		return bind_fail(b, ERR_DATATYPE_MISMATCH, -1,
+			"could not determine polymorphic type because input has type unknown");
+	if (bind_keys(b, c, &keys) != 0 ||
+		(direct == 1 && bind_fraction(b, args[0], &fraction, &a->fraction) != 0))
+		return -1;
+	a->descending = keys.directions[0] & TUPLE_DESCENDING;
+	args[direct] = a->arg = keys.keys[0];
+	if (ordered_set_type(b, k, a) != 0)
+		return -1;
+	if (a->arg != NULL && (direct == 0 || fraction != NULL))
+		return 0;
+	return no_such(b, k->name, (const struct expr *const *)args, direct + 1, c->location);
+}
+
 /* Where an aggregate may be. 0, or -1. */
 static int check_place(struct binder *b, const PgQuery__FuncCall *c)
 {
-	if (c->over != NULL || c->agg_within_group) {
-		bind_unsupported(
-			b, c->location, c->over != NULL ? "a window function" : "WITHIN GROUP");
+	if (c->over != NULL) {
+		bind_unsupported(b, c->location, "a window function");
 		return -1;
 	}
 	if (b->in_aggregate)
@@ -422,7 +583,7 @@ struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const 
 	struct aggregate a = { .kind = k->kind };
 	int status = 0;
 
-	if (check_place(b, c) != 0)
+	if (check_place(b, c) != 0 || check_within(b, c, k) != 0)
 		return NULL;
 	b->in_aggregate = true;
 	if (c->agg_star && k->kind == AGG_COUNT) {
@@ -432,6 +593,10 @@ struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const 
 		status = bind_string(b, c, &a);
 	} else if (k->kind == AGG_ARRAY) {
 		status = bind_array(b, c, &a);
+	} else if (k->kind == AGG_REGRESSION) {
+		status = bind_pair(b, c, k, &a);
+	} else if (is_ordered_set(k)) {
+		status = bind_ordered_set(b, c, k, &a);
 	} else {
 		status = bind_argument(b, c, k, &a);
 	}

@@ -249,6 +249,8 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
 	const struct function *f;
 
+	if (c->agg_within_group && bind_is_window_function(name))
+		return bind_unsupported(b, c->location, "a hypothetical-set aggregate");
 	if (c->over != NULL && (bind_is_window_function(name) || bind_is_aggregate(name)))
 		return bind_window(b, c, name);
 	if (bind_is_aggregate(name))

@@ -9,6 +9,7 @@
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 #include "core/sql/cast.h"
+#include "core/sql/program.h"
 
 /* --- types --- */
 
@@ -240,6 +241,22 @@ struct expr *bind_assign(struct binder *b, struct expr *e, const struct column *
 		type_name((struct type){ .id = c->type.id }, want, sizeof(want)),
 		type_name((struct type){ .id = e->type.id }, have, sizeof(have)));
 	error_hint(b->error, "You will need to rewrite or cast the expression.");
+	return NULL;
+}
+
+const struct value *bind_constant(struct binder *b, const struct expr *e)
+{
+	const struct row_layout *none[EXPR_SOURCES] = { NULL };
+	const void *rows[EXPR_SOURCES] = { NULL };
+	const struct program *p = program_compile(&e, 1, none, b->arena, b->error);
+	struct program_env env = { .scratch = b->arena, .error = b->error };
+	struct value *v = bind_alloc(b, sizeof(*v));
+
+	if (p == NULL || v == NULL)
+		return NULL;
+	if (program_run(p, rows, v, &env) == 0)
+		return v;
+	b->error->position = env.error_position;
 	return NULL;
 }
 

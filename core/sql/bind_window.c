@@ -163,6 +163,9 @@ static int bind_window_aggregate(
 		return bind_fail(b, ERR_FEATURE, c->location,
 			"%s is not implemented for window functions",
 			c->agg_distinct ? "DISTINCT" : "aggregate ORDER BY");
+	if (c->agg_within_group)
+		return bind_fail(b, ERR_FEATURE, c->location,
+			"OVER is not supported for ordered-set aggregate %s", name);
 	plain.over = NULL;
 	b->aggregates = own;
 	b->window_order = &order;
@@ -189,10 +192,7 @@ static int bind_window_aggregate(
 static int constant_offset(struct binder *b, const PgQuery__Node *n, int64_t sign, int64_t *out)
 {
 	struct expr *e = bind_expr(b, n);
-	const struct row_layout *none[EXPR_SOURCES] = { NULL };
-	const struct program *p;
 	const struct value *v;
-	const struct expr *tree;
 
 	if (e != NULL)
 		e = bind_coerce(b, e, (struct type){ .id = TYPE_INT8 }, CAST_ASSIGNMENT);
@@ -200,9 +200,7 @@ static int constant_offset(struct binder *b, const PgQuery__Node *n, int64_t sig
 		bind_unsupported(b, node_location(n), "this offset of a frame");
 		return -1;
 	}
-	tree = e;
-	p = program_compile(&tree, 1, none, b->arena, b->error);
-	v = p == NULL ? NULL : program_constant(p, 0);
+	v = bind_constant(b, e);
 	if (v == NULL)
 		return -1;
 	if (value_is_null(v) || v->i < 0)

@@ -10,6 +10,7 @@
 
 #include "core/sql/catalog.h"
 #include "core/sql/expr.h"
+#include "core/sql/regression.h"
 
 enum aggregate_kind {
 	AGG_COUNT_STAR,
@@ -27,14 +28,21 @@ enum aggregate_kind {
 	AGG_VAR_SAMP,
 	AGG_STDDEV_POP,
 	AGG_STDDEV_SAMP,
-	AGG_STRING,  /* of tuples in order (tuple.h) */
-	AGG_ARRAY,   /* the same; a tuple's value is how an element is printed */
-	AGG_DISTINCT /* `of` over each value once */
+	AGG_STRING, /* of tuples in order (tuple.h) */
+	AGG_ARRAY,  /* the same; a tuple's value is how an element is printed */
+	AGG_PERCENTILE_CONT,
+	AGG_PERCENTILE_DISC,
+	AGG_MODE,
+	AGG_REGRESSION, /* of pairs (regression.h) */
+	AGG_DISTINCT    /* `of` over each value once */
 };
 
 struct aggregate {
 	enum aggregate_kind kind, of;
-	bool once;           /* of tuples those that are equal once, or those whose keys are */
+	bool once;       /* of tuples those that are equal once, or those whose keys are */
+	bool descending; /* WITHIN GROUP (ORDER BY … DESC) */
+	double fraction; /* of a percentile; NaN: NULL */
+	enum regression_kind statistic;
 	struct type type;    /* of the result */
 	struct expr *arg;    /* over the sources; NULL for count(*) */
 	struct expr *filter; /* over the sources; NULL: none */

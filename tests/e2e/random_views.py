@@ -401,7 +401,8 @@ class Maker:
     def aggregate(self, scope):
         """(Node, family)"""
         kind = self.pick(["count*", "count", "sum", "min", "max", "avg", "distinct", "bool", "string"] * 2 +
-                         ["count*", "count*", "sum", "sum", "spread", "bits", "array"])
+                         ["count*", "count*", "sum", "sum", "spread", "bits", "array",
+                          "ordered", "pairs"])
         filtered = Node(" FILTER (WHERE ", self.predicate(scope), ")", instead=[Node("")]) if self.chance(0.15) else ""
         if kind == "count*":
             return Node("count(*)", filtered), "int"
@@ -415,6 +416,17 @@ class Maker:
             return Node(self.pick(["bit_and", "bit_or"]), "(", self.leaf(scope, "int"), ")", filtered), "int"
         if kind == "bool":
             return Node(self.pick(["bool_and", "bool_or", "every"]), "(", self.predicate(scope), ")", filtered), "bool"
+        if kind == "ordered":
+            call, families = self.pick([("mode()", ORDERED), ("percentile_disc(%s)", ORDERED),
+                                        ("percentile_cont(%s)", ["int", "num", "dbl"])])
+            family = self.pick(families)
+            call = call % self.pick(["0", "0.25", "0.5", "0.9", "1"]) if "%" in call else call
+            return (Node(call, " WITHIN GROUP (ORDER BY ", self.expression(scope, family, 1), self.pick(["", " DESC"]),
+                         ")", filtered), "dbl" if families != ORDERED else family)
+        if kind == "pairs":
+            call = self.pick(["corr", "covar_pop", "covar_samp", "regr_avgx", "regr_slope", "regr_intercept", "regr_r2"])
+            return Node("round(CAST(", call, "(", self.expression(scope, "int", 1), ", ", self.expression(scope, "int", 1),
+                        ")", filtered, " AS numeric), 6)"), "frac"
         if kind == "array":
             x = self.expression(scope, self.pick(ORDERED), 1)
             return Node("CAST(array_agg(", self.pick(["", "DISTINCT "]), x, " ORDER BY ", x,
