@@ -15,6 +15,7 @@
 #include "core/flow/aggregate.h"
 #include "core/flow/flow_internal.h"
 #include "core/flow/rowtree.h"
+#include "core/flow/window_frame.h"
 
 struct partition {
 	struct partition *next_changed;
@@ -282,14 +283,6 @@ static void top_emit(
 
 /* --- functions --- */
 
-/* The rows of a partition, each as often as it occurs. */
-struct rows {
-	struct flow *flow;
-	uint64_t n, cap;
-	struct rowtree_node **at;
-	uint64_t *first, *last; /* the peers of each: [first, last] */
-};
-
 static bool count_rows(void *arg, struct rowtree_node *n)
 {
 	if (n->weight > 0)
@@ -311,7 +304,7 @@ static int rows_collect(
 {
 	const struct rowtree_order *o = &n->window.order;
 
-	*r = (struct rows){ .flow = f };
+	*r = (struct rows){ .layout = n->window.input };
 	rowtree_each(p->rows, count_rows, r);
 	r->at = arena_alloc(&f->rows, (r->cap + 1) * sizeof(struct rowtree_node *));
 	r->first = arena_alloc(&f->rows, (r->cap + 1) * sizeof(*r->first));
@@ -352,22 +345,6 @@ static int number_of(const struct node_plan *n, const struct rows *r, uint64_t i
 	column_of(n, r, i, column, &v);
 	*out = v.i;
 	return value_is_null(&v) ? -1 : 0;
-}
-
-/* The rows of a frame: [from, to); to <= from: none. */
-static void frame_of(const struct window_frame *frame, const struct rows *r, uint64_t i,
-	int64_t *from, int64_t *to)
-{
-	*from = frame->from_first ? 0
-		: frame->rows     ? (int64_t)i + frame->from
-				  : (int64_t)r->first[i];
-	*to = frame->to_last  ? (int64_t)r->n
-		: frame->rows ? (int64_t)i + frame->to + 1
-			      : (int64_t)r->last[i] + 1;
-	if (*from < 0)
-		*from = 0;
-	if (*to > (int64_t)r->n)
-		*to = (int64_t)r->n;
 }
 
 static void set_int(struct value *v, const struct window_function *w, int64_t i)
@@ -447,26 +424,55 @@ static int shifted(const struct node_plan *n, const struct window_function *w, c
 	return 0;
 }
 
+static struct frame *frames(struct flow *f, const struct node_plan *n,
+	const struct window_function *w, const struct rows *r)
+{
+	struct frame *list = frames_of(n->window.window, &w->frame, r, &f->rows);
+
+	if (list == NULL)
+		(void)error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
+	return list;
+}
+
+/* Row number k of the pieces, from 0; from the last one with k < 0. -1: there is none. */
+static int64_t row_of_pieces(const struct frame *pieces, int64_t k)
+{
+	int64_t n = 0;
+
+	for (unsigned i = 0; k < 0 && i < FRAME_PIECES; i++)
+		n += pieces[i].to > pieces[i].from ? pieces[i].to - pieces[i].from : 0;
+	k += n;
+	for (unsigned i = 0; k >= 0 && i < FRAME_PIECES; i++) {
+		int64_t rows = pieces[i].to > pieces[i].from ? pieces[i].to - pieces[i].from : 0;
+
+		if (k < rows)
+			return pieces[i].from + k;
+		k -= rows;
+	}
+	return -1;
+}
+
 static int of_frame(struct flow *f, const struct node_plan *n, const struct window_function *w,
 	const struct rows *r, struct value *out)
 {
+	const struct frame *list = frames(f, n, w, r);
+
+	if (list == NULL)
+		return -1;
 	for (uint64_t i = 0; i < r->n; i++) {
-		int64_t from, to, at;
+		struct frame pieces[FRAME_PIECES];
+		int64_t nth = w->kind == WINDOW_LAST_VALUE ? 0 : 1, at;
 
-		frame_of(&w->frame, r, i, &from, &to);
-		at = w->kind == WINDOW_LAST_VALUE ? to - 1 : from;
-		if (w->kind == WINDOW_NTH_VALUE) {
-			int64_t nth;
-
-			if (number_of(n, r, i, w->args[1], 1, &nth) != 0)
-				at = to;
-			else if (nth <= 0)
-				return error_set(&f->error, ERR_NTH_VALUE_ARGUMENT, 0,
-					"argument of nth_value must be greater than zero");
-			else
-				at = nth > to - from ? to : from + nth - 1;
+		if (w->kind == WINDOW_NTH_VALUE && number_of(n, r, i, w->args[1], 1, &nth) != 0) {
+			out[i] = (struct value){ .type = w->type.id, .flags = VALUE_NULL };
+			continue;
 		}
-		if (from < to && at >= from && at < to)
+		if (w->kind == WINDOW_NTH_VALUE && nth <= 0)
+			return error_set(&f->error, ERR_NTH_VALUE_ARGUMENT, 0,
+				"argument of nth_value must be greater than zero");
+		frame_pieces(&w->frame, r, i, list[i], pieces);
+		at = row_of_pieces(pieces, nth - 1);
+		if (at >= 0)
 			column_of(n, r, (uint64_t)at, w->args[0], &out[i]);
 		else
 			out[i].flags = VALUE_NULL;
@@ -504,19 +510,57 @@ static int value_keep(struct flow *f, struct value *v)
 	return 0;
 }
 
+/* Take from an aggregate's state what EXCLUDE leaves out of row i's frame, or give it back. */
+static int aggregate_excluded(struct flow *f, const struct node_plan *n,
+	const struct window_function *w, const struct rows *r, uint64_t i, struct frame frame,
+	void *state, int64_t weight)
+{
+	struct frame pieces[FRAME_PIECES];
+	int64_t from = frame.from > (int64_t)r->first[i] ? frame.from : (int64_t)r->first[i];
+	int64_t to = frame.to <= (int64_t)r->last[i] ? frame.to : (int64_t)r->last[i] + 1;
+	int status = 0;
+
+	if (w->frame.exclude == EXCLUDE_NOTHING)
+		return 0;
+	frame_pieces(&w->frame, r, i, frame, pieces);
+	/* Only peers are left out. */
+	for (int64_t at = from; status == 0 && at < to; at++) {
+		bool kept = false;
+
+		for (unsigned k = 0; k < FRAME_PIECES; k++)
+			kept |= at >= pieces[k].from && at < pieces[k].to;
+		if (!kept)
+			status = aggregate_row(f, n, w, r, at, state, weight);
+	}
+	return status;
+}
+
+/* The result of row i, with the state over its frame. */
+static int aggregate_one(struct flow *f, const struct node_plan *n, const struct window_function *w,
+	const struct rows *r, uint64_t i, struct frame frame, void *state, struct value *out)
+{
+	if (aggregate_excluded(f, n, w, r, i, frame, state, -1) != 0 ||
+		aggregate_result(&w->aggregate, state, out, &f->rows, &f->error) != 0 ||
+		value_keep(f, out) != 0)
+		return -1;
+	return aggregate_excluded(f, n, w, r, i, frame, state, 1);
+}
+
 static int aggregated(struct flow *f, const struct node_plan *n, const struct window_function *w,
 	const struct rows *r, struct value *out)
 {
 	uint64_t *state = arena_zalloc(&f->rows, aggregate_bytes(&w->aggregate));
+	const struct frame *list = frames(f, n, w, r);
 	int64_t low = 0, high = 0;
 	int status = 0;
 
+	if (list == NULL)
+		return -1;
 	if (state == NULL)
 		return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 	for (uint64_t i = 0; i < r->n && status == 0; i++) {
-		int64_t from, to;
+		int64_t from = list[i].from, to = list[i].to;
 
-		frame_of(&w->frame, r, i, &from, &to);
 		/* Both ends only move on; a frame of no row leaves them where they are. */
 		for (; status == 0 && high < to; high++)
 			status = aggregate_row(f, n, w, r, high, state, 1);
@@ -526,9 +570,7 @@ static int aggregated(struct flow *f, const struct node_plan *n, const struct wi
 			break;
 		if (low < from)
 			low = high = from < (int64_t)r->n ? from : (int64_t)r->n;
-		status = aggregate_result(&w->aggregate, state, &out[i], &f->rows, &f->error);
-		if (status == 0)
-			status = value_keep(f, &out[i]);
+		status = aggregate_one(f, n, w, r, i, list[i], state, &out[i]);
 	}
 	aggregate_free(&w->aggregate, state, f->heap);
 	return status;

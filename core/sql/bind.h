@@ -96,7 +96,8 @@ struct binder {
 	struct select *aggregates; /* where aggregate calls go; NULL: not allowed here */
 	const char *no_aggregates; /* the clause's name for the message */
 	bool in_aggregate;
-	/* What the aggregate bound next is ordered by, when it has a window; NULL: its own ORDER BY. */
+	/* Of the aggregate bound next, when it has a window: where its call goes, and what it is ordered by; else NULL. */
+	struct select *window_aggregates;
 	const struct window_order *window_order;
 	bool in_view;    /* now() and parameters are refused */
 	bool in_default; /* columns are refused */
@@ -296,6 +297,16 @@ int bind_output_number(struct binder *b, struct select *s, struct expr *e);
 struct select *bind_numbered(struct binder *b, struct select *s);
 /* Direction and place of NULLs. */
 int bind_sort(struct binder *b, const PgQuery__SortBy *by, struct order *o);
+
+/* --- bind_frame.c --- */
+/* What a RANGE with offsets compares: the key, where the frame begins and where it ends; NULL: the frame has no such end. */
+enum { FRAME_KEY, FRAME_FROM, FRAME_TO, FRAME_COLUMNS };
+struct frame_columns {
+	struct expr *at[FRAME_COLUMNS];
+};
+/* The frame of a definition that has this ORDER BY. */
+int bind_frame(struct binder *b, struct window_frame *f, struct frame_columns *range,
+	const struct window_order *order, const PgQuery__WindowDef *d);
 
 /* --- bind_group.c --- */
 int bind_group_add(struct binder *b, struct select *s, struct expr *e);

@@ -150,9 +150,9 @@ static bool same(const struct aggregate *x, const struct aggregate *y)
 		(x->filter == NULL || expr_equal(x->filter, y->filter));
 }
 
-static struct expr *aggregate_ref(struct binder *b, const struct aggregate *a, int location)
+static struct expr *aggregate_ref(
+	struct binder *b, struct select *s, const struct aggregate *a, int location)
 {
-	struct select *s = b->aggregates;
 	struct aggregate *grown;
 	struct expr *e;
 	unsigned i;
@@ -577,36 +577,49 @@ static int check_place(struct binder *b, const PgQuery__FuncCall *c)
 	return 0;
 }
 
+/* Its argument, type and kind. 0, or -1. */
+static int bind_kind(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct aggregate *a)
+{
+	if (c->agg_star && k->kind == AGG_COUNT) {
+		a->kind = AGG_COUNT_STAR;
+		a->type = (struct type){ .id = TYPE_INT8 };
+		return 0;
+	}
+	if (k->kind == AGG_STRING)
+		return bind_string(b, c, a);
+	if (k->kind == AGG_ARRAY)
+		return bind_array(b, c, a);
+	if (k->kind == AGG_REGRESSION)
+		return bind_pair(b, c, k, a);
+	return is_ordered_set(k) ? bind_ordered_set(b, c, k, a) : bind_argument(b, c, k, a);
+}
+
 struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name)
 {
 	const struct known *k = find(name);
 	struct aggregate a = { .kind = k->kind };
-	int status = 0;
+	/* What has a window may be over aggregates, which have none. */
+	struct select *window = b->window_aggregates, *kept = b->aggregates;
+	const struct window_order *order = b->window_order;
 
-	if (check_place(b, c) != 0 || check_within(b, c, k) != 0)
+	b->window_aggregates = NULL;
+	if (window == NULL)
+		b->window_order = NULL;
+	if ((window == NULL && check_place(b, c) != 0) || check_within(b, c, k) != 0)
 		return NULL;
-	b->in_aggregate = true;
-	if (c->agg_star && k->kind == AGG_COUNT) {
-		a.kind = AGG_COUNT_STAR;
-		a.type = (struct type){ .id = TYPE_INT8 };
-	} else if (k->kind == AGG_STRING) {
-		status = bind_string(b, c, &a);
-	} else if (k->kind == AGG_ARRAY) {
-		status = bind_array(b, c, &a);
-	} else if (k->kind == AGG_REGRESSION) {
-		status = bind_pair(b, c, k, &a);
-	} else if (is_ordered_set(k)) {
-		status = bind_ordered_set(b, c, k, &a);
-	} else {
-		status = bind_argument(b, c, k, &a);
-	}
-	if (status != 0)
+	b->in_aggregate = window == NULL;
+	if (bind_kind(b, c, k, &a) != 0)
 		return NULL;
 	if (c->agg_filter != NULL) {
+		b->aggregates = NULL;
+		b->no_aggregates = "FILTER";
 		a.filter = bind_condition(b, c->agg_filter, "FILTER");
+		b->aggregates = kept;
 		if (a.filter == NULL)
 			return NULL;
 	}
 	b->in_aggregate = false;
-	return aggregate_ref(b, &a, c->location);
+	b->window_order = order;
+	return aggregate_ref(b, window != NULL ? window : kept, &a, c->location);
 }

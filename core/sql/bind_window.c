@@ -12,24 +12,12 @@
 #include "core/sql/bind.h"
 #include "core/sql/program.h"
 
-/* FRAMEOPTION_… of the parser. */
-enum {
-	FRAME_ROWS = 0x4,
-	FRAME_GROUPS = 0x8,
-	FRAME_FROM_FIRST = 0x20,
-	FRAME_TO_LAST = 0x100,
-	FRAME_FROM_CURRENT = 0x200,
-	FRAME_TO_CURRENT = 0x400,
-	FRAME_FROM_PRECEDING = 0x800,
-	FRAME_TO_PRECEDING = 0x1000,
-	FRAME_FROM_FOLLOWING = 0x2000,
-	FRAME_TO_FOLLOWING = 0x4000,
-	FRAME_EXCLUDE = 0x38000
-};
+enum { FRAME_GIVEN = 0x1 /* FRAMEOPTION_NONDEFAULT of the parser */ };
 
 struct window_call {
 	struct window_function function; /* without columns */
 	struct expr *args[WINDOW_ARGS], *filter;
+	struct frame_columns range;
 	unsigned npartition, norder;
 	struct expr **partition;
 	struct order *order;
@@ -152,7 +140,7 @@ static int bind_function(struct binder *b, struct window_call *call, const PgQue
 static int bind_window_aggregate(
 	struct binder *b, struct window_call *call, const PgQuery__FuncCall *c, const char *name)
 {
-	struct select *kept = b->aggregates, *own = bind_select_new(b);
+	struct select *own = bind_select_new(b);
 	struct window_order order = { call->norder, call->order };
 	PgQuery__FuncCall plain = *c;
 	struct expr *e;
@@ -167,11 +155,10 @@ static int bind_window_aggregate(
 		return bind_fail(b, ERR_FEATURE, c->location,
 			"OVER is not supported for ordered-set aggregate %s", name);
 	plain.over = NULL;
-	b->aggregates = own;
+	b->window_aggregates = own;
 	b->window_order = &order;
 	e = bind_aggregate(b, &plain, name);
 	b->window_order = NULL;
-	b->aggregates = kept;
 	if (e == NULL)
 		return -1;
 	call->function.kind = WINDOW_AGGREGATE;
@@ -189,52 +176,6 @@ static int bind_window_aggregate(
 
 /* --- windows --- */
 
-static int constant_offset(struct binder *b, const PgQuery__Node *n, int64_t sign, int64_t *out)
-{
-	struct expr *e = bind_expr(b, n);
-	const struct value *v;
-
-	if (e != NULL)
-		e = bind_coerce(b, e, (struct type){ .id = TYPE_INT8 }, CAST_ASSIGNMENT);
-	if (e == NULL || !expr_is_constant(e)) {
-		bind_unsupported(b, node_location(n), "this offset of a frame");
-		return -1;
-	}
-	v = bind_constant(b, e);
-	if (v == NULL)
-		return -1;
-	if (value_is_null(v) || v->i < 0)
-		return bind_fail(b, ERR_FRAME_OFFSET, node_location(n),
-			"frame %s offset must not be %s", sign < 0 ? "starting" : "ending",
-			value_is_null(v) ? "null" : "negative");
-	*out = sign * (v->i > INT32_MAX ? INT32_MAX : v->i);
-	return 0;
-}
-
-static int bind_frame(struct binder *b, struct window_frame *f, const PgQuery__WindowDef *d)
-{
-	unsigned o = (unsigned)d->frame_options;
-	bool offsets = o &
-		(FRAME_FROM_PRECEDING | FRAME_FROM_FOLLOWING | FRAME_TO_PRECEDING |
-			FRAME_TO_FOLLOWING);
-
-	if ((o & (FRAME_GROUPS | FRAME_EXCLUDE)) || (offsets && !(o & FRAME_ROWS))) {
-		bind_unsupported(b, d->location, "this frame of a window");
-		return -1;
-	}
-	f->rows = o & FRAME_ROWS;
-	f->from_first = o & FRAME_FROM_FIRST;
-	f->to_last = o & FRAME_TO_LAST;
-	if ((o & (FRAME_FROM_PRECEDING | FRAME_FROM_FOLLOWING)) &&
-		constant_offset(b, d->start_offset, o & FRAME_FROM_PRECEDING ? -1 : 1, &f->from) !=
-			0)
-		return -1;
-	if ((o & (FRAME_TO_PRECEDING | FRAME_TO_FOLLOWING)) &&
-		constant_offset(b, d->end_offset, o & FRAME_TO_PRECEDING ? -1 : 1, &f->to) != 0)
-		return -1;
-	return 0;
-}
-
 int bind_sort(struct binder *b, const PgQuery__SortBy *by, struct order *o)
 {
 	if (by->sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_USING) {
@@ -247,23 +188,41 @@ int bind_sort(struct binder *b, const PgQuery__SortBy *by, struct order *o)
 	return 0;
 }
 
-static const PgQuery__WindowDef *window_named(struct binder *b, const char *name, int location)
+/* A window of WINDOW, for a definition: if that is one of WINDOW itself, one before it. */
+static const PgQuery__WindowDef *window_named(
+	struct binder *b, const char *name, const PgQuery__WindowDef *d, int location)
 {
 	const struct scope *l = &b->level;
 
-	for (size_t i = 0; i < l->nwindows; i++)
+	for (size_t i = 0; i < l->nwindows && l->windows[i]->window_def != d; i++)
 		if (strcmp(l->windows[i]->window_def->name, name) == 0)
 			return l->windows[i]->window_def;
 	bind_fail(b, ERR_UNDEFINED_OBJECT, location, "window \"%s\" does not exist", name);
 	return NULL;
 }
 
+/* What a window that is made from another may not say. */
+static int check_copy(struct binder *b, const PgQuery__WindowDef *base, const PgQuery__WindowDef *d)
+{
+	if (d->n_partition_clause > 0)
+		return bind_fail(b, ERR_WINDOWING, d->location,
+			"cannot override PARTITION BY clause of window \"%s\"", base->name);
+	if (d->n_order_clause > 0 && base->n_order_clause > 0)
+		return bind_fail(b, ERR_WINDOWING, d->location,
+			"cannot override ORDER BY clause of window \"%s\"", base->name);
+	if (base->frame_options & FRAME_GIVEN)
+		return bind_fail(b, ERR_WINDOWING, d->location,
+			"cannot copy window \"%s\" because it has a frame clause", base->name);
+	return 0;
+}
+
 static int bind_definition(struct binder *b, struct window_call *call, const PgQuery__WindowDef *d)
 {
 	if (d->refname[0] != '\0') {
-		const PgQuery__WindowDef *base = window_named(b, d->refname, d->location);
+		const PgQuery__WindowDef *base = window_named(b, d->refname, d, d->location);
 
-		if (base == NULL || bind_definition(b, call, base) != 0)
+		if (base == NULL || check_copy(b, base, d) != 0 ||
+			bind_definition(b, call, base) != 0)
 			return -1;
 	}
 	if (d->n_partition_clause > 0) {
@@ -291,7 +250,8 @@ static int bind_definition(struct binder *b, struct window_call *call, const PgQ
 			return -1;
 		call->norder++;
 	}
-	return bind_frame(b, &call->function.frame, d);
+	return bind_frame(b, &call->function.frame, &call->range,
+		&(struct window_order){ call->norder, call->order }, d);
 }
 
 struct expr *bind_window(struct binder *b, const PgQuery__FuncCall *c, const char *name)
@@ -319,7 +279,7 @@ struct expr *bind_window(struct binder *b, const PgQuery__FuncCall *c, const cha
 	b->level.allows_windows = false;
 	b->no_aggregates = "window definitions";
 	if (d->name[0] != '\0') {
-		d = window_named(b, d->name, d->location);
+		d = window_named(b, d->name, d, d->location);
 		if (d == NULL)
 			return NULL;
 	}
@@ -351,6 +311,9 @@ int bind_calls_each(struct select *s, int (*fn)(struct expr **e, void *arg), voi
 				return -1;
 		if (c->filter != NULL && fn(&c->filter, arg) != 0)
 			return -1;
+		for (unsigned k = 0; k < FRAME_COLUMNS; k++)
+			if (c->range.at[k] != NULL && fn(&c->range.at[k], arg) != 0)
+				return -1;
 		for (unsigned k = 0; k < c->npartition; k++)
 			if (fn(&c->partition[k], arg) != 0)
 				return -1;
@@ -463,6 +426,23 @@ static bool same_window(const struct window_call *a, const struct window_call *b
 	return same;
 }
 
+/* The columns of a frame's bounds, likewise. */
+static int frame_columns(struct binder *b, struct select *s, struct window_call *c)
+{
+	int *columns[FRAME_COLUMNS] = { &c->function.frame.key, &c->function.frame.from_bound,
+		&c->function.frame.to_bound };
+
+	for (unsigned i = 0; i < FRAME_COLUMNS; i++) {
+		*columns[i] = -1;
+		if (c->range.at[i] == NULL)
+			continue;
+		*columns[i] = bind_output_number(b, s, c->range.at[i]);
+		if (*columns[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* The columns that a call takes, as outputs of the select. */
 static int call_columns(struct binder *b, struct select *s, struct window_call *c)
 {
@@ -480,7 +460,7 @@ static int call_columns(struct binder *b, struct select *s, struct window_call *
 		if (c->function.filter < 0)
 			return -1;
 	}
-	return 0;
+	return frame_columns(b, s, c);
 }
 
 /* What a select's expression is above the windows: parts without a call are columns of it. columns: of the calls. */

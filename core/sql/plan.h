@@ -100,11 +100,17 @@ enum window_kind {
 
 enum { WINDOW_ARGS = 3 };
 
-/* The rows that a function is over, from the current one: whole peers, or with `rows` single ones. */
+/* The rows that a function is over, from the current one; then what EXCLUDE says is left out. */
+enum frame_mode { FRAME_RANGE, FRAME_ROWS, FRAME_GROUPS };
+enum frame_exclude { EXCLUDE_NOTHING, EXCLUDE_ROW, EXCLUDE_GROUP, EXCLUDE_TIES };
 struct window_frame {
-	bool rows;
+	enum frame_mode mode;
+	enum frame_exclude exclude;
 	bool from_first, to_last; /* unbounded; else: */
-	int64_t from, to;         /* rows behind the current one; 0 with peers: its own */
+	int64_t from, to;         /* rows, or groups of peers, behind the current one */
+	/* RANGE: columns of the source, where it begins and ends by the key of the order, which is a column too, of the
+	 * same type. -1: with the peers of the current row. */
+	int key, from_bound, to_bound;
 };
 
 /* Columns of the source. -1: none. */

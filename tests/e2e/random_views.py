@@ -41,7 +41,16 @@ GENERIC_ORDERED = ["greatest({x}, {x})", "least({x}, {x})"]
 
 # Of rows in a total order.
 FRAMES = ["", " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING", " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
-          " ROWS 2 PRECEDING", " ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING", " ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING"]
+          " ROWS 2 PRECEDING", " ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING", " ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING",
+          " ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW", " GROUPS BETWEEN 1 PRECEDING AND 2 FOLLOWING"]
+# Of peers, for what takes all of them alike; %s: an offset of the key's family.
+PEER_FRAMES = ["", "", " GROUPS 1 PRECEDING", " GROUPS BETWEEN 1 FOLLOWING AND 2 FOLLOWING EXCLUDE TIES",
+               " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP"]
+RANGE_FRAMES = [" RANGE %s PRECEDING", " RANGE BETWEEN %s PRECEDING AND %s FOLLOWING",
+                " RANGE BETWEEN %s FOLLOWING AND UNBOUNDED FOLLOWING EXCLUDE TIES",
+                " RANGE BETWEEN %s PRECEDING AND %s PRECEDING"]
+RANGE_OFFSETS = {"int": ["0", "1", "3"], "num": ["0.5", "2"], "dbl": ["0.25", "9"], "date": ["'1 day'", "'2 months'"],
+                 "ts": ["'12 hours'", "'1 month 3 days'"]}
 
 
 class Node:
@@ -491,6 +500,12 @@ class Maker:
         return Node("SELECT %s FROM (" % columns, inner, ") AS %s ORDER BY %s %s" % (
             name, self.total_order(name, families), end), instead=[inner]), families
 
+    def peer_frame(self, family):
+        if family not in RANGE_OFFSETS or self.chance(0.5):
+            return self.pick(PEER_FRAMES)
+        frame = self.pick(RANGE_FRAMES)
+        return frame % tuple(self.pick(RANGE_OFFSETS[family]) for _ in range(frame.count("%s")))
+
     def windowed(self, level):
         inner, families = self.query(level - 1)
         name = self.alias()
@@ -509,7 +524,10 @@ class Maker:
         order, total = "ORDER BY " + self.total_order(name, families), True
         aggregate = kind[:3] in ("cou", "min", "max", "sum")
         if (aggregate or "rank" in kind) and self.chance(0.6):
-            order, total = self.pick(["ORDER BY " + self.pick(scope).text, ""]), False
+            key = self.pick(scope)
+            order, total = self.pick(["ORDER BY " + key.text + self.pick(["", " DESC", " NULLS FIRST"]), ""]), False
+            if order and aggregate:
+                order += self.peer_frame(key.family)
         if total and (aggregate or "_value" in kind):
             order += self.pick(FRAMES)
         filtered = ""
