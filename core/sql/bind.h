@@ -84,6 +84,9 @@ struct binder {
 	unsigned query_depth;
 	/* Of the select bound next: its GROUP BY, one of several sets, and all that these have. */
 	const struct node_list *set, *all_sets;
+	/* … and what that set has become. */
+	unsigned nset_group;
+	struct expr **set_group;
 	bool unsettled; /* the outputs bound next may stay of unknown type */
 	const char *
 		command; /* … may have neither aggregates nor windows: those of an UPDATE; NULL: none */
@@ -260,6 +263,14 @@ struct expr *bind_null_safe(struct binder *b, struct expr *l, struct expr *r);
 
 /* --- bind_subquery.c --- */
 struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p);
+/* EXISTS and the value of a subquery, by its select; before: EXPR_OUTER made before it was bound. */
+struct expr *bind_exists_of(struct binder *b, struct select *s, unsigned before, int location);
+struct expr *bind_value_of(struct binder *b, struct select *s, unsigned before, int location);
+/* NOT e, e IS [NOT] NULL; NULL when e is. */
+struct expr *bind_negated(struct binder *b, struct expr *e, int location);
+struct expr *bind_is_null(struct binder *b, struct expr *e, bool negate);
+/* A constant; below 0: NULL. */
+struct expr *bind_boolean(struct binder *b, int value);
 /* Whether an aggregate is 0 over nothing. */
 bool bind_counts(const struct aggregate *a);
 /* coalesce(count, 0) */
@@ -271,6 +282,15 @@ int bind_one_row(struct binder *b, struct select *s);
 /* Join what the subqueries in a select's expressions need: in WHERE and below the group (or all, when there is none);
  * else above it. The select to go on with, or NULL. */
 struct select *bind_subqueries(struct binder *b, struct select *s, bool below);
+
+/* --- bind_row_subquery.c --- */
+/* (a, b) IN (SELECT …), or with `in` false NULL and 0A000; NOT of it for <> ALL. */
+struct expr *bind_row_in(struct binder *b, const PgQuery__SubLink *p, bool in);
+/* Whether an expression is one such, whose first argument then says whether it is true. */
+bool bind_row_in_is(const struct expr *e);
+/* (a, b) op (SELECT …), op = or <> */
+struct expr *bind_row_value(struct binder *b, const PgQuery__RowExpr *row, const char *op,
+	const PgQuery__SubLink *p, int location);
 
 /* --- bind_grouping.c --- */
 bool bind_has_sets(const PgQuery__SelectStmt *p);

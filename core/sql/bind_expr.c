@@ -633,6 +633,11 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	if (x->lexpr != NULL && x->lexpr->node_case == NODE(ROW_EXPR) &&
 		x->rexpr->node_case == NODE(ROW_EXPR))
 		return bind_row_operator(b, x, op);
+	if (x->lexpr != NULL && x->lexpr->node_case == NODE(ROW_EXPR) &&
+		x->kind == PG_QUERY__A__EXPR__KIND__AEXPR_OP &&
+		x->rexpr->node_case == NODE(SUB_LINK) &&
+		x->rexpr->sub_link->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK)
+		return bind_row_value(b, x->lexpr->row_expr, op, x->rexpr->sub_link, x->location);
 	if (x->lexpr != NULL) {
 		l = bind_expr(b, x->lexpr);
 		if (l == NULL)

@@ -129,7 +129,8 @@ static struct expr *grouping_bits(struct binder *b, const struct select *s, cons
 	for (unsigned i = 0; i < e->nargs; i++) {
 		bool present = listed(s->group, s->ngroup, e->args[i]);
 
-		if (!present && !listed(s->absent, s->nabsent, e->args[i])) {
+		if (expr_is_constant(e->args[i]) ||
+			(!present && !listed(s->absent, s->nabsent, e->args[i]))) {
 			error_set(b->error, ERR_GROUPING, e->position,
 				"arguments to GROUPING must be grouping expressions of the associated query level");
 			return NULL;
@@ -157,6 +158,8 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 		return e;
 	if (e->kind == EXPR_GROUPING)
 		return grouping_bits(b, s, e);
+	if (expr_is_constant(e))
+		return e;
 	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e))
 		return absent_null(b, e);
 	for (unsigned i = 0; i < s->ngroup; i++)
@@ -189,6 +192,15 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 			return NULL;
 	}
 	return e;
+}
+
+/* … of an output: it may be a constant that only other sets group by. */
+static struct expr *output_over_group(struct binder *b, struct select *s, struct expr *e)
+{
+	for (unsigned i = 0; i < s->nabsent; i++)
+		if (s->absent[i] == e && expr_is_constant(e))
+			return absent_null(b, e);
+	return over_group(b, s, e);
 }
 
 /* Once all group keys are known: aggregates come behind them. */
@@ -226,7 +238,7 @@ int bind_finish_group(struct binder *b, struct select *s)
 	struct grouping grouping = { b, s };
 
 	for (unsigned i = 0; i < s->noutputs; i++) {
-		s->outputs[i].expr = over_group(b, s, s->outputs[i].expr);
+		s->outputs[i].expr = output_over_group(b, s, s->outputs[i].expr);
 		if (s->outputs[i].expr == NULL)
 			return -1;
 	}
@@ -264,32 +276,60 @@ static int group_bind(struct binder *b, struct select *s, const PgQuery__Node *n
 	return bind_check_equality(b, *out);
 }
 
-/* One of several grouping sets; what only the others have is noted. */
-static int bind_set_group(struct binder *b, struct select *s, const struct node_list *set,
-	const struct node_list *all)
+/* Whether it is an output itself, not only equal to one. */
+static bool is_output(const struct select *s, const struct expr *e)
 {
-	struct expr *e;
+	for (unsigned i = 0; i < s->noutputs; i++)
+		if (s->outputs[i].expr == e)
+			return true;
+	return false;
+}
+
+/* What the present set has become, for who asked for it. */
+static int keep_set(struct binder *b, const struct select *s)
+{
+	b->nset_group = s->ngroup;
+	b->set_group = bind_alloc(b, (s->ngroup + 1) * sizeof(*b->set_group));
+	for (unsigned i = 0; b->set_group != NULL && i < s->ngroup; i++) {
+		b->set_group[i] = bind_copy(b, s->group[i]);
+		if (b->set_group[i] == NULL)
+			return -1;
+	}
+	return b->set_group == NULL ? -1 : 0;
+}
+
+/* One of several grouping sets; what only the others have is noted. Of a constant the very output that is named is NULL in
+ * the others, as in PostgreSQL. */
+static int bind_set_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
+	const struct node_list *set, const struct node_list *all)
+{
+	/* PostgreSQL sorts, and takes for different, what the constant was. */
+	bool compared = p->n_sort_clause > 0 || p->n_distinct_clause > 0;
+	struct expr **own = bind_alloc(b, (set->n + 1) * sizeof(*own)), *e;
 
 	s->grouped = true;
-	for (unsigned i = 0; i < set->n; i++)
-		if (group_bind(b, s, set->at[i], &e) != 0 || bind_group_add(b, s, e) != 0)
-			return -1;
 	s->absent = bind_alloc(b, all->n * sizeof(*s->absent));
-	if (s->absent == NULL)
+	if (own == NULL || s->absent == NULL)
 		return -1;
+	for (unsigned i = 0; i < set->n; i++)
+		if (group_bind(b, s, set->at[i], &own[i]) != 0 || bind_group_add(b, s, own[i]) != 0)
+			return -1;
 	for (unsigned i = 0; i < all->n; i++) {
+		bool present = false;
+
 		if (group_bind(b, s, all->at[i], &e) != 0)
 			return -1;
-		/* In PostgreSQL it depends on where it stands whether it is NULL in the other sets. */
-		if (expr_is_constant(e)) {
+		if (expr_is_constant(e) && (compared || !is_output(s, e))) {
 			bind_unsupported(
 				b, node_location(all->at[i]), "a constant in GROUPING SETS");
 			return -1;
 		}
-		if (!listed(s->group, s->ngroup, e))
+		for (unsigned k = 0; k < set->n; k++)
+			present |= own[k] == e || (!expr_is_constant(e) && expr_equal(own[k], e));
+		if (!present)
 			s->absent[s->nabsent++] = e;
 	}
-	return 0;
+	return keep_set(b, s);
 }
 
 int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
@@ -302,7 +342,7 @@ int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
 			return -1;
 		s->grouped = true;
 	}
-	if (set != NULL && bind_set_group(b, s, set, all) != 0)
+	if (set != NULL && bind_set_group(b, s, p, set, all) != 0)
 		return -1;
 	b->aggregates = s;
 	if (p->having_clause != NULL) {

@@ -150,16 +150,41 @@ bool bind_has_sets(const PgQuery__SelectStmt *p)
 	return false;
 }
 
+/* What a set groups by. */
+struct group {
+	unsigned n;
+	struct expr **at;
+};
+
+static bool within(const struct group *x, const struct group *y)
+{
+	for (unsigned i = 0; i < x->n; i++) {
+		bool found = false;
+
+		for (unsigned k = 0; k < y->n; k++)
+			found |= expr_equal(x->at[i], y->at[k]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the last one is one of those before it. */
+static bool repeated(const struct group *groups, unsigned last)
+{
+	for (unsigned i = 0; i < last; i++)
+		if (within(&groups[i], &groups[last]) && within(&groups[last], &groups[i]))
+			return true;
+	return false;
+}
+
 int bind_sets(
 	struct binder *b, const PgQuery__SelectStmt *p, struct select ***branches, unsigned *n)
 {
 	struct sets sets = { 0 };
 	struct node_list all = { 0 };
+	struct group *groups;
 
-	if (p->group_distinct) {
-		bind_unsupported(b, -1, "GROUP BY DISTINCT");
-		return -1;
-	}
 	if (expand_all(b, p, &sets) != 0)
 		return -1;
 	for (unsigned i = 0; i < sets.n; i++) {
@@ -169,17 +194,21 @@ int bind_sets(
 			return -1;
 		all = both;
 	}
+	*n = 0;
 	*branches = bind_alloc(b, sets.n * sizeof(struct select *));
-	if (*branches == NULL)
+	groups = bind_alloc(b, sets.n * sizeof(*groups));
+	if (*branches == NULL || groups == NULL)
 		return -1;
 	for (unsigned i = 0; i < sets.n; i++) {
 		b->set = &sets.at[i];
 		b->all_sets = &all;
-		(*branches)[i] = bind_nested(b, p, false);
+		(*branches)[*n] = bind_nested(b, p, false);
 		b->set = b->all_sets = NULL;
-		if ((*branches)[i] == NULL)
+		if ((*branches)[*n] == NULL)
 			return -1;
+		groups[*n] = (struct group){ b->nset_group, b->set_group };
+		if (!p->group_distinct || !repeated(groups, *n))
+			++*n;
 	}
-	*n = sets.n;
 	return 0;
 }

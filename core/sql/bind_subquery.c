@@ -457,7 +457,7 @@ static bool is_comparison(const char *op)
 		strcmp(op, "<=") == 0 || strcmp(op, ">") == 0 || strcmp(op, ">=") == 0;
 }
 
-static struct expr *negated(struct binder *b, struct expr *e, int location)
+struct expr *bind_negated(struct binder *b, struct expr *e, int location)
 {
 	struct expr *n = expr_args(b, expr_new(b, EXPR_NOT, TYPE_BOOL, location), 1);
 
@@ -466,66 +466,104 @@ static struct expr *negated(struct binder *b, struct expr *e, int location)
 	return e == NULL ? NULL : n;
 }
 
-struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
+/* Take the outer columns out of a subquery's select, of which `before` were made before it: as pairs or a domain. valued:
+ * its value is asked for. The select to go on with, or NULL. */
+static struct select *correlate(struct binder *b, struct subquery *q, struct select *s,
+	unsigned before, bool valued, struct pairs *pairs)
+{
+	/* One without GROUP BY has a row for nothing, too, which pairs would lose but where its value alone is asked for. */
+	bool direct = b->nouter == before || !s->grouped || s->ngroup > 0 ||
+		(valued && is_aggregation(s));
+
+	if (!direct || !pairs_take(s, b->nouter - before, pairs)) {
+		q->single = is_aggregation(s);
+		s = domain_take(b, q, s, pairs);
+		if (s == NULL)
+			return NULL;
+	}
+	b->nouter = before;
+	for (unsigned i = 0; i < pairs->n; i++)
+		q->equal[i] = pairs->equal[i];
+	q->npairs = pairs->n;
+	return s;
+}
+
+struct expr *bind_exists_of(struct binder *b, struct select *s, unsigned before, int location)
+{
+	struct pairs pairs = { 0 };
+	struct subquery q = { 0 };
+
+	s = correlate(b, &q, s, before, false, &pairs);
+	if (s == NULL || bind_exists(b, &q, s, &pairs, location) != 0)
+		return NULL;
+	return subquery_expr(b, &q, &pairs, NULL, (struct type){ .id = TYPE_BOOL }, location);
+}
+
+struct expr *bind_value_of(struct binder *b, struct select *s, unsigned before, int location)
+{
+	struct pairs pairs = { 0 };
+	struct subquery q = { 0 };
+	struct type type = { .id = TYPE_BOOL };
+	unsigned first;
+
+	s = correlate(b, &q, s, before, true, &pairs);
+	if (s == NULL)
+		return NULL;
+	first = pairs.keyed ? pairs.n : 0;
+	if (s->noutputs > first)
+		type = s->outputs[first].type;
+	if (bind_value(b, &q, s, &pairs, location) != 0)
+		return NULL;
+	return subquery_expr(b, &q, &pairs, NULL, type, location);
+}
+
+/* x op ANY (…), x op ALL (…) */
+static struct expr *bind_quantified(struct binder *b, const PgQuery__SubLink *p, const char *op)
 {
 	const struct type boolean = { .id = TYPE_BOOL };
+	bool any = p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK;
+	bool in = strcmp(op, any ? "=" : "<>") == 0;
+	struct expr *x = bind_expr(b, p->testexpr), *e;
+	unsigned before = b->nouter;
+	struct pairs pairs = { 0 };
+	struct subquery q = { 0 };
+	struct select *s;
+
+	s = x == NULL ? NULL : bind_nested(b, p->subselect->select_stmt, true);
+	s = s == NULL ? NULL : correlate(b, &q, s, before, false, &pairs);
+	if (s == NULL)
+		return NULL;
+	q.kind = in ? SUBQUERY_IN : any ? SUBQUERY_ANY : SUBQUERY_ALL;
+	if (bind_in_value(b, &q, s, &pairs, in ? "=" : op, &x, p->location) != 0)
+		return NULL;
+	e = subquery_expr(b, &q, &pairs, x, boolean, p->location);
+	return in && !any ? bind_negated(b, e, p->location) : e;
+}
+
+struct expr *bind_sublink(struct binder *b, const PgQuery__SubLink *p)
+{
 	const char *op = p->n_oper_name > 0 ? node_string(p->oper_name[0]) : "=";
 	bool any = p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ANY_SUBLINK;
 	bool all = p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ALL_SUBLINK;
-	bool in = (any && strcmp(op, "=") == 0) || (all && strcmp(op, "<>") == 0);
-	struct pairs pairs = { 0 };
-	struct subquery q = { 0 };
-	struct expr *x = NULL, *e;
 	unsigned before;
 	struct select *s;
-	bool direct;
 
 	if (b->level.select == NULL || b->level.no_subqueries)
 		return bind_unsupported(b, p->location, "a subquery here");
 	if (p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__ARRAY_SUBLINK ||
 		((any || all) && !is_comparison(op)))
 		return bind_unsupported(b, p->location, "this form of a subquery");
-	if (any || all) {
-		x = bind_expr(b, p->testexpr);
-		if (x == NULL)
-			return NULL;
-	}
+	if ((any || all) && p->testexpr->node_case == NODE(ROW_EXPR))
+		return bind_row_in(b, p, strcmp(op, any ? "=" : "<>") == 0);
+	if (any || all)
+		return bind_quantified(b, p, op);
 	before = b->nouter;
 	s = bind_nested(b, p->subselect->select_stmt, true);
 	if (s == NULL)
 		return NULL;
-	/* One without GROUP BY has a row for nothing, too, which pairs would lose but where its value alone is asked for. */
-	direct = b->nouter == before || !s->grouped || s->ngroup > 0 ||
-		(!any && !all && p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK &&
-			is_aggregation(s));
-	if (!direct || !pairs_take(s, b->nouter - before, &pairs)) {
-		q.single = is_aggregation(s);
-		s = domain_take(b, &q, s, &pairs);
-		if (s == NULL)
-			return NULL;
-	}
-	b->nouter = before;
-	for (unsigned i = 0; i < pairs.n; i++)
-		q.equal[i] = pairs.equal[i];
-	q.npairs = pairs.n;
-	if (p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK) {
-		if (bind_exists(b, &q, s, &pairs, p->location) != 0)
-			return NULL;
-		return subquery_expr(b, &q, &pairs, NULL, boolean, p->location);
-	}
-	if (!any && !all) {
-		unsigned first = pairs.keyed ? pairs.n : 0;
-		struct type type = s->noutputs > first ? s->outputs[first].type : boolean;
-
-		if (bind_value(b, &q, s, &pairs, p->location) != 0)
-			return NULL;
-		return subquery_expr(b, &q, &pairs, NULL, type, p->location);
-	}
-	q.kind = in ? SUBQUERY_IN : any ? SUBQUERY_ANY : SUBQUERY_ALL;
-	if (bind_in_value(b, &q, s, &pairs, in ? "=" : op, &x, p->location) != 0)
-		return NULL;
-	e = subquery_expr(b, &q, &pairs, x, boolean, p->location);
-	return in && all ? negated(b, e, p->location) : e;
+	return p->sub_link_type == PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK
+		? bind_exists_of(b, s, before, p->location)
+		: bind_value_of(b, s, before, p->location);
 }
 
 /* --- placing them --- */
@@ -654,7 +692,7 @@ static struct expr *result_over(struct binder *b, const struct expr *e, unsigned
 	return copy;
 }
 
-static struct expr *is_null(struct binder *b, struct expr *e, bool negate)
+struct expr *bind_is_null(struct binder *b, struct expr *e, bool negate)
 {
 	struct expr *n = expr_args(b, expr_new(b, EXPR_IS_NULL, TYPE_BOOL, -1), 1);
 
@@ -665,7 +703,7 @@ static struct expr *is_null(struct binder *b, struct expr *e, bool negate)
 	return n;
 }
 
-static struct expr *boolean(struct binder *b, int value)
+struct expr *bind_boolean(struct binder *b, int value)
 {
 	struct expr *e = expr_new(b, EXPR_CONST, TYPE_BOOL, -1);
 
@@ -690,9 +728,10 @@ static struct expr *in_result(
 		count[i] = bind_column(b, (uint8_t)sources[1], counts, q->npairs + i, -1);
 	if (e == NULL || count[0] == NULL || count[1] == NULL)
 		return NULL;
-	x_null = is_null(b, bind_copy(b, x), false);
+	x_null = bind_is_null(b, bind_copy(b, x), false);
 	nulls = bind_operator(b, "<>", bind_copy(b, count[0]), count[1], -1);
-	e->args[0] = is_null(b, bind_column(b, (uint8_t)sources[0], found, q->npairs, -1), true);
+	e->args[0] = bind_is_null(
+		b, bind_column(b, (uint8_t)sources[0], found, q->npairs, -1), true);
 	e->args[2] = bind_operator(
 		b, "=", bind_count_or_zero(b, count[0]), bind_int_const(b, 0, TYPE_INT8), -1);
 	e->args[4] = expr_args(b, expr_new(b, EXPR_OR, TYPE_BOOL, -1), 2);
@@ -701,10 +740,10 @@ static struct expr *in_result(
 		return NULL;
 	e->args[4]->args[0] = x_null;
 	e->args[4]->args[1] = nulls;
-	e->args[1] = boolean(b, 1);
-	e->args[3] = boolean(b, 0);
-	e->args[5] = boolean(b, -1);
-	e->args[6] = boolean(b, 0);
+	e->args[1] = bind_boolean(b, 1);
+	e->args[3] = bind_boolean(b, 0);
+	e->args[5] = bind_boolean(b, -1);
+	e->args[6] = bind_boolean(b, 0);
 	for (unsigned i = 0; i < 7; i++)
 		if (e->args[i] == NULL)
 			return NULL;
@@ -766,14 +805,14 @@ static struct expr *quantified_result(
 		bind_column(b, (uint8_t)source, r, q->npairs + 1, -1), -1);
 	e->args[0] = bind_operator(
 		b, "=", bind_count_or_zero(b, count), bind_int_const(b, 0, TYPE_INT8), -1);
-	e->args[1] = boolean(b, !any);
+	e->args[1] = bind_boolean(b, !any);
 	e->args[2] = compared(b, q, x, source);
 	if (!any)
-		e->args[2] = negated(b, e->args[2], -1);
-	e->args[3] = boolean(b, any);
-	e->args[4] = both(b, EXPR_OR, is_null(b, bind_copy(b, x), false), nulls);
-	e->args[5] = boolean(b, -1);
-	e->args[6] = boolean(b, !any);
+		e->args[2] = bind_negated(b, e->args[2], -1);
+	e->args[3] = bind_boolean(b, any);
+	e->args[4] = both(b, EXPR_OR, bind_is_null(b, bind_copy(b, x), false), nulls);
+	e->args[5] = bind_boolean(b, -1);
+	e->args[6] = bind_boolean(b, !any);
 	for (unsigned i = 0; i < 7; i++)
 		if (e->args[i] == NULL)
 			return NULL;
@@ -842,6 +881,9 @@ static int place_demanded(struct placing *p, const struct expr *e)
 	const struct subquery *q;
 	int source;
 
+	/* Of IN with rows: the difference between false and NULL is none here. */
+	if (bind_row_in_is(e))
+		e = e->args[0];
 	if (e->kind != EXPR_SUBQUERY)
 		return 0;
 	q = p->queries[e->column];

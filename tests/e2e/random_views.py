@@ -270,6 +270,11 @@ class Maker:
             where = where if self.chance(0.4) else Node("")
             return Node("(", self.leaf(outer, family), self.pick([" IN ", " NOT IN "]), "(SELECT ",
                         self.leaf(scope, family), " FROM ", source, where, "))")
+        if self.chance(0.15):
+            other = self.pick(ORDERED)
+            row = Node("(", self.leaf(outer, family), ", ", self.leaf(outer, other), ")")
+            return Node("(", row, self.pick([" IN ", " NOT IN "]), "(SELECT ", self.leaf(scope, family), ", ",
+                        self.leaf(scope, other), " FROM ", source, "))")
         return Node("(", self.leaf(outer, family), self.pick([" = ", " < ", " >= "]),
                     self.scalar(scope, family, source, where), ")")
 
