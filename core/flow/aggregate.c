@@ -11,6 +11,7 @@
 #include "core/base/limits.h"
 #include "core/flow/ordered.h"
 #include "core/flow/percentile.h"
+#include "core/sql/json.h"
 #include "core/sql/tuple.h"
 #include "core/sql/variance.h"
 
@@ -52,6 +53,8 @@ uint32_t aggregate_bytes(const struct aggregate *a)
 	case AGG_MAX:
 	case AGG_STRING:
 	case AGG_ARRAY:
+	case AGG_JSON:
+	case AGG_JSON_OBJECT:
 	case AGG_PERCENTILE_CONT:
 	case AGG_PERCENTILE_DISC:
 	case AGG_MODE: bytes = sizeof(struct ordered); break;
@@ -129,6 +132,8 @@ int aggregate_add_other(const struct aggregate *a, void *state, const struct val
 	case AGG_MAX:
 	case AGG_STRING:
 	case AGG_ARRAY:
+	case AGG_JSON:
+	case AGG_JSON_OBJECT:
 	case AGG_PERCENTILE_CONT:
 	case AGG_PERCENTILE_DISC:
 	case AGG_MODE: return values_add(state, v, weight, h, e);
@@ -169,7 +174,8 @@ struct brackets {
 	const char *open, *close;
 };
 
-static const struct brackets NO_BRACKETS = { "", "" }, BRACES = { "{", "}" };
+static const struct brackets NO_BRACKETS = { "", "" }, BRACES = { "{", "}" }, SQUARE = { "[", "]" },
+			     WIDE_BRACES = { "{ ", " }" };
 
 struct joining {
 	char *p; /* NULL: only measured */
@@ -246,6 +252,20 @@ static int string_result(const struct aggregate *a, struct brackets brackets,
 	return 0;
 }
 
+/* A jsonb has each key once, which its parser sees to. */
+static int object_result(const struct aggregate *a, const struct ordered *values, struct value *out,
+	struct arena *arena, struct error *e)
+{
+	struct value text;
+
+	if (string_result(a, WIDE_BRACES, values, out, arena, e) != 0)
+		return -1;
+	if (a->type.id != TYPE_JSONB || value_is_null(out))
+		return 0;
+	text = *out;
+	return json_parse(out, TYPE_JSONB, text.s.p, text.s.len, arena, e);
+}
+
 static bool is_sample(enum aggregate_kind kind)
 {
 	return kind == AGG_VAR_SAMP || kind == AGG_STDDEV_SAMP;
@@ -282,6 +302,8 @@ int aggregate_result_other(const struct aggregate *a, const void *state, struct 
 	case AGG_MAX: any = ordered_max(state, out); break;
 	case AGG_STRING: return string_result(a, NO_BRACKETS, state, out, arena, e);
 	case AGG_ARRAY: return string_result(a, BRACES, state, out, arena, e);
+	case AGG_JSON: return string_result(a, SQUARE, state, out, arena, e);
+	case AGG_JSON_OBJECT: return object_result(a, state, out, arena, e);
 	case AGG_PERCENTILE_CONT:
 		return percentile_continuous(state, a->fraction, a->descending, out, e);
 	case AGG_PERCENTILE_DISC:
@@ -321,6 +343,8 @@ void aggregate_free(const struct aggregate *a, void *state, struct heap *h)
 	case AGG_MAX:
 	case AGG_STRING:
 	case AGG_ARRAY:
+	case AGG_JSON:
+	case AGG_JSON_OBJECT:
 	case AGG_PERCENTILE_CONT:
 	case AGG_PERCENTILE_DISC:
 	case AGG_MODE: ordered_free(state, h); break;

@@ -199,6 +199,14 @@ struct expr *bind_array_element(struct binder *b, struct expr *e);
 /* array[i] */
 struct expr *bind_subscript(struct binder *b, const PgQuery__AIndirection *n);
 
+/* --- bind_json.c --- */
+/* A value as it stands in a json, or a jsonb; a pair of an object. */
+struct expr *bind_json_element(struct binder *b, struct expr *x, bool binary);
+struct expr *bind_json_pair(struct binder *b, struct expr *key, struct expr *value, int location);
+/* A call of to_json(), json_build_object() or the like; NULL in *out: it is of none of them. 0, or -1. */
+int bind_json_call(struct binder *b, const char *name, struct expr *const *args, unsigned n,
+	int location, struct expr **out);
+
 /* --- bind_aggregate.c --- */
 bool bind_is_aggregate(const char *name);
 /* A call of an aggregate: a column of SOURCE_AGGREGATE. */

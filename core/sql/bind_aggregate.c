@@ -38,6 +38,10 @@ static const struct known {
 	{ "stddev_pop", AGG_STDDEV_POP, false, REGR_COUNT },
 	{ "string_agg", AGG_STRING, false, REGR_COUNT },
 	{ "array_agg", AGG_ARRAY, false, REGR_COUNT },
+	{ "json_agg", AGG_JSON, false, REGR_COUNT },
+	{ "jsonb_agg", AGG_JSON, false, REGR_COUNT },
+	{ "json_object_agg", AGG_JSON_OBJECT, false, REGR_COUNT },
+	{ "jsonb_object_agg", AGG_JSON_OBJECT, false, REGR_COUNT },
 	{ "percentile_cont", AGG_PERCENTILE_CONT, false, REGR_COUNT },
 	{ "percentile_disc", AGG_PERCENTILE_DISC, false, REGR_COUNT },
 	{ "mode", AGG_MODE, false, REGR_COUNT },
@@ -330,35 +334,87 @@ static struct expr *separator_of(struct binder *b, const char *text)
 	return e;
 }
 
-static int bind_array(struct binder *b, const PgQuery__FuncCall *c, struct aggregate *a)
+/* The one argument of array_agg() or json_agg(), and its order. */
+static struct expr *bind_element(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct sort_keys *keys)
 {
-	struct expr *x, *element, *comma = separator_of(b, ",");
+	struct expr *x;
+
+	if (c->n_args != 1) {
+		bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", k->name, c->n_args);
+		return NULL;
+	}
+	x = bind_expr(b, c->args[0]);
+	if (x == NULL)
+		return NULL;
+	if (x->type.id == TYPE_UNKNOWN) {
+		if (k->kind == AGG_ARRAY)
+			bind_fail(b, ERR_AMBIGUOUS_FUNCTION, c->location,
+				"function array_agg(unknown) is not unique");
+		else
+			bind_fail(b, ERR_DATATYPE_MISMATCH, -1,
+				"could not determine polymorphic type because input has type unknown");
+		return NULL;
+	}
+	if (type_is_array((enum type_id)x->type.id))
+		return bind_unsupported(b, c->location,
+			k->kind == AGG_ARRAY ? "an array of arrays" : "an array in a json");
+	if (bind_keys(b, c, keys) != 0 ||
+		(c->agg_distinct &&
+			(check_keys(b, keys, &x, 1) != 0 || bind_check_equality(b, x) != 0 ||
+				bind_check_order(b, x) != 0)))
+		return NULL;
+	add_own_key(b, keys, x, c->agg_distinct);
+	return x;
+}
+
+static int bind_array(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct aggregate *a)
+{
+	bool array = k->kind == AGG_ARRAY, binary = k->name[4] == 'b';
+	struct expr *x, *element, *separator = separator_of(b, array ? "," : ", ");
 	struct sort_keys keys;
 
-	if (c->n_args != 1)
-		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function array_agg with %zu arguments does not exist", c->n_args);
-	x = bind_expr(b, c->args[0]);
-	if (x == NULL || comma == NULL)
+	x = bind_element(b, c, k, &keys);
+	if (x == NULL || separator == NULL)
 		return -1;
-	if (x->type.id == TYPE_UNKNOWN)
-		return bind_fail(b, ERR_AMBIGUOUS_FUNCTION, c->location,
-			"function array_agg(unknown) is not unique");
-	if (type_is_array((enum type_id)x->type.id)) {
-		bind_unsupported(b, c->location, "an array of arrays");
+	element = array ? bind_array_element(b, x) : bind_json_element(b, x, binary);
+	a->once = c->agg_distinct;
+	a->type.id = array ? (uint8_t)type_array_of((enum type_id)x->type.id)
+		: binary   ? TYPE_JSONB
+			   : TYPE_JSON;
+	a->arg = element == NULL ? NULL : pack(b, &keys, element, separator, c->location);
+	return a->arg == NULL ? -1 : 0;
+}
+
+static int bind_object(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct aggregate *a)
+{
+	struct expr *args[2], *pair, *separator = separator_of(b, ", ");
+	struct sort_keys keys;
+
+	if (c->n_args != 2)
+		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+			"function %s with %zu arguments does not exist", k->name, c->n_args);
+	for (unsigned i = 0; i < 2; i++) {
+		args[i] = bind_expr(b, c->args[i]);
+		if (args[i] == NULL)
+			return -1;
+	}
+	if (bind_has_array(args, 2) || c->agg_distinct) {
+		bind_unsupported(b, c->location,
+			c->agg_distinct ? "DISTINCT of pairs" : "an array in a json");
 		return -1;
 	}
-	if (bind_keys(b, c, &keys) != 0 ||
-		(c->agg_distinct &&
-			(check_keys(b, &keys, &x, 1) != 0 || bind_check_equality(b, x) != 0 ||
-				bind_check_order(b, x) != 0)))
+	if (separator == NULL || bind_keys(b, c, &keys) != 0)
 		return -1;
-	add_own_key(b, &keys, x, c->agg_distinct);
-	element = bind_array_element(b, x);
-	a->kind = AGG_ARRAY;
-	a->once = c->agg_distinct;
-	a->type = (struct type){ .id = (uint8_t)type_array_of((enum type_id)x->type.id) };
-	a->arg = element == NULL ? NULL : pack(b, &keys, element, comma, c->location);
+	pair = bind_json_pair(b, args[0], args[1], c->location);
+	if (pair == NULL)
+		return -1;
+	add_own_key(b, &keys, pair->args[0], false);
+	a->type.id = k->name[4] == 'b' ? TYPE_JSONB : TYPE_JSON;
+	a->arg = pack(b, &keys, pair, separator, c->location);
 	return a->arg == NULL ? -1 : 0;
 }
 
@@ -471,8 +527,9 @@ static bool is_ordered_set(const struct known *k)
 static int check_within(struct binder *b, const PgQuery__FuncCall *c, const struct known *k)
 {
 	size_t n = c->n_args + (c->agg_within_group ? c->n_agg_order : 0);
-	bool two = k->kind == AGG_STRING || k->kind == AGG_REGRESSION ||
-		k->kind == AGG_PERCENTILE_CONT || k->kind == AGG_PERCENTILE_DISC;
+	bool two = k->kind == AGG_STRING || k->kind == AGG_JSON_OBJECT ||
+		k->kind == AGG_REGRESSION || k->kind == AGG_PERCENTILE_CONT ||
+		k->kind == AGG_PERCENTILE_DISC;
 
 	if (is_ordered_set(k) == c->agg_within_group)
 		return 0;
@@ -588,8 +645,10 @@ static int bind_kind(
 	}
 	if (k->kind == AGG_STRING)
 		return bind_string(b, c, a);
-	if (k->kind == AGG_ARRAY)
-		return bind_array(b, c, a);
+	if (k->kind == AGG_ARRAY || k->kind == AGG_JSON)
+		return bind_array(b, c, k, a);
+	if (k->kind == AGG_JSON_OBJECT)
+		return bind_object(b, c, k, a);
 	if (k->kind == AGG_REGRESSION)
 		return bind_pair(b, c, k, a);
 	return is_ordered_set(k) ? bind_ordered_set(b, c, k, a) : bind_argument(b, c, k, a);

@@ -248,6 +248,7 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 	struct expr *args[FUNCTION_CALL_ARGS_MAX];
 	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
 	const struct function *f;
+	struct expr *e;
 
 	if (c->agg_within_group && bind_is_window_function(name))
 		return bind_unsupported(b, c->location, "a hypothetical-set aggregate");
@@ -280,6 +281,10 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 		return NULL;
 	if (bind_has_array(args, n))
 		return bind_array_call(b, name, args, n, c->location);
+	if (bind_json_call(b, name, args, n, c->location, &e) != 0)
+		return NULL;
+	if (e != NULL)
+		return e;
 	for (unsigned i = 0; i < n; i++)
 		types[i] = (enum type_id)args[i]->type.id;
 	/* AT TIME ZONE: everything is UTC. */

@@ -298,6 +298,16 @@ static struct expr *outer_column(struct binder *b, struct expr *e, unsigned dept
 	return e;
 }
 
+/* Whether the name is that of something in FROM. */
+static bool is_alias(const struct binder *b, const char *name)
+{
+	for (const struct scope *l = &b->level; l != NULL; l = l->outer)
+		for (unsigned i = 0; i < l->n; i++)
+			if (strcmp(l->entries[i].alias, name) == 0)
+				return true;
+	return false;
+}
+
 static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *c)
 {
 	const char *table = NULL, *name;
@@ -329,6 +339,8 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 	else if (table != NULL)
 		bind_fail(b, ERR_UNDEFINED_COLUMN, c->location, "column %s.%s does not exist",
 			table, name);
+	else if (is_alias(b, name))
+		bind_unsupported(b, c->location, "a whole row as a value");
 	else
 		bind_fail(
 			b, ERR_UNDEFINED_COLUMN, c->location, "column \"%s\" does not exist", name);

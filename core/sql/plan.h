@@ -28,8 +28,10 @@ enum aggregate_kind {
 	AGG_VAR_SAMP,
 	AGG_STDDEV_POP,
 	AGG_STDDEV_SAMP,
-	AGG_STRING, /* of tuples in order (tuple.h) */
-	AGG_ARRAY,  /* the same; a tuple's value is how an element is printed */
+	AGG_STRING,      /* of tuples in order (tuple.h) */
+	AGG_ARRAY,       /* the same; a tuple's value is how an element is printed */
+	AGG_JSON,        /* … in a json or jsonb */
+	AGG_JSON_OBJECT, /* … with its key */
 	AGG_PERCENTILE_CONT,
 	AGG_PERCENTILE_DISC,
 	AGG_MODE,

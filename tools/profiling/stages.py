@@ -20,7 +20,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("journal", "core/log/ batch_journal journal_work"),
     ("views: scan", "core/flow/flow.c core/flow/account.c batch_project"),
     ("views: join", "core/flow/flow_join.c"),
-    ("views: group", "core/flow/flow_group.c core/flow/aggregate.c core/flow/ordered.c core/sql/sum.c core/sql/variance.c core/sql/float_sums.c core/sql/regression.c core/flow/percentile.c core/sql/limbs.c core/sql/tuple.c core/sql/array.c"),
+    ("views: group", "core/flow/flow_group.c core/flow/aggregate.c core/flow/ordered.c core/sql/sum.c core/sql/variance.c core/sql/float_sums.c core/sql/regression.c core/flow/percentile.c core/sql/limbs.c core/sql/tuple.c core/sql/array.c core/sql/json_build.c"),
     ("views: window", "core/flow/flow_window.c core/flow/window_frame.c core/flow/rowtree.c"),
     ("views: publish", "core/flow/flow_publish.c"),
     ("views: exchange", "core/flow/exchange.c exchange_* chunk_receive"),
