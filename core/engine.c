@@ -113,6 +113,8 @@ static int set_open(struct lf_engine *engine, struct error *e)
 	set->stages = 1;
 	set->on_unwritable = engine->options.on_unwritable;
 	set->on_unwritable_arg = engine->options.on_unwritable_arg;
+	set->renew = engine_projector_renew;
+	set->renew_arg = engine;
 	set->projectors = calloc(n, sizeof(*set->projectors));
 	set->channels = aligned_alloc(64, (size_t)n * n * sizeof(*set->channels));
 	engine->threads = calloc(n, sizeof(*engine->threads));
@@ -237,14 +239,13 @@ void lf_engine_close(struct lf_engine *engine)
 
 /* --- statements --- */
 
-int lf_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
+int engine_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
 	const enum type_id *declared, unsigned ndeclared, struct error *e)
 {
 	struct statement *s = NULL;
-	int status;
+	int status = sql_prepare(
+		&s, engine->catalog, engine->heap, text, len, declared, ndeclared, e);
 
-	pthread_mutex_lock(&engine->catalog_lock);
-	status = sql_prepare(&s, engine->catalog, engine->heap, text, len, declared, ndeclared, e);
 	if (status == 0) {
 		if (statement_is_command(s))
 			status = command_compile(s, e);
@@ -253,9 +254,19 @@ int lf_prepare(struct statement **out, struct lf_engine *engine, const char *tex
 		if (status != 0)
 			statement_free(s);
 	}
-	pthread_mutex_unlock(&engine->catalog_lock);
 	if (status == 0)
 		*out = s;
+	return status;
+}
+
+int lf_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
+	const enum type_id *declared, unsigned ndeclared, struct error *e)
+{
+	int status;
+
+	pthread_mutex_lock(&engine->catalog_lock);
+	status = engine_prepare(out, engine, text, len, declared, ndeclared, e);
+	pthread_mutex_unlock(&engine->catalog_lock);
 	return status;
 }
 

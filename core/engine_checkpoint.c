@@ -97,8 +97,11 @@ static int define_altered(struct checkpoint *c, const struct relation *r)
 
 static int define_relation(struct checkpoint *c, struct relation *r)
 {
-	if (define(c, r->id, r->definition) != 0 || define_altered(c, r) != 0)
+	if (define(c, r->made, r->definition) != 0 || define_altered(c, r) != 0)
 		return -1;
+	for (unsigned i = 0; i < r->nalterations; i++)
+		if (define(c, r->alterations[i].id, r->alterations[i].text) != 0)
+			return -1;
 	for (unsigned i = 0; i < r->nindexes; i++)
 		if (r->indexes[i]->definition != NULL &&
 			define(c, r->indexes[i]->id, r->indexes[i]->definition) != 0)
@@ -132,7 +135,8 @@ static int schema_note(struct checkpoint *c)
 	c->epoch = epoch_pin(engine->set.epochs, (unsigned)engine->checkpoints.reader);
 	n = catalog_count(catalog);
 	for (unsigned i = 0; i < n; i++)
-		definitions += 2u + catalog_at(catalog, i)->nindexes;
+		definitions += 2u + catalog_at(catalog, i)->nindexes +
+			catalog_at(catalog, i)->nalterations;
 	c->definitions = calloc(definitions + 1, sizeof(*c->definitions));
 	c->tables = calloc(n + 1, sizeof(struct relation *));
 	c->parts = calloc(n + 1, sizeof(struct parts *));

@@ -83,7 +83,7 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 
 /* --- parts --- */
 
-static void parts_free(struct parts *parts)
+void parts_free(struct parts *parts)
 {
 	if (parts == NULL)
 		return;
@@ -92,8 +92,7 @@ static void parts_free(struct parts *parts)
 	free(parts);
 }
 
-/* since: see struct parts. */
-static struct parts *parts_new(
+struct parts *parts_new(
 	struct lf_engine *engine, const struct relation *r, uint64_t since, struct error *e)
 {
 	unsigned shards = engine->set.shards;
@@ -121,7 +120,7 @@ static struct parts *parts_new(
 	return parts;
 }
 
-static int parts_register(struct lf_engine *engine, struct parts *parts, struct error *e)
+int parts_register(struct lf_engine *engine, struct parts *parts, struct error *e)
 {
 	for (unsigned s = 0; s < parts->shards; s++)
 		if (projector_add_part(engine->set.projectors[s], parts->part[s]) != 0) {
@@ -163,9 +162,7 @@ static void gone_add(
 	engine->gone = parts;
 }
 
-/* Readers may be in these parts until every pin has passed `epoch`. relation: dropped with them, or
- * NULL. */
-static void parts_condemn(
+void parts_condemn(
 	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch)
 {
 	gone_add(engine, parts, relation, epoch);
@@ -189,7 +186,7 @@ static void parts_take_back(
 
 /* --- views --- */
 
-static struct view_slot **view_slot_find(struct lf_engine *engine, const struct relation *view)
+struct view_slot **view_slot_find(struct lf_engine *engine, const struct relation *view)
 {
 	struct view_slot **slot = &engine->views;
 
@@ -610,12 +607,12 @@ static int drop(
 
 static int alter_view(struct lf_engine *engine, const struct statement *s)
 {
-	struct relation *view = s->alter.view;
+	struct relation *view = s->alter_view.view;
 
-	if (!s->alter.given)
+	if (!s->alter_view.given)
 		return 0;
 	view->altered = true;
-	__atomic_store_n(&view->memory_limit, s->alter.memory_limit, __ATOMIC_RELAXED);
+	__atomic_store_n(&view->memory_limit, s->alter_view.memory_limit, __ATOMIC_RELAXED);
 	for (unsigned shard = 0; shard < engine->set.shards; shard++)
 		flow_enforce_limits(projector_flow(engine->set.projectors[shard]));
 	return 0;
@@ -639,6 +636,7 @@ static int execute(
 	case STATEMENT_CREATE_TABLE: return create_table(engine, s->create.created, e);
 	case STATEMENT_CREATE_VIEW: return create_view(engine, s->create.created, epoch, e);
 	case STATEMENT_CREATE_INDEX: return create_index(engine, s->create_index.created, epoch, e);
+	case STATEMENT_ALTER: return engine_alter(engine, s, epoch, e);
 	case STATEMENT_DROP: return drop(engine, s, epoch, e);
 	case STATEMENT_ALTER_VIEW: return alter_view(engine, s);
 	case STATEMENT_REFRESH_VIEW: return refresh_view(engine, s->refresh.view, epoch, e);

@@ -112,7 +112,7 @@ int port_given_read(struct lf_port *port, const struct statement *s, const void 
 	*out = (struct given){ 0 };
 	if (status != 0)
 		return -1;
-	status = lf_query(port, statement_query(s), params, given_add, &r, e);
+	status = port_given_query(port, s, params, given_add, &r, e);
 	if (pin)
 		lf_read_end(port);
 	if (status == 0)

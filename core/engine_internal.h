@@ -124,6 +124,9 @@ struct given {
 	unsigned char *bytes;
 	size_t size;
 };
+/* Run the query of a command at the epoch that is pinned. */
+int port_given_query(struct lf_port *port, const struct statement *s, const void *params,
+	int (*sink)(void *arg, const void *row, uint32_t size), void *arg, struct error *e);
 /* Read them, bounded by rows and bytes (54000); of those that an UPDATE or DELETE gives for one row the first only. 0: the caller's to free; -1 with *e. */
 int port_given_read(struct lf_port *port, const struct statement *s, const void *params,
 	struct given *out, struct error *e);
@@ -189,6 +192,18 @@ bool port_step_adopted(struct lf_port *port);
 bool port_adopted_idle(struct lf_port *port, uint64_t *timeout_us);
 void port_adopted_awake(struct lf_port *port);
 
+/* lf_prepare(), with the catalog's lock held. */
+int engine_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
+	const enum type_id *declared, unsigned ndeclared, struct error *e);
+/* The statement that stands for one at an epoch (UINT64_MAX: now): itself, or if a table that it uses has been altered
+ * up to then the same prepared again, which lives as long. NULL with what that said, or 0A000 when it would give other
+ * columns. By any thread that does not hold the catalog's lock. */
+const struct statement *engine_statement_now(
+	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);
+/* For struct projector_set. */
+const struct statement *engine_projector_renew(
+	void *engine, const struct statement *s, struct error *e);
+
 int engine_ddl_start(struct lf_engine *engine, struct error *e);
 void engine_ddl_stop(struct lf_engine *engine);
 /* Queue a schema change (or CHECKPOINT); takes a copy of the text. */
@@ -210,6 +225,23 @@ int engine_ddl_views(struct lf_engine *engine, struct error *e);
 const struct view_plan *engine_view_plan(struct lf_engine *engine, const struct relation *view);
 /* Make the system views. Before anything else is in the catalog. */
 int engine_system_open(struct lf_engine *engine, struct error *e);
+/* --- between engine_ddl.c and engine_alter.c, at DDL moments --- */
+
+/* Parts for a relation, which are not known to anybody yet; since: see struct parts. NULL with *e. */
+struct parts *parts_new(
+	struct lf_engine *engine, const struct relation *r, uint64_t since, struct error *e);
+void parts_free(struct parts *parts);
+/* Have the projectors keep house in them. 0, or -1: 53200. */
+int parts_register(struct lf_engine *engine, struct parts *parts, struct error *e);
+/* Readers may be in these parts until every pin has passed `epoch`. relation: dropped with them, a reference to let go;
+ * or NULL. */
+void parts_condemn(
+	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch);
+/* The slot of a view in the list; points to NULL when it has none. */
+struct view_slot **view_slot_find(struct lf_engine *engine, const struct relation *view);
+/* Execute ALTER TABLE in an epoch that it has for itself: all of it, or -1 and nothing. */
+int engine_alter(
+	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);
 
 /* Open the data directory, recover, and begin a new run. Before threads. */
 int engine_recover(struct lf_engine *engine, struct error *e);

@@ -522,6 +522,9 @@ static int submit_given(struct lf_port *port, const struct statement *s, const v
 
 	if (port->outside > 0 && port->outside + LIMIT_COMMAND_BYTES > LIMIT_OUTSIDE_BYTES)
 		return submit_full(port, e);
+	s = engine_statement_now(port->engine, s, UINT64_MAX, e);
+	if (s == NULL)
+		return -1;
 	for (unsigned k = 0; k < port->engine->set.shards; k++)
 		if (!lane_has_room(&port->lanes[k]))
 			return submit_full(port, e);
@@ -827,6 +830,9 @@ int lf_query(struct lf_port *port, const struct statement *s, const void *params
 	int status;
 
 	ASSERT(port->pinned);
+	s = engine_statement_now(port->engine, s, env.epoch, e);
+	if (s == NULL)
+		return -1;
 	PROBE3(query_begin, port->number, env.epoch, 1);
 	status = query_run(s, params, &env, sink, arg, e);
 	PROBE3(query_end, port->number, env.epoch, 1);
@@ -838,11 +844,25 @@ void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
 	void (*done)(void *arg, unsigned i, int status, const struct error *e), void *arg)
 {
 	struct query_env env = port_query_env(port);
+	struct error e;
 
 	ASSERT(port->pinned);
+	s = engine_statement_now(port->engine, s, env.epoch, &e);
+	for (unsigned i = 0; s == NULL && i < n; i++)
+		done(arg, i, -1, &e);
+	if (s == NULL)
+		return;
 	PROBE3(query_begin, port->number, env.epoch, n);
 	query_run_batch(s, n, params, &env, sink, done, arg);
 	PROBE3(query_end, port->number, env.epoch, n);
+}
+
+int port_given_query(struct lf_port *port, const struct statement *s, const void *params,
+	int (*sink)(void *arg, const void *row, uint32_t size), void *arg, struct error *e)
+{
+	struct query_env env = port_query_env(port);
+
+	return query_run(statement_query(s), params, &env, sink, arg, e);
 }
 
 void lf_want_epoch(struct lf_port *port, uint64_t epoch)

@@ -25,6 +25,7 @@
 #include "core/base/assert.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/sql/projection.h"
 
 enum {
 	RESTORE_BLOCKS = 64,     /* … in one epoch */
@@ -45,6 +46,7 @@ struct shard_restore {
 	uint64_t rows, last_epoch;
 	struct restored coming[RESTORE_ROWS];
 	unsigned ncoming;
+	struct arena carried, scratch; /* rows of `coming` that ALTER has given another layout */
 };
 
 /* --- reading a group --- */
@@ -150,15 +152,19 @@ static int tables_index(struct recovery *r, struct error *e)
 	unsigned n = catalog_coming_id(c);
 
 	r->tables = calloc(n + 1, sizeof(struct relation *));
-	if (r->tables == NULL)
+	r->present = calloc(n + 1, sizeof(struct relation *));
+	if (r->tables == NULL || r->present == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	r->ntables = n;
 	for (unsigned i = 0; i < catalog_count(c); i++) {
 		struct relation *relation = catalog_at(c, i);
 
 		ASSERT(relation->id < n);
-		if (relation->kind == RELATION_TABLE)
-			r->tables[relation->id] = relation;
+		for (struct relation *t = relation; t != NULL; t = t->former)
+			if (t->kind == RELATION_TABLE && r->tables[t->id] == NULL) {
+				r->tables[t->id] = t;
+				r->present[t->id] = relation;
+			}
 	}
 	return 0;
 }
@@ -177,18 +183,39 @@ static bool is_own(
 	return shard_of(value_hash(&v), r->engine->set.shards) == shard;
 }
 
+/* A row of a layout that the table had, as it is in the present one: each ALTER has made it of the one before. NULL: the
+ * error is set. */
+static const void *row_carry(struct shard_restore *x, const struct relation *present,
+	const struct relation *had, const void *row)
+{
+	struct program_env env = { &x->scratch, &x->error, 0, 0 };
+	const void *rows[EXPR_SOURCES];
+
+	if (present->id == had->id)
+		return row;
+	rows[0] = row_carry(x, present->former, had, row);
+	if (rows[0] == NULL || present->carry == NULL)
+		return rows[0];
+	row = projection_run(present->carry, rows, &x->carried, &env);
+	arena_reset(&x->scratch);
+	return row;
+}
+
 static int coming_restore(struct shard_restore *x)
 {
 	struct projector *p = x->r->engine->set.projectors[x->shard];
 	uint64_t before = x->rows / PROGRESS_ROWS;
 	unsigned n = x->ncoming;
+	int status;
 
 	x->ncoming = 0;
 	x->rows += n;
 	if (x->rows / PROGRESS_ROWS != before)
 		log_info("recovery: shard %u: %" PRIu64 " changes of rows so far", x->shard,
 			x->rows);
-	return projector_restore(p, x->coming, n, &x->error);
+	status = projector_restore(p, x->coming, n, &x->error);
+	arena_reset(&x->carried);
+	return status;
 }
 
 static int block_restore(
@@ -201,7 +228,9 @@ static int block_restore(
 
 	while ((status = block_entry(b, &at, &entry, &x->error)) > 0) {
 		struct relation *t = entry.relation < r->ntables ? r->tables[entry.relation] : NULL;
-		struct parts *parts;
+		const struct relation *present;
+		const struct parts *parts;
+		const void *row;
 
 		if (t == NULL || entry.kind == ENTRY_SCHEMA)
 			continue;
@@ -212,9 +241,13 @@ static int block_restore(
 		}
 		if (!is_own(r, t, entry.data, x->shard))
 			continue;
-		parts = t->user;
+		present = r->present[entry.relation];
+		row = row_carry(x, present, t, entry.data);
+		if (row == NULL)
+			return -1;
+		parts = present->user;
 		x->coming[x->ncoming] = (struct restored){ .part = parts->part[x->shard],
-			.row = entry.data,
+			.row = row,
 			.dead = entry.kind == ENTRY_DELETE };
 		projector_restore_coming(&x->coming[x->ncoming++]);
 		if (x->ncoming == RESTORE_ROWS && coming_restore(x) != 0)
@@ -264,6 +297,8 @@ static void *shard_restore(void *arg)
 	struct shard_restore *x = arg;
 	struct recovery *r = x->r;
 
+	arena_init(&x->carried, NULL);
+	arena_init(&x->scratch, NULL);
 	for (unsigned i = 0; x->status == 0 && i < r->ngroups; i++) {
 		struct group *g = group_in_order(r, i);
 
@@ -271,6 +306,8 @@ static void *shard_restore(void *arg)
 			(!r->same || g->names->shard == x->shard))
 			x->status = group_restore(x, g);
 	}
+	arena_free(&x->carried);
+	arena_free(&x->scratch);
 	return NULL;
 }
 

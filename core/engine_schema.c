@@ -79,12 +79,30 @@ static void look(void *arg, const struct relation *r)
 	struct looking *l = arg;
 
 	l->found |= same_statement(l->text, l->len, r->definition, strlen(r->definition));
+	for (unsigned i = 0; i < r->nalterations; i++) {
+		const char *text = r->alterations[i].text;
+
+		l->found |= same_statement(l->text, l->len, text, strlen(text));
+	}
 	for (unsigned i = 0; i < r->nindexes; i++) {
 		const char *definition = r->indexes[i]->definition;
 
 		l->found |= definition != NULL &&
 			same_statement(l->text, l->len, definition, strlen(definition));
 	}
+}
+
+/* Whether executing it would take anything away. */
+static bool drops(const struct statement *s)
+{
+	const struct relation *r = s->relation;
+
+	if (s->kind != STATEMENT_ALTER)
+		return s->kind == STATEMENT_DROP;
+	for (unsigned c = 0; c < r->ncols; c++)
+		if (s->alter.to->columns[c].hidden && !r->columns[c].hidden)
+			return true;
+	return false;
 }
 
 /* With `only_look` nothing is added, and what cannot be prepared yet, since it needs other additions, is left for later. */
@@ -95,6 +113,7 @@ static int statement_add(
 	struct looking l = { text, len, false };
 	struct statement *s;
 	enum statement_kind kind;
+	bool dropping;
 
 	lf_catalog_each(engine, look, &l);
 	if (l.found)
@@ -107,8 +126,9 @@ static int statement_add(
 		return -1;
 	}
 	kind = s->kind;
+	dropping = drops(s);
 	lf_release(engine, s);
-	if (kind == STATEMENT_DROP)
+	if (dropping)
 		return error_set(e, ERR_OBJECT_STATE, 0,
 			"a schema file may not drop anything that a data directory has");
 	if (only_look)

@@ -245,5 +245,6 @@ void recovery_free(struct recovery *r)
 {
 	free(r->groups);
 	free(r->tables);
+	free(r->present);
 	segment_list_free(&r->list);
 }

@@ -27,7 +27,8 @@ struct recovery {
 	struct error why; /* the newest checkpoint is not whole; ERR_OK: it is, or there is none */
 	uint64_t dropped; /* with salvage: things that were, atomic */
 	bool same;        /* all that counts was written by as many shards as there are now */
-	struct relation **tables; /* by id */
+	/* By id, also of layouts that a table had before ALTER: the relation that had it, and the one there is now. */
+	struct relation **tables, **present;
 	unsigned ntables;
 };
 

@@ -201,7 +201,7 @@ static int compile_insert_row(struct compile *c, struct compiled *k, unsigned i)
 	k->partitions[i] = compile(c, row + r->partition, 1);
 	if (k->rows[i] == NULL || k->partitions[i] == NULL)
 		return -1;
-	if (r->columns[r->ncols - 1].hidden || s->insert.query != NULL)
+	if (r->rowid >= 0 || s->insert.query != NULL)
 		return 0;
 	if (compile_direct(c, &k->direct[i], row) != 0)
 		return -1;
@@ -943,8 +943,8 @@ static const void *new_row(struct execution *x, unsigned i)
 	}
 	if (evaluate(x, x->k->rows[at], source, NULL, v) != 0)
 		return NULL;
-	if (r->columns[r->ncols - 1].hidden)
-		v[r->ncols - 1] = rowid_next(x->env);
+	if (r->rowid >= 0)
+		v[r->rowid] = rowid_next(x->env);
 	return encode(x, v);
 }
 
@@ -1030,7 +1030,7 @@ static int change_given(struct execution *x, const void *given)
 	if (row == NULL)
 		return 0;
 	for (uint16_t c = 0; c < r->ncols; c++)
-		if (!row_equal(&x->part->layout, row, &c, l, given, &c, 1))
+		if (!r->columns[c].hidden && !row_equal(&x->part->layout, row, &c, l, given, &c, 1))
 			return error_set(x->e, ERR_SERIALIZATION, 0,
 				"could not serialize access due to concurrent update");
 	return change_row(x, row, given);
@@ -1285,12 +1285,14 @@ static int statement_run(struct execution *x, const struct row_range *rows)
 	return check_references(x);
 }
 
-static int dropped(const struct statement *s, struct error *e)
+static int dropped(const struct statement *s, struct command_env *env, struct error *e)
 {
 	for (unsigned i = 0; i < s->nrelations; i++)
-		if (__atomic_load_n(&s->relations[i]->dropped, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(&s->relations[i]->dropped, __ATOMIC_ACQUIRE)) {
+			env->stale = s->relations[i]->replaced > 0;
 			return error_set(e, ERR_UNDEFINED_TABLE, 0,
 				"relation \"%s\" does not exist", s->relations[i]->name);
+		}
 	return 0;
 }
 
@@ -1324,7 +1326,7 @@ int command_execute(const struct statement *s, const void *params, const void *c
 
 	error_clear(e);
 	arena_reset(env->scratch);
-	if (dropped(s, e) != 0)
+	if (dropped(s, env, e) != 0)
 		return -1;
 	if (s->kind != STATEMENT_DELETE && s->kind != STATEMENT_TRUNCATE &&
 		!heap_would_fit(env->heap, head_room(env->heap)))

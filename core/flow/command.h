@@ -38,6 +38,7 @@ struct command_env {
 	uint64_t epoch;
 	int64_t now_us;
 	uint64_t *next_rowid; /* the last that this shard gave; see command_note_rowid() */
+	bool stale; /* out: it failed, since a table that the statement uses was altered */
 };
 
 /* A row id says which shard gave it and the how manieth it was. Raise last[shard] to that. */

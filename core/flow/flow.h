@@ -39,6 +39,12 @@ int view_plan_new(struct view_plan **out, const struct relation *view, unsigned 
 void view_plan_free(struct view_plan *p);
 /* It was made for a copy of this view, which must live as long; when nothing is under way. */
 void view_plan_move(struct view_plan *p, const struct relation *view);
+/* When a table of the view has been altered, at a moment when nothing runs: a plan made anew, whose scans take the place of
+ * those there are; it is owned from now on. */
+void view_plan_adopt(struct view_plan *p, struct view_plan *fresh);
+/* The same when only another relation stands for the table, with rows of the same layout. */
+void view_plan_retarget(
+	struct view_plan *p, const struct relation *from, const struct relation *to);
 /* Number of stages: 1 when there is no exchange. */
 unsigned view_plan_stages(const struct view_plan *p);
 /* Its operators: scans, then nodes in the order in which they run, the publisher last. */

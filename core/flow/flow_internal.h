@@ -145,6 +145,8 @@ struct view_plan {
 	int64_t now_us;
 	unsigned nscans;
 	struct scan_plan *scans; /* a list */
+	struct view_plan
+		*fresh; /* where the scans' programs are, see view_plan_adopt(); NULL: here */
 	unsigned nnodes, nodes_cap;
 	struct node_plan **nodes; /* the last one publishes */
 	/* The group whose rows go to the publisher as they are, in the same stage; NULL: none. */

@@ -480,13 +480,15 @@ bool part_due(const struct part *p, uint64_t reclaimable)
 
 const void *part_view_row(const struct part *p, const void *stored, int64_t *count, struct arena *a)
 {
-	const struct row_layout *l = &p->relation->layout;
+	const struct row_layout *l;
 	struct value *values, n;
 	void *row;
 
 	*count = 1;
+	/* Of a table: another relation may just be put in the place of the present one. */
 	if (!p->counted)
 		return stored;
+	l = &p->relation->layout;
 	values = arena_alloc(a, (l->ncols + 1u) * sizeof(*values));
 	if (values == NULL)
 		return NULL;

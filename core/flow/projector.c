@@ -272,6 +272,24 @@ static uint32_t reply_rows(
 	return (uint32_t)sizeof(*r) + (r->outside != NULL ? 0 : r->bytes);
 }
 
+/* command_execute(), of a statement that may be older than the schema: then of the same prepared again. What a command's
+ * query gave is of the schema that it was read by. */
+static int command_do(struct projector *p, const struct statement *s, const void *params,
+	const void *const *sources, const struct row_range *rows, struct command_env *env,
+	struct command_result *result, struct error *e)
+{
+	if (command_execute(s, params, sources, rows, env, result, e) == 0)
+		return 0;
+	if (!env->stale)
+		return -1;
+	env->stale = false;
+	if (sources != NULL)
+		return error_set(e, ERR_SERIALIZATION, 0,
+			"a table has been altered since the command's query was read");
+	s = p->set->renew(p->set->renew_arg, s, e);
+	return s == NULL ? -1 : command_execute(s, params, NULL, rows, env, result, e);
+}
+
 /* A command of one part; returns the reply's bytes. */
 static uint32_t single_run(struct projector *p, struct command_env *env,
 	const struct command_message *m, struct reply_message *r)
@@ -284,7 +302,7 @@ static uint32_t single_run(struct projector *p, struct command_env *env,
 		count(&p->stats.refused);
 		return reply_error(r, p->refuse);
 	}
-	if (command_execute(m->statement, m + 1, NULL, &m->rows, env, &result, &e) != 0) {
+	if (command_do(p, m->statement, m + 1, NULL, &m->rows, env, &result, &e) != 0) {
 		count(&p->stats.refused);
 		return reply_error(r, &e);
 	}
@@ -316,7 +334,7 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 		if (p->refuse != NULL)
 			e = *p->refuse;
 		if (p->refuse != NULL ||
-			command_execute(m->statement, parts->params, parts->sources,
+			command_do(p, m->statement, parts->params, parts->sources,
 				&parts->ranges[i], env, &result, &e) != 0) {
 			count(&p->stats.refused);
 			if (first.code == ERR_OK)
@@ -861,9 +879,9 @@ static void rowid_note(struct projector *p, const struct part *part, const void 
 	const struct relation *r = part->relation;
 	struct value v;
 
-	if (!r->columns[r->ncols - 1].hidden)
+	if (r->rowid < 0)
 		return;
-	row_get(&part->layout, row, r->ncols - 1, &v);
+	row_get(&part->layout, row, (unsigned)r->rowid, &v);
 	command_note_rowid((uint64_t)v.i, p->rowids);
 }
 

@@ -107,6 +107,9 @@ struct projector_set {
 		void *arg, const struct error *why); /* once, by a projector; may be NULL */
 	void *on_unwritable_arg;
 	unsigned stages; /* changed at DDL moments only */
+	/* A statement that uses a table as it was before ALTER, prepared again; NULL with *e. By any projector. */
+	const struct statement *(*renew)(void *arg, const struct statement *s, struct error *e);
+	void *renew_arg;
 };
 
 /* Say that nothing can be written any more; the first reason is kept. */

@@ -592,18 +592,30 @@ static int limits(struct run *q)
 	return 0;
 }
 
+/* Whether one that is dropped can be read: when another has its place, at the epochs before. */
+static bool relation_serves(const struct relation *r, uint64_t epoch, struct error *e)
+{
+	if (epoch < r->replaced)
+		return true;
+	if (r->replaced > 0)
+		error_set(
+			e, ERR_SERIALIZATION, 0, "relation \"%s\" has just been altered", r->name);
+	else
+		error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist", r->name);
+	return false;
+}
+
 const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct error *e)
 {
 	const struct parts *parts;
 
-	if (__atomic_load_n(&r->dropped, __ATOMIC_ACQUIRE)) {
-		error_set(e, ERR_UNDEFINED_TABLE, 0, "relation \"%s\" does not exist", r->name);
+	if (__atomic_load_n(&r->dropped, __ATOMIC_ACQUIRE) && !relation_serves(r, epoch, e))
 		return NULL;
-	}
 	parts = parts_at(r, epoch);
 	if (parts == NULL) {
-		error_set(e, ERR_NOT_YET, 0, "view \"%s\" was made after the epoch that is read",
-			r->name);
+		error_set(e, ERR_NOT_YET, 0, "%s \"%s\" was %s after the epoch that is read",
+			r->kind == RELATION_VIEW ? "view" : "table", r->name,
+			r->kind == RELATION_VIEW ? "made" : "altered");
 		return NULL;
 	}
 	if (!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))

@@ -367,6 +367,7 @@ void view_plan_free(struct view_plan *p)
 {
 	if (p == NULL)
 		return;
+	view_plan_free(p->fresh);
 	arena_free(&p->arena);
 	heap_free(p->heap, p, sizeof(*p));
 }

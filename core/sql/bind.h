@@ -379,6 +379,7 @@ int bind_truncate(struct binder *b, const PgQuery__TruncateStmt *s);
 int bind_create_table(struct binder *b, const PgQuery__CreateStmt *s);
 int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *s);
 int bind_create_index(struct binder *b, const PgQuery__IndexStmt *s);
+int bind_alter(struct binder *b, const PgQuery__AlterTableStmt *s);
 int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 
@@ -416,6 +417,10 @@ int bind_joined(struct binder *b, const struct relation *r, const struct command
 
 /* --- bind_explain.c --- */
 int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p);
+
+/* --- bind_table.c, for ALTER TABLE too --- */
+/* A column behind the others of a table that has room for it, with its CHECK constraints. */
+int bind_added_column(struct binder *b, struct relation *r, const PgQuery__ColumnDef *d);
 
 /* --- bind_ddl.c, for CREATE TABLE too --- */
 /* A notice for the client, "SQLSTATE: text"; fmt has two %s. The first one is kept. */

@@ -203,7 +203,23 @@ static PgQuery__Node *column_node(struct binder *b, const char *table, const cha
 	return n;
 }
 
-/* SELECT target.*, values FROM target, from WHERE where. */
+static PgQuery__Node *null_node(struct binder *b)
+{
+	PgQuery__AConst *c = bind_alloc(b, sizeof(*c));
+	PgQuery__Node *n = bind_alloc(b, sizeof(*n));
+
+	if (c == NULL || n == NULL)
+		return NULL;
+	pg_query__a__const__init(c);
+	pg_query__node__init(n);
+	c->isnull = true;
+	c->location = -1;
+	n->node_case = NODE(A_CONST);
+	n->a_const = c;
+	return n;
+}
+
+/* SELECT target.*, values FROM target, from WHERE where; NULL for what was dropped of the target. */
 static int joined_tree(struct binder *b, const struct relation *r, const struct command_join *j,
 	PgQuery__SelectStmt *out)
 {
@@ -226,8 +242,10 @@ static int joined_tree(struct binder *b, const struct relation *r, const struct 
 	for (size_t i = 0; i < j->nfrom; i++)
 		out->from_clause[out->n_from_clause++] = j->from[i];
 	for (unsigned c = 0; c < r->ncols; c++)
-		if ((out->target_list[out->n_target_list++] = output_node(
-			     b, column_node(b, alias, r->columns[c].name))) == NULL)
+		if ((out->target_list[out->n_target_list++] = output_node(b,
+			     r->columns[c].hidden ? null_node(b)
+						  : column_node(b, alias, r->columns[c].name))) ==
+			NULL)
 			return -1;
 	for (size_t i = 0; i < j->nset; i++) {
 		PgQuery__Node *val = j->set[i]->res_target->val;
@@ -298,7 +316,7 @@ int bind_joined(struct binder *b, const struct relation *r, const struct command
 	struct change *c = &st->change;
 	int *cols, status;
 
-	if (r->columns[r->ncols - 1].hidden)
+	if (r->rowid >= 0)
 		return bind_fail(b, ERR_FEATURE, j->target->location,
 			"%s with other tables of a table without a primary key is not supported",
 			j->verb);

@@ -168,7 +168,7 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *p)
 	r = relation_begin(b, RELATION_VIEW, p->into->rel->relname);
 	if (r == NULL)
 		return -1;
-	r->id = catalog_next_id(b->catalog);
+	r->id = r->made = catalog_next_id(b->catalog);
 	if (bind_view_parameters(b, r, p->into->options, p->into->n_options) != 0)
 		return -1;
 	b->in_view = true;

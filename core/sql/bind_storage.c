@@ -103,10 +103,6 @@ int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p)
 	struct statement *st = b->statement;
 	struct relation *r;
 
-	if (p->objtype != PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW) {
-		bind_unsupported(b, 0, "ALTER of anything but a materialized view");
-		return -1;
-	}
 	if (p->missing_ok && catalog_find(b->catalog, p->relation->relname) == NULL) {
 		bind_notice(b, "00000", "relation \"%s\" does not exist, skipping%s",
 			p->relation->relname, "");
@@ -120,7 +116,7 @@ int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p)
 		return bind_fail(b, ERR_WRONG_OBJECT, p->relation->location,
 			"\"%s\" is not a materialized view", r->name);
 	st->kind = STATEMENT_ALTER_VIEW;
-	st->alter.view = r;
+	st->alter_view.view = r;
 	for (size_t i = 0; i < p->n_cmds; i++) {
 		const PgQuery__AlterTableCmd *c = p->cmds[i]->alter_table_cmd;
 		bool reset = c->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions, given;
@@ -134,8 +130,8 @@ int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p)
 			    &limit) != 0)
 			return -1;
 		if (given) {
-			st->alter.given = true;
-			st->alter.memory_limit = limit;
+			st->alter_view.given = true;
+			st->alter_view.memory_limit = limit;
 		}
 	}
 	return 0;

@@ -428,6 +428,7 @@ static int settle_keys(struct binder *b, struct table_build *t)
 			.type = { .id = TYPE_INT8 },
 			.not_null = true,
 			.hidden = true };
+		r->rowid = (int16_t)r->ncols;
 		t->primary_cols[0] = r->ncols++;
 		t->nprimary = 1;
 	}
@@ -521,7 +522,7 @@ static int table_build(struct binder *b, struct table_build *t)
 	const PgQuery__CreateStmt *p = t->stmt;
 	struct relation *r = t->r;
 
-	r->id = catalog_next_id(b->catalog);
+	r->id = r->made = catalog_next_id(b->catalog);
 	r->columns = bind_alloc(b, (p->n_table_elts + 1) * sizeof(*r->columns));
 	if (r->columns == NULL)
 		return -1;
@@ -541,6 +542,42 @@ static int table_build(struct binder *b, struct table_build *t)
 		return -1;
 	settle_foreign(b, r);
 	return relation_layout(b, r);
+}
+
+int bind_added_column(struct binder *b, struct relation *r, const PgQuery__ColumnDef *d)
+{
+	struct table_build t = { .r = r };
+
+	if (relation_column(r, d->colname) >= 0)
+		return bind_fail(b, ERR_DUPLICATE_COLUMN, -1,
+			"column \"%s\" of relation \"%s\" already exists", d->colname, r->name);
+	if (r->ncols >= LIMIT_COLUMNS)
+		return bind_fail(b, ERR_TOO_MANY_COLUMNS, 0, "tables can have at most %d columns",
+			LIMIT_COLUMNS);
+	if (add_column(b, r, d) != 0)
+		return -1;
+	/* For the names that are taken. */
+	for (unsigned i = 0; i < r->nindexes; i++)
+		if (r->indexes[i]->primary)
+			t.primary_name = r->indexes[i]->name;
+		else if (r->indexes[i]->constraint)
+			t.unique[t.nunique++] = r->indexes[i];
+	for (size_t i = 0; i < d->n_constraints; i++) {
+		const PgQuery__Constraint *k = d->constraints[i]->constraint;
+
+		switch (k->contype) {
+		case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
+		case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
+		case PG_QUERY__CONSTR_TYPE__CONSTR_FOREIGN:
+			bind_unsupported(b, k->location, "a key of a column that is added");
+			return error_hint(b->error,
+				"Add the column without it; CREATE UNIQUE INDEX makes a key.");
+		default: break;
+		}
+		if (add_constraint(b, &t, k, (int)r->ncols - 1) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 int bind_create_table(struct binder *b, const PgQuery__CreateStmt *p)

@@ -17,6 +17,7 @@ struct catalog {
 	uint32_t next_id;
 	uint16_t nsystem, system_cap;
 	struct relation **system;
+	uint64_t epoch; /* see catalog_set_epoch() */
 };
 
 /* Append to a heap-allocated array of *n pointers with room for *cap; 0 or -1. */
@@ -58,6 +59,7 @@ struct catalog *catalog_new(struct heap *h)
 	if (c != NULL) {
 		c->heap = h;
 		c->next_id = 1;
+		c->epoch = UINT64_MAX;
 	}
 	return c;
 }
@@ -76,12 +78,22 @@ void catalog_free(struct catalog *c)
 struct relation *catalog_find(const struct catalog *c, const char *name)
 {
 	for (unsigned i = 0; i < c->count; i++)
-		if (strcmp(c->relations[i]->name, name) == 0)
-			return c->relations[i];
+		if (strcmp(c->relations[i]->name, name) == 0) {
+			struct relation *r = c->relations[i];
+
+			while (r->former != NULL && r->former->replaced > c->epoch)
+				r = r->former;
+			return r;
+		}
 	for (unsigned i = 0; i < c->nsystem; i++)
 		if (strcmp(c->system[i]->name, name) == 0)
 			return c->system[i];
 	return NULL;
+}
+
+void catalog_set_epoch(struct catalog *c, uint64_t epoch)
+{
+	c->epoch = epoch;
 }
 
 struct index_def *catalog_find_index(const struct catalog *c, const char *name)
@@ -281,6 +293,136 @@ int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e)
 	return 0;
 }
 
+/* Those of `from` that `to` has given up point nowhere any more; all others point to and from `to`. */
+static void references_move(struct catalog *c, struct relation *from, struct relation *to)
+{
+	for (unsigned k = 0; k < from->nfks; k++) {
+		bool kept = false;
+
+		for (unsigned i = 0; i < to->nfks; i++)
+			kept |= to->fks[i] == from->fks[k];
+		for (unsigned i = 0; !kept && i < c->count; i++)
+			take_out(&c->relations[i]->referrers, &c->relations[i]->nreferrers,
+				from->fks[k]);
+		if (!kept)
+			take_out(&to->referrers, &to->nreferrers, from->fks[k]);
+	}
+	for (unsigned k = 0; k < to->nfks; k++)
+		to->fks[k]->from = to;
+	for (unsigned k = 0; k < to->nreferrers; k++)
+		to->referrers[k]->to = to;
+}
+
+void catalog_replace(struct catalog *c, struct relation *from, struct relation *to, uint64_t epoch)
+{
+	unsigned at = 0;
+
+	while (c->relations[at] != from)
+		at++;
+	for (unsigned i = 0; i < to->nindexes; i++)
+		to->indexes[i]->relation = to;
+	for (unsigned i = 0; i < to->ndependents; i++) {
+		struct relation *view = to->dependents[i];
+
+		for (unsigned k = 0; k < view->nreads; k++)
+			if (view->reads[k] == from) {
+				relation_hold(to);
+				view->reads[k] = to;
+				relation_release(from);
+			}
+	}
+	relation_hold(to);
+	c->relations[at] = to;
+	references_move(c, from, to);
+	from->replaced = epoch;
+	__atomic_store_n(&from->dropped, true, __ATOMIC_RELEASE);
+	relation_release(from);
+}
+
+/* A copy of an array of pointers on the heap. 0 or -1. */
+static int pointers_copy(
+	struct heap *h, void *to, uint16_t *n, uint16_t *cap, void *from, uint16_t count)
+{
+	void *items;
+
+	if (count == 0)
+		return 0;
+	items = heap_alloc(h, count * sizeof(void *));
+	if (items == NULL)
+		return -1;
+	memcpy(items, from, count * sizeof(void *));
+	memcpy(to, &items, sizeof(items));
+	*n = *cap = count;
+	return 0;
+}
+
+static int altered_copy(struct relation *r, const struct relation *from, unsigned more)
+{
+	struct arena *a = &r->arena;
+
+	r->columns = arena_zalloc(a, (from->ncols + more) * sizeof(*r->columns));
+	r->checks = arena_alloc(a, (from->nchecks + 1u) * sizeof(*r->checks));
+	r->fks = arena_alloc(a, (from->nfks + 1u) * sizeof(*r->fks));
+	r->alterations = arena_alloc(a, (from->nalterations + 1u) * sizeof(*r->alterations));
+	if (r->columns == NULL || r->checks == NULL || r->fks == NULL || r->alterations == NULL)
+		return -1;
+	memcpy(r->columns, from->columns, from->ncols * sizeof(*r->columns));
+	if (from->nchecks > 0)
+		memcpy(r->checks, from->checks, from->nchecks * sizeof(*r->checks));
+	if (from->nfks > 0)
+		memcpy(r->fks, from->fks, from->nfks * sizeof(*r->fks));
+	if (from->nalterations > 0)
+		memcpy(r->alterations, from->alterations,
+			from->nalterations * sizeof(*r->alterations));
+	r->ncols = from->ncols;
+	r->nchecks = from->nchecks;
+	r->nfks = from->nfks;
+	r->nalterations = from->nalterations;
+	return pointers_copy(r->heap, &r->indexes, &r->nindexes, &r->indexes_cap, from->indexes,
+		       from->nindexes) |
+		pointers_copy(r->heap, &r->referrers, &r->nreferrers, &r->referrers_cap,
+			from->referrers, from->nreferrers) |
+		pointers_copy(r->heap, &r->dependents, &r->ndependents, &r->dependents_cap,
+			from->dependents, from->ndependents);
+}
+
+struct relation *relation_altered(struct relation *from, unsigned more)
+{
+	struct relation *r = relation_new(from->heap, from->kind, from->name);
+
+	if (r == NULL)
+		return NULL;
+	if (altered_copy(r, from, more) != 0) {
+		relation_release(r);
+		return NULL;
+	}
+	r->id = from->id;
+	r->made = from->made;
+	r->rowid = from->rowid;
+	r->layout = from->layout;
+	r->nkey = from->nkey;
+	r->key = from->key;
+	r->partition = from->partition;
+	r->definition = from->definition;
+	relation_hold(from);
+	r->former = from;
+	return r;
+}
+
+int relation_note_alteration(struct relation *r, uint32_t id, const char *text)
+{
+	struct alteration *grown = arena_alloc(&r->arena, (r->nalterations + 1u) * sizeof(*grown));
+
+	if (grown == NULL)
+		return -1;
+	if (r->nalterations > 0)
+		memcpy(grown, r->alterations, r->nalterations * sizeof(*grown));
+	grown[r->nalterations] = (struct alteration){ id, text };
+	r->alterations = grown;
+	r->nalterations++;
+	return 0;
+}
+
 struct relation *relation_new(struct heap *h, enum relation_kind kind, const char *name)
 {
 	struct relation *r = heap_zalloc(h, sizeof(*r));
@@ -291,6 +433,7 @@ struct relation *relation_new(struct heap *h, enum relation_kind kind, const cha
 	r->kind = kind;
 	r->references = 1;
 	r->partition = -1;
+	r->rowid = -1;
 	arena_init(&r->arena, h);
 	r->name = arena_strdup(&r->arena, name, strlen(name));
 	if (r->name == NULL) {
@@ -311,6 +454,7 @@ void relation_release(struct relation *r)
 		return;
 	for (unsigned i = 0; i < r->nreads; i++)
 		relation_release(r->reads[i]);
+	relation_release(r->former);
 	heap_free(r->heap, r->indexes, r->indexes_cap * sizeof(*r->indexes));
 	heap_free(r->heap, r->referrers, r->referrers_cap * sizeof(*r->referrers));
 	heap_free(r->heap, r->dependents, r->dependents_cap * sizeof(*r->dependents));

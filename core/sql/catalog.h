@@ -6,6 +6,10 @@
  * indexes and dependants, which change only at such moments too, so projectors and readers use it
  * without locks. It is reference counted: the catalog holds one reference, every prepared statement
  * that uses it one more; `dropped` tells a statement that it must be prepared again.
+ *
+ * ALTER TABLE makes another relation that takes the place of the former one and keeps it alive: so whoever reads by a
+ * statement of before, at an epoch of before, goes on undisturbed. Columns keep their numbers: a column that is dropped
+ * stays in the rows, hidden and without a name, and new ones come behind all others.
  */
 #ifndef LF_SQL_CATALOG_H
 #define LF_SQL_CATALOG_H
@@ -22,7 +26,7 @@ struct column {
 	const char *name;
 	struct type type;
 	bool not_null;
-	bool hidden;           /* the row id of a table without primary key; never in SELECT * */
+	bool hidden; /* the row id of a table without primary key, or dropped; never in SELECT * */
 	struct expr *default_; /* NULL: none; constant or now(), cast to the column's type */
 };
 
@@ -57,9 +61,19 @@ struct foreign_key {
 };
 
 struct select;
+struct projection;
+
+/* A change of a relation after CREATE, as it is told again to make the same relation. */
+struct alteration {
+	uint32_t
+		id; /* unique in the catalog; those of all objects are in the order in which things happened */
+	const char *text;
+};
 
 struct relation {
-	uint32_t id; /* unique, never reused */
+	uint32_t
+		id; /* unique, never reused; also says which layout rows have, so another one gives another id */
+	uint32_t made; /* the id that CREATE gave */
 	enum relation_kind kind;
 	const char *name;
 	struct heap *heap;
@@ -69,6 +83,7 @@ struct relation {
 
 	uint16_t ncols;
 	struct column *columns;
+	int16_t rowid; /* the hidden column that is the key of a table without primary key; -1: none */
 	struct row_layout layout;
 
 	/* Key columns: PRIMARY KEY (or the hidden row id) of a table; first unique index of a view. A view
@@ -105,7 +120,16 @@ struct relation {
 	uint64_t memory_limit;
 	bool altered;
 	const char *definition; /* the CREATE statement's text */
-	void *user;             /* the engine's; of RELATION_SYSTEM a struct system_source */
+	unsigned nalterations;
+	struct alteration *alterations;
+	void *user; /* the engine's; of RELATION_SYSTEM a struct system_source */
+
+	/* Of a table that was altered: the one before, held; and when the layout is another, what makes its rows of that
+	 * one's. */
+	struct relation *former;
+	struct projection *carry;
+	/* Of one that another has taken the place of: since this epoch, 0: it has its place. Set before `dropped`. */
+	uint64_t replaced;
 };
 
 struct catalog;
@@ -114,6 +138,8 @@ void catalog_free(struct catalog *c);
 
 /* NULL when there is none. Names are case-folded already. */
 struct relation *catalog_find(const struct catalog *c, const char *name);
+/* From now on it finds tables as they were at an epoch, before they were altered; UINT64_MAX: as they are. */
+void catalog_set_epoch(struct catalog *c, uint64_t epoch);
 struct index_def *catalog_find_index(const struct catalog *c, const char *name);
 /* Every table and view in order of creation: i in [0, catalog_count). */
 unsigned catalog_count(const struct catalog *c);
@@ -135,6 +161,18 @@ int catalog_check_index(const struct catalog *c, const struct index_def *ix, str
 /* 2BP01 with the dependants in the detail when something depends on it. Sets `dropped`. */
 int catalog_drop(struct catalog *c, struct relation *r, struct error *e);
 int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e);
+
+/* Put `to` in the place of `from`, whose indexes, references and dependents it has; each of these is told. `from`, which
+ * `to` holds, is dropped as of `epoch`. Its foreign keys that `to` has not are taken out of the tables they refer to. */
+void catalog_replace(struct catalog *c, struct relation *from, struct relation *to, uint64_t epoch);
+/* A relation with all that `from` has but its select, held by it, with room for `more` columns. NULL: out of memory. */
+struct relation *relation_altered(struct relation *from, unsigned more);
+/* Note a change of it; the text is kept by reference. 0, or -1 out of memory. */
+int relation_note_alteration(struct relation *r, uint32_t id, const char *text);
+static inline bool relation_is_dropped_column(const struct relation *r, unsigned col)
+{
+	return r->columns[col].hidden && (int)col != r->rowid;
+}
 
 /* A relation under construction, with one reference; freed by the last relation_release(). */
 struct relation *relation_new(struct heap *h, enum relation_kind kind, const char *name);

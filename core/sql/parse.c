@@ -68,8 +68,11 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 	case NODE(CREATE_STMT): return bind_create_table(b, n->create_stmt);
 	case NODE(CREATE_TABLE_AS_STMT): return bind_create_view(b, n->create_table_as_stmt);
 	case NODE(INDEX_STMT): return bind_create_index(b, n->index_stmt);
+	case NODE(ALTER_TABLE_STMT):
+		return n->alter_table_stmt->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW
+			? bind_alter_view(b, n->alter_table_stmt)
+			: bind_alter(b, n->alter_table_stmt);
 	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
-	case NODE(ALTER_TABLE_STMT): return bind_alter_view(b, n->alter_table_stmt);
 	case NODE(REFRESH_MAT_VIEW_STMT): return bind_refresh(b, n->refresh_mat_view_stmt);
 	case NODE(CHECK_POINT_STMT): b->statement->kind = STATEMENT_CHECKPOINT; return 0;
 	case NODE(COMMENT_STMT): return bind_comment(b, n->comment_stmt);
@@ -289,6 +292,9 @@ void statement_free(struct statement *s)
 	relations_release(s);
 	if (s->kind == STATEMENT_CREATE_TABLE || s->kind == STATEMENT_CREATE_VIEW)
 		relation_release(s->create.created);
+	if (s->kind == STATEMENT_ALTER)
+		relation_release(s->alter.to);
+	statement_free(s->renewed);
 	arena_free(&s->arena);
 	heap_free(h, s, sizeof(*s));
 }
@@ -305,6 +311,7 @@ const char *statement_tag(const struct statement *s)
 		[STATEMENT_CREATE_TABLE] = "CREATE TABLE",
 		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
 		[STATEMENT_CREATE_INDEX] = "CREATE INDEX",
+		[STATEMENT_ALTER] = "ALTER TABLE",
 		[STATEMENT_DROP] = "DROP",
 		[STATEMENT_ALTER_VIEW] = "ALTER MATERIALIZED VIEW",
 		[STATEMENT_REFRESH_VIEW] = "REFRESH MATERIALIZED VIEW",

@@ -192,7 +192,8 @@ enum statement_kind {
 	STATEMENT_CREATE_TABLE,
 	STATEMENT_CREATE_VIEW,
 	STATEMENT_CREATE_INDEX,
-	STATEMENT_DROP, /* tables, views or indexes */
+	STATEMENT_ALTER, /* a table's columns */
+	STATEMENT_DROP,  /* tables, views or indexes */
 	STATEMENT_ALTER_VIEW,
 	STATEMENT_REFRESH_VIEW,
 	STATEMENT_CHECKPOINT,
@@ -276,6 +277,8 @@ struct statement {
 	char *notice; /* NULL, or a NOTICE for the client ("sqlstate: text" without newline) */
 
 	void *compiled; /* programs made by command_compile() or query_compile(); in the arena */
+	struct statement *
+		renewed; /* the same, prepared again since a table it uses was altered; atomic, owned */
 	struct relation *relation; /* target of a command; the single source of a query */
 	unsigned nrelations;       /* everything it uses, held by reference */
 	struct relation **relations;
@@ -306,6 +309,13 @@ struct statement {
 		struct {
 			struct index_def *created;
 		} create_index;
+		/* `to` takes the place of `relation`. When it has new columns, its rows are made by to->carry; and checks from
+		 * `first_check` on, NULL bits that a row may not have, are to be looked at. */
+		struct {
+			struct relation *to;
+			uint16_t first_added;
+			uint16_t first_check;
+		} alter;
 		struct {
 			unsigned n;
 			struct relation **relations;
@@ -315,7 +325,7 @@ struct statement {
 			struct relation *view;
 			bool given;            /* else there is nothing to alter */
 			uint64_t memory_limit; /* 0: none */
-		} alter;
+		} alter_view;
 		struct {
 			struct relation *view;
 		} refresh;
@@ -329,6 +339,13 @@ struct statement {
 int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const char *text,
 	size_t len, const enum type_id *declared, unsigned ndeclared, struct error *e);
 void statement_free(struct statement *s);
+
+/* --- select.c --- */
+
+/* Have a select, and those within it, read `to` instead of `from`. */
+void select_retarget(struct select *s, const struct relation *from, struct relation *to);
+/* Whether a select of a view, or one within it, uses the column. */
+bool select_reads(const struct select *s, const struct relation *r, unsigned column);
 
 /* "CREATE TABLE", "INSERT", "SELECT"…, as in PostgreSQL's command tags. */
 const char *statement_tag(const struct statement *s);

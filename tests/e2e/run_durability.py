@@ -416,6 +416,7 @@ CREATE MATERIALIZED VIEW v AS SELECT sum(n)::bigint AS s FROM t;
 INSERT INTO t VALUES (1, 10), (2, 20);
 """
 ADDED = """
+ALTER TABLE t ADD COLUMN more text DEFAULT 'm';
 CREATE INDEX t_n ON t (n);
 CREATE TABLE u (id int PRIMARY KEY, s text);
 CREATE MATERIALIZED VIEW w AS SELECT n, count(*) AS c FROM t GROUP BY n;
@@ -453,6 +454,7 @@ def schema_file(_):
                 ("CREATE TABLE left_behind (id int PRIMARY KEY);" + FILE.replace("n int", "n bigint"), "42P07"),
                 ("CREATE TABLE left_behind (id int PRIMARY KEY);" + FILE + "DROP MATERIALIZED VIEW v;", "55000"),
                 (FILE + ADDED + "DROP TABLE u;", "55000"),
+                (FILE + ADDED + "ALTER TABLE t DROP COLUMN more;", "55000"),
                 (FILE + ADDED + "CREATE TABLE t (id text PRIMARY KEY);", "42P07")):
             write(text)
             refused_for_schema(data, path, state)
@@ -483,6 +485,10 @@ CHANGES = (
      "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)"),
     ("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n)::bigint AS s FROM t",),
     ("CREATE INDEX t_n ON t (n)",),
+    ("ALTER TABLE t ADD COLUMN m text DEFAULT 'more', ADD COLUMN l int",
+     "INSERT INTO t VALUES (4, 4, 'm', 4)"),
+    ("ALTER TABLE t DROP COLUMN l",
+     "UPDATE t SET m = NULL WHERE id = 2"),
     ("DROP MATERIALIZED VIEW v",),
     ("DROP INDEX t_n",),
     ("DROP TABLE t",),
@@ -492,6 +498,10 @@ CHANGES = (
      "DELETE FROM t WHERE name = 'y'"),
     ("CREATE UNIQUE INDEX t_a ON t (name, a)",
      "INSERT INTO t VALUES ('z', 3, 0)"),
+    ("ALTER TABLE t DROP COLUMN b, ADD COLUMN d int DEFAULT 5 NOT NULL CHECK (d > 0)",
+     "INSERT INTO t VALUES ('q', 4, 6), ('r', 4, DEFAULT)",
+     "DELETE FROM t WHERE name IN ('q', 'r')"),
+    ("ALTER TABLE t ADD COLUMN b date DEFAULT '2020-02-02'",),
 )
 
 
@@ -536,7 +546,9 @@ def schema_changes(rand):
 STEPS = (
     "CREATE TABLE s (id int PRIMARY KEY, c%d {type} NOT NULL)",
     "INSERT INTO s VALUES (%d, '1')",
+    "ALTER TABLE s ADD COLUMN extra int DEFAULT %d",
     "CREATE MATERIALIZED VIEW sv AS SELECT count(*) AS c, max(id) AS g FROM s",
+    "ALTER TABLE s DROP COLUMN extra",
     "DROP MATERIALIZED VIEW sv",
     "DROP TABLE s",
 )
@@ -550,9 +562,10 @@ def step(k):
 
 
 def state_after(k):
-    """(the table's own column, its rows, whether the view is there) after k statements."""
+    """(the table's own column, its rows, whether the view is there, the column that was added) after k statements."""
     generation, at = divmod(k, len(STEPS))
-    return ("c%d" % generation if at else None, [[generation]] if at > 1 else [], at == 3)
+    return ("c%d" % generation if at else None, [[generation]] if at > 1 else [], at in (4, 5),
+            [[generation]] if at in (3, 4) else None)
 
 
 def state_seen(c):
@@ -562,7 +575,8 @@ def state_seen(c):
     view = ["view", "sv"] in [line[:2] for line in lines]
     if view:
         equal(ran(c, "SELECT c, g FROM sv").rows("qi"), [[1, rows[0][0]]], "the view")
-    return (columns[0] if columns else None, rows, view)
+    extra = ["column", "extra"] in [line[:2] for line in lines]
+    return (columns[0] if columns else None, rows, view, ran(c, "SELECT extra FROM s").rows("i") if extra else None)
 
 
 def steps_until_killed(rand, server, k):

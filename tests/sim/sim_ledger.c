@@ -486,11 +486,13 @@ static void tables_load(struct ledger *l, struct lf_port *reader, struct state *
 {
 	struct load load = { .l = l, .states = states };
 
-	table_load(&load, reader, &l->tables[0], "SELECT * FROM account", account_row);
-	table_load(&load, reader, &l->tables[1], "SELECT * FROM entry", entry_row);
-	table_load(&load, reader, &l->tables[2], "SELECT * FROM kv", key_row);
-	table_load(&load, reader, &l->tables[3], "SELECT * FROM log", log_row);
-	table_load(&load, reader, &l->tables[4], "SELECT * FROM loose", loose_row);
+	table_load(&load, reader, &l->tables[0], "SELECT id, name, balance, seq FROM account",
+		account_row);
+	table_load(&load, reader, &l->tables[1], "SELECT account, no, amount, note FROM entry",
+		entry_row);
+	table_load(&load, reader, &l->tables[2], "SELECT k, account, v, seq, pad FROM kv", key_row);
+	table_load(&load, reader, &l->tables[3], "SELECT tag, part, v, note FROM log", log_row);
+	table_load(&load, reader, &l->tables[4], "SELECT tag, v, note FROM loose", loose_row);
 	for (load.extra = 0; load.extra < EXTRAS; load.extra++) {
 		char text[TEXT_MAX];
 

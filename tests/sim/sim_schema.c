@@ -25,7 +25,10 @@ static const char *const TABLE_DEFS[TABLES] = {
 	"CREATE TABLE log (tag bigint, part bigint, v bigint, note text) PARTITION BY HASH (tag)",
 	"CREATE TABLE loose (tag bigint, v bigint, note text)",
 };
-static const char *const TABLE_NAMES[TABLES] = { "account", "entry", "kv", "log", "loose" };
+/* Not by *: the tables get other columns. */
+static const char *const TABLE_TEXTS[TABLES] = { "SELECT id, name, balance, seq FROM account",
+	"SELECT account, no, amount, note FROM entry", "SELECT k, account, v, seq, pad FROM kv",
+	"SELECT tag, part, v, note FROM log", "SELECT tag, v, note FROM loose" };
 
 /* Numbers of objects. */
 enum {
@@ -33,12 +36,14 @@ enum {
 	FIRST_NEW = FIRST_EXTRA_TABLE + EXTRAS,
 	V_LEFT = FIRST_NEW,
 	V_TOP = FIRST_NEW + 2,
-	V_COUNTS = FIRST_NEW + 5
+	V_COUNTS = FIRST_NEW + 5,
+	FIRST_COLUMN = FIRST_NEW + 9
 };
 
-enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE };
+enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE, OBJECT_COLUMN };
 
-/* on: of what is on a view, an index or another view, the number of that view and one. */
+/* on: of what is on a view, an index or another view, the number of that view and one; of an index on a column that comes
+ * and goes, of that. A column is named with its table. */
 static const struct object {
 	enum object_kind kind;
 	const char *name, *text;
@@ -104,8 +109,25 @@ static const struct object {
 	{ OBJECT_INDEX, "v_left_n", "CREATE INDEX v_left_n ON v_left (n)", V_LEFT + 1 },
 	{ OBJECT_INDEX, "v_counts_n", "CREATE UNIQUE INDEX v_counts_n ON v_counts (n)",
 		V_COUNTS + 1 },
+	{ OBJECT_COLUMN, "account.more",
+		"ALTER TABLE account ADD more text DEFAULT 'much' NOT NULL CHECK (more <> '')", 0 },
+	{ OBJECT_COLUMN, "entry.flag", "ALTER TABLE entry ADD flag boolean", 0 },
+	{ OBJECT_COLUMN, "kv.share", "ALTER TABLE kv ADD share numeric(10,2) DEFAULT 1.5", 0 },
+	{ OBJECT_COLUMN, "kv.other", "ALTER TABLE kv ADD other text DEFAULT 'o'", 0 },
+	{ OBJECT_COLUMN, "log.more", "ALTER TABLE log ADD more bigint DEFAULT 7", 0 },
+	{ OBJECT_COLUMN, "loose.more", "ALTER TABLE loose ADD more text DEFAULT 'much'", 0 },
+	{ OBJECT_INDEX, "account_more", "CREATE INDEX account_more ON account (more, balance)",
+		FIRST_COLUMN + 1 },
 };
 enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]) };
+
+/* By column, from the first on: how many rows do not have what they should. */
+static const char *const COLUMN_CHECKS[] = { "SELECT count(*) FROM account WHERE more <> 'much'",
+	"SELECT count(*) FROM entry WHERE flag IS NOT NULL",
+	"SELECT count(*) FROM kv WHERE share IS DISTINCT FROM 1.5",
+	"SELECT count(*) FROM kv WHERE other IS DISTINCT FROM 'o'",
+	"SELECT count(*) FROM log WHERE more IS DISTINCT FROM 7",
+	"SELECT count(*) FROM loose WHERE more IS DISTINCT FROM 'much'" };
 
 /* Queries that an index answers, or the key; the same text and parameter for both. */
 static const char *const QUERIES[] = {
@@ -314,14 +336,19 @@ static struct statement *prepare(struct schema *s, const char *sql)
 	return out;
 }
 
-static struct statement *all_of(struct schema *s, struct statement **kept, const char *name)
+static struct statement *kept(struct schema *s, struct statement **at, const char *sql)
+{
+	if (*at == NULL)
+		*at = prepare(s, sql);
+	return *at;
+}
+
+static struct statement *all_of(struct schema *s, struct statement **at, const char *name)
 {
 	char sql[TEXT_MAX];
 
 	(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s", name);
-	if (*kept == NULL)
-		*kept = prepare(s, sql);
-	return *kept;
+	return kept(s, at, sql);
 }
 
 static void query(struct lf_port *reader, struct reading *r,
@@ -363,7 +390,7 @@ static void tables_copy(struct schema *s, struct lf_port *reader)
 		"DELETE FROM account; DELETE FROM entry; DELETE FROM kv; DELETE FROM log;"
 		" DELETE FROM loose");
 	for (unsigned t = 0; t < TABLES; t++) {
-		struct reading r = { .s = all_of(s, &s->all_of_table[t], TABLE_NAMES[t]),
+		struct reading r = { .s = kept(s, &s->all_of_table[t], TABLE_TEXTS[t]),
 			.insert = s->oracle_insert[t] };
 
 		query(reader, &r, on_row_insert);
@@ -384,6 +411,18 @@ static void query_compare(struct schema *s, struct lf_port *reader, unsigned k)
 	must_equal(QUERIES[k], &want, &got);
 }
 
+/* Columns that were added have their defaults in all rows, whenever these were written. */
+static void column_check(struct schema *s, struct lf_port *reader, unsigned k)
+{
+	struct rows want = { 0 }, got = { 0 };
+	struct reading r = { .out = &got };
+
+	r.s = kept(s, &s->all_of_view[k], COLUMN_CHECKS[k - FIRST_COLUMN]);
+	query(reader, &r, on_row_text);
+	rows_add(&want, "0");
+	must_equal(OBJECTS[k].name, &want, &got);
+}
+
 void schema_compare(struct schema *s, struct lf_port *reader, bool all)
 {
 	unsigned start = random_below(s->random, s->count), n = 0;
@@ -395,6 +434,9 @@ void schema_compare(struct schema *s, struct lf_port *reader, bool all)
 		struct rows want = { 0 }, got = { 0 };
 		struct reading r = { .out = &got };
 
+		if (OBJECTS[k].kind == OBJECT_COLUMN && s->state[k] == OBJECT_THERE &&
+			s->changing != k + 1)
+			column_check(s, reader, k);
 		if (OBJECTS[k].kind != OBJECT_VIEW || s->state[k] != OBJECT_THERE ||
 			s->changing == k + 1)
 			continue;
@@ -432,7 +474,8 @@ static void set_state(struct schema *s, unsigned k, enum object_state state)
 	if (is_extra(k))
 		ledger_extra_set(s->ledger, k - FIRST_EXTRA_TABLE, state != OBJECT_NONE,
 			state == OBJECT_THERE);
-	if (OBJECTS[k].kind != OBJECT_VIEW || state == OBJECT_THERE)
+	if ((OBJECTS[k].kind != OBJECT_VIEW && OBJECTS[k].kind != OBJECT_COLUMN) ||
+		state == OBJECT_THERE)
 		return;
 	/* Its indexes go with it. */
 	for (unsigned i = 0; i < COUNT; i++)
@@ -465,8 +508,12 @@ static bool may_change(const struct schema *s, unsigned k)
 static void change_text(const struct object *o, bool make, char *text, size_t cap)
 {
 	static const char *const KINDS_TEXT[] = { "MATERIALIZED VIEW", "INDEX", "TABLE" };
+	const char *dot = strchr(o->name, '.');
 
-	if (!make)
+	if (!make && o->kind == OBJECT_COLUMN)
+		(void)snprintf(text, cap, "ALTER TABLE %.*s DROP COLUMN %s", (int)(dot - o->name),
+			o->name, dot + 1);
+	else if (!make)
 		(void)snprintf(text, cap, "DROP %s %s", KINDS_TEXT[o->kind], o->name);
 	else if (o->kind == OBJECT_VIEW)
 		(void)snprintf(text, cap, "CREATE MATERIALIZED VIEW %s AS %s", o->name, o->text);
@@ -493,7 +540,7 @@ void schema_submit(struct schema *s, struct lf_port *port)
 		return;
 	make = s->state[k] == OBJECT_NONE;
 	change_text(&OBJECTS[k], make, text, sizeof(text));
-	if (!make && OBJECTS[k].kind == OBJECT_VIEW) {
+	if (!make) {
 		lf_release(s->engine, s->all_of_view[k]);
 		s->all_of_view[k] = NULL;
 	}
@@ -545,7 +592,13 @@ static void note_relation(void *arg, const struct relation *r)
 	struct schema *s = arg;
 
 	for (unsigned k = 0; k < COUNT; k++) {
-		if (strcmp(OBJECTS[k].name, r->name) == 0)
+		size_t n = strlen(r->name);
+
+		if (strcmp(OBJECTS[k].name, r->name) == 0 ||
+			(OBJECTS[k].kind == OBJECT_COLUMN &&
+				strncmp(OBJECTS[k].name, r->name, n) == 0 &&
+				OBJECTS[k].name[n] == '.' &&
+				relation_column(r, OBJECTS[k].name + n + 1) >= 0))
 			s->found[k] = true;
 		for (unsigned i = 0; i < r->nindexes; i++)
 			if (strcmp(OBJECTS[k].name, r->indexes[i]->name) == 0)

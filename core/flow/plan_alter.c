@@ -1,0 +1,32 @@
+/*
+ * plan_alter.c: a view's plan after one of its tables has been altered.
+ *
+ * Rows of a table have its layout as far as the scans only: what these let through is projected to the columns that the
+ * view uses, which have the same types as before. So the nodes and all that they have gathered stay, and the scans are
+ * taken from a plan made anew.
+ */
+#include "core/base/assert.h"
+#include "core/flow/flow_internal.h"
+
+void view_plan_adopt(struct view_plan *p, struct view_plan *fresh)
+{
+	const struct scan_plan *from = fresh->scans;
+
+	ASSERT(p->nscans == fresh->nscans && p->nnodes == fresh->nnodes);
+	for (struct scan_plan *s = p->scans; s != NULL; s = s->next, from = from->next) {
+		ASSERT(s->stage == from->stage && s->edge.input == from->edge.input &&
+			s->layout.fixed == from->layout.fixed);
+		s->relation = from->relation;
+		s->filter = from->filter;
+		s->projection = from->projection;
+	}
+	view_plan_free(p->fresh);
+	p->fresh = fresh;
+}
+
+void view_plan_retarget(struct view_plan *p, const struct relation *from, const struct relation *to)
+{
+	for (struct scan_plan *s = p->scans; s != NULL; s = s->next)
+		if (s->relation == from)
+			s->relation = to;
+}
