@@ -156,6 +156,9 @@ struct expr *bind_rows(struct binder *b, const char *op, const PgQuery__RowExpr 
 struct expr *bind_row_operator(struct binder *b, const PgQuery__AExpr *x, const char *op);
 /* (a, b) IS [NOT] NULL */
 struct expr *bind_row_null(struct binder *b, const PgQuery__NullTest *t);
+/* json #> '{a,b}' and #>>, of a path that is written out. */
+struct expr *bind_json_path(
+	struct binder *b, const char *op, struct expr *json, const struct expr *path, int location);
 /* x op ANY (array), x op ALL (array), of an array that is written out. */
 struct expr *bind_any(struct binder *b, const PgQuery__AExpr *x);
 

@@ -134,6 +134,11 @@ struct expr *bind_operator(
 		error_hint(b->error, BIND_ARRAY_HINT);
 		return NULL;
 	}
+	if ((strcmp(op, "#>") == 0 || strcmp(op, "#>>") == 0) && left != NULL &&
+		(left->type.id == TYPE_JSON || left->type.id == TYPE_JSONB) &&
+		right->kind == EXPR_CONST && right->type.id == TYPE_UNKNOWN &&
+		!value_is_null(&right->constant))
+		return bind_json_path(b, op, left, right, location);
 	if (strcmp(op, "||") == 0 && left != NULL && bind_concat_sides(b, args) != 0)
 		return NULL;
 	for (unsigned i = 0; i < 2; i++)
@@ -241,6 +246,23 @@ static int bind_arguments(struct binder *b, const PgQuery__FuncCall *c, const ch
 	return 0;
 }
 
+/* A time zone's name. */
+static bool is_utc(const struct expr *e)
+{
+	return e->kind == EXPR_CONST && !value_is_null(&e->constant) &&
+		(e->type.id == TYPE_UNKNOWN || e->type.id == TYPE_TEXT) && e->constant.s.len == 3 &&
+		memcmp(e->constant.s.p, "UTC", 3) == 0;
+}
+
+/* Whether a call by a type's name is a cast of that type: date(t), float8(i). */
+static bool is_cast(const char *name, enum type_id from)
+{
+	enum type_id to = type_from_name(name);
+
+	return from != TYPE_UNKNOWN && to != TYPE_UNKNOWN && to != TYPE_VARCHAR &&
+		to != TYPE_BPCHAR && cast_exists(from, to) != CAST_NONE;
+}
+
 struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 {
 	const char *name = node_string(c->funcname[c->n_funcname - 1]);
@@ -287,11 +309,18 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 		return e;
 	for (unsigned i = 0; i < n; i++)
 		types[i] = (enum type_id)args[i]->type.id;
+	if (n == 1 && !function_name_exists(name) && is_cast(name, types[0]))
+		return bind_coerce(b, args[0], (struct type){ .id = (uint8_t)type_from_name(name) },
+			CAST_EXPLICIT);
+	if (n == 3 && strcmp(name, "date_trunc") == 0) {
+		if (!is_utc(args[2]))
+			return bind_unsupported(b, c->location, "a time zone other than 'UTC'");
+		n = 2;
+	}
 	/* AT TIME ZONE: everything is UTC. */
 	if (strcmp(name, "timezone") == 0 && c->n_args == 2) {
 		ASSERT(n == 2);
-		if (args[0]->kind != EXPR_CONST || args[0]->constant.s.len != 3 ||
-			memcmp(args[0]->constant.s.p, "UTC", 3) != 0)
+		if (!is_utc(args[0]))
 			return bind_unsupported(b, c->location, "a time zone other than 'UTC'");
 		return bind_coerce(b, args[1],
 			(struct type){ .id = args[1]->type.id == TYPE_TIMESTAMPTZ

@@ -683,6 +683,26 @@ static struct expr *bind_a_expr(struct binder *b, const PgQuery__AExpr *x)
 	}
 }
 
+/* All text is in collation C. */
+static struct expr *bind_collate(struct binder *b, const PgQuery__CollateClause *c)
+{
+	const char *name = node_string(c->collname[c->n_collname - 1]);
+	struct expr *e = bind_settle(b, bind_expr(b, c->arg));
+	char have[64];
+
+	if (e == NULL)
+		return NULL;
+	if (e->type.id != TYPE_TEXT && e->type.id != TYPE_VARCHAR && e->type.id != TYPE_BPCHAR) {
+		bind_fail(b, ERR_DATATYPE_MISMATCH, c->location,
+			"collations are not supported by type %s",
+			type_name((struct type){ .id = e->type.id }, have, sizeof(have)));
+		return NULL;
+	}
+	if (strcmp(name, "C") != 0 && strcmp(name, "POSIX") != 0 && strcmp(name, "default") != 0)
+		return bind_unsupported(b, c->location, "a collation other than C");
+	return e;
+}
+
 static struct expr *bind_test(struct binder *b, const PgQuery__Node *n)
 {
 	struct expr *e;
@@ -784,6 +804,7 @@ static struct expr *bind_node(struct binder *b, const PgQuery__Node *n)
 			n->min_max_expr->location);
 	case NODE(TYPE_CAST): return bind_cast(b, n->type_cast);
 	case NODE(FUNC_CALL): return bind_call(b, n->func_call);
+	case NODE(COLLATE_CLAUSE): return bind_collate(b, n->collate_clause);
 	case NODE(A_INDIRECTION): return bind_subscript(b, n->a_indirection);
 	case NODE(SQLVALUE_FUNCTION): {
 		int location = n->sqlvalue_function->location;

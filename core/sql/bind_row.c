@@ -263,6 +263,42 @@ static int read_array(struct binder *b, const char *text, int location, struct e
 	return 0;
 }
 
+struct expr *bind_json_path(
+	struct binder *b, const char *op, struct expr *json, const struct expr *path, int location)
+{
+	struct elements e = { .location = location };
+	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
+	bool binary = json->type.id == TYPE_JSONB, as_text = strcmp(op, "#>>") == 0;
+	const char *text = arena_strdup(b->arena, path->constant.s.p, path->constant.s.len);
+	struct expr *call;
+
+	if (text == NULL || read_array(b, text, location, &e) != 0)
+		return NULL;
+	if (e.n == 0 || e.n >= FUNCTION_CALL_ARGS_MAX)
+		return bind_unsupported(b, location, "a path of so many steps");
+	call = expr_args(b, expr_new(b, EXPR_CALL, TYPE_TEXT, location), e.n + 1);
+	if (call == NULL)
+		return NULL;
+	types[0] = (enum type_id)json->type.id;
+	call->args[0] = json;
+	for (unsigned i = 0; i < e.n; i++) {
+		struct expr *key = expr_new(b, EXPR_CONST, TYPE_TEXT, -1);
+
+		if (key == NULL)
+			return NULL;
+		key->constant = e.texts[i];
+		key->constant.type = types[i + 1] = TYPE_TEXT;
+		call->args[i + 1] = key;
+	}
+	call->fn = function_find(as_text
+			? binary ? "jsonb_extract_path_text" : "json_extract_path_text"
+			: binary ? "jsonb_extract_path"
+				 : "json_extract_path",
+		types, e.n + 1, cast_to, b->error, 0);
+	call->type.id = (uint8_t)call->fn->result;
+	return call;
+}
+
 /* Elements of the node; 0, or -1. */
 static int find_elements(struct binder *b, const PgQuery__Node *n, struct elements *e)
 {

@@ -579,6 +579,8 @@ static const struct function FUNCTIONS[] = {
 	{ "log10", 1, true, false, { TYPE_FLOAT8 }, TYPE_FLOAT8, float_log10 },
 	{ "log", 2, true, false, { TYPE_NUMERIC, TYPE_NUMERIC }, TYPE_NUMERIC, num_log },
 	{ "cbrt", 1, true, false, { TYPE_FLOAT8 }, TYPE_FLOAT8, float_cbrt },
+	{ "|/", 1, true, false, { TYPE_FLOAT8 }, TYPE_FLOAT8, float_sqrt },
+	{ "||/", 1, true, false, { TYPE_FLOAT8 }, TYPE_FLOAT8, float_cbrt },
 	{ "pi", 0, true, false, { TYPE_UNKNOWN }, TYPE_FLOAT8, float_pi },
 };
 

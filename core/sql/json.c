@@ -552,6 +552,107 @@ static int64_t walk_elements(struct json array, int64_t wanted, struct json *out
 	return n;
 }
 
+bool json_next(struct json object, const char **at, struct json *key, struct json *value)
+{
+	const char *end = object.p + object.n;
+	const char *p = skip_blanks(*at == NULL ? object.p + 1 : *at);
+
+	if (*at != NULL && *p == ',')
+		p = skip_blanks(p + 1);
+	if (*p == '}')
+		return false;
+	key->p = p;
+	p = string_end(p, end);
+	key->n = (size_t)(p - key->p);
+	value->p = skip_blanks(skip_blanks(p) + 1);
+	p = skip_value(value->p, end);
+	value->n = (size_t)(p - value->p);
+	*at = p;
+	return true;
+}
+
+bool json_next_element(struct json array, const char **at, struct json *out)
+{
+	const char *p = skip_blanks(*at == NULL ? array.p + 1 : *at);
+
+	if (*at != NULL && *p == ',')
+		p = skip_blanks(p + 1);
+	if (*p == ']')
+		return false;
+	out->p = p;
+	p = skip_value(p, array.p + array.n);
+	out->n = (size_t)(p - out->p);
+	*at = p;
+	return true;
+}
+
+static bool equal(struct json a, struct json b)
+{
+	struct value x = { .s = { a.p, (uint32_t)a.n }, .type = TYPE_JSONB };
+	struct value y = { .s = { b.p, (uint32_t)b.n }, .type = TYPE_JSONB };
+
+	return value_compare(&x, &y) == 0;
+}
+
+static bool within(struct json a, struct json b, struct arena *arena);
+
+static bool object_contains(struct json a, struct json b, struct arena *arena)
+{
+	struct json key, text, wanted, found;
+	const char *at = NULL;
+	struct error ignored;
+
+	while (json_next(b, &at, &key, &wanted))
+		if (unescape(key, &text, arena, &ignored) != 0 ||
+			!json_member(a, text.p, text.n, arena, &found) ||
+			!within(found, wanted, arena))
+			return false;
+	return true;
+}
+
+static bool array_contains(struct json a, struct json b, struct arena *arena)
+{
+	struct json wanted, one;
+	const char *at = NULL;
+
+	while (json_next_element(b, &at, &wanted)) {
+		const char *in_a = NULL;
+		bool found = false;
+
+		while (!found && json_next_element(a, &in_a, &one))
+			found = within(one, wanted, arena);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Values within: both of one kind. */
+static bool within(struct json a, struct json b, struct arena *arena)
+{
+	enum json_kind kind = json_kind(a);
+
+	if (kind != json_kind(b))
+		return false;
+	if (kind == JSON_OBJECT)
+		return object_contains(a, b, arena);
+	return kind == JSON_ARRAY ? array_contains(a, b, arena) : equal(a, b);
+}
+
+bool json_contains(struct json a, struct json b, struct arena *arena)
+{
+	const char *at = NULL;
+	struct json one;
+
+	/* An array contains a single value, too. */
+	if (json_kind(a) != JSON_ARRAY || json_kind(b) >= JSON_ARRAY)
+		return within(a, b, arena);
+	while (json_next_element(a, &at, &one))
+		if (within(one, b, arena))
+			return true;
+	return false;
+}
+
 int64_t json_length(struct json array)
 {
 	struct json ignored;

@@ -29,6 +29,12 @@ enum json_kind json_kind(struct json j);
 bool json_member(
 	struct json object, const char *key, size_t len, struct arena *a, struct json *out);
 bool json_element(struct json array, int64_t k, struct json *out);
+/* The members of an object one by one: *at is NULL at first. The key has its quotes. False: there is no other. */
+bool json_next(struct json object, const char **at, struct json *key, struct json *value);
+/* The elements of an array, likewise. */
+bool json_next_element(struct json array, const char **at, struct json *out);
+/* Whether jsonb `a` contains `b`, as PostgreSQL's @> has it. */
+bool json_contains(struct json a, struct json b, struct arena *arena);
 /* Elements of an array. */
 int64_t json_length(struct json array);
 /* A value as text: strings without quotes and escapes. *out may point into j. 0, or -1: 22P05, 53200. */
