@@ -121,13 +121,14 @@ static int check_offset(struct binder *b, const struct end *end, const struct va
 	return 0;
 }
 
-static int no_range(struct binder *b, const struct expr *key, const struct expr *offset)
+/* typed: the key's type has offsets, but not of this one. */
+static int no_range(struct binder *b, const struct expr *key, const struct expr *offset, bool typed)
 {
 	char have[64], of[64];
 
 	type_name((struct type){ .id = key->type.id }, have, sizeof(have));
-	if (offset == NULL)
-		return error_set(b->error, ERR_FEATURE, expr_location(key),
+	if (!typed)
+		return error_set(b->error, ERR_FEATURE, expr_location(offset),
 			"RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s",
 			have);
 	error_set(b->error, ERR_FEATURE, expr_location(offset),
@@ -147,14 +148,14 @@ static struct expr *range_offset(
 	if (x == NULL)
 		return NULL;
 	if (wanted == TYPE_UNKNOWN) {
-		(void)no_range(b, key, NULL);
+		(void)no_range(b, key, x, false);
 		return NULL;
 	}
 	b->error->code = ERR_OK;
 	e = bind_coerce(b, x, (struct type){ .id = (uint8_t)wanted }, CAST_IMPLICIT);
 	if (e == NULL) {
 		if (b->error->code == ERR_OK)
-			(void)no_range(b, key, x);
+			(void)no_range(b, key, x, true);
 		return NULL;
 	}
 	if (!expr_is_constant(e)) {
