@@ -649,13 +649,14 @@ static bool parts_tidy(struct projector *p)
 	unsigned i = 0;
 
 	/* What failed views have is freed without taking memory first. */
-	if (p->no_tidying && !failed_parts_undated(p))
+	if (p->nparts == 0 || (p->no_tidying && !failed_parts_undated(p)))
 		return false;
 	while (i < p->nparts && !part_due(p->parts[i], reclaimable))
 		i++;
 	if (i == p->nparts && !failed_parts_undated(p))
 		return false;
-	i %= p->nparts;
+	if (i == p->nparts)
+		i = 0;
 	part = p->parts[i];
 	p->next_part = (i + p->nparts - 1) % p->nparts;
 	p->epoch = epoch_enter(epochs, p->shard);
