@@ -29,13 +29,6 @@
 #include <jemalloc/jemalloc.h>
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#define MEM_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MEM_ASAN 1
-#endif
-#endif
 #ifdef MEM_ASAN
 #include <sanitizer/asan_interface.h>
 #else
@@ -499,10 +492,6 @@ void heap_fail_after(struct heap *h, uint64_t n)
 /* Arenas: chunks newest first; a chunk's bytes follow its header. Unused bytes of a chunk are
  * poisoned under AddressSanitizer, so that running past an allocation is seen there. */
 
-struct arena_chunk {
-	struct arena_chunk *older;
-	size_t size; /* of the chunk, header included */
-};
 _Static_assert(sizeof(struct arena_chunk) % HEAP_ALIGN == 0, "chunk bytes start aligned");
 
 static void *chunk_bytes(struct arena_chunk *c)
@@ -548,7 +537,7 @@ static int arena_grow(struct arena *a, size_t size)
 	return 0;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+__attribute__((noinline)) void *arena_alloc_any(struct arena *a, size_t size)
 {
 	size_t take = (size + HEAP_ALIGN - 1) & ~(size_t)(HEAP_ALIGN - 1);
 	char *p;
@@ -593,7 +582,7 @@ size_t arena_bytes(const struct arena *a)
 	return n;
 }
 
-void arena_reset(struct arena *a)
+__attribute__((noinline)) void arena_reset_used(struct arena *a)
 {
 	struct arena_chunk *keep = a->head;
 

@@ -11,6 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define MEM_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEM_ASAN 1
+#endif
+#endif
+
 struct heap;
 
 /* Limit shared by many heaps: `used` is the sum over them (updated in slabs of 64 KiB, so it is
@@ -56,7 +64,11 @@ void heap_fail_after(struct heap *h, uint64_t n);
  * is asked of the allocator by itself. Before other threads are there. */
 void heap_without_store(void);
 
-struct arena_chunk;
+/* A chunk's bytes follow its header. */
+struct arena_chunk {
+	struct arena_chunk *older;
+	size_t size; /* of the chunk, header included */
+};
 struct arena {
 	struct heap *heap;        /* NULL: libc malloc */
 	struct arena_chunk *head; /* newest chunk */
@@ -64,15 +76,46 @@ struct arena {
 };
 
 void arena_init(struct arena *a, struct heap *heap);
-/* 16-aligned, uninitialised; NULL when out of memory. */
-void *arena_alloc(struct arena *a, size_t size);
+/* As arena_alloc(), from the newest chunk; NULL when it has no room, and for AddressSanitizer, which must be told. */
+static inline void *arena_try(struct arena *a, size_t size)
+{
+#ifndef MEM_ASAN
+	size_t take = (size + 15) & ~(size_t)15;
+
+	/* Not of 0 bytes, nor of so many that `take` is 0. */
+	if (__builtin_expect(take - 1 < a->cap - a->used, 1)) {
+		void *p = (char *)(a->head + 1) + a->used;
+
+		a->used += take;
+		return p;
+	}
+#else
+	(void)a;
+	(void)size;
+#endif
+	return NULL;
+}
+/* 16-aligned, uninitialised; NULL when out of memory. Inline where the newest chunk has room, which is the rule: a command
+ * allocates a dozen times. */
+void *arena_alloc_any(struct arena *a, size_t size);
+static inline void *arena_alloc(struct arena *a, size_t size)
+{
+	void *p = arena_try(a, size);
+
+	return __builtin_expect(p != NULL, 1) ? p : arena_alloc_any(a, size);
+}
 void *arena_zalloc(struct arena *a, size_t size);
 /* Copy of n bytes with a 0 byte behind it; NULL when out of memory. */
 char *arena_strdup(struct arena *a, const char *s, size_t n);
 /* That it has taken from its heap. */
 size_t arena_bytes(const struct arena *a);
 /* Everything in it becomes invalid; the newest chunk is kept for reuse unless it is huge. */
-void arena_reset(struct arena *a);
+void arena_reset_used(struct arena *a);
+static inline void arena_reset(struct arena *a)
+{
+	if (a->used > 0)
+		arena_reset_used(a);
+}
 void arena_free(struct arena *a);
 
 #endif
