@@ -3,16 +3,16 @@
  *
  * top (2^depth pointers, by the top bits of the hash) → segment (64 buckets) → bucket (64 bytes: 7 tags, a
  * byte of flags, 7 slots) → object. An object may be in two buckets of its segment, b and b ^ (tag bits); when
- * both are full the segment is split in two by its next hash bit, with every object keeping its bucket. A split
- * copies 4 KiB; nothing ever copies the whole directory. The top doubles when a segment as deep as it is split:
- * one copy of 8 bytes a segment (20 M objects: half a megabyte).
+ * both are full the segment is split in two by its next hash bit, with every object keeping its bucket, or coming home
+ * to its first one. A split copies 4 KiB twice; nothing ever copies the whole directory. The top doubles when a segment
+ * as deep as it is split: one copy of 8 bytes a segment (20 M objects: half a megabyte).
  *
  * An object goes to its second bucket only when the first is nearly full and the second is emptier; then the
  * first is marked as spilled, for as long as the segment lasts: so most probes, also those that find nothing,
  * look at one bucket. With SPILL_FROM 5 a segment is split at 79% of its slots and one bucket in eight is
  * spilled on the way there; with 4 it is 82% and one in five, with 7 61% and one in eighty. Each
- * guest of a bucket is marked too; with its tag that tells its first bucket, so that a split marks the halves
- * anew without looking at the objects.
+ * guest of a bucket is marked too; with its tag that tells its first bucket, so that a split can bring guests home, and mark
+ * the halves anew, without looking at the objects.
  *
  * Budget of a probe: top, bucket, object: three cache misses, the first usually in cache. A slot holds 16 bits
  * of the hash above the pointer, so a split reads objects only below 2^16 segments deep.
@@ -97,35 +97,69 @@ static uint64_t slot_hash(const struct hashdir *d, uint64_t slot, uint64_t depth
 	return depth < HASH_BITS_IN_SLOT ? slot : d->hash_of(d->arg, hashdir_object(slot));
 }
 
-/* One bit a slot in use. */
-static uint64_t taken_slots(uint64_t tags)
+/* The bytes of the tags, and the bits of the guests, of the slots that go to the upper half. */
+static uint64_t upper_slots(const struct hashdir *d, const struct hashdir_bucket *b, uint64_t depth)
 {
-	return hashdir_matches(tags, 0) ^ UINT64_C(0x0080808080808080);
+	uint64_t upper = 0;
+
+	for (unsigned i = 0; i < HASHDIR_SLOTS; i++) {
+		/* What a free slot still holds may be gone; its tag is 0 in either half. */
+		bool taken = depth < HASH_BITS_IN_SLOT || (b->tags >> (8 * i) & 0xff) != 0;
+		uint64_t hash = taken ? slot_hash(d, b->slots[i], depth) : 0;
+		uint64_t all = -(hash >> (63 - depth) & 1);
+
+		upper |= all & (UINT64_C(0xff) << (8 * i) | HASHDIR_GUEST(i));
+	}
+	return upper;
 }
 
+static unsigned free_slot(uint64_t tags)
+{
+	uint64_t m = hashdir_matches(tags, 0);
+
+	return m == 0 ? HASHDIR_SLOTS : (unsigned)__builtin_ctzll(m) / 8;
+}
+
+/* Of a new half that nobody reads yet: guests go to their first buckets where these have room again, and those where they have
+ * not are marked. Without this nearly half of all buckets would be spilled. */
+static void guests_home(struct hashdir_segment *s)
+{
+	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++) {
+		struct hashdir_bucket *at = &s->buckets[b];
+
+		for (uint64_t left = at->tags >> 56 & 0x7f; left != 0; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
+			uint64_t tag = at->tags >> (8 * i) & 0xff;
+			struct hashdir_bucket *home = &s->buckets[hashdir_other(b, tag)];
+			unsigned k = free_slot(home->tags);
+
+			if (k >= SPILL_FROM) {
+				home->tags |= HASHDIR_SPILLED;
+				continue;
+			}
+			home->slots[k] = at->slots[i];
+			home->tags |= tag << (8 * k);
+			at->tags &= ~(UINT64_C(0xff) << (8 * i) | HASHDIR_GUEST(i));
+		}
+	}
+}
+
+/* Both halves get the bucket as it is; which slots count in which the tags say. */
 static void split_fill(
 	const struct hashdir *d, const struct hashdir_segment *s, struct hashdir_segment *half[2])
 {
-	uint64_t bit = UINT64_C(1) << (63 - s->depth);
+	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++) {
+		const struct hashdir_bucket *from = &s->buckets[b];
+		uint64_t upper = upper_slots(d, from, s->depth);
 
-	for (unsigned k = 0; k < 2; k++) {
-		memset(half[k], 0, sizeof(*half[k]));
-		half[k]->depth = s->depth + 1;
+		half[0]->buckets[b] = half[1]->buckets[b] = *from;
+		half[0]->buckets[b].tags = from->tags & ~upper & ~HASHDIR_SPILLED;
+		half[1]->buckets[b].tags = from->tags & upper;
 	}
-	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++)
-		for (uint64_t taken = taken_slots(s->buckets[b].tags); taken != 0;
-			taken &= taken - 1) {
-			const struct hashdir_bucket *from = &s->buckets[b];
-			unsigned i = (unsigned)__builtin_ctzll(taken) / 8;
-			uint64_t tag = from->tags >> (8 * i) & 0xff;
-			struct hashdir_segment *to;
-
-			to = half[(slot_hash(d, from->slots[i], s->depth) & bit) != 0];
-			to->buckets[b].slots[i] = from->slots[i];
-			to->buckets[b].tags |= tag << (8 * i) | (from->tags & HASHDIR_GUEST(i));
-			if (from->tags & HASHDIR_GUEST(i))
-				to->buckets[hashdir_other(b, tag)].tags |= HASHDIR_SPILLED;
-		}
+	for (unsigned k = 0; k < 2; k++) {
+		half[k]->depth = s->depth + 1;
+		guests_home(half[k]);
+	}
 }
 
 static int top_double(struct hashdir *d, uint64_t epoch)
@@ -175,13 +209,6 @@ static int split(struct hashdir *d, uint64_t hash, uint64_t epoch)
 }
 
 /* --- inserting --- */
-
-static unsigned free_slot(uint64_t tags)
-{
-	uint64_t m = hashdir_matches(tags, 0);
-
-	return m == 0 ? HASHDIR_SLOTS : (unsigned)__builtin_ctzll(m) / 8;
-}
 
 int hashdir_insert(struct hashdir *d, uint64_t hash, uint64_t epoch, const void *object)
 {

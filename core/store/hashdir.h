@@ -111,7 +111,8 @@ static inline void *hashdir_object(uint64_t slot)
 static inline struct hashdir_segment *hashdir_segment(const struct hashdir *d, uint64_t hash)
 {
 	const struct hashdir_top *top = __atomic_load_n(&d->top, __ATOMIC_ACQUIRE);
-	uint64_t i = top->depth == 0 ? 0 : hash >> (64 - top->depth);
+	/* Its `depth` top bits, also when that is none. */
+	uint64_t i = hash >> 1 >> (63 - top->depth);
 
 	return __atomic_load_n(&top->segments[i], __ATOMIC_ACQUIRE);
 }
@@ -144,6 +145,26 @@ static inline struct hashdir_probe hashdir_probe_in(struct hashdir_segment *s, u
 static inline struct hashdir_probe hashdir_probe(const struct hashdir *d, uint64_t hash)
 {
 	return hashdir_probe_in(hashdir_segment(d, hash), hash);
+}
+
+/* The first object of the first bucket that may be of this hash, with the probe at its place; NULL: none. Nearly always that is
+ * all that a lookup needs; one that is sure of neither this object nor hashdir_absent() goes through hashdir_next(), with
+ * a new probe and in a function of its own, so that the usual way has few registers to save. */
+static inline void *hashdir_likely(struct hashdir_probe *p)
+{
+	uint64_t slot;
+
+	if (p->matches == 0)
+		return NULL;
+	p->slot = (unsigned)__builtin_ctzll(p->matches) / 8;
+	slot = hashdir_slot(p->bucket, p->slot);
+	return slot >> 48 == p->hash >> 48 ? hashdir_object(slot) : NULL;
+}
+
+/* Whether a new probe will find nothing. */
+static inline bool hashdir_absent(const struct hashdir_probe *p)
+{
+	return p->matches == 0 && !p->spilled;
 }
 
 /* The next object that may be of this hash, NULL when there is none. */
