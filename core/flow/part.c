@@ -88,6 +88,7 @@ int part_new(struct part **out, const struct relation *r, struct heap *h, struct
 		part_free(p);
 		return -1;
 	}
+	rowkey_init(&p->keyed, &p->layout, p->key, p->nkey);
 	{
 		struct table_options o = { h, retire, &p->layout, p->key, p->nkey };
 
@@ -144,11 +145,6 @@ void part_free(struct part *p)
 	table_free(p->table);
 	arena_free(&p->arena);
 	heap_free(h, p, sizeof(*p));
-}
-
-uint64_t part_key_hash(const struct part *p, const void *row)
-{
-	return row_hash(&p->layout, row, p->key, p->nkey);
 }
 
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,

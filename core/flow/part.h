@@ -12,6 +12,7 @@
 #include "core/sql/catalog.h"
 #include "core/store/btree.h"
 #include "core/store/index.h"
+#include "core/store/rowkey.h"
 #include "core/store/table.h"
 #include "core/sync/retire.h"
 
@@ -37,6 +38,7 @@ struct part {
 	struct row_layout layout; /* of the stored rows: the relation's, plus what is hidden */
 	uint16_t nkey;            /* of the stored rows */
 	const uint16_t *key;
+	struct rowkey keyed; /* the same, prepared */
 	struct table *table;
 	struct part_index *indexes; /* in order of creation; the primary key needs none */
 	struct part_index *dropped; /* readers may still be in them */
@@ -68,7 +70,10 @@ uint64_t part_index_bytes(const struct part *p);
 
 /* Hash of the key columns of a stored row: what table_find() and table_read() take. Also for a lookup
  * key given as columns of another row. */
-uint64_t part_key_hash(const struct part *p, const void *row);
+static inline uint64_t part_key_hash(const struct part *p, const void *row)
+{
+	return rowkey_hash(&p->keyed, row);
+}
 
 /* Write `row` (stored layout) at epoch, replacing `old` (the newest row of that key as it is now, NULL
  * when there is none or it is dead; a copy, not the row in the table); indexes follow. hash:

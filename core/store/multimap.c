@@ -91,8 +91,7 @@ void multimap_free(struct multimap *m)
 
 /* --- finding --- */
 
-/* The first entry of a hash and where it stands. */
-static struct multimap_entry *chain_find(
+static __attribute__((noinline)) struct multimap_entry *chain_find_other(
 	const struct multimap *m, uint64_t hash, struct hashdir_probe *p)
 {
 	struct multimap_entry *e;
@@ -101,6 +100,19 @@ static struct multimap_entry *chain_find(
 	while ((e = hashdir_next(p)) != NULL && e->hash != hash)
 		;
 	return e;
+}
+
+/* The first entry of a hash and where it stands. */
+static inline struct multimap_entry *chain_find(
+	const struct multimap *m, uint64_t hash, struct hashdir_probe *p)
+{
+	struct multimap_entry *e;
+
+	*p = hashdir_probe(&m->chains, hash);
+	e = hashdir_likely(p);
+	if (e != NULL && e->hash == hash)
+		return e;
+	return hashdir_absent(p) ? NULL : chain_find_other(m, hash, p);
 }
 
 static bool is_row(const struct multimap_entry *e, uint64_t hash, const void *row, uint32_t size)

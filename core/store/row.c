@@ -8,7 +8,7 @@
 #include "core/base/limits.h"
 #include "core/base/utf8.h"
 
-enum { NUMERIC_SLOT_NAN = 255, NULLS_AT = 4, ROW_SLOT_MAX = 17 };
+enum { NUMERIC_SLOT_NAN = 255, NULLS_AT = ROW_NULLS_AT, ROW_SLOT_MAX = 17 };
 
 _Static_assert(ROW_COLS_MAX == LIMIT_COLUMNS && ROW_SIZE_MAX == LIMIT_ROW_BYTES, "one limit");
 _Static_assert(sizeof(int128) == 16, "a numeric's slot is its coefficient and a byte");
@@ -58,10 +58,12 @@ int row_layout_init(struct row_layout *l, const struct type *types, unsigned nco
 	if (copy == NULL || offsets == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	l->slots = (uint16_t)at;
+	l->nbytes = 0;
 	for (unsigned c = 0; c < ncols; c++) {
 		copy[c] = types[c];
 		offsets[c] = at;
 		at += row_slot_width(types[c].id);
+		l->nbytes += type_is_bytes(types[c].id);
 	}
 	l->ncols = (uint16_t)ncols;
 	l->fixed = at;
@@ -133,7 +135,7 @@ uint32_t row_encoded_size(const struct row_layout *l, const struct value *values
 {
 	uint64_t n = l->fixed;
 
-	for (unsigned c = 0; c < l->ncols; c++)
+	for (unsigned c = 0; l->nbytes > 0 && c < l->ncols; c++)
 		if (type_is_bytes(l->types[c].id) && !value_is_null(&values[c]))
 			n += values[c].s.len;
 	n = (n + 7) & ~(uint64_t)7;
@@ -141,7 +143,7 @@ uint32_t row_encoded_size(const struct row_layout *l, const struct value *values
 }
 
 /* Of a type of fixed width, not NULL. */
-static void slot_put(enum type_id t, char *slot, const struct value *v)
+static inline void slot_put(enum type_id t, char *slot, const struct value *v)
 {
 	switch (t) {
 	case TYPE_BOOL: *slot = v->i != 0; break;
@@ -167,7 +169,8 @@ static void slot_put(enum type_id t, char *slot, const struct value *v)
 	}
 }
 
-bool row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v)
+static __attribute__((noinline)) bool set_any(
+	const struct row_layout *l, void *row, unsigned col, const struct value *v)
 {
 	enum type_id t = (enum type_id)l->types[col].id;
 	uint32_t width = row_slot_width(t);
@@ -186,32 +189,55 @@ bool row_set(const struct row_layout *l, void *row, unsigned col, const struct v
 	return true;
 }
 
+bool row_set(const struct row_layout *l, void *row, unsigned col, const struct value *v)
+{
+	char *slot = (char *)row + l->offsets[col];
+	int64_t old;
+
+	/* A count for another one. */
+	if (l->types[col].id != TYPE_INT8 || value_is_null(v) || row_is_null(row, col))
+		return set_any(l, row, col, v);
+	memcpy(&old, slot, sizeof(old));
+	memcpy(slot, &v->i, sizeof(v->i));
+	return old != v->i;
+}
+
+/* The bytes of one that is not NULL, at the tail. */
+static void tail_put(char *row, char *slot, const struct value *v, uint32_t *tail)
+{
+	memcpy(slot, tail, sizeof(*tail));
+	memcpy(slot + 4, &v->s.len, sizeof(v->s.len));
+	if (v->s.len > 0)
+		memcpy(row + *tail, v->s.p, v->s.len);
+	*tail += v->s.len;
+}
+
 uint32_t row_encode(const struct row_layout *l, const struct value *values, void *out)
 {
 	char *row = out;
-	uint32_t tail = l->fixed, size;
+	uint32_t tail = l->fixed, size = (l->fixed + 7) & ~UINT32_C(7);
 
-	memset(row, 0, l->fixed);
+	/* As far as a row without bytes of variable length goes. */
+	for (uint32_t at = 0; at < size; at += 8)
+		memset(row + at, 0, 8);
 	for (unsigned c = 0; c < l->ncols; c++) {
 		const struct value *v = &values[c];
+		enum type_id t = (enum type_id)l->types[c].id;
 		char *slot = row + l->offsets[c];
 
-		if (value_is_null(v)) {
+		if (value_is_null(v))
 			row[NULLS_AT + c / 8] |= (char)(1 << (c % 8));
-			continue;
-		}
-		if (!type_is_bytes((enum type_id)l->types[c].id)) {
-			slot_put((enum type_id)l->types[c].id, slot, v);
-			continue;
-		}
-		memcpy(slot, &tail, sizeof(tail));
-		memcpy(slot + 4, &v->s.len, sizeof(v->s.len));
-		if (v->s.len > 0)
-			memcpy(row + tail, v->s.p, v->s.len);
-		tail += v->s.len;
+		else if (t == TYPE_INT8)
+			memcpy(slot, &v->i, 8);
+		else if (l->nbytes > 0 && type_is_bytes(t))
+			tail_put(row, slot, v, &tail);
+		else
+			slot_put(t, slot, v);
 	}
-	size = (tail + 7) & ~(uint32_t)7;
-	memset(row + tail, 0, size - tail);
+	if (tail > l->fixed) {
+		size = (tail + 7) & ~UINT32_C(7);
+		memset(row + tail, 0, size - tail);
+	}
 	memcpy(row, &size, sizeof(size));
 	return size;
 }
@@ -291,36 +317,55 @@ static int validate_time(struct type t, const char *slot, unsigned col, struct e
 		col + 1, t.id == TYPE_DATE ? "date" : "timestamp");
 }
 
+/* One that is not NULL. */
+static int validate_column(const struct row_layout *l, const char *row, unsigned c, size_t len,
+	uint32_t *tail, struct error *e)
+{
+	const char *slot = row + l->offsets[c];
+	struct type t = l->types[c];
+
+	switch ((enum type_id)t.id) {
+	case TYPE_BOOL:
+		return (uint8_t)*slot > 1 ? bad(e, c, "boolean that is neither 0 nor 1") : 0;
+	case TYPE_NUMERIC: return validate_numeric(t, slot, c, e);
+	case TYPE_DATE:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ: return validate_time(t, slot, c, e);
+	default: return type_is_bytes(t.id) ? validate_bytes(t, row, slot, c, len, tail, e) : 0;
+	}
+}
+
+static bool any_null(const struct row_layout *l, const char *row)
+{
+	uint8_t any = 0;
+
+	for (unsigned i = NULLS_AT; i < l->slots; i++)
+		any |= (uint8_t)row[i];
+	return any != 0;
+}
+
 int row_validate(const struct row_layout *l, const void *untrusted, size_t len, struct error *e)
 {
 	const char *row = untrusted;
 	uint32_t tail = l->fixed;
+	bool nulls;
 
 	if (len < l->fixed || len % 8 != 0 || len > ROW_SIZE_MAX || row_size(row) != len)
 		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: its size is wrong");
 	if (l->ncols % 8 != 0 && (uint8_t)row[NULLS_AT + l->ncols / 8] >> (l->ncols % 8) != 0)
 		return error_set(
 			e, ERR_INVALID_BINARY, 0, "invalid row: NULL bits beyond its columns");
+	nulls = any_null(l, row);
 	for (unsigned c = 0; c < l->ncols; c++) {
-		const char *slot = row + l->offsets[c];
-		struct type t = l->types[c];
-		int status = 0;
-
-		if (row_is_null(row, c)) {
-			if (!zeros(slot, row_slot_width(t.id)))
-				return bad(e, c, "NULL with a value");
+		/* Whatever their bytes are, they are a number. */
+		if (!nulls && (l->types[c].id == TYPE_INT8 || l->types[c].id == TYPE_INT4))
 			continue;
-		}
-		if (t.id == TYPE_BOOL && (uint8_t)*slot > 1)
-			status = bad(e, c, "boolean that is neither 0 nor 1");
-		else if (t.id == TYPE_NUMERIC)
-			status = validate_numeric(t, slot, c, e);
-		else if (t.id == TYPE_DATE || t.id == TYPE_TIMESTAMP || t.id == TYPE_TIMESTAMPTZ)
-			status = validate_time(t, slot, c, e);
-		else if (type_is_bytes(t.id))
-			status = validate_bytes(t, row, slot, c, len, &tail, e);
-		if (status != 0)
+		if (nulls && row_is_null(row, c)) {
+			if (!zeros(row + l->offsets[c], row_slot_width(l->types[c].id)))
+				return bad(e, c, "NULL with a value");
+		} else if (validate_column(l, row, c, len, &tail, e) != 0) {
 			return -1;
+		}
 	}
 	if (((tail + 7) & ~(uint32_t)7) != len || !zeros(row + tail, len - tail))
 		return error_set(e, ERR_INVALID_BINARY, 0, "invalid row: its size is wrong");
@@ -354,7 +399,8 @@ uint64_t row_column_hash(const struct row_layout *l, const void *row, unsigned c
 	return value_hash(&v);
 }
 
-uint64_t row_hash(const struct row_layout *l, const void *row, const uint16_t *cols, unsigned n)
+__attribute__((noinline)) uint64_t row_hash(
+	const struct row_layout *l, const void *row, const uint16_t *cols, unsigned n)
 {
 	uint64_t h;
 
@@ -394,8 +440,10 @@ static bool column_equal(const struct row_layout *la, const void *a, unsigned ca
 	return value_compare(&x, &y) == 0;
 }
 
-bool row_equal(const struct row_layout *la, const void *a, const uint16_t *ca,
-	const struct row_layout *lb, const void *b, const uint16_t *cb, unsigned n)
+/* Not inlined, as its callers look at more common cases first, with few registers. */
+__attribute__((noinline)) bool row_equal(const struct row_layout *la, const void *a,
+	const uint16_t *ca, const struct row_layout *lb, const void *b, const uint16_t *cb,
+	unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (!column_equal(la, a, ca[i], lb, b, cb[i]))

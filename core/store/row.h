@@ -23,11 +23,12 @@
 #include "core/store/value.h"
 #include <string.h>
 
-enum { ROW_COLS_MAX = 1600, ROW_SIZE_MAX = 1 << 24 };
+enum { ROW_COLS_MAX = 1600, ROW_SIZE_MAX = 1 << 24, ROW_NULLS_AT = 4 };
 
 struct row_layout {
 	uint16_t ncols;
 	uint16_t slots;           /* offset of the first slot */
+	uint16_t nbytes;          /* columns of variable length */
 	uint32_t fixed;           /* offset of the tail: size of a row without variable bytes */
 	const struct type *types; /* ncols; owned by whoever owns the layout's arena */
 	const uint32_t *offsets;  /* ncols */
@@ -66,7 +67,7 @@ static inline uint32_t row_size(const void *row)
 /* The NULL bits, (ncols+7)/8 bytes. */
 static inline const uint8_t *row_nulls(const void *row)
 {
-	return (const uint8_t *)row + 4;
+	return (const uint8_t *)row + ROW_NULLS_AT;
 }
 static inline bool row_is_null(const void *row, unsigned col)
 {

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/store/rowkey.h"
 
 enum { STEP_DEAD = 64 /* dead keys taken out a step */ };
 
@@ -33,6 +34,7 @@ struct dead {
 struct table {
 	/* fixed */
 	struct table_options o;
+	struct rowkey key;
 	unsigned fast; /* width of the single fixed-width key column compared by memcmp; 0: none */
 	/* readers */
 	_Alignas(64) struct hashdir places;
@@ -68,24 +70,46 @@ static bool key_equal(const struct table *t, const char *row, const struct row_l
 
 /* --- finding --- */
 
-/* The newest version of a key with the place it stands in; NULL: none. For the writer. */
-static struct version *find(const struct table *t, uint64_t hash, const struct row_layout *kl,
-	const void *krow, const uint16_t *kcols, struct hashdir_probe *p)
+static __attribute__((noinline)) struct version *find_other(
+	const struct table *t, uint64_t hash, const void *row, struct hashdir_probe *p)
 {
 	struct version *v;
 
 	*p = hashdir_probe(&t->places, hash);
-	while ((v = hashdir_next(p)) != NULL && !key_equal(t, v->row, kl, krow, kcols))
+	while ((v = hashdir_next(p)) != NULL && !rowkey_equal(&t->key, v->row, &t->key, row))
 		;
 	return v;
+}
+
+/* The newest version of the key of a row of this table, with the place it stands in; NULL: none. For the writer. */
+static inline struct version *find(
+	const struct table *t, uint64_t hash, const void *row, struct hashdir_probe *p)
+{
+	struct version *v;
+
+	*p = hashdir_probe(&t->places, hash);
+	v = hashdir_likely(p);
+	if (v != NULL && rowkey_equal(&t->key, v->row, &t->key, row))
+		return v;
+	return hashdir_absent(p) ? NULL : find_other(t, hash, row, p);
+}
+
+struct version *table_find_row(const struct table *t, uint64_t hash, const void *row)
+{
+	struct hashdir_probe p;
+
+	return find(t, hash, row, &p);
 }
 
 struct version *table_find(const struct table *t, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols)
 {
-	struct hashdir_probe p;
+	struct hashdir_probe p = hashdir_probe(&t->places, hash);
+	struct version *v;
 
-	return find(t, hash, kl, krow, kcols, &p);
+	while ((v = hashdir_next(&p)) != NULL && !key_equal(t, v->row, kl, krow, kcols))
+		;
+	return v;
 }
 
 void table_prefetch(const struct table *t, uint64_t hash)
@@ -150,7 +174,7 @@ static uint64_t version_hash(const void *arg, const void *object)
 	const struct table *t = arg;
 	const struct version *v = object;
 
-	return row_hash(t->o.layout, v->row, t->o.key, t->o.nkey);
+	return rowkey_hash(&t->key, v->row);
 }
 
 struct table *table_new(const struct table_options *o)
@@ -162,6 +186,7 @@ struct table *table_new(const struct table_options *o)
 	memset(t, 0, sizeof(*t));
 	t->o = *o;
 	t->bytes = sizeof(*t);
+	rowkey_init(&t->key, o->layout, o->key, o->nkey);
 	t->fast = fast_width(o);
 	if (hashdir_init(&t->places, o->heap, o->retire, version_hash, t) != 0) {
 		heap_free(o->heap, t, sizeof(*t));
@@ -273,7 +298,7 @@ int table_insert(struct table *t, uint64_t hash, uint64_t epoch, const void *row
 int table_put(struct table *t, uint64_t hash, uint64_t epoch, const void *row)
 {
 	struct hashdir_probe p;
-	struct version *head = find(t, hash, t->o.layout, row, t->o.key, &p);
+	struct version *head = find(t, hash, row, &p);
 	bool dead;
 
 	if (head == NULL)
@@ -314,7 +339,7 @@ static int dead_reserve(struct table *t)
 int table_delete(struct table *t, uint64_t hash, uint64_t epoch, const void *row)
 {
 	struct hashdir_probe p;
-	struct version *v = find(t, hash, t->o.layout, row, t->o.key, &p);
+	struct version *v = find(t, hash, row, &p);
 
 	if (v == NULL || (v->flags & VERSION_DEAD))
 		return 0;

@@ -36,6 +36,8 @@ void table_free(struct table *t);
 /* Newest version of a key, perhaps dead; NULL: none. The key: columns kcols of row krow of layout kl. */
 struct version *table_find(const struct table *t, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols);
+/* … of the key of a row of this table's layout. */
+struct version *table_find_row(const struct table *t, uint64_t hash, const void *row);
 /* Fetch ahead: what a lookup touches first, and later what it touches then. */
 void table_prefetch(const struct table *t, uint64_t hash);
 void table_prefetch_version(const struct table *t, uint64_t hash);
