@@ -237,6 +237,15 @@ int numeric_mul(struct value *out, const struct value *a, const struct value *b,
 {
 	uint128 lo;
 
+	/* Nearly all: a product of 64 bits each is below 10^38. */
+	if (((a->flags | b->flags) & VALUE_NAN) == 0 && a->n == (int64_t)a->n &&
+		b->n == (int64_t)b->n && a->scale + b->scale <= NUMERIC_DIGITS) {
+		out->n = (int128)(int64_t)a->n * (int64_t)b->n;
+		out->scale = (uint8_t)(a->scale + b->scale);
+		out->flags = 0;
+		out->type = TYPE_NUMERIC;
+		return 0;
+	}
 	if (nan_result(out, a, b))
 		return 0;
 	if (u128_mul(magnitude(a->n), magnitude(b->n), &lo) != 0)

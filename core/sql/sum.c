@@ -83,8 +83,7 @@ void sum_free(struct sum_state *s, struct heap *h)
 	memset(s, 0, sizeof(*s));
 }
 
-/* Add v × weight. */
-static void add_192(struct sum_192 *s, int128 v, int64_t weight)
+static __attribute__((noinline)) void add_192_times(struct sum_192 *s, int128 v, int64_t weight)
 {
 	bool negative = (v < 0) != (weight < 0);
 	unsigned __int128 m = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
@@ -102,6 +101,24 @@ static void add_192(struct sum_192 *s, int128 v, int64_t weight)
 		sum += p;
 		s->hi = (int64_t)((uint64_t)s->hi + high + (sum < p));
 	}
+	s->lo = (uint64_t)sum;
+	s->mid = (uint64_t)(sum >> 64);
+}
+
+/* Add v × weight. */
+static inline void add_192(struct sum_192 *s, int128 v, int64_t weight)
+{
+	unsigned __int128 sum = (unsigned __int128)s->mid << 64 | s->lo;
+
+	if (weight != 1 && weight != -1) {
+		add_192_times(s, v, weight);
+		return;
+	}
+	/* One row: |v| is below 2^127. */
+	if (weight < 0)
+		v = -v;
+	sum += (unsigned __int128)v;
+	s->hi += (sum < (unsigned __int128)v) - (v < 0);
 	s->lo = (uint64_t)sum;
 	s->mid = (uint64_t)(sum >> 64);
 }
