@@ -31,8 +31,10 @@ enum {
 
 /* A column of a key that is to be inserted: a parameter, or a constant with this hash. */
 struct key_part {
-	int parameter; /* -1: none */
+	bool constant;
+	uint16_t parameter;
 	uint64_t hash;
+	struct rowkey key; /* the parameter */
 };
 
 /* A column that is given by a parameter, but must fit a type with a modifier. */
@@ -54,9 +56,11 @@ struct compiled {
 	struct program **partitions; /* INSERT: a row's partition value; others: [0] */
 	struct key_part *
 		*keys; /* INSERT: of a row, to fetch it ahead; NULL: not known without computing */
-	uint8_t *not_null; /* bits that the NULL bits of a row may not have */
-	bool one_route;    /* BLOCK: all of it goes by the same parameter */
-	struct program *checks, *set, *where, *key, *returning;
+	uint8_t *not_null;       /* bits that the NULL bits of a row may not have, … */
+	uint32_t not_null_first; /* … and those of its first 32 columns */
+	bool one_route;          /* BLOCK: all of it goes by the same parameter */
+	struct program **checks; /* one a CHECK, in their order */
+	struct program *set, *where, *key, *returning;
 	struct row_layout key_layout; /* of the key columns, when they are evaluated */
 	bool key_from_params;         /* every key column is a parameter: key_params */
 	uint16_t key_params[LIMIT_KEY_COLUMNS];
@@ -146,11 +150,14 @@ static int compile_insert_key(struct compile *c, struct compiled *k, unsigned i)
 		unsigned source, column;
 
 		if (constant != NULL)
-			parts[n] = (struct key_part){ -1, value_hash(constant) };
+			parts[n] = (struct key_part){ .constant = true,
+				.hash = value_hash(constant) };
 		else if (program_column(k->rows[i], r->key[n], &source, &column) == 0)
-			parts[n] = (struct key_part){ (int)column, 0 };
+			parts[n] = (struct key_part){ .parameter = (uint16_t)column };
 		else
 			return 0;
+		if (constant == NULL)
+			rowkey_init(&parts[n].key, &c->s->param_layout, &parts[n].parameter, 1);
 	}
 	k->keys[i] = parts;
 	return 0;
@@ -292,17 +299,14 @@ static int compile_change_query(struct compile *c)
 static int compile_checks(struct compile *c, struct compiled *k)
 {
 	const struct relation *r = c->s->relation;
-	const struct expr **trees;
 
-	if (r->nchecks == 0)
-		return 0;
-	trees = arena_alloc(&c->s->arena, r->nchecks * sizeof(*trees));
-	if (trees == NULL)
+	k->checks = arena_alloc(&c->s->arena, (r->nchecks + 1) * sizeof(*k->checks));
+	if (k->checks == NULL)
 		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	for (unsigned i = 0; i < r->nchecks; i++)
-		trees[i] = r->checks[i].test;
-	k->checks = compile(c, trees, r->nchecks);
-	return k->checks == NULL ? -1 : 0;
+		if (compile_one(c, &k->checks[i], r->checks[i].test) != 0)
+			return -1;
+	return 0;
 }
 
 static int compile_returning(struct compile *c, struct compiled *k)
@@ -331,6 +335,8 @@ static int compile_not_null(struct compile *c, struct compiled *k)
 	for (unsigned i = 0; i < r->ncols; i++)
 		if (r->columns[i].not_null)
 			k->not_null[i / 8] |= (uint8_t)(1 << (i % 8));
+	for (unsigned i = 0; i < r->ncols && i < 32; i++)
+		k->not_null_first |= (uint32_t)r->columns[i].not_null << i;
 	return 0;
 }
 
@@ -513,9 +519,7 @@ static void prefetch_insert(const struct statement *s, const struct key_part *ke
 	uint64_t hash = 0;
 
 	for (unsigned i = 0; i < s->relation->nkey; i++) {
-		uint64_t h = key[i].parameter < 0
-			? key[i].hash
-			: row_column_hash(&s->param_layout, params, (unsigned)key[i].parameter);
+		uint64_t h = key[i].constant ? key[i].hash : rowkey_hash(&key[i].key, params);
 
 		hash = i == 0 ? h : hash_combine(hash, h);
 	}
@@ -594,19 +598,32 @@ static struct part *part_of(const struct relation *r, unsigned shard)
 	return ((const struct parts *)r->user)->part[shard];
 }
 
+/* Those that a command has; of the others, which only queries have, nothing is read. */
+static inline void sources_set(
+	const void **rows, const void *row0, const void *row1, const void *params)
+{
+	rows[0] = row0;
+	rows[1] = row1;
+	rows[EXPR_PARAMS] = params;
+}
+
 static int evaluate(struct execution *x, const struct program *p, const void *row0,
 	const void *row1, struct value *out)
 {
-	const void *rows[EXPR_SOURCES] = { row0, row1, [EXPR_PARAMS] = x->params };
+	const void *rows[EXPR_SOURCES];
 
+	sources_set(rows, row0, row1, x->params);
 	return program_run(p, rows, out, &x->program);
 }
 
 static int test(struct execution *x, const struct program *p, const void *row0, const void *row1)
 {
-	const void *rows[EXPR_SOURCES] = { row0, row1, [EXPR_PARAMS] = x->params };
+	const void *rows[EXPR_SOURCES];
 
-	return p == NULL ? 1 : program_test(p, rows, &x->program);
+	if (p == NULL)
+		return 1;
+	sources_set(rows, row0, row1, x->params);
+	return program_test(p, rows, &x->program);
 }
 
 /* Columns of a row in parentheses, as in PostgreSQL's DETAIL. */
@@ -638,42 +655,53 @@ static void describe(const struct relation *r, const void *row, const uint16_t *
 	}
 }
 
-static int check_nulls(struct execution *x, const void *row)
+static __attribute__((noinline)) int null_error(struct execution *x, const void *row)
 {
 	const struct relation *r = x->s->relation;
-	const uint8_t *bits = row_nulls(row);
-	uint8_t any = 0;
+	unsigned c = 0;
 
-	for (unsigned i = 0; i < (r->ncols + 7u) / 8; i++)
-		any |= bits[i] & x->k->not_null[i];
-	for (unsigned c = 0; any != 0 && c < r->ncols; c++)
-		if (r->columns[c].not_null && row_is_null(row, c))
-			return error_set(x->e, ERR_NOT_NULL, 0,
-				"null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-				r->columns[c].name, r->name);
-	return 0;
+	while (!r->columns[c].not_null || !row_is_null(row, c))
+		c++;
+	return error_set(x->e, ERR_NOT_NULL, 0,
+		"null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+		r->columns[c].name, r->name);
 }
 
+static inline int check_nulls(struct execution *x, const void *row)
+{
+	const uint8_t *bits = row_nulls(row);
+	unsigned n = x->s->relation->ncols;
+	uint32_t any;
+
+	/* A row has 8 bytes at least. */
+	memcpy(&any, bits, sizeof(any));
+	any &= x->k->not_null_first;
+	for (unsigned i = 4; n > 32 && i < (n + 7u) / 8; i++)
+		any |= bits[i] & x->k->not_null[i];
+	return any == 0 ? 0 : null_error(x, row);
+}
+
+/* One after the other, as in PostgreSQL: behind the first that is violated none is computed. */
 static int check_row(struct execution *x, const void *row)
 {
 	const struct relation *r = x->s->relation;
-	struct value stack[8], *verdicts = stack;
+	const void *rows[EXPR_SOURCES];
 
 	if (check_nulls(x, row) != 0)
 		return -1;
-	if (x->k->checks == NULL)
+	if (r->nchecks == 0)
 		return 0;
-	if (r->nchecks > sizeof(stack) / sizeof(stack[0]))
-		verdicts = arena_alloc(x->env->scratch, r->nchecks * sizeof(*verdicts));
-	if (verdicts == NULL)
-		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
-	if (evaluate(x, x->k->checks, row, NULL, verdicts) != 0)
-		return -1;
-	for (unsigned i = 0; i < r->nchecks; i++)
-		if (!value_is_null(&verdicts[i]) && verdicts[i].i == 0)
+	sources_set(rows, row, NULL, x->params);
+	for (unsigned i = 0; i < r->nchecks; i++) {
+		enum verdict v = program_verdict(x->k->checks[i], rows, &x->program);
+
+		if (v == VERDICT_ERROR)
+			return -1;
+		if (v == VERDICT_FALSE)
 			return error_set(x->e, ERR_CHECK, 0,
 				"new row for relation \"%s\" violates check constraint \"%s\"",
 				r->name, r->checks[i].name);
+	}
 	return 0;
 }
 
@@ -731,7 +759,7 @@ static int log_add(struct execution *x, struct part *part, const void *old, cons
 	return 0;
 }
 
-static int returning(struct execution *x, const void *row)
+static __attribute__((noinline)) int returning_row(struct execution *x, const void *row)
 {
 	const struct statement *s = x->s;
 	struct command_result *result = x->result;
@@ -740,8 +768,6 @@ static int returning(struct execution *x, const void *row)
 	uint32_t size;
 	void *packed;
 
-	if (s->nresults == 0)
-		return 0;
 	v = arena_alloc(x->env->scratch, s->nresults * sizeof(*v));
 	if (v == NULL)
 		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -763,6 +789,11 @@ static int returning(struct execution *x, const void *row)
 	result->rows = rows;
 	result->returned_bytes += size;
 	return 0;
+}
+
+static inline int returning(struct execution *x, const void *row)
+{
+	return x->s->nresults == 0 ? 0 : returning_row(x, row);
 }
 
 /* Encode into the log's memory, where the row lives until the batch is over. */
@@ -891,6 +922,12 @@ static struct value rowid_next(const struct command_env *env)
 	return v;
 }
 
+static bool numeric_fits(const struct value *v, struct type t)
+{
+	return v->flags == 0 && v->scale == t.b && t.a <= NUMERIC_DIGITS &&
+		v->n < (int128)numeric_pow10[t.a] && v->n > -(int128)numeric_pow10[t.a];
+}
+
 /* Whether applying the modifier would leave the value as it is. No is also the answer where it takes more to know. */
 static bool fits(const struct row_layout *l, const void *row, const struct fit *fit)
 {
@@ -899,14 +936,12 @@ static bool fits(const struct row_layout *l, const void *row, const struct fit *
 	row_get(l, row, fit->column, &v);
 	if (value_is_null(&v))
 		return true;
+	if (fit->type.id == TYPE_NUMERIC)
+		return numeric_fits(&v, fit->type);
 	if (fit->type.id == TYPE_VARCHAR)
 		return v.s.len <= fit->type.a;
 	/* Kept without blanks at its end. */
-	if (fit->type.id == TYPE_BPCHAR)
-		return v.s.len <= fit->type.a && (v.s.len == 0 || v.s.p[v.s.len - 1] != ' ');
-	return v.flags == 0 && v.scale == fit->type.b && fit->type.a <= NUMERIC_DIGITS &&
-		v.n < (int128)numeric_pow10[fit->type.a] &&
-		v.n > -(int128)numeric_pow10[fit->type.a];
+	return v.s.len <= fit->type.a && (v.s.len == 0 || v.s.p[v.s.len - 1] != ' ');
 }
 
 /* In the log's memory. NULL: it does not fit, or there is no memory; which of both the other way will tell. */
@@ -959,7 +994,7 @@ static int insert_row(struct execution *x, unsigned i)
 	if (row == NULL || check_row(x, row) != 0)
 		return -1;
 	hash = part_key_hash(x->part, row);
-	there = table_find(x->part->table, hash, &x->part->layout, row, x->part->key);
+	there = table_find_row(x->part->table, hash, row);
 	other = version_row(there);
 	if (other != NULL)
 		return conflict(x, r->indexes[0], other, row);

@@ -93,7 +93,11 @@ struct program_env {
  * out[0…n): one value a tree; text points into rows, constants or scratch. 0, or -1. */
 int program_run(const struct program *p, const void *const *rows, struct value *out,
 	struct program_env *env);
-/* For a program of one boolean tree: 1 true, 0 false or NULL, -1 error. */
+/* For a program of one boolean tree. */
+enum verdict { VERDICT_ERROR = -1, VERDICT_FALSE, VERDICT_TRUE, VERDICT_NULL };
+enum verdict program_verdict(
+	const struct program *p, const void *const *rows, struct program_env *env);
+/* … 1 true, 0 false or NULL, -1 error. */
 int program_test(const struct program *p, const void *const *rows, struct program_env *env);
 /* Fast cases: when tree i of the program is a plain column, its source and column; else -1. */
 int program_column(const struct program *p, unsigned i, unsigned *source, unsigned *column);

@@ -54,6 +54,16 @@ struct insn {
 	};
 };
 
+/* A comparison of a whole number's column with a constant. */
+struct column_test {
+	uint8_t accepts; /* bits 0, 1, 2: the column is less, equal, greater; 0: the program is something else */
+	uint8_t width; /* 2, 4 or 8 bytes */
+	uint8_t null_mask, source;
+	uint16_t null_byte;
+	uint32_t offset;
+	int64_t constant;
+};
+
 struct program {
 	unsigned n; /* trees */
 	unsigned nregisters;
@@ -61,6 +71,7 @@ struct program {
 	const struct value *constants;
 	const struct expr **columns; /* by tree: not NULL when it is a plain column */
 	const int32_t *operands;     /* by tree */
+	struct column_test test;     /* when it is one tree and no more than that */
 };
 
 static inline const struct value *operand(const struct machine *m, int32_t o)
@@ -75,8 +86,16 @@ insn_fn insn_load(enum type_id t);
 /* A specialised form of a two-argument function, working on operands a and b; NULL when there is
  * none and insn_call must be used. */
 insn_fn insn_binary(const struct function *fn);
+/* Which orders of its operands a comparison of whole numbers accepts, as column_test has it; 0: it is another. */
+uint8_t insn_accepts(insn_fn run);
+/* Bytes that the load of a whole number reads; 0: it is another. */
+uint8_t insn_load_width(insn_fn run);
 /* A specialised cast that only changes representation within registers; NULL: insn_cast. */
 insn_fn insn_cast_fast(enum type_id from, struct type to);
+
+/* Have sequences of instructions that are frequent run as one: the first of them does the work of all, in the usual case, and
+ * the others are still there for any other and for jumps. sum(quantity * price): 85 instructions less a row. */
+void insns_fuse(struct insn *code, unsigned n);
 
 #define INSN(name) const struct insn *name(const struct insn *i, struct machine *m)
 INSN(insn_end);

@@ -129,6 +129,11 @@ insn_fn insn_load(enum type_id t)
 	return t < TYPE_COUNT ? loads[t] : NULL;
 }
 
+uint8_t insn_load_width(insn_fn run)
+{
+	return run == load_int2 ? 2 : run == load_int4 ? 4 : run == load_int8 ? 8 : 0;
+}
+
 /* --- two operands --- */
 
 /* Fetches both; NULL when either is NULL. */
@@ -274,6 +279,27 @@ static insn_fn comparison_find(const struct function *fn)
 	return NULL;
 }
 
+uint8_t insn_accepts(insn_fn run)
+{
+	enum { LESS = 1, EQUAL = 2, GREATER = 4 };
+	static const struct {
+		insn_fn run;
+		uint8_t accepts;
+	} table[] = {
+		{ eq_whole, EQUAL },
+		{ ne_whole, LESS | GREATER },
+		{ lt_whole, LESS },
+		{ le_whole, LESS | EQUAL },
+		{ gt_whole, GREATER },
+		{ ge_whole, GREATER | EQUAL },
+	};
+
+	for (unsigned k = 0; k < sizeof(table) / sizeof(table[0]); k++)
+		if (table[k].run == run)
+			return table[k].accepts;
+	return 0;
+}
+
 insn_fn insn_binary(const struct function *fn)
 {
 	if (fn->nargs != 2 || fn->variadic || !fn->strict || fn->args[0] != fn->args[1])
@@ -336,6 +362,80 @@ const struct insn *insn_cast(const struct insn *i, struct machine *m)
 	if (value_cast(v, a, i->type, i->flag, m->env->scratch, m->env->error) != 0)
 		return fail(i, m);
 	return i + 1;
+}
+
+/* --- several at once --- */
+
+/* The slot of a column that is not NULL; else NULL. */
+static inline const uint8_t *slot_peek(const struct insn *i, const struct machine *m)
+{
+	const uint8_t *row = m->rows[i->load.source];
+
+	return row == NULL || row[i->load.null_byte] & i->load.null_mask ? NULL
+									 : row + i->load.offset;
+}
+
+static bool is_whole_load(const struct insn *i)
+{
+	return i->run == load_int4 || i->run == load_int8;
+}
+
+/* The four instructions from i on: an integer's column times a numeric's one, either first. False: they are to be run one by
+ * one, for the case is not the usual one. */
+static inline bool product(
+	const struct insn *whole, const struct insn *decimal, struct machine *m, struct value *out)
+{
+	const uint8_t *a = slot_peek(whole, m), *b = slot_peek(decimal, m);
+	int64_t low, high, n;
+	int32_t narrow;
+
+	if (a == NULL || b == NULL || b[16] > NUMERIC_DIGITS)
+		return false;
+	memcpy(&low, b, 8);
+	memcpy(&high, b + 8, 8);
+	if (high != (low < 0 ? -1 : 0))
+		return false;
+	memcpy(&narrow, a, sizeof(narrow));
+	n = narrow;
+	if (whole->type.id == TYPE_INT8)
+		memcpy(&n, a, sizeof(n));
+	/* Of 64 bits each, so below 10^38. */
+	out->n = (int128)n * low;
+	out->flags = 0;
+	out->scale = b[16];
+	out->type = TYPE_NUMERIC;
+	return true;
+}
+
+static const struct insn *product_whole_first(const struct insn *i, struct machine *m)
+{
+	if (product(&i[0], &i[2], m, &m->registers[i[3].dst]))
+		return i + 4;
+	return i->type.id == TYPE_INT8 ? load_int8(i, m) : load_int4(i, m);
+}
+
+static const struct insn *product_decimal_first(const struct insn *i, struct machine *m)
+{
+	if (product(&i[1], &i[0], m, &m->registers[i[3].dst]))
+		return i + 4;
+	return load_numeric(i, m);
+}
+
+void insns_fuse(struct insn *code, unsigned n)
+{
+	for (unsigned k = 0; k + 4 <= n; k++) {
+		struct insn *i = &code[k];
+
+		if (i[3].run != mul_numeric)
+			continue;
+		if (is_whole_load(&i[0]) && i[1].run == cast_int_numeric && i[1].a == i[0].dst &&
+			i[2].run == load_numeric && i[3].a == i[1].dst && i[3].b == i[2].dst)
+			i->run = product_whole_first;
+		else if (i[0].run == load_numeric && is_whole_load(&i[1]) &&
+			i[2].run == cast_int_numeric && i[2].a == i[1].dst && i[3].a == i[0].dst &&
+			i[3].b == i[2].dst)
+			i->run = product_decimal_first;
+	}
 }
 
 /* --- calls and control --- */
