@@ -15,11 +15,13 @@
 #include "bench/micro/micro.h"
 #include "core/engine.h"
 
-static const char SCHEMA[] = "CREATE TABLE item (id bigint PRIMARY KEY, owner bigint NOT NULL, amount bigint NOT NULL);"
-			     "CREATE TABLE owner (id bigint PRIMARY KEY, region int NOT NULL);";
+static const char SCHEMA[] =
+	"CREATE TABLE item (id bigint PRIMARY KEY, owner bigint NOT NULL, amount bigint NOT NULL);"
+	"CREATE TABLE owner (id bigint PRIMARY KEY, region int NOT NULL);";
 static const char UPDATE[] = "UPDATE item SET amount = amount + $2 WHERE id = $1";
-static const char VIEW[] = "CREATE MATERIALIZED VIEW %s AS SELECT owner, count(*) AS items, sum(amount) AS amount FROM item "
-			   "GROUP BY owner";
+static const char VIEW[] =
+	"CREATE MATERIALIZED VIEW %s AS SELECT owner, count(*) AS items, sum(amount) AS amount FROM item "
+	"GROUP BY owner";
 
 enum { OWNERS = 10, DEPTH = 256, WAIT_US = 50, SENT_MAX = 65536 };
 
@@ -89,7 +91,8 @@ static void load(struct bench *b, const char *text, uint64_t rows)
 	for (uint64_t i = 0; i < rows; i++) {
 		uint64_t h = hash_u64(i);
 
-		submit(b, s, 0, on_loaded, i, s->nparams == 3 ? h % (b->rows / OWNERS) : h % 100, h >> 50);
+		submit(b, s, 0, on_loaded, i, s->nparams == 3 ? h % (b->rows / OWNERS) : h % 100,
+			h >> 50);
 		if (s->nparams == 3)
 			b->sum += h >> 50;
 		while (b->sent - b->answered >= DEPTH) {
@@ -127,7 +130,8 @@ static void updates(struct bench *b, const struct statement *s, uint64_t ns, boo
 		uint64_t due = (now - begin) * b->rate / 1000000000;
 
 		while (b->sent - first < due && b->sent - b->answered < SENT_MAX) {
-			b->due[b->sent % SENT_MAX] = begin + (b->sent - first) * 1000000000 / b->rate;
+			b->due[b->sent % SENT_MAX] = begin +
+				(b->sent - first) * 1000000000 / b->rate;
 			submit(b, s, b->sent, on_updated, hash_u64(b->sent) % b->rows, 1, 0);
 			b->sum++;
 		}

@@ -283,29 +283,25 @@ const void *flow_project(
 
 /* --- deltas on their way --- */
 
-void batch_add(struct flow *f, struct view_state *v, uint32_t input, struct delta d)
+__attribute__((noinline)) bool batch_grow(struct flow *f, struct view_state *v, struct batch *b)
 {
-	struct batch *b = &v->inputs[input];
+	unsigned cap = b->cap == 0 ? 64 : 2 * b->cap;
+	struct delta *grown = heap_realloc(
+		f->heap, b->list, b->cap * sizeof(*grown), cap * sizeof(*grown));
 
-	if (b->n == b->cap) {
-		unsigned cap = b->cap == 0 ? 64 : 2 * b->cap;
-		struct delta *grown = heap_realloc(
-			f->heap, b->list, b->cap * sizeof(*grown), cap * sizeof(*grown));
-
-		if (grown == NULL) {
-			view_no_memory(f, v);
-			return;
-		}
-		f->aside += (cap - b->cap) * sizeof(*grown);
-		account_bytes(v, v->plan->nodes[input / 2], (cap - b->cap) * sizeof(*grown));
-		b->list = grown;
-		b->cap = cap;
+	if (grown == NULL) {
+		view_no_memory(f, v);
+		return false;
 	}
-	b->list[b->n++] = d;
+	f->aside += (cap - b->cap) * sizeof(*grown);
+	account_bytes(v, v->plan->nodes[(b - v->inputs) / 2], (cap - b->cap) * sizeof(*grown));
+	b->list = grown;
+	b->cap = cap;
+	return true;
 }
 
-static void map_input(struct flow *f, struct view_state *v, const struct node_plan *n,
-	const void *row, int64_t weight)
+static __attribute__((noinline)) void map_input(struct flow *f, struct view_state *v,
+	const struct node_plan *n, const void *row, int64_t weight)
 {
 	const struct map_plan *map = &n->map;
 	int pass = flow_test(f, map->filter, row, NULL);
@@ -335,15 +331,13 @@ static void input(
 	}
 }
 
-void edge_follow(
+/* Through an exchange. */
+static __attribute__((noinline)) void edge_send(
 	struct flow *f, struct view_state *v, const struct edge *e, const void *row, int64_t weight)
 {
-	unsigned to = f->shard;
+	unsigned to = e->kind == EDGE_ZERO ? 0 : f->shard;
 
-	f->emitted++;
-	switch (e->kind) {
-	case EDGE_DIRECT: input(f, v, e->input, row, weight); return;
-	case EDGE_HASH: {
+	if (e->kind == EDGE_HASH) {
 		struct value value;
 
 		if (flow_evaluate(f, e->route, row, NULL, &value) != 0) {
@@ -352,13 +346,19 @@ void edge_follow(
 		}
 		to = shard_of(value_hash(&value), f->shards);
 		arena_reset(&f->scratch);
-		break;
-	}
-	case EDGE_ZERO: to = 0; break;
-	case EDGE_OWN: break;
 	}
 	if (f->io.send(f->io.arg, to, e->stage, v->plan->view->id, e->input, row, weight) != 0)
 		view_no_memory(f, v);
+}
+
+void edge_follow(
+	struct flow *f, struct view_state *v, const struct edge *e, const void *row, int64_t weight)
+{
+	f->emitted++;
+	if (e->kind == EDGE_DIRECT)
+		input(f, v, e->input, row, weight);
+	else
+		edge_send(f, v, e, row, weight);
 }
 
 /* --- what is fed --- */
@@ -368,11 +368,25 @@ static const void *scan_row(struct flow *f, struct view_state *v, const struct s
 	const void *row, int64_t weight)
 {
 	int pass = row == NULL ? 0 : flow_test(f, scan->filter, row, NULL);
-	const void *out = pass > 0 ? flow_project(f, scan->projection, row, NULL) : NULL;
+	const void *out = pass <= 0 ? NULL
+		: scan->whole       ? row
+				    : flow_project(f, scan->projection, row, NULL);
 
 	if (pass < 0 || (pass > 0 && out == NULL))
 		view_error(f, v, weight);
 	return out;
+}
+
+/* Whether two rows that the scan shows differ in nothing that the view uses. */
+static bool scan_same(
+	struct flow *f, const struct scan_plan *scan, const void *old, const void *new)
+{
+	if (scan->whole) {
+		old = flow_project(f, scan->projection, old, NULL);
+		new = flow_project(f, scan->projection, new, NULL);
+	}
+	return old != NULL && new != NULL &&row_size(old) == row_size(new) &&
+		memcmp(old, new, row_size(old)) == 0;
 }
 
 /* A change of columns that the view does not use is none for it. This matters beyond its own cost: a row that
@@ -384,8 +398,7 @@ static void scan_change(struct flow *f, struct view_state *v, const struct scan_
 
 	if (!v->stopped)
 		new = scan_row(f, v, scan, new_row, 1);
-	if (old != NULL && new != NULL && row_size(old) == row_size(new) &&
-		memcmp(old, new, row_size(old)) == 0)
+	if (old != NULL && new != NULL && scan_same(f, scan, old, new))
 		old = new = NULL;
 	account_rows(&v->counts[scan->number], (old_row != NULL) + (new_row != NULL),
 		(old != NULL) + (new != NULL));

@@ -79,20 +79,36 @@ void groups_free(struct flow *f, struct view_state *v, const struct node_plan *n
 	v->nodes[n->number].dirty = NULL;
 }
 
-/* By a row of any layout that has the key in these columns. */
-static struct group *group_find(const struct node_state *state, const struct group_plan *plan,
-	uint64_t hash, const struct row_layout *layout, const void *row, const uint16_t *cols,
+static bool is_group(const struct group_plan *plan, struct group *g, uint64_t hash,
+	const struct rowkey *key, const void *row)
+{
+	return g->hash == hash && rowkey_equal(&plan->own, group_key(plan, g), key, row);
+}
+
+static __attribute__((noinline)) struct group *group_find_other(const struct node_state *state,
+	const struct group_plan *plan, uint64_t hash, const struct rowkey *key, const void *row,
 	struct hashdir_probe *p)
 {
 	struct group *g;
 
 	*p = hashdir_probe(&state->groups, hash);
-	while ((g = hashdir_next(p)) != NULL &&
-		(g->hash != hash ||
-			!row_equal(&plan->key_layout, group_key(plan, g), plan->sequence, layout,
-				row, cols, plan->nkeys)))
+	while ((g = hashdir_next(p)) != NULL && !is_group(plan, g, hash, key, row))
 		;
 	return g;
+}
+
+/* By a row that has the key in these columns. */
+static inline struct group *group_find(const struct node_state *state,
+	const struct group_plan *plan, uint64_t hash, const struct rowkey *key, const void *row,
+	struct hashdir_probe *p)
+{
+	struct group *g;
+
+	*p = hashdir_probe(&state->groups, hash);
+	g = hashdir_likely(p);
+	if (g != NULL && is_group(plan, g, hash, key, row))
+		return g;
+	return hashdir_absent(p) ? NULL : group_find_other(state, plan, hash, key, row, p);
 }
 
 static struct group *group_new(struct flow *f, struct node_state *state,
@@ -135,7 +151,7 @@ int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n)
 		return 0;
 	/* Without GROUP BY there is always one row, also over nothing. */
 	row_encode(&plan->key_layout, NULL, none);
-	g = group_new(f, state, plan, row_hash(&plan->key_layout, none, plan->sequence, 0), none);
+	g = group_new(f, state, plan, rowkey_hash(&plan->own, none), none);
 	if (g == NULL)
 		return -1;
 	group_dirty(state, g);
@@ -144,26 +160,36 @@ int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n)
 
 /* --- deltas --- */
 
-void group_input(struct flow *f, struct view_state *v, const struct node_plan *n, const void *row,
-	int64_t weight)
+static __attribute__((noinline)) void group_input_computed(struct flow *f, struct view_state *v,
+	const struct node_plan *n, const void *row, int64_t weight)
 {
 	static const uint64_t NONE[2] = { 16, 0 };
 	const struct group_plan *plan = &n->group;
-	struct delta d = { .row = row, .key = NONE, .weight = weight };
+	const void *key = plan->nkeys > 0 ? flow_project(f, plan->keys, row, NULL) : NONE;
+	uint64_t hash;
 
-	if (plan->cols != NULL) {
-		d.hash = row_hash(plan->input, row, plan->cols, plan->nkeys);
-	} else {
-		if (plan->nkeys > 0)
-			d.key = flow_project(f, plan->keys, row, NULL);
-		if (d.key == NULL) {
-			view_error(f, v, weight);
-			return;
-		}
-		d.hash = row_hash(&plan->key_layout, d.key, plan->sequence, plan->nkeys);
+	if (key == NULL) {
+		view_error(f, v, weight);
+		return;
 	}
-	hashdir_prefetch(&v->nodes[n->number].groups, d.hash);
-	batch_add(f, v, node_input(n), d);
+	hash = rowkey_hash(&plan->own, key);
+	hashdir_prefetch(&v->nodes[n->number].groups, hash);
+	batch_add(f, v, node_input(n), row, key, hash, weight);
+}
+
+void group_input(struct flow *f, struct view_state *v, const struct node_plan *n, const void *row,
+	int64_t weight)
+{
+	const struct group_plan *plan = &n->group;
+	uint64_t hash;
+
+	if (plan->cols == NULL) {
+		group_input_computed(f, v, n, row, weight);
+		return;
+	}
+	hash = rowkey_hash(&plan->by, row);
+	hashdir_prefetch(&v->nodes[n->number].groups, hash);
+	batch_add(f, v, node_input(n), row, NULL, hash, weight);
 }
 
 /* The argument of one aggregate: 1, 0 when its filter leaves the row out, -1. */
@@ -186,7 +212,7 @@ static int aggregate_argument(struct flow *f, const struct aggregate_plan *p, co
 
 /* Add a row to a group. -1: f->error; what was added till then is taken back in the same way when the row of
  * the opposite weight comes, which fails in the same place. */
-static int aggregates_add(
+__attribute__((noinline)) static int aggregates_add(
 	struct flow *f, const struct group_plan *plan, struct group *g, const struct delta *d)
 {
 	struct value stack[16], *values = stack;
@@ -212,6 +238,13 @@ static int aggregates_add(
 	return 0;
 }
 
+/* aggregates_add() of nothing but count(*): 70 instructions less a row. */
+static inline void counts_add(const struct group_plan *plan, struct group *g, int64_t weight)
+{
+	for (unsigned i = 0; i < plan->naggregates; i++)
+		*(int64_t *)group_state(plan, g, i) += weight;
+}
+
 /* The group of a delta, made if there is none. NULL: the delta is dropped, or the view has failed. */
 static struct group *group_of(
 	struct flow *f, struct view_state *v, const struct node_plan *n, const struct delta *d)
@@ -222,10 +255,7 @@ static struct group *group_of(
 	struct hashdir_probe p;
 	struct group *g;
 
-	if (plan->cols != NULL)
-		g = group_find(state, plan, d->hash, plan->input, d->row, plan->cols, &p);
-	else
-		g = group_find(state, plan, d->hash, &plan->key_layout, key, plan->sequence, &p);
+	g = group_find(state, plan, d->hash, &plan->by, plan->cols != NULL ? d->row : key, &p);
 	if (g != NULL)
 		return g;
 	if (plan->cols != NULL) {
@@ -250,7 +280,9 @@ static void group_delta(
 		return;
 	/* Also when the row is dropped: a new group that stays empty goes at the end of the stage. */
 	group_dirty(&v->nodes[n->number], g);
-	if (aggregates_add(f, &n->group, g, d) != 0) {
+	if (n->group.counts) {
+		counts_add(&n->group, g, d->weight);
+	} else if (aggregates_add(f, &n->group, g, d) != 0) {
 		view_error(f, v, d->weight);
 		return;
 	}
@@ -458,8 +490,7 @@ static void group_end(
 {
 	struct hashdir_probe p;
 
-	if (group_find(state, plan, g->hash, &plan->key_layout, group_key(plan, g), plan->sequence,
-		    &p) == g)
+	if (group_find(state, plan, g->hash, &plan->own, group_key(plan, g), &p) == g)
 		hashdir_remove(&p);
 	group_free(f, plan, g);
 }

@@ -20,6 +20,7 @@
 #include "core/sql/sum.h"
 #include "core/store/hashdir.h"
 #include "core/store/multimap.h"
+#include "core/store/rowkey.h"
 
 enum { PLAN_KEYS_MAX = 16 /* equalities of one join */ };
 
@@ -37,10 +38,11 @@ struct scan_plan {
 	struct scan_plan *next;
 	unsigned number; /* among the scans */
 	const struct relation *relation;
-	unsigned stage;         /* in which the relation's rows change: 0 of a table */
-	struct program *filter; /* over the table's row; NULL: none */
-	struct projection *projection;
+	unsigned stage;                /* in which the relation's rows change: 0 of a table */
+	struct program *filter;        /* over the table's row; NULL: none */
+	struct projection *projection; /* the columns that the view uses */
 	struct row_layout layout;
+	bool whole; /* its rows go on as the relation has them; `projection` only tells what is no change for the view */
 	struct edge edge;
 };
 
@@ -51,6 +53,7 @@ struct join_side {
 	uint32_t null_safe; /* bit i: NULL is equal to NULL in key i */
 	bool plain;         /* the keys are the columns cols */
 	uint16_t cols[PLAN_KEYS_MAX];
+	struct rowkey key; /* of them */
 };
 
 struct map_plan {
@@ -92,11 +95,14 @@ struct group_plan {
 	uint16_t *cols; /* the keys are these columns of the input; NULL: they are computed */
 	struct row_layout key_layout;
 	uint16_t *sequence;     /* 0, 1, 2 … nkeys-1 */
+	struct rowkey by;       /* cols in an input row; else as own */
+	struct rowkey own;      /* all columns of a key's row */
 	struct program *values; /* arguments of aggregates without a filter; NULL: there are none */
 	unsigned nvalues;
 	unsigned naggregates;
 	const struct aggregate *aggregates;
 	struct aggregate_plan *inputs; /* one an aggregate */
+	bool counts;                   /* all of them are count(*), without a filter */
 	uint32_t states_bytes;         /* of all aggregates' states */
 	uint32_t output_bytes; /* room for an output row in the group; a longer one lies outside */
 	struct row_layout row; /* keys, then aggregates */
@@ -293,8 +299,23 @@ int flow_test(struct flow *f, const struct program *p, const void *row0, const v
 /* A row in the stage's memory; NULL: f->error. Resets scratch. */
 const void *flow_project(
 	struct flow *f, const struct projection *p, const void *row0, const void *row1);
+/* Room for one more delta, or the view has failed. */
+bool batch_grow(struct flow *f, struct view_state *v, struct batch *b);
 /* Add to an input's batch. */
-void batch_add(struct flow *f, struct view_state *v, uint32_t input, struct delta d);
+static inline void batch_add(struct flow *f, struct view_state *v, uint32_t input, const void *row,
+	const void *key, uint64_t hash, int64_t weight)
+{
+	struct batch *b = &v->inputs[input];
+	struct delta *d;
+
+	if (__builtin_expect(b->n == b->cap, 0) && !batch_grow(f, v, b))
+		return;
+	d = &b->list[b->n++];
+	d->row = row;
+	d->key = key;
+	d->hash = hash;
+	d->weight = weight;
+}
 /* Lead a delta along an edge. */
 void edge_follow(struct flow *f, struct view_state *v, const struct edge *e, const void *row,
 	int64_t weight);

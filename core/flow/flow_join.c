@@ -39,7 +39,7 @@ static int keys_hash(struct flow *f, const struct join_side *side, const void *r
 		for (unsigned i = 0; i < side->nkeys; i++)
 			if (row_is_null(row, side->cols[i]) && !is_null_safe(side, i))
 				return 0;
-		*hash = row_hash(side->layout, row, side->cols, side->nkeys);
+		*hash = rowkey_hash(&side->key, row);
 		return 1;
 	}
 	keyed = keys_evaluate(f, side, row, keys);
@@ -49,15 +49,12 @@ static int keys_hash(struct flow *f, const struct join_side *side, const void *r
 	return keyed;
 }
 
-/* Whether two rows match which both have been through keys_hash(). -1: f->error. */
-static int keys_equal(struct flow *f, const struct join_side *a, const void *row_a,
-	const struct join_side *b, const void *row_b)
+static __attribute__((noinline)) int keys_equal_computed(struct flow *f, const struct join_side *a,
+	const void *row_a, const struct join_side *b, const void *row_b)
 {
 	struct value x[PLAN_KEYS_MAX], y[PLAN_KEYS_MAX];
 	bool equal = true;
 
-	if (a->plain && b->plain)
-		return row_equal(a->layout, row_a, a->cols, b->layout, row_b, b->cols, a->nkeys);
 	if (keys_evaluate(f, a, row_a, x) <= 0 || keys_evaluate(f, b, row_b, y) <= 0)
 		return -1;
 	for (unsigned i = 0; i < a->nkeys && equal; i++) {
@@ -69,6 +66,14 @@ static int keys_equal(struct flow *f, const struct join_side *a, const void *row
 	}
 	arena_reset(&f->scratch);
 	return equal;
+}
+
+/* Whether two rows match which both have been through keys_hash(). -1: f->error. */
+static inline int keys_equal(struct flow *f, const struct join_side *a, const void *row_a,
+	const struct join_side *b, const void *row_b)
+{
+	return a->plain && b->plain ? rowkey_equal(&a->key, row_a, &b->key, row_b)
+				    : keys_equal_computed(f, a, row_a, b, row_b);
 }
 
 /* --- deltas --- */
@@ -93,11 +98,20 @@ static void join_missing(struct flow *f, struct view_state *v, const struct join
 			weight);
 }
 
-void join_input(struct flow *f, struct view_state *v, const struct node_plan *n, uint32_t input,
-	const void *row, int64_t weight)
+static inline void join_keyed(struct flow *f, struct view_state *v, const struct node_plan *n,
+	uint32_t input, const void *row, int64_t weight, uint64_t hash)
+{
+	struct multimap **sides = v->nodes[n->number].sides;
+
+	multimap_prefetch(sides[0], hash);
+	multimap_prefetch(sides[1], hash);
+	batch_add(f, v, input, row, NULL, hash, weight);
+}
+
+static __attribute__((noinline)) void join_input_other(struct flow *f, struct view_state *v,
+	const struct node_plan *n, uint32_t input, const void *row, int64_t weight)
 {
 	const struct join_plan *j = &n->join;
-	struct multimap **sides = v->nodes[n->number].sides;
 	unsigned k = input % 2;
 	uint64_t hash;
 	int keyed = keys_hash(f, &j->side[k], row, &hash);
@@ -106,11 +120,20 @@ void join_input(struct flow *f, struct view_state *v, const struct node_plan *n,
 		view_error(f, v, weight);
 	if (keyed == 0 && j->kept[k])
 		join_missing(f, v, j, k, row, weight);
-	if (keyed <= 0)
-		return;
-	multimap_prefetch(sides[k], hash);
-	multimap_prefetch(sides[1 - k], hash);
-	batch_add(f, v, input, (struct delta){ .row = row, .hash = hash, .weight = weight });
+	if (keyed > 0)
+		join_keyed(f, v, n, input, row, weight, hash);
+}
+
+void join_input(struct flow *f, struct view_state *v, const struct node_plan *n, uint32_t input,
+	const void *row, int64_t weight)
+{
+	const struct rowkey *key = &n->join.side[input % 2].key;
+	uint64_t number;
+
+	if (key->whole == 1 && rowkey_number(&key->slots[0], row, &number))
+		join_keyed(f, v, n, input, row, weight, hash_u64(number));
+	else
+		join_input_other(f, v, n, input, row, weight);
 }
 
 /* Whether a row of each side meet: 1, 0, or -1 with the view failed or the error counted. */

@@ -15,10 +15,11 @@ static int no_memory(struct flow *f)
 	return error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
-void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight)
+__attribute__((noinline)) void publish_input(
+	struct flow *f, struct view_state *v, const void *row, int64_t weight)
 {
 	const struct part *target = v->target;
-	struct delta d = { .row = row, .weight = weight };
+	uint64_t hash;
 
 	if (target == NULL) {
 		if (multimap_add(v->result, hash_bytes(row, row_size(row), 0), row, weight, 0) != 0)
@@ -27,12 +28,12 @@ void publish_input(struct flow *f, struct view_state *v, const void *row, int64_
 	}
 	/* Of a view without key it only brings equal rows together. */
 	if (target->counted) {
-		d.hash = hash_bytes(row, row_size(row), 0);
+		hash = hash_bytes(row, row_size(row), 0);
 	} else {
-		d.hash = row_hash(&v->plan->view->layout, row, target->key, target->nkey);
-		table_prefetch(target->table, d.hash);
+		hash = part_key_hash(target, row);
+		table_prefetch(target->table, hash);
 	}
-	batch_add(f, v, node_input(plan_publisher(v->plan)), d);
+	batch_add(f, v, node_input(plan_publisher(v->plan)), row, NULL, hash, weight);
 }
 
 /* The number of a column of the view among the group's keys; -1: it is none. */
@@ -69,13 +70,12 @@ void publish_pair(
 	struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row)
 {
 	const struct part *t = v->target;
-	struct delta d = { .row = row, .key = old, .hash = hash };
 
 	if (!v->same_hash)
-		d.hash = row_hash(&v->plan->view->layout, row != NULL ? row : old, t->key, t->nkey);
+		hash = part_key_hash(t, row != NULL ? row : old);
 	f->emitted += (old != NULL) + (row != NULL);
-	table_prefetch(t->table, d.hash);
-	batch_add(f, v, node_input(plan_publisher(v->plan)), d);
+	table_prefetch(t->table, hash);
+	batch_add(f, v, node_input(plan_publisher(v->plan)), row, old, hash, 0);
 }
 
 /* --- netting --- */

@@ -80,15 +80,14 @@ void windows_free(struct flow *f, struct view_state *v, const struct node_plan *
 
 /* --- deltas --- */
 
-void window_input(struct flow *f, struct view_state *v, const struct node_plan *n, const void *row,
-	int64_t weight)
+__attribute__((noinline)) void window_input(struct flow *f, struct view_state *v,
+	const struct node_plan *n, const void *row, int64_t weight)
 {
 	const struct window_plan *w = &n->window;
-	struct delta d = { .row = row, .weight = weight };
+	uint64_t hash = row_hash(w->input, row, w->window->partition, w->window->npartition);
 
-	d.hash = row_hash(w->input, row, w->window->partition, w->window->npartition);
-	hashdir_prefetch(&v->nodes[n->number].groups, d.hash);
-	batch_add(f, v, node_input(n), d);
+	hashdir_prefetch(&v->nodes[n->number].groups, hash);
+	batch_add(f, v, node_input(n), row, NULL, hash, weight);
 }
 
 static struct partition *partition_of(

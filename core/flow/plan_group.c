@@ -66,6 +66,10 @@ static int group_values(struct building *b, const struct stream *in, struct grou
 			g->inputs[i].value = value_number(trees, &g->nvalues, a->arg);
 		}
 	}
+	g->counts = true;
+	for (unsigned i = 0; i < s->naggregates; i++)
+		g->counts &= s->aggregates[i].kind == AGG_COUNT_STAR &&
+			s->aggregates[i].filter == NULL;
 	g->naggregates = s->naggregates;
 	g->aggregates = s->aggregates;
 	group_memory(g);
@@ -83,13 +87,17 @@ static int group_columns(struct building *b, const struct stream *in, struct gro
 
 	if (cols == NULL)
 		return -1;
+	rowkey_init(&g->own, &g->key_layout, g->sequence, g->nkeys);
+	g->by = g->own;
 	if (g->nkeys == 0)
 		return 0;
 	keys = plan_compile_over(b, (const struct expr *const *)b->s->group, g->nkeys, in, NULL);
 	if (keys == NULL)
 		return -1;
-	if (projection_columns(keys, g->nkeys, cols))
+	if (projection_columns(keys, g->nkeys, cols)) {
 		g->cols = cols;
+		rowkey_init(&g->by, g->input, cols, g->nkeys);
+	}
 	return 0;
 }
 
@@ -174,8 +182,7 @@ static unsigned spread_by(
 	return 0;
 }
 
-int plan_group(
-	struct building *b, const struct stream *in, const struct expr *wanted, struct result *out)
+int plan_group(struct building *b, struct stream *in, const struct expr *wanted, struct result *out)
 {
 	const struct select *s = b->s;
 	struct node_plan *n = plan_node(b, NODE_GROUP);
@@ -186,6 +193,8 @@ int plan_group(
 	if (n == NULL)
 		return -1;
 	g = &n->group;
+	if (!plan_moves(b, in, by) && plan_whole_rows(b, in) != 0)
+		return -1;
 	g->input = in->layout;
 	g->out = &out->layout;
 	n->stage = in->stage + plan_moves(b, in, by);

@@ -116,12 +116,15 @@ int plan_select(struct view_plan *p, const struct select *s, const struct expr *
 
 /* All that is in FROM, joined; with the WHERE. */
 int plan_from(struct building *b, struct stream *out);
+/* Where a stream is a scan, have it give the relation's rows as they are: for a node that keeps none of them and runs in the
+ * same stage, picking columns out would be in vain. 0 or -1. */
+int plan_whole_rows(struct building *b, struct stream *in);
 
 /* --- plan_group.c --- */
 
 /* wanted: the output that the rows should lie by, as the group row has it; or NULL. */
 int plan_group(
-	struct building *b, const struct stream *in, const struct expr *wanted, struct result *out);
+	struct building *b, struct stream *in, const struct expr *wanted, struct result *out);
 
 /* --- plan_window.c --- */
 

@@ -148,6 +148,29 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 	return scan->projection == NULL ? -1 : open_one(b, out, &scan->edge, scan->stage);
 }
 
+int plan_whole_rows(struct building *b, struct stream *in)
+{
+	struct scan_plan *scan = b->p->scans;
+	struct row_layout *layout;
+	struct stream all = *in;
+
+	while (scan != NULL && (in->nopen != 1 || in->open[0].edge != &scan->edge))
+		scan = scan->next;
+	if (scan == NULL)
+		return 0;
+	all.places = (struct places){ 0 };
+	layout = plan_alloc(b, sizeof(*layout));
+	if (layout == NULL || source_stream(b, (unsigned)__builtin_ctz(in->sources), &all) != 0 ||
+		row_layout_init(layout, all.layout->types, all.layout->ncols, &b->p->arena, b->e) !=
+			0)
+		return -1;
+	/* The plan's own: the relation may be gone before it. */
+	all.layout = layout;
+	scan->whole = true;
+	*in = all;
+	return 0;
+}
+
 /* The rows of a stream that conditions let through, with the places that `out` has. */
 static int build_filter(struct building *b, const struct stream *in,
 	const struct expr *const *filters, unsigned n, struct stream *out)
@@ -285,6 +308,8 @@ static int join_side(struct building *b, struct join_plan *j, unsigned k,
 	if (j->side[k].keys == NULL)
 		return -1;
 	j->side[k].plain = projection_columns(j->side[k].keys, n, j->side[k].cols);
+	if (j->side[k].plain)
+		rowkey_init(&j->side[k].key, s->layout, j->side[k].cols, n);
 	return 0;
 }
 

@@ -286,7 +286,8 @@ static void test_passing_errors(void **state)
 		changed(&w,
 			"CREATE MATERIALIZED VIEW parts AS SELECT id, 10 / coalesce((SELECT sum(id) FROM none), "
 			"0) AS s FROM quiet");
-		expect(&w.bed.f, "SELECT count(*) = (SELECT count(*) FROM quiet) FROM parts WHERE s = 0",
+		expect(&w.bed.f,
+			"SELECT count(*) = (SELECT count(*) FROM quiet) FROM parts WHERE s = 0",
 			"t");
 		expect(&w.bed.f,
 			"SELECT count(*) = (SELECT count(*) FROM quiet) FROM shares WHERE s = 5",
