@@ -1,5 +1,5 @@
 /*
- * engine_alter.c: ALTER TABLE, with the projectors standing still.
+ * engine_alter.c: ALTER TABLE and RENAME, with the projectors standing still.
  *
  * Happy path: the binder has made the relation that the table becomes. Where columns were added every row is copied into
  * parts of its own, in the new layout; the former ones stay for readers with a pin from before, and are freed when there
@@ -187,10 +187,11 @@ static void indexes_drop(
 }
 
 /* The rows stay where they are. */
-static void table_stays(
+static void rows_stay(
 	struct lf_engine *engine, struct relation *from, struct relation *to, uint64_t epoch)
 {
 	struct parts *parts = from->user;
+	struct view_slot *own = *view_slot_find(engine, from);
 
 	for (unsigned i = 0; i < to->ndependents; i++) {
 		const struct view_slot *slot = *view_slot_find(engine, to->dependents[i]);
@@ -198,10 +199,16 @@ static void table_stays(
 		if (slot != NULL)
 			view_plan_retarget(slot->plan, from, to);
 	}
+	if (own != NULL) {
+		view_plan_retarget(own->plan, from, to);
+		own->view = to;
+	}
 	selects_retarget(to, from, to);
-	indexes_drop(parts, from, to, epoch);
-	for (unsigned s = 0; s < parts->shards; s++)
-		parts->part[s]->relation = to;
+	/* A view that is not computed yet has none. */
+	if (parts != NULL)
+		indexes_drop(parts, from, to, epoch);
+	for (unsigned s = 0; parts != NULL && s < parts->shards; s++)
+		__atomic_store_n(&parts->part[s]->relation, to, __ATOMIC_RELEASE);
 	to->user = parts;
 	catalog_replace(engine->catalog, from, to, epoch);
 }
@@ -232,11 +239,29 @@ static int table_copied(
 	return 0;
 }
 
+/* Of an index, and in the texts of views. */
+static void names_set(const struct statement *s)
+{
+	const struct relation *to = s->alter.to;
+	struct index_def *ix = s->alter.index;
+
+	for (unsigned i = 0; s->alter.shown != NULL && i < to->ndependents; i++)
+		to->dependents[i]->shown = s->alter.shown[i];
+	if (ix == NULL)
+		return;
+	ix->name = s->alter.index_name;
+	if (ix->constraint)
+		return;
+	ix->alterations = s->alter.alterations;
+	ix->nalterations = s->alter.nalterations;
+}
+
 int engine_alter(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
 	if (s->alter.to->carry != NULL)
 		return table_copied(engine, s, epoch, e);
-	table_stays(engine, s->relation, s->alter.to, epoch);
+	rows_stay(engine, s->relation, s->alter.to, epoch);
+	names_set(s);
 	return 0;
 }

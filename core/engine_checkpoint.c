@@ -73,7 +73,7 @@ static int define(struct checkpoint *c, uint32_t id, const char *text)
 	return 0;
 }
 
-/* What a view's definition does not say since it was altered. */
+/* What a view's definition does not say since it was altered; behind what it was renamed by. */
 static int define_altered(struct checkpoint *c, const struct relation *r)
 {
 	char text[ALTER_BYTES], value[SIZE_TEXT_MAX + 16] = "", size[SIZE_TEXT_MAX];
@@ -92,19 +92,41 @@ static int define_altered(struct checkpoint *c, const struct relation *r)
 		(void)snprintf(value, sizeof(value), " = '%s'", size_print(limit, size));
 	(void)snprintf(text + n, sizeof(text) - n, "\" %s (memory_limit%s)",
 		limit != 0 ? "SET" : "RESET", value);
-	return define(c, r->id, text);
+	return define(
+		c, r->nalterations > 0 ? r->alterations[r->nalterations - 1].id : r->made, text);
+}
+
+static int define_index(struct checkpoint *c, const struct index_def *x)
+{
+	if (define(c, x->id, x->definition) != 0)
+		return -1;
+	for (unsigned i = 0; i < x->nalterations; i++)
+		if (define(c, x->alterations[i].id, x->alterations[i].text) != 0)
+			return -1;
+	return 0;
+}
+
+/* How many statements tell of it. */
+static unsigned definition_count(const struct relation *r)
+{
+	unsigned n = 2u + r->nalterations;
+
+	for (unsigned i = 0; i < r->nindexes; i++)
+		n += 1u + r->indexes[i]->nalterations;
+	return n;
 }
 
 static int define_relation(struct checkpoint *c, struct relation *r)
 {
-	if (define(c, r->made, r->definition) != 0 || define_altered(c, r) != 0)
+	if (define(c, r->made, r->definition) != 0)
 		return -1;
 	for (unsigned i = 0; i < r->nalterations; i++)
 		if (define(c, r->alterations[i].id, r->alterations[i].text) != 0)
 			return -1;
+	if (define_altered(c, r) != 0)
+		return -1;
 	for (unsigned i = 0; i < r->nindexes; i++)
-		if (r->indexes[i]->definition != NULL &&
-			define(c, r->indexes[i]->id, r->indexes[i]->definition) != 0)
+		if (r->indexes[i]->definition != NULL && define_index(c, r->indexes[i]) != 0)
 			return -1;
 	if (r->kind != RELATION_TABLE)
 		return 0;
@@ -135,8 +157,7 @@ static int schema_note(struct checkpoint *c)
 	c->epoch = epoch_pin(engine->set.epochs, (unsigned)engine->checkpoints.reader);
 	n = catalog_count(catalog);
 	for (unsigned i = 0; i < n; i++)
-		definitions += 2u + catalog_at(catalog, i)->nindexes +
-			catalog_at(catalog, i)->nalterations;
+		definitions += definition_count(catalog_at(catalog, i));
 	c->definitions = calloc(definitions + 1, sizeof(*c->definitions));
 	c->tables = calloc(n + 1, sizeof(struct relation *));
 	c->parts = calloc(n + 1, sizeof(struct parts *));

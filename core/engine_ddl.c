@@ -909,7 +909,7 @@ static int key_end(
 	}
 	slot = *view_slot_find(engine, b->view);
 	view_forget(engine, r);
-	view_plan_move(slot->plan, r);
+	view_plan_retarget(slot->plan, b->view, r);
 	slot->view = r;
 	slot->copy = b->view;
 	b->view = NULL;

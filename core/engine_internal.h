@@ -195,7 +195,7 @@ void port_adopted_awake(struct lf_port *port);
 /* lf_prepare(), with the catalog's lock held. */
 int engine_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
 	const enum type_id *declared, unsigned ndeclared, struct error *e);
-/* The statement that stands for one at an epoch (UINT64_MAX: now): itself, or if a table that it uses has been altered
+/* The statement that stands for one at an epoch (UINT64_MAX: now): itself, or if a relation that it uses has been altered
  * up to then the same prepared again, which lives as long. NULL with what that said, or 0A000 when it would give other
  * columns. By any thread that does not hold the catalog's lock. */
 const struct statement *engine_statement_now(

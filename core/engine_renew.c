@@ -1,5 +1,5 @@
 /*
- * engine_renew.c: statements that were prepared before a table of theirs was altered.
+ * engine_renew.c: statements that were prepared before a relation of theirs was altered.
  *
  * Such a statement is not changed: others may be executing it. When it is met again it is prepared once more from its
  * text, with the types that its parameters had, and the new one is kept with the old one, which stands for it from then

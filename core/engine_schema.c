@@ -74,21 +74,24 @@ struct looking {
 	bool found;
 };
 
+static void look_alterations(struct looking *l, const struct alteration *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		l->found |= same_statement(l->text, l->len, list[i].text, strlen(list[i].text));
+}
+
 static void look(void *arg, const struct relation *r)
 {
 	struct looking *l = arg;
 
 	l->found |= same_statement(l->text, l->len, r->definition, strlen(r->definition));
-	for (unsigned i = 0; i < r->nalterations; i++) {
-		const char *text = r->alterations[i].text;
-
-		l->found |= same_statement(l->text, l->len, text, strlen(text));
-	}
+	look_alterations(l, r->alterations, r->nalterations);
 	for (unsigned i = 0; i < r->nindexes; i++) {
 		const char *definition = r->indexes[i]->definition;
 
 		l->found |= definition != NULL &&
 			same_statement(l->text, l->len, definition, strlen(definition));
+		look_alterations(l, r->indexes[i]->alterations, r->indexes[i]->nalterations);
 	}
 }
 

@@ -37,12 +37,10 @@ int view_plan_query(struct view_plan **out, const struct relation *query,
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
 	struct heap *h, struct error *e);
 void view_plan_free(struct view_plan *p);
-/* It was made for a copy of this view, which must live as long; when nothing is under way. */
-void view_plan_move(struct view_plan *p, const struct relation *view);
 /* When a table of the view has been altered, at a moment when nothing runs: a plan made anew, whose scans take the place of
  * those there are; it is owned from now on. */
 void view_plan_adopt(struct view_plan *p, struct view_plan *fresh);
-/* The same when only another relation stands for the table, with rows of the same layout. */
+/* The same when only another relation stands for a table or view, with rows of the same layout; also for the plan's own. */
 void view_plan_retarget(
 	struct view_plan *p, const struct relation *from, const struct relation *to);
 /* Number of stages: 1 when there is no exchange. */

@@ -476,15 +476,17 @@ bool part_due(const struct part *p, uint64_t reclaimable)
 
 const void *part_view_row(const struct part *p, const void *stored, int64_t *count, struct arena *a)
 {
+	const struct relation *r;
 	const struct row_layout *l;
 	struct value *values, n;
 	void *row;
 
 	*count = 1;
-	/* Of a table: another relation may just be put in the place of the present one. */
 	if (!p->counted)
 		return stored;
-	l = &p->relation->layout;
+	/* Another one, which may just be put there, has the same layout. */
+	r = __atomic_load_n(&p->relation, __ATOMIC_ACQUIRE);
+	l = &r->layout;
 	values = arena_alloc(a, (l->ncols + 1u) * sizeof(*values));
 	if (values == NULL)
 		return NULL;

@@ -30,7 +30,7 @@ struct part_index {
 };
 
 struct part {
-	const struct relation *relation;
+	const struct relation *relation; /* atomic: ALTER puts another one there */
 	const struct parts *all; /* with those of the other shards; NULL: none are known */
 	struct heap *heap;
 	struct retire *retire;

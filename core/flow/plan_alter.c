@@ -3,7 +3,7 @@
  *
  * Rows of a table have its layout as far as the scans only: what these let through is projected to the columns that the
  * view uses, which have the same types as before. So the nodes and all that they have gathered stay, and the scans are
- * taken from a plan made anew.
+ * taken from a plan made anew; with a scan that lets rows through as they are, also what the group behind it does with them.
  */
 #include "core/base/assert.h"
 #include "core/flow/flow_internal.h"
@@ -15,7 +15,15 @@ void view_plan_adopt(struct view_plan *p, struct view_plan *fresh)
 	ASSERT(p->nscans == fresh->nscans && p->nnodes == fresh->nnodes);
 	for (struct scan_plan *s = p->scans; s != NULL; s = s->next, from = from->next) {
 		ASSERT(s->stage == from->stage && s->edge.input == from->edge.input &&
-			s->layout.fixed == from->layout.fixed);
+			s->whole == from->whole &&
+			(s->whole || s->layout.fixed == from->layout.fixed));
+		if (s->whole) {
+			struct node_plan *n = p->nodes[s->edge.input / 2];
+
+			ASSERT(n->kind == NODE_GROUP);
+			n->group = fresh->nodes[n->number]->group;
+			s->layout = from->layout;
+		}
 		s->relation = from->relation;
 		s->filter = from->filter;
 		s->projection = from->projection;
@@ -29,4 +37,6 @@ void view_plan_retarget(struct view_plan *p, const struct relation *from, const 
 	for (struct scan_plan *s = p->scans; s != NULL; s = s->next)
 		if (s->relation == from)
 			s->relation = to;
+	if (p->view == from)
+		p->view = to;
 }

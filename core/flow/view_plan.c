@@ -358,11 +358,6 @@ int view_plan_query(struct view_plan **out, const struct relation *query,
 	return plan_build(out, p, e);
 }
 
-void view_plan_move(struct view_plan *p, const struct relation *view)
-{
-	p->view = view;
-}
-
 void view_plan_free(struct view_plan *p)
 {
 	if (p == NULL)

@@ -104,6 +104,7 @@ struct binder {
 	const struct window_order *window_order;
 	bool in_view;    /* now() and parameters are refused */
 	bool in_default; /* columns are refused */
+	bool numbered;   /* the name that was chosen last has a number, see struct index_def */
 	unsigned depth, nodes;
 	size_t text_len, place, place_chars; /* the last place asked for, in bytes and characters */
 };
@@ -383,6 +384,7 @@ int bind_create_table(struct binder *b, const PgQuery__CreateStmt *s);
 int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *s);
 int bind_create_index(struct binder *b, const PgQuery__IndexStmt *s);
 int bind_alter(struct binder *b, const PgQuery__AlterTableStmt *s);
+int bind_rename(struct binder *b, const PgQuery__RenameStmt *s);
 int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 
@@ -420,6 +422,24 @@ int bind_joined(struct binder *b, const struct relation *r, const struct command
 
 /* --- bind_explain.c --- */
 int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p);
+
+/* --- parse.c --- */
+/* Run fn(arg) on a thread whose stack is large enough for whatever a text of `len` bytes may be, and wait for it. 0, or
+ * -1: 53200. */
+int sql_run_deep(void *(*fn)(void *), void *arg, size_t len, struct error *e);
+
+/* --- bind_alter.c, for bind_rename.c too --- */
+/* Whether IF EXISTS was said of what is not there: then there is nothing to do. */
+bool bind_is_missing(struct binder *b, const char *name, bool missing_ok);
+/* The statement makes another relation of one: from here on the binder's tree goes into its arena. NULL with the error set. */
+struct relation *alter_begin(
+	struct binder *b, struct relation *from, unsigned more, const char *tag);
+
+/* --- rename_text.c --- */
+/* The text of CREATE MATERIALIZED VIEW with another name for a relation that it reads, or for itself; in the arena. NULL:
+ * 0A000 when it cannot be, 53200. */
+const char *rename_in_text(
+	struct binder *b, const struct relation *view, const char *old, const char *name);
 
 /* --- bind_table.c, for ALTER TABLE too --- */
 /* A column behind the others of a table that has room for it, with its CHECK constraints. */

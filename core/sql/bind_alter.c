@@ -221,21 +221,34 @@ static int alter_columns(
 	return done;
 }
 
+struct relation *alter_begin(
+	struct binder *b, struct relation *from, unsigned more, const char *tag)
+{
+	struct statement *st = b->statement;
+	struct relation *r = relation_altered(from, more);
+
+	if (r == NULL) {
+		error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	st->kind = STATEMENT_ALTER;
+	st->relation = from;
+	st->alter.to = r;
+	st->alter.tag = tag;
+	b->arena = &r->arena;
+	return r;
+}
+
 static int alter_table(struct binder *b, struct relation *from, const PgQuery__AlterTableStmt *p)
 {
 	struct statement *st = b->statement;
-	struct relation *r = relation_altered(from, (unsigned)p->n_cmds);
+	struct relation *r = alter_begin(b, from, (unsigned)p->n_cmds, "ALTER TABLE");
 	uint32_t id = catalog_next_id(b->catalog);
 	const char *text;
 	int dropped, added = 0;
 
 	if (r == NULL)
-		return error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	st->kind = STATEMENT_ALTER;
-	st->relation = from;
-	st->alter.to = r;
-	/* The tree is the relation's. */
-	b->arena = &r->arena;
+		return -1;
 	dropped = alter_columns(b, r, p, false);
 	st->alter.first_added = r->ncols;
 	st->alter.first_check = r->nchecks;
@@ -261,12 +274,12 @@ static int alter_table(struct binder *b, struct relation *from, const PgQuery__A
 	return 0;
 }
 
-/* Whether IF EXISTS was said of what is not there: then there is nothing to do. */
-static bool is_missing(struct binder *b, const PgQuery__RangeVar *v, bool missing_ok)
+bool bind_is_missing(struct binder *b, const char *name, bool missing_ok)
 {
-	if (!missing_ok || catalog_find(b->catalog, v->relname) != NULL)
+	if (!missing_ok || catalog_find(b->catalog, name) != NULL ||
+		catalog_find_index(b->catalog, name) != NULL)
 		return false;
-	bind_notice(b, "00000", "relation \"%s\" does not exist, skipping%s", v->relname, "");
+	bind_notice(b, "00000", "relation \"%s\" does not exist, skipping%s", name, "");
 	b->statement->kind = STATEMENT_NOTHING;
 	return true;
 }
@@ -277,7 +290,7 @@ int bind_alter(struct binder *b, const PgQuery__AlterTableStmt *p)
 
 	if (check_actions(b, p) != 0)
 		return -1;
-	if (is_missing(b, p->relation, p->missing_ok))
+	if (bind_is_missing(b, p->relation->relname, p->missing_ok))
 		return 0;
 	r = bind_relation(b, p->relation);
 	if (r == NULL)

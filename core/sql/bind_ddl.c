@@ -90,6 +90,7 @@ struct index_def *index_build(
 	ix->ncols = (uint16_t)n;
 	ix->id = catalog_next_id(b->catalog);
 	ix->name = name;
+	ix->numbered = b->numbered;
 	ix->relation = r;
 	return name == NULL ? NULL : ix;
 }
@@ -205,6 +206,7 @@ static const char *index_name(
 			(void)snprintf(name, sizeof(name), "%s_idx", base);
 		else
 			(void)snprintf(name, sizeof(name), "%s_idx%u", base, k);
+		b->numbered = k > 0;
 		if (catalog_find_index(b->catalog, name) == NULL &&
 			catalog_find(b->catalog, name) == NULL)
 			return bind_keep(b, name);

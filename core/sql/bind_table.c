@@ -18,6 +18,7 @@ struct table_build {
 	struct index_def *unique[LIMIT_INDEXES_PER_TABLE];
 	unsigned nunique;
 	const char *primary_name;
+	bool primary_numbered;
 };
 
 /* Whether a constraint of this table has the name. */
@@ -69,6 +70,7 @@ static const char *choose_name(struct binder *b, const struct table_build *t, co
 			*(x > y ? &x : &y) -= 1;
 		x = x < strlen(t->r->name) ? utf8_cut(t->r->name, x) : x;
 		y = y < strlen(columns) ? utf8_cut(columns, y) : y;
+		b->numbered = k > 0;
 		(void)snprintf(name, sizeof(name), "%.*s%s%.*s_%s%s", (int)x, t->r->name,
 			n > 0 ? "_" : "", (int)y, columns, label, number);
 		if (!name_taken(b, t, name, index))
@@ -83,6 +85,7 @@ static const char *constraint_name(struct binder *b, const struct table_build *t
 {
 	if (k->conname[0] == '\0')
 		return choose_name(b, t, cols, n, label, index);
+	b->numbered = false;
 	if (index && name_taken(b, t, k->conname, true)) {
 		bind_fail(b, ERR_DUPLICATE_TABLE, -1, "relation \"%s\" already exists", k->conname);
 		return NULL;
@@ -192,6 +195,7 @@ static int add_primary(struct binder *b, struct table_build *t, const PgQuery__C
 	t->primary_name = constraint_name(b, t, k, cols, 0, "pkey", true);
 	if (t->primary_name == NULL)
 		return -1;
+	t->primary_numbered = b->numbered;
 	if (bind_check_key(b, t->r, cols, n) != 0)
 		return -1;
 	t->primary = k;
@@ -432,6 +436,7 @@ static int settle_keys(struct binder *b, struct table_build *t)
 		t->primary_cols[0] = r->ncols++;
 		t->nprimary = 1;
 	}
+	b->numbered = t->primary_numbered;
 	primary = index_build(b, r,
 		hidden ? choose_name(b, t, t->primary_cols, 1, "pkey", true) : t->primary_name,
 		t->primary_cols, t->nprimary);

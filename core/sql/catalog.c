@@ -77,14 +77,14 @@ void catalog_free(struct catalog *c)
 
 struct relation *catalog_find(const struct catalog *c, const char *name)
 {
-	for (unsigned i = 0; i < c->count; i++)
-		if (strcmp(c->relations[i]->name, name) == 0) {
-			struct relation *r = c->relations[i];
+	for (unsigned i = 0; i < c->count; i++) {
+		struct relation *r = c->relations[i];
 
-			while (r->former != NULL && r->former->replaced > c->epoch)
-				r = r->former;
+		while (r->former != NULL && r->former->replaced > c->epoch)
+			r = r->former;
+		if (strcmp(r->name, name) == 0)
 			return r;
-		}
+	}
 	for (unsigned i = 0; i < c->nsystem; i++)
 		if (strcmp(c->system[i]->name, name) == 0)
 			return c->system[i];
@@ -321,6 +321,10 @@ void catalog_replace(struct catalog *c, struct relation *from, struct relation *
 		at++;
 	for (unsigned i = 0; i < to->nindexes; i++)
 		to->indexes[i]->relation = to;
+	for (unsigned i = 0; i < to->nreads; i++)
+		for (unsigned k = 0; k < to->reads[i]->ndependents; k++)
+			if (to->reads[i]->dependents[k] == from)
+				to->reads[i]->dependents[k] = to;
 	for (unsigned i = 0; i < to->ndependents; i++) {
 		struct relation *view = to->dependents[i];
 
@@ -364,8 +368,14 @@ static int altered_copy(struct relation *r, const struct relation *from, unsigne
 	r->checks = arena_alloc(a, (from->nchecks + 1u) * sizeof(*r->checks));
 	r->fks = arena_alloc(a, (from->nfks + 1u) * sizeof(*r->fks));
 	r->alterations = arena_alloc(a, (from->nalterations + 1u) * sizeof(*r->alterations));
-	if (r->columns == NULL || r->checks == NULL || r->fks == NULL || r->alterations == NULL)
+	r->reads = arena_alloc(a, (from->nreads + 1u) * sizeof(struct relation *));
+	if (r->columns == NULL || r->checks == NULL || r->fks == NULL || r->alterations == NULL ||
+		r->reads == NULL)
 		return -1;
+	for (; r->nreads < from->nreads; r->nreads++) {
+		relation_hold(from->reads[r->nreads]);
+		r->reads[r->nreads] = from->reads[r->nreads];
+	}
 	memcpy(r->columns, from->columns, from->ncols * sizeof(*r->columns));
 	if (from->nchecks > 0)
 		memcpy(r->checks, from->checks, from->nchecks * sizeof(*r->checks));
@@ -403,7 +413,12 @@ struct relation *relation_altered(struct relation *from, unsigned more)
 	r->nkey = from->nkey;
 	r->key = from->key;
 	r->partition = from->partition;
+	r->select = from->select;
+	r->stage = from->stage;
+	r->memory_limit = from->memory_limit;
+	r->altered = from->altered;
 	r->definition = from->definition;
+	r->shown = from->shown;
 	relation_hold(from);
 	r->former = from;
 	return r;

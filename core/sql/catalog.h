@@ -7,7 +7,7 @@
  * without locks. It is reference counted: the catalog holds one reference, every prepared statement
  * that uses it one more; `dropped` tells a statement that it must be prepared again.
  *
- * ALTER TABLE makes another relation that takes the place of the former one and keeps it alive: so whoever reads by a
+ * ALTER makes another relation that takes the place of the former one and keeps it alive: so whoever reads by a
  * statement of before, at an epoch of before, goes on undisturbed. Columns keep their numbers: a column that is dropped
  * stays in the rows, hidden and without a name, and new ones come behind all others.
  */
@@ -35,6 +35,13 @@ struct check {
 	struct expr *test; /* over source 0, the new row */
 };
 
+/* A change of a relation or index after CREATE, as it is told again to make the same. The ids of all objects and changes
+ * are in the order in which they were made. */
+struct alteration {
+	uint32_t id;
+	const char *text;
+};
+
 /* An index on a table or view, also the carrier of UNIQUE and PRIMARY KEY, which are hash indexes. */
 struct index_def {
 	uint32_t id; /* unique in the catalog */
@@ -43,10 +50,13 @@ struct index_def {
 	bool unique;
 	bool primary;    /* the relation's own key: no structure besides the table itself */
 	bool constraint; /* made by CREATE TABLE: dropped with the table only */
+	bool numbered;   /* its name was chosen with a number, since others were taken */
 	uint16_t ncols;
 	uint16_t *cols;
 	uint8_t *sort; /* an ordered index: enum sort_flag of each column; NULL: a hash index */
 	struct relation *relation;
+	unsigned nalterations; /* of one that is no constraint: whose the relation has */
+	const struct alteration *alterations;
 };
 
 /* REFERENCES checked inside one partition: the referencing row and the referenced row are in the
@@ -63,16 +73,9 @@ struct foreign_key {
 struct select;
 struct projection;
 
-/* A change of a relation after CREATE, as it is told again to make the same relation. */
-struct alteration {
-	uint32_t
-		id; /* unique in the catalog; those of all objects are in the order in which things happened */
-	const char *text;
-};
-
 struct relation {
-	uint32_t
-		id; /* unique, never reused; also says which layout rows have, so another one gives another id */
+	/* Unique, never reused. It also says which layout rows have: another one gives another id. */
+	uint32_t id;
 	uint32_t made; /* the id that CREATE gave */
 	enum relation_kind kind;
 	const char *name;
@@ -120,11 +123,13 @@ struct relation {
 	uint64_t memory_limit;
 	bool altered;
 	const char *definition; /* the CREATE statement's text */
+	const char *
+		shown; /* views: the same with the names that relations have now; NULL: they have those names */
 	unsigned nalterations;
 	struct alteration *alterations;
 	void *user; /* the engine's; of RELATION_SYSTEM a struct system_source */
 
-	/* Of a table that was altered: the one before, held; and when the layout is another, what makes its rows of that
+	/* Of one that was altered: the one before, held; and when the layout is another, what makes its rows of that
 	 * one's. */
 	struct relation *former;
 	struct projection *carry;
@@ -138,7 +143,7 @@ void catalog_free(struct catalog *c);
 
 /* NULL when there is none. Names are case-folded already. */
 struct relation *catalog_find(const struct catalog *c, const char *name);
-/* From now on it finds tables as they were at an epoch, before they were altered; UINT64_MAX: as they are. */
+/* From now on it finds relations as they were at an epoch, before they were altered; UINT64_MAX: as they are. */
 void catalog_set_epoch(struct catalog *c, uint64_t epoch);
 struct index_def *catalog_find_index(const struct catalog *c, const char *name);
 /* Every table and view in order of creation: i in [0, catalog_count). */
@@ -165,7 +170,7 @@ int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e)
 /* Put `to` in the place of `from`, whose indexes, references and dependents it has; each of these is told. `from`, which
  * `to` holds, is dropped as of `epoch`. Its foreign keys that `to` has not are taken out of the tables they refer to. */
 void catalog_replace(struct catalog *c, struct relation *from, struct relation *to, uint64_t epoch);
-/* A relation with all that `from` has but its select, held by it, with room for `more` columns. NULL: out of memory. */
+/* A relation with all that `from` has, which it holds, with room for `more` columns. NULL: out of memory. */
 struct relation *relation_altered(struct relation *from, unsigned more);
 /* Note a change of it; the text is kept by reference. 0, or -1 out of memory. */
 int relation_note_alteration(struct relation *r, uint32_t id, const char *text);

@@ -72,6 +72,7 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 		return n->alter_table_stmt->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW
 			? bind_alter_view(b, n->alter_table_stmt)
 			: bind_alter(b, n->alter_table_stmt);
+	case NODE(RENAME_STMT): return bind_rename(b, n->rename_stmt);
 	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
 	case NODE(REFRESH_MAT_VIEW_STMT): return bind_refresh(b, n->refresh_mat_view_stmt);
 	case NODE(CHECK_POINT_STMT): b->statement->kind = STATEMENT_CHECKPOINT; return 0;
@@ -210,7 +211,7 @@ static void *prepare_thread(void *arg)
 	return NULL;
 }
 
-static int run_deep(struct job *job, size_t len, struct error *e)
+int sql_run_deep(void *(*fn)(void *), void *arg, size_t len, struct error *e)
 {
 	size_t stack = STACK_MIN + len * STACK_PER_BYTE;
 	pthread_attr_t attr;
@@ -220,12 +221,12 @@ static int run_deep(struct job *job, size_t len, struct error *e)
 	pthread_attr_init(&attr);
 	status = pthread_attr_setstacksize(&attr, stack);
 	if (status == 0)
-		status = pthread_create(&thread, &attr, prepare_thread, job);
+		status = pthread_create(&thread, &attr, fn, arg);
 	pthread_attr_destroy(&attr);
 	if (status != 0)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, "no memory to parse the statement");
 	pthread_join(thread, NULL);
-	return job->status;
+	return 0;
 }
 
 int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const char *text,
@@ -260,9 +261,12 @@ int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const
 	job.len = len;
 	job.declared = declared;
 	job.ndeclared = ndeclared;
-	if (s->text == NULL || run_deep(&job, len, e) != 0) {
-		if (s->text == NULL)
-			error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	job.status = -1;
+	if (s->text == NULL)
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	else
+		(void)sql_run_deep(prepare_thread, &job, len, e);
+	if (job.status != 0) {
 		statement_free(s);
 		return -1;
 	}
@@ -311,7 +315,6 @@ const char *statement_tag(const struct statement *s)
 		[STATEMENT_CREATE_TABLE] = "CREATE TABLE",
 		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
 		[STATEMENT_CREATE_INDEX] = "CREATE INDEX",
-		[STATEMENT_ALTER] = "ALTER TABLE",
 		[STATEMENT_DROP] = "DROP",
 		[STATEMENT_ALTER_VIEW] = "ALTER MATERIALIZED VIEW",
 		[STATEMENT_REFRESH_VIEW] = "REFRESH MATERIALIZED VIEW",
@@ -319,5 +322,5 @@ const char *statement_tag(const struct statement *s)
 		[STATEMENT_NOTHING] = "OK",
 	};
 
-	return TAGS[s->kind];
+	return s->kind == STATEMENT_ALTER ? s->alter.tag : TAGS[s->kind];
 }

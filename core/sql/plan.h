@@ -192,7 +192,7 @@ enum statement_kind {
 	STATEMENT_CREATE_TABLE,
 	STATEMENT_CREATE_VIEW,
 	STATEMENT_CREATE_INDEX,
-	STATEMENT_ALTER, /* a table's columns */
+	STATEMENT_ALTER, /* a table's columns; names */
 	STATEMENT_DROP,  /* tables, views or indexes */
 	STATEMENT_ALTER_VIEW,
 	STATEMENT_REFRESH_VIEW,
@@ -315,6 +315,14 @@ struct statement {
 			struct relation *to;
 			uint16_t first_added;
 			uint16_t first_check;
+			const char **
+				shown; /* by dependent, its `shown` from now on; NULL: as they are */
+			struct index_def *index; /* to be renamed; NULL: none */
+			const char *index_name;
+			unsigned
+				nalterations; /* … and what it has then; constraints have their table's */
+			const struct alteration *alterations;
+			const char *tag;
 		} alter;
 		struct {
 			unsigned n;

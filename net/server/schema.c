@@ -194,7 +194,7 @@ static void add_relation(void *arg, const struct relation *r)
 	}
 	if (r->kind == RELATION_VIEW && r->definition != NULL) {
 		line(t, "definition");
-		field(t, r->definition);
+		field(t, r->shown != NULL ? r->shown : r->definition);
 	}
 }
 

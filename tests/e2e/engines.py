@@ -4,6 +4,7 @@ Neither uses a client library: both protocols are spoken here, so that NULLs, ty
 sent and a statement costs no process.
 """
 
+import re
 import socket
 import struct
 
@@ -16,6 +17,12 @@ OIDS = {16: "boolean", 17: "bytea", 20: "bigint", 21: "smallint", 23: "integer",
         1186: "interval", 1700: "numeric", 2950: "uuid", 114: "json", 3802: "jsonb"}
 ARRAYS = {1000: 16, 1001: 17, 1016: 20, 1005: 21, 1007: 23, 1009: 25, 1021: 700, 1022: 701, 1014: 1042, 1015: 1043,
           1182: 1082, 1115: 1114, 1185: 1184, 1187: 1186, 1231: 1700, 2951: 2950, 199: 114, 3807: 3802}
+
+
+def renamed(sql):
+    """(old, new) name of a table or view, or (None, None)."""
+    m = re.match(r'ALTER\s+(?:MATERIALIZED\s+VIEW|TABLE)\s+("[^"]+"|\w+)\s+RENAME\s+TO\s+("[^"]+"|\w+)', sql, re.I)
+    return m.groups() if m else (None, None)
 
 
 class Result:
@@ -181,6 +188,8 @@ class LeftfoldSession:
             self.made.append(("TABLE", words[2].split("(")[0]))
         elif words and words[0].upper() == "DROP":
             self.made = [m for m in self.made if m[1] not in sql.split()]
+        old, new = renamed(sql)
+        self.made = [(kind, new if name == old else name) for kind, name in self.made]
 
     def clear(self):
         for kind, name in reversed(self.made[:]):

@@ -502,6 +502,12 @@ CHANGES = (
      "INSERT INTO t VALUES ('q', 4, 6), ('r', 4, DEFAULT)",
      "DELETE FROM t WHERE name IN ('q', 'r')"),
     ("ALTER TABLE t ADD COLUMN b date DEFAULT '2020-02-02'",),
+    ("ALTER TABLE t RENAME TO q", "INSERT INTO q VALUES ('q', 4, 6)"),
+    ("ALTER TABLE q RENAME COLUMN d TO dd", "DELETE FROM q WHERE dd = 6"),
+    ("ALTER MATERIALIZED VIEW v RENAME TO vq", "CREATE TABLE v (id int)", "DROP TABLE v"),
+    ("ALTER INDEX t_a RENAME TO q_a",),
+    ("ALTER TABLE q RENAME TO t",),
+    ("ALTER TABLE vq RENAME TO v",),
 )
 
 

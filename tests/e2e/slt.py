@@ -7,6 +7,7 @@ file. PostgreSQL proves the file (and with --write fills it in), then the server
 import hashlib
 import re
 
+from engines import renamed
 from harness import Failure
 
 VIEW = re.compile(r"CREATE\s+MATERIALIZED\s+VIEW\s+(\w+)", re.I)
@@ -214,6 +215,8 @@ class Runner:
         m = re.match(r"DROP\s+MATERIALIZED\s+VIEW\s+(\w+)", sql, re.I)
         if m and m.group(1) in self.views:
             self.views.remove(m.group(1))
+        old, new = renamed(sql)
+        self.views = [new if name == old else name for name in self.views]
 
     def _refresh(self):
         if self.session.name == "postgresql" and self.stale:

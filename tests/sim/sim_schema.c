@@ -40,10 +40,11 @@ enum {
 	FIRST_COLUMN = FIRST_NEW + 9
 };
 
-enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE, OBJECT_COLUMN };
+enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE, OBJECT_COLUMN, OBJECT_NAME };
 
 /* on: of what is on a view, an index or another view, the number of that view and one; of an index on a column that comes
- * and goes, of that. A column is named with its table. */
+ * and goes, of that. A column is named with its table. A name is that of one of the NAMED, which has the text as its name when it has not
+ * this one. */
 static const struct object {
 	enum object_kind kind;
 	const char *name, *text;
@@ -118,7 +119,14 @@ static const struct object {
 	{ OBJECT_COLUMN, "loose.more", "ALTER TABLE loose ADD more text DEFAULT 'much'", 0 },
 	{ OBJECT_INDEX, "account_more", "CREATE INDEX account_more ON account (more, balance)",
 		FIRST_COLUMN + 1 },
+	{ OBJECT_NAME, "named_2", "named_1", 0 },
+	{ OBJECT_NAME, "named_index_2", "named_index_1", 0 },
+	{ OBJECT_NAME, "named_view_2", "named_view_1", 0 },
 };
+static const char *const NAMED[] = { "CREATE TABLE named_1 (k bigint PRIMARY KEY, v bigint)",
+	"CREATE INDEX named_index_1 ON named_1 (v)",
+	"CREATE MATERIALIZED VIEW named_view_1 AS SELECT named_1.v, count(*) AS n FROM named_1 GROUP BY v",
+	"INSERT INTO named_1 VALUES (1, 7), (2, 7)" };
 enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]) };
 
 /* By column, from the first on: how many rows do not have what they should. */
@@ -155,7 +163,7 @@ struct schema {
 	struct statement *all_of_view[COUNT], *all_of_table[TABLES], *queries[QUERY_COUNT];
 	unsigned changing; /* the object's number and one; 0: none */
 	uint64_t changes, compared;
-	bool found[COUNT]; /* while looking at the catalog */
+	bool found[COUNT], first_name[COUNT]; /* while looking at the catalog */
 	sqlite3 *oracle;
 	sqlite3_stmt *oracle_insert[TABLES], *oracle_view[COUNT], *oracle_query[QUERY_COUNT];
 };
@@ -510,6 +518,11 @@ static void change_text(const struct object *o, bool make, char *text, size_t ca
 	static const char *const KINDS_TEXT[] = { "MATERIALIZED VIEW", "INDEX", "TABLE" };
 	const char *dot = strchr(o->name, '.');
 
+	if (o->kind == OBJECT_NAME) {
+		(void)snprintf(text, cap, "ALTER TABLE %s RENAME TO %s", make ? o->text : o->name,
+			make ? o->name : o->text);
+		return;
+	}
 	if (!make && o->kind == OBJECT_COLUMN)
 		(void)snprintf(text, cap, "ALTER TABLE %.*s DROP COLUMN %s", (int)(dot - o->name),
 			o->name, dot + 1);
@@ -594,21 +607,27 @@ static void note_relation(void *arg, const struct relation *r)
 	for (unsigned k = 0; k < COUNT; k++) {
 		size_t n = strlen(r->name);
 
+		if (OBJECTS[k].kind == OBJECT_NAME && strcmp(OBJECTS[k].text, r->name) == 0)
+			s->first_name[k] = true;
+
 		if (strcmp(OBJECTS[k].name, r->name) == 0 ||
 			(OBJECTS[k].kind == OBJECT_COLUMN &&
 				strncmp(OBJECTS[k].name, r->name, n) == 0 &&
 				OBJECTS[k].name[n] == '.' &&
 				relation_column(r, OBJECTS[k].name + n + 1) >= 0))
 			s->found[k] = true;
-		for (unsigned i = 0; i < r->nindexes; i++)
-			if (strcmp(OBJECTS[k].name, r->indexes[i]->name) == 0)
-				s->found[k] = true;
+		for (unsigned i = 0; i < r->nindexes; i++) {
+			s->found[k] |= strcmp(OBJECTS[k].name, r->indexes[i]->name) == 0;
+			s->first_name[k] |= OBJECTS[k].kind == OBJECT_NAME &&
+				strcmp(OBJECTS[k].text, r->indexes[i]->name) == 0;
+		}
 	}
 }
 
 void schema_recovered(struct schema *s, bool adopt)
 {
 	memset(s->found, 0, sizeof(s->found));
+	memset(s->first_name, 0, sizeof(s->first_name));
 	lf_catalog_each(s->engine, note_relation, s);
 	for (unsigned k = 0; k < COUNT; k++) {
 		/* An index goes with its view. */
@@ -616,6 +635,9 @@ void schema_recovered(struct schema *s, bool adopt)
 		bool open = adopt || s->changing == k + 1 || s->state[k] == OBJECT_UNSURE ||
 			(OBJECTS[k].kind == OBJECT_INDEX && on > 0 && s->changing == on);
 
+		if (OBJECTS[k].kind == OBJECT_NAME && k < s->count &&
+			s->found[k] == s->first_name[k])
+			wrong("%s is there %s", OBJECTS[k].name, s->found[k] ? "twice" : "no more");
 		if (s->found[k] && on > 0 && !s->found[on - 1])
 			wrong("%s is there without %s", OBJECTS[k].name, OBJECTS[on - 1].name);
 
@@ -639,7 +661,12 @@ void schema_create(struct schema *s, struct lf_port *port)
 		if (lf_run(port, TABLE_DEFS[t], strlen(TABLE_DEFS[t]), NULL, NULL, NULL, &e) != 0)
 			wrong("%s: %s %s", TABLE_DEFS[t], error_sqlstate(e.code), e.message);
 	}
-	(void)s;
+	for (unsigned i = 0; s->count == COUNT && i < sizeof(NAMED) / sizeof(NAMED[0]); i++) {
+		struct error e;
+
+		if (lf_run(port, NAMED[i], strlen(NAMED[i]), NULL, NULL, NULL, &e) != 0)
+			wrong("%s: %s %s", NAMED[i], error_sqlstate(e.code), e.message);
+	}
 }
 
 struct schema *schema_new(struct random *random, struct ledger *ledger, bool old)

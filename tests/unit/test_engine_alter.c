@@ -398,7 +398,8 @@ static void test_threads_beside(void **state)
 {
 	static const char *const TEXTS[] = { "ALTER TABLE t ADD x int DEFAULT 3",
 		"ALTER TABLE t DROP x", "ALTER TABLE u ADD x text, ADD y text DEFAULT 'yy'",
-		"ALTER TABLE u DROP x, DROP y" };
+		"ALTER TABLE u DROP x, DROP y", "ALTER TABLE w RENAME TO w2",
+		"ALTER TABLE w2 RENAME TO w" };
 	struct lf_options o = lf_options_default();
 	struct beside b = { .stop = false };
 	pthread_t threads[READERS + 1];
@@ -409,6 +410,7 @@ static void test_threads_beside(void **state)
 	assert_int_equal(lf_engine_open(&f.engine, &o, &f.error), 0);
 	assert_int_equal(lf_port_open(&f.port, f.engine, NULL, NULL, &f.error), 0);
 	run(&f, SCHEMA);
+	run(&f, "CREATE MATERIALIZED VIEW w AS SELECT a, b FROM u");
 	b.engine = f.engine;
 	for (unsigned i = 0; i <= READERS; i++)
 		assert_int_equal(
@@ -467,6 +469,100 @@ static void test_refused(void **state)
 	close_fixture(&f);
 }
 
+/* --- names --- */
+
+static void test_renamed(void **state)
+{
+	struct statement *table, *view, *insert, *other;
+	struct fixture f;
+
+	(void)state;
+	open_fixture(&f, 2);
+	run(&f, SCHEMA);
+	table = prepare(&f, "SELECT id FROM t WHERE k = 20");
+	view = prepare(&f, "SELECT note FROM g WHERE k = 20");
+	other = prepare(&f, "SELECT id, b FROM j WHERE id = 2");
+	insert = prepare(&f, "INSERT INTO t VALUES ($1, $2, 'new')");
+	run(&f, "ALTER INDEX t_k RENAME TO t_kk; ALTER INDEX v_key RENAME TO v_id");
+	gives(&f, table, "2");
+	run(&f, "ALTER TABLE t RENAME TO tt; ALTER MATERIALIZED VIEW g RENAME TO gg");
+	fails(&f, table, "42P01", "relation \"t\" does not exist");
+	fails(&f, view, "42P01", "relation \"g\" does not exist");
+	assert_string_equal(error_sqlstate(execute(&f, insert, 7, 20).error.code), "42P01");
+	gives(&f, other, "2|twenty");
+	expect(&f, "EXPLAIN SELECT id FROM tt WHERE k = 20",
+		"Index Scan using t_kk on tt\n  Index Cond: (k = 20)\n  Shards: all");
+	/* Another one of that name is what they mean then. */
+	run(&f, "CREATE TABLE t (id int PRIMARY KEY, k int, x text)");
+	assert_int_equal(execute(&f, insert, 7, 20).error.code, ERR_OK);
+	gives(&f, table, "7");
+	expect(&f, "SELECT count(*) FROM tt", "3");
+	command(&f, "INSERT INTO tt VALUES (9, 20, 'i')");
+	expect(&f, "SELECT * FROM gg ORDER BY k", "10|2|a\n20|2|i");
+	expect(&f, "SELECT id FROM v WHERE id = 9", "9");
+	run(&f, "ALTER TABLE t RENAME TO t2; ALTER TABLE tt RENAME TO t; ALTER TABLE gg RENAME TO g");
+	gives(&f, table, "2\n9");
+	gives(&f, view, "i");
+	refused(&f, "ALTER TABLE u RENAME COLUMN a TO aa", "0A000",
+		"Drop the view first, and create it anew.");
+	refused(&f, "ALTER TABLE u RENAME TO t", "42P07", "");
+	refused(&f, "ALTER MATERIALIZED VIEW t RENAME TO x", "42809", "");
+	run(&f, "ALTER TABLE t ADD x int DEFAULT 3; ALTER TABLE t RENAME x TO y");
+	expect(&f, "SELECT y FROM t WHERE id = 1", "3");
+	lf_release(f.engine, table);
+	lf_release(f.engine, view);
+	lf_release(f.engine, other);
+	lf_release(f.engine, insert);
+	close_fixture(&f);
+}
+
+static void shown_text(void *arg, const struct relation *r)
+{
+	char *out = arg;
+
+	if (r->kind == RELATION_VIEW)
+		snprintf(out + strlen(out), TEXT_MAX - strlen(out), "%s\n",
+			r->shown != NULL ? r->shown : r->definition);
+}
+
+/* The texts that are shown are right, also after recovery: they can be executed. */
+static void test_shown(void **state)
+{
+	static const char MADE[] =
+		"CREATE TABLE o (id int PRIMARY KEY, n int); CREATE TABLE \"P q\" (id int PRIMARY KEY, o int);"
+		"CREATE MATERIALIZED VIEW v AS SELECT o.id, x.n FROM o, public.o AS x WHERE o.id = x.n"
+		" AND EXISTS (SELECT 1 FROM \"P q\" WHERE \"P q\".o = o.id);"
+		"CREATE MATERIALIZED VIEW w AS WITH c AS (SELECT v.id FROM v) SELECT id /* FROM v */ FROM c;";
+	static const char SHOWN[] =
+		"CREATE MATERIALIZED VIEW \"v2\" AS SELECT o.id, x.n FROM \"order\" AS o, public.\"order\" AS x WHERE o.id = x.n"
+		" AND EXISTS (SELECT 1 FROM \"p\" AS \"P q\" WHERE \"P q\".o = o.id);\n"
+		"CREATE MATERIALIZED VIEW w AS WITH c AS (SELECT v.id FROM \"v2\" AS v) SELECT id /* FROM v */ FROM c;\n";
+	char text[TEXT_MAX];
+	struct bed b;
+
+	(void)state;
+	make_bed(&b, 2);
+	run(&b.f, MADE);
+	run(&b.f, "ALTER TABLE o RENAME TO \"order\"; ALTER TABLE \"P q\" RENAME TO p");
+	run(&b.f, "ALTER MATERIALIZED VIEW v RENAME TO v2");
+	run(&b.f,
+		"CREATE MATERIALIZED VIEW d AS WITH p AS (SELECT 1 AS a) SELECT p.a FROM p, public.p AS x");
+	expect_error(&b.f, "ALTER TABLE p RENAME TO p2", ERR_FEATURE);
+	run(&b.f, "DROP MATERIALIZED VIEW d");
+	for (unsigned i = 0; i < 3; i++) {
+		text[0] = '\0';
+		lf_catalog_each(b.f.engine, shown_text, text);
+		assert_string_equal(text, SHOWN);
+		if (i == 1)
+			assert_int_equal(lf_checkpoint(b.f.engine, &b.f.error), 0);
+		again(&b, 1 + i);
+	}
+	run(&b.f, "DROP MATERIALIZED VIEW w; DROP MATERIALIZED VIEW v2");
+	run(&b.f, SHOWN);
+	close_fixture(&b.f);
+	burn_bed(&b);
+}
+
 /* --- recovery --- */
 
 static void check_altered(struct bed *b, const char *rows)
@@ -491,6 +587,10 @@ static void recovered(unsigned checkpoint)
 		"INSERT INTO t VALUES (5, 50, 5.5); DELETE FROM t WHERE id = 3",
 		"ALTER TABLE t ADD note int DEFAULT 9, DROP w; ALTER TABLE loose ADD c int",
 		"UPDATE t SET note = 8 WHERE id = 2; INSERT INTO loose VALUES (2, DEFAULT, 7)",
+		"ALTER TABLE t RENAME TO tt; CREATE TABLE t (z int); ALTER INDEX t_x RENAME TO t_y;"
+		"ALTER TABLE v RENAME TO vv; ALTER TABLE loose RENAME c TO d; INSERT INTO tt VALUES (6, 60)",
+		"DROP TABLE t; DELETE FROM tt WHERE id = 6; ALTER TABLE tt RENAME TO t;"
+		"ALTER TABLE vv RENAME TO v; ALTER TABLE loose RENAME d TO c",
 	};
 	static const char ROWS[] = "1|11|d|9\n2|20|d|8\n4|40|four|9\n5|50|d|9";
 	struct bed b;
@@ -520,7 +620,7 @@ static void recovered(unsigned checkpoint)
 static void test_recovered(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i <= 7; i++)
+	for (unsigned i = 0; i <= 9; i++)
 		recovered(i);
 }
 
@@ -565,6 +665,8 @@ int main(void)
 		cmocka_unit_test(test_pinned_before),
 		cmocka_unit_test(test_threads_beside),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_renamed),
+		cmocka_unit_test(test_shown),
 		cmocka_unit_test(test_recovered),
 		cmocka_unit_test(test_schema_file),
 	};
