@@ -51,8 +51,7 @@ static void node_free(struct flow *f, struct view_state *v, const struct node_pl
 		groups_free(f, v, n);
 	else if (n->kind == NODE_WINDOW)
 		windows_free(f, v, n);
-	for (unsigned k = 0; k < 2; k++)
-		multimap_free(state->sides[k]);
+	multimap_free(state->rows);
 }
 
 static void state_free(struct flow *f, struct view_state *v)
@@ -83,23 +82,22 @@ static int node_open(struct flow *f, struct view_state *v, const struct node_pla
 		return groups_open(f, v, n);
 	if (n->kind == NODE_WINDOW)
 		return windows_open(f, v, n);
-	for (unsigned k = 0; n->kind == NODE_JOIN && k < 2; k++) {
-		state->sides[k] = multimap_new(f->heap, n->join.kept[k]);
-		if (state->sides[k] == NULL)
-			return -1;
-	}
-	return 0;
+	if (n->kind != NODE_JOIN)
+		return 0;
+	state->rows = multimap_new(f->heap, n->join.kept);
+	return state->rows == NULL ? -1 : 0;
 }
 
 static int state_new(struct flow *f, struct view_state *v)
 {
+	static const bool uncounted[2];
 	const struct view_plan *p = v->plan;
 	uint64_t before = *f->heap_used;
 
 	v->nodes = heap_zalloc(f->heap, p->nnodes * sizeof(*v->nodes));
 	v->inputs = heap_zalloc(f->heap, plan_inputs(p) * sizeof(*v->inputs));
 	if (v->target == NULL)
-		v->result = multimap_new(f->heap, false);
+		v->result = multimap_new(f->heap, uncounted);
 	else if (build_open(f, v) != 0)
 		return -1;
 	if (v->nodes == NULL || v->inputs == NULL || (v->target == NULL && v->result == NULL))

@@ -196,7 +196,7 @@ struct group;
 struct partition;
 
 struct node_state {
-	struct multimap *sides[2]; /* a join's */
+	struct multimap *rows;     /* a join's, of both sides */
 	struct hashdir groups;     /* a group's, and a window's partitions */
 	struct group *dirty;       /* groups that have changed in this stage */
 	struct partition *changed; /* partitions */

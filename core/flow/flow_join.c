@@ -101,10 +101,7 @@ static void join_missing(struct flow *f, struct view_state *v, const struct join
 static inline void join_keyed(struct flow *f, struct view_state *v, const struct node_plan *n,
 	uint32_t input, const void *row, int64_t weight, uint64_t hash)
 {
-	struct multimap **sides = v->nodes[n->number].sides;
-
-	multimap_prefetch(sides[0], hash);
-	multimap_prefetch(sides[1], hash);
+	multimap_prefetch(v->nodes[n->number].rows, hash);
 	batch_add(f, v, input, row, NULL, hash, weight);
 }
 
@@ -168,17 +165,19 @@ static void inner_delta(struct flow *f, struct view_state *v, const struct node_
 	const struct delta *d)
 {
 	const struct join_plan *j = &n->join;
-	struct multimap **sides = v->nodes[n->number].sides;
-	const struct multimap_entry *e = multimap_first(sides[1 - k], d->hash);
+	struct multimap *rows = v->nodes[n->number].rows;
+	const struct multimap_entry *e;
+	struct multimap_place at;
 
-	for (; e != NULL; e = e->next) {
+	multimap_find(rows, d->hash, &at);
+	for (e = at.first[1 - k]; e != NULL; e = e->next) {
 		if (rows_meet(f, v, j, k, d, e) > 0)
 			join_row(f, v, j, k == 0 ? d->row : e->row, k == 0 ? e->row : d->row,
 				d->weight * e->weight);
 		if (v->stopped)
 			return;
 	}
-	if (multimap_add(sides[k], d->hash, d->row, d->weight, 0) != 0)
+	if (multimap_add_at(rows, &at, k, d->hash, d->row, d->weight, 0) != 0)
 		view_no_memory(f, v);
 }
 
@@ -187,11 +186,13 @@ __attribute__((noinline)) static void outer_delta(struct flow *f, struct view_st
 	const struct node_plan *n, unsigned k, const struct delta *d)
 {
 	const struct join_plan *j = &n->join;
-	struct multimap **sides = v->nodes[n->number].sides;
-	const struct multimap_entry *e = multimap_first(sides[1 - k], d->hash);
+	struct multimap *rows = v->nodes[n->number].rows;
+	const struct multimap_entry *e;
+	struct multimap_place at;
 	int64_t meets = 0;
 
-	for (; e != NULL; e = e->next) {
+	multimap_find(rows, d->hash, &at);
+	for (e = at.first[1 - k]; e != NULL; e = e->next) {
 		int meet = rows_meet(f, v, j, k, d, e);
 
 		if (meet > 0) {
@@ -207,7 +208,7 @@ __attribute__((noinline)) static void outer_delta(struct flow *f, struct view_st
 	}
 	if (j->kept[k] && meets <= 0)
 		join_missing(f, v, j, k, d->row, d->weight);
-	if (!v->stopped && multimap_add(sides[k], d->hash, d->row, d->weight, meets) != 0)
+	if (!v->stopped && multimap_add_at(rows, &at, k, d->hash, d->row, d->weight, meets) != 0)
 		view_no_memory(f, v);
 }
 
@@ -220,15 +221,13 @@ void join_run(struct flow *f, struct view_state *v, const struct node_plan *n)
 
 		for (unsigned i = 0; !v->stopped && i < v->inputs[input].n; i++) {
 			const struct batch *b = &v->inputs[input];
-			struct multimap **sides = v->nodes[n->number].sides;
+			const struct multimap *rows = v->nodes[n->number].rows;
 			const struct delta d = b->list[i];
 
-			if (i + FETCH_AHEAD < b->n) {
-				uint64_t hash = b->list[i + FETCH_AHEAD].hash;
-
-				multimap_prefetch_entry(sides[1 - k], hash);
-				multimap_prefetch_entry(sides[k], hash);
-			}
+			if (i + FETCH_AHEAD < b->n)
+				multimap_prefetch_entry(rows, b->list[i + FETCH_AHEAD].hash);
+			if (i + FETCH_AHEAD / 2 < b->n)
+				multimap_prefetch_peer(rows, b->list[i + FETCH_AHEAD / 2].hash);
 			if (outer)
 				outer_delta(f, v, n, k, &d);
 			else

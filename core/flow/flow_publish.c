@@ -22,7 +22,8 @@ __attribute__((noinline)) void publish_input(
 	uint64_t hash;
 
 	if (target == NULL) {
-		if (multimap_add(v->result, hash_bytes(row, row_size(row), 0), row, weight, 0) != 0)
+		if (multimap_add(v->result, 0, hash_bytes(row, row_size(row), 0), row, weight, 0) !=
+			0)
 			view_no_memory(f, v);
 		return;
 	}
@@ -262,11 +263,20 @@ static bool is_replacement(
 
 /* --- of a view that is being built: rows of a key that has one already are set aside --- */
 
+/* What was set aside of a hash; NULL: nothing. */
+static const struct multimap_entry *excess_entries(const struct view_state *v, uint64_t hash)
+{
+	struct multimap_place at;
+
+	if (v->build->excess == NULL)
+		return NULL;
+	multimap_find(v->build->excess, hash, &at);
+	return at.first[0];
+}
+
 static int64_t excess_of(const struct view_state *v, const struct delta *d)
 {
-	const struct multimap_entry *e = v->build->excess == NULL
-		? NULL
-		: multimap_first(v->build->excess, d->hash);
+	const struct multimap_entry *e = excess_entries(v, d->hash);
 	uint32_t size = row_size(d->row);
 
 	while (e != NULL && (row_size(e->row) != size || memcmp(e->row, d->row, size) != 0))
@@ -276,12 +286,14 @@ static int64_t excess_of(const struct view_state *v, const struct delta *d)
 
 static int excess_add(struct flow *f, struct view_state *v, const struct delta *d, int64_t weight)
 {
+	static const bool uncounted[2];
+
 	if (weight == 0)
 		return 0;
 	if (v->build->excess == NULL)
-		v->build->excess = multimap_new(f->heap, false);
+		v->build->excess = multimap_new(f->heap, uncounted);
 	if (v->build->excess == NULL ||
-		multimap_add(v->build->excess, d->hash, d->row, weight, 0) != 0)
+		multimap_add(v->build->excess, 0, d->hash, d->row, weight, 0) != 0)
 		return no_memory(f);
 	return 0;
 }
@@ -309,9 +321,7 @@ static int built_insert(struct flow *f, struct view_state *v, const struct delta
 static int excess_first(
 	struct flow *f, const struct view_state *v, uint64_t hash, struct delta *out)
 {
-	const struct multimap_entry *e = v->build->excess == NULL
-		? NULL
-		: multimap_first(v->build->excess, hash);
+	const struct multimap_entry *e = excess_entries(v, hash);
 
 	for (; e != NULL; e = e->next) {
 		void *row;

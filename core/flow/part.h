@@ -31,7 +31,7 @@ struct part_index {
 
 struct part {
 	const struct relation *relation; /* atomic: ALTER puts another one there */
-	const struct parts *all; /* with those of the other shards; NULL: none are known */
+	const struct parts *all;         /* with those of the other shards; NULL: none are known */
 	struct heap *heap;
 	struct retire *retire;
 	bool counted, formed;     /* formed: the key has the hash of the row's bytes */

@@ -1,13 +1,14 @@
 /*
  * multimap.c: chains of entries by key hash, in a hash directory (hashdir.h).
  *
- * A place of the directory holds the first entry of its hash; the others hang behind it, so that a lookup
- * walks just what it is looking for. To find one row among many of one hash (a hot key) its entries are also
- * put, from EXACT_FROM of them on, into a second directory by a hash of the whole row: so adding or
+ * A place of the directory holds the first entry of its hash, of the side that came first; that one knows the first of the
+ * other side, and the others hang behind both, so that a lookup walks just what it is looking for. One directory for both
+ * sides has half the places, probes and splits of two. To find one row among many of one hash (a hot key) its entries are also
+ * put, from EXACT_FROM of them on, into a directory of their side by a hash of the whole row: so adding or
  * retracting a row never walks a long chain. An entry that cannot be put there for want of memory fails the
  * call, with nothing changed.
  *
- * Budget: a lookup is two cache misses (bucket, entry) and one more for every further entry; adding a row
+ * Budget: a lookup is two cache misses (bucket, entry) and one more for every further entry or the other side; adding a row
  * the same, with the new entry's own line.
  */
 #include "core/store/multimap.h"
@@ -23,14 +24,17 @@ enum { EXACT_FROM = 16 };
 struct multimap {
 	struct heap *heap;
 	struct hashdir chains; /* first entries, by hash */
-	struct hashdir exact;  /* entries of long chains, by hash and row; made when first needed */
+	struct hashdir exact
+		[2]; /* entries of long chains of a side, by hash and row; made when first needed */
 	uint64_t count;
-	uint32_t before; /* bytes of what stands before an entry */
+	uint32_t before[2]; /* bytes of what stands before an entry of a side */
 };
 
-static void entry_free(const struct multimap *m, struct multimap_entry *e)
+static void entry_free(const struct multimap *m, unsigned side, struct multimap_entry *e)
 {
-	heap_free(m->heap, (char *)e - m->before, m->before + sizeof(*e) + row_size(e->row));
+	uint32_t before = m->before[side];
+
+	heap_free(m->heap, (char *)e - before, before + sizeof(*e) + row_size(e->row));
 }
 
 static uint64_t chain_hash(const void *arg, const void *object)
@@ -52,14 +56,15 @@ static uint64_t exact_hash(const void *arg, const void *object)
 	return exact_hash_of(e->hash, e->row);
 }
 
-struct multimap *multimap_new(struct heap *h, bool counted)
+struct multimap *multimap_new(struct heap *h, const bool counted[2])
 {
 	struct multimap *m = heap_zalloc(h, sizeof(*m));
 
 	if (m == NULL)
 		return NULL;
 	m->heap = h;
-	m->before = counted ? sizeof(int64_t) : 0;
+	for (unsigned k = 0; k < 2; k++)
+		m->before[k] = counted[k] ? sizeof(int64_t) : 0;
 	if (hashdir_init(&m->chains, h, NULL, chain_hash, NULL) != 0) {
 		heap_free(h, m, sizeof(*m));
 		return NULL;
@@ -67,24 +72,30 @@ struct multimap *multimap_new(struct heap *h, bool counted)
 	return m;
 }
 
+static void side_free(struct multimap *m, struct multimap_entry *first)
+{
+	unsigned side = first == NULL ? 0 : first->side;
+
+	for (struct multimap_entry *e = first, *next; e != NULL; e = next) {
+		next = e->next;
+		entry_free(m, side, e);
+	}
+}
+
 static void chain_free(void *arg, void *object)
 {
-	struct multimap *m = arg;
-	struct multimap_entry *e = object;
+	struct multimap_entry *head = object, *peer = head->peer;
 
-	while (e != NULL) {
-		struct multimap_entry *next = e->next;
-
-		entry_free(m, e);
-		e = next;
-	}
+	side_free(arg, head);
+	side_free(arg, peer);
 }
 
 void multimap_free(struct multimap *m)
 {
 	if (m == NULL)
 		return;
-	hashdir_free(&m->exact, NULL, NULL);
+	for (unsigned k = 0; k < 2; k++)
+		hashdir_free(&m->exact[k], NULL, NULL);
 	hashdir_free(&m->chains, chain_free, m);
 	heap_free(m->heap, m, sizeof(*m));
 }
@@ -120,12 +131,12 @@ static bool is_row(const struct multimap_entry *e, uint64_t hash, const void *ro
 	return e->hash == hash && row_size(e->row) == size && memcmp(e->row, row, size) == 0;
 }
 
-static struct multimap_entry *exact_find(
-	const struct multimap *m, uint64_t hash, const void *row, struct hashdir_probe *p)
+static struct multimap_entry *exact_find(const struct multimap *m, unsigned side, uint64_t hash,
+	const void *row, struct hashdir_probe *p)
 {
 	struct multimap_entry *e;
 
-	*p = hashdir_probe(&m->exact, exact_hash_of(hash, row));
+	*p = hashdir_probe(&m->exact[side], exact_hash_of(hash, row));
 	while ((e = hashdir_next(p)) != NULL && !is_row(e, hash, row, row_size(row)))
 		;
 	return e;
@@ -138,17 +149,22 @@ static struct multimap_entry *entry_find(
 	uint32_t size = row_size(row);
 
 	if (first->exact)
-		return exact_find(m, hash, row, &p);
+		return exact_find(m, first->side, hash, row, &p);
 	while (first != NULL && !is_row(first, hash, row, size))
 		first = first->next;
 	return first;
 }
 
-const struct multimap_entry *multimap_first(const struct multimap *m, uint64_t hash)
+void multimap_find(const struct multimap *m, uint64_t hash, struct multimap_place *at)
 {
-	struct hashdir_probe p;
+	struct multimap_entry *head = chain_find(m, hash, &at->probe);
 
-	return chain_find(m, hash, &p);
+	at->head = head;
+	at->first[0] = at->first[1] = NULL;
+	if (head == NULL)
+		return;
+	at->first[head->side] = head;
+	at->first[1 - head->side] = head->peer;
 }
 
 int multimap_each(
@@ -160,7 +176,7 @@ int multimap_each(
 
 	hashdir_scan_begin(&c, &m->chains);
 	while (status == 0 && (e = hashdir_scan_next(&c)) != NULL)
-		for (; status == 0 && e != NULL; e = e->next)
+		for (e = e->side == 0 ? e : e->peer; status == 0 && e != NULL; e = e->next)
 			status = fn(arg, e);
 	return status;
 }
@@ -175,26 +191,37 @@ void multimap_prefetch_entry(const struct multimap *m, uint64_t hash)
 	hashdir_prefetch_object(&m->chains, hash);
 }
 
+void multimap_prefetch_peer(const struct multimap *m, uint64_t hash)
+{
+	struct hashdir_probe p = hashdir_probe(&m->chains, hash);
+	const struct multimap_entry *e = hashdir_likely(&p);
+
+	if (e != NULL)
+		__builtin_prefetch(e->peer);
+}
+
 /* --- changing --- */
 
-static void exact_remove(struct multimap *m, const struct multimap_entry *e)
+static void exact_remove(struct multimap *m, unsigned side, const struct multimap_entry *e)
 {
 	struct hashdir_probe p;
 
-	if (exact_find(m, e->hash, e->row, &p) != NULL)
+	if (exact_find(m, side, e->hash, e->row, &p) != NULL)
 		hashdir_remove(&p);
 }
 
-/* Put all of a chain into the second directory. 0, or -1 with none of it there. */
+/* Put all of a chain into its side's directory. 0, or -1 with none of it there. */
 static int exact_begin(struct multimap *m, struct multimap_entry *first)
 {
-	if (m->exact.top == NULL && hashdir_init(&m->exact, m->heap, NULL, exact_hash, NULL) != 0)
+	struct hashdir *exact = &m->exact[first->side];
+
+	if (exact->top == NULL && hashdir_init(exact, m->heap, NULL, exact_hash, NULL) != 0)
 		return -1;
 	for (struct multimap_entry *e = first; e != NULL; e = e->next) {
-		if (hashdir_insert(&m->exact, exact_hash(NULL, e), 0, e) == 0)
+		if (hashdir_insert(exact, exact_hash(NULL, e), 0, e) == 0)
 			continue;
 		for (struct multimap_entry *k = first; k != e; k = k->next)
-			exact_remove(m, k);
+			exact_remove(m, first->side, k);
 		return -1;
 	}
 	first->exact = 1;
@@ -206,7 +233,7 @@ static int chain_add(struct multimap *m, struct multimap_entry *first, struct mu
 {
 	if (!first->exact && first->length >= EXACT_FROM && exact_begin(m, first) != 0)
 		return -1;
-	if (first->exact && hashdir_insert(&m->exact, exact_hash(NULL, e), 0, e) != 0)
+	if (first->exact && hashdir_insert(&m->exact[first->side], exact_hash(NULL, e), 0, e) != 0)
 		return -1;
 	e->next = first->next;
 	if (e->next != NULL)
@@ -217,85 +244,121 @@ static int chain_add(struct multimap *m, struct multimap_entry *first, struct mu
 	return 0;
 }
 
-static struct multimap_entry *entry_new(
-	struct multimap *m, uint64_t hash, const void *row, int64_t weight, int64_t counter)
+/* As the first of its side. */
+static int first_add(struct multimap *m, const struct multimap_place *at, unsigned side,
+	struct multimap_entry *e)
 {
-	uint32_t size = row_size(row);
-	char *p = heap_alloc(m->heap, m->before + sizeof(struct multimap_entry) + size);
+	e->length = 1;
+	e->exact = 0;
+	e->side = (uint16_t)side;
+	e->peer = at->head;
+	if (at->head == NULL)
+		return hashdir_insert(&m->chains, e->hash, 0, e);
+	at->head->peer = e;
+	return 0;
+}
+
+static struct multimap_entry *entry_new(struct multimap *m, unsigned side, uint64_t hash,
+	const void *row, int64_t weight, int64_t counter)
+{
+	uint32_t size = row_size(row), before = m->before[side];
+	char *p = heap_alloc(m->heap, before + sizeof(struct multimap_entry) + size);
 	struct multimap_entry *e;
 
 	if (p == NULL)
 		return NULL;
-	e = (struct multimap_entry *)(void *)(p + m->before);
-	if (m->before > 0)
+	e = (struct multimap_entry *)(void *)(p + before);
+	if (before > 0)
 		*multimap_counter(e) = counter;
 	e->next = NULL;
 	e->hash = hash;
 	e->weight = weight;
+	e->peer = NULL;
 	memcpy(e->row, row, size);
 	return e;
 }
 
-static int entry_add(struct multimap *m, struct multimap_entry *first, struct multimap_entry *e)
+static int entry_add(struct multimap *m, const struct multimap_place *at, unsigned side,
+	struct multimap_entry *e)
 {
-	int status;
+	struct multimap_entry *first = at->first[side];
 
 	if (e == NULL)
 		return -1;
-	if (first != NULL) {
-		status = chain_add(m, first, e);
-	} else {
-		e->length = 1;
-		e->exact = 0;
-		status = hashdir_insert(&m->chains, e->hash, 0, e);
-	}
-	if (status != 0) {
-		entry_free(m, e);
+	if ((first != NULL ? chain_add(m, first, e) : first_add(m, at, side, e)) != 0) {
+		entry_free(m, side, e);
 		return -1;
 	}
 	m->count++;
 	return 0;
 }
 
-static void entry_remove(struct multimap *m, struct multimap_entry *first,
-	const struct hashdir_probe *place, struct multimap_entry *e)
+/* The first of a side goes; `next` (NULL: none) is the first from now on. */
+static void first_replace(
+	const struct multimap_place *at, struct multimap_entry *first, struct multimap_entry *next)
 {
-	struct multimap_entry *next = e->next;
+	struct multimap_entry *peer = first->peer;
+
+	if (next != NULL) {
+		next->length = first->length - 1;
+		next->exact = first->exact;
+		next->side = first->side;
+		next->peer = peer;
+	}
+	if (peer != NULL)
+		peer->peer = next;
+	if (at->head != first)
+		return;
+	if (next == NULL)
+		next = peer;
+	if (next != NULL)
+		hashdir_replace(&at->probe, next);
+	else
+		hashdir_remove(&at->probe);
+}
+
+static void entry_remove(struct multimap *m, const struct multimap_place *at, unsigned side,
+	struct multimap_entry *e)
+{
+	struct multimap_entry *first = at->first[side], *next = e->next;
 
 	if (first->exact)
-		exact_remove(m, e);
-	if (e != first) {
+		exact_remove(m, side, e);
+	if (e == first) {
+		first_replace(at, first, next);
+	} else {
 		e->prev->next = next;
 		if (next != NULL)
 			next->prev = e->prev;
 		first->length--;
-	} else if (next != NULL) {
-		next->length = first->length - 1;
-		next->exact = first->exact;
-		hashdir_replace(place, next);
-	} else {
-		hashdir_remove(place);
 	}
-	entry_free(m, e);
+	entry_free(m, side, e);
 	m->count--;
 }
 
-int multimap_add(
-	struct multimap *m, uint64_t hash, const void *row, int64_t weight, int64_t counter)
+int multimap_add_at(struct multimap *m, const struct multimap_place *at, unsigned side,
+	uint64_t hash, const void *row, int64_t weight, int64_t counter)
 {
-	struct hashdir_probe place;
-	struct multimap_entry *first, *e;
+	struct multimap_entry *first = at->first[side], *e;
 
 	if (weight == 0)
 		return 0;
-	first = chain_find(m, hash, &place);
 	e = first == NULL ? NULL : entry_find(m, first, hash, row);
 	if (e == NULL)
-		return entry_add(m, first, entry_new(m, hash, row, weight, counter));
+		return entry_add(m, at, side, entry_new(m, side, hash, row, weight, counter));
 	e->weight += weight;
 	if (e->weight == 0)
-		entry_remove(m, first, &place, e);
+		entry_remove(m, at, side, e);
 	return 0;
+}
+
+int multimap_add(struct multimap *m, unsigned side, uint64_t hash, const void *row, int64_t weight,
+	int64_t counter)
+{
+	struct multimap_place at;
+
+	multimap_find(m, hash, &at);
+	return multimap_add_at(m, &at, side, hash, row, weight, counter);
 }
 
 uint64_t multimap_count(const struct multimap *m)
@@ -303,29 +366,42 @@ uint64_t multimap_count(const struct multimap *m)
 	return m->count;
 }
 
+/* A side's chain; returns its length. */
+static uint64_t side_check(
+	const struct multimap *m, const struct multimap_entry *first, uint64_t *exact)
+{
+	uint32_t length = 0;
+
+	for (const struct multimap_entry *e = first; e != NULL; e = e->next) {
+		struct hashdir_probe p;
+
+		ASSERT(e->hash == first->hash && e->weight != 0);
+		ASSERT(e == first || e->prev->next == e);
+		ASSERT(!first->exact || exact_find(m, first->side, e->hash, e->row, &p) == e);
+		length++;
+	}
+	ASSERT(length == first->length);
+	exact[first->side] += first->exact ? length : 0;
+	return length;
+}
+
 void multimap_check(const struct multimap *m)
 {
 	struct hashdir_cursor c;
-	const struct multimap_entry *first;
-	uint64_t n = 0, exact = 0;
+	const struct multimap_entry *head;
+	uint64_t n = 0, exact[2] = { 0 };
 
 	(void)hashdir_check(&m->chains);
 	hashdir_scan_begin(&c, &m->chains);
-	while ((first = hashdir_scan_next(&c)) != NULL) {
-		uint32_t length = 0;
-
-		for (const struct multimap_entry *e = first; e != NULL; e = e->next) {
-			struct hashdir_probe p;
-
-			ASSERT(e->hash == first->hash && e->weight != 0);
-			ASSERT(e == first || e->prev->next == e);
-			ASSERT(!first->exact || exact_find(m, e->hash, e->row, &p) == e);
-			length++;
-		}
-		ASSERT(length == first->length);
-		n += length;
-		exact += first->exact ? length : 0;
+	while ((head = hashdir_scan_next(&c)) != NULL) {
+		n += side_check(m, head, exact);
+		if (head->peer == NULL)
+			continue;
+		ASSERT(head->peer->peer == head && head->peer->side != head->side &&
+			head->peer->hash == head->hash);
+		n += side_check(m, head->peer, exact);
 	}
 	ASSERT(n == m->count);
-	ASSERT(exact == (m->exact.top == NULL ? 0 : hashdir_check(&m->exact)));
+	for (unsigned k = 0; k < 2; k++)
+		ASSERT(exact[k] == (m->exact[k].top == NULL ? 0 : hashdir_check(&m->exact[k])));
 }
