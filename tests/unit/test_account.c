@@ -334,7 +334,6 @@ static void test_parameters(void **state)
 	expect_error(&f, "ALTER MATERIALIZED VIEW t SET (memory_limit = 1)", ERR_WRONG_OBJECT);
 	expect_error(&f, "ALTER MATERIALIZED VIEW leftfold_views SET (memory_limit = 1)",
 		ERR_WRONG_OBJECT);
-	expect_error(&f, "ALTER MATERIALIZED VIEW small RENAME TO large", ERR_FEATURE);
 	expect_error(&f, "REFRESH MATERIALIZED VIEW t", ERR_FEATURE);
 	expect_error(&f, "REFRESH MATERIALIZED VIEW nix", ERR_UNDEFINED_TABLE);
 	expect_error(&f, "REFRESH MATERIALIZED VIEW small WITH NO DATA", ERR_FEATURE);
