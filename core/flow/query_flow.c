@@ -101,11 +101,13 @@ static int system_row(void *arg, const void *row)
 static int relation_feed(struct feeding *f, const struct relation *r)
 {
 	struct system_feeding system = { f, r };
-	const struct system_source *source = r->user;
 	const struct parts *parts;
 
-	if (r->kind == RELATION_SYSTEM)
+	if (r->kind == RELATION_SYSTEM) {
+		const struct system_source *source = r->user;
+
 		return source->rows(source->arg, r, system_row, &system, f->e);
+	}
 	parts = query_parts(r, f->env->epoch, f->e);
 	for (unsigned k = 0; parts != NULL && k < parts->shards; k++)
 		if (part_feed(f, r, parts->part[k]) != 0)

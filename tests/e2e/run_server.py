@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import harness
@@ -386,7 +387,25 @@ def view_beyond_its_limit():
             wait_for(lambda: c.run("SELECT bytes FROM leftfold_views WHERE name = 'v'").rows("q")[0][0] < 100000, "freed")
             equal(c.run("SELECT n FROM w").rows("q"), [[20000]], "the other view")
             c.run("ALTER MATERIALIZED VIEW v SET (memory_limit = '1GB')")
-            equal(c.run("REFRESH MATERIALIZED VIEW v").kind, DONE, "REFRESH")
+            done = []
+
+            def read():
+                """What the system views and a join tell meanwhile matters to the thread sanitizer only."""
+                r = Connection(s.address)
+                while not done:
+                    for q in ("SELECT * FROM leftfold_operators", "SELECT * FROM leftfold_views",
+                              "EXPLAIN ANALYZE SELECT v.n FROM v JOIN w ON v.n = w.n"):
+                        r.run(q)
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            try:
+                equal(c.run("REFRESH MATERIALIZED VIEW v").kind, DONE, "REFRESH")
+                c.run("INSERT INTO t VALUES (-1, 0)")
+                c.run("DELETE FROM t WHERE id = -1")
+            finally:
+                done.append(True)
+                reader.join()
             equal(c.run("SELECT count(*) FROM v").rows("q"), [[20000]], "the view again")
 
 
