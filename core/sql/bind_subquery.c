@@ -210,7 +210,8 @@ static int keys_add(struct binder *b, struct select *s, const struct pairs *p)
 			}
 		outputs[i] = (struct output){ "", p->inner[i]->type, e };
 	}
-	memcpy(outputs + p->n, s->outputs, s->noutputs * sizeof(*outputs));
+	if (s->noutputs > 0)
+		memcpy(outputs + p->n, s->outputs, s->noutputs * sizeof(*outputs));
 	s->outputs = outputs;
 	s->noutputs += p->n;
 	return 0;
@@ -849,6 +850,17 @@ static struct expr *result_of(
 	return only->args[0] == NULL || only->args[1] == NULL ? NULL : only;
 }
 
+static int place(struct expr *e, void *arg);
+
+/* What a subquery takes may have others in it, which come first. */
+static int place_args(struct placing *p, const struct expr *e)
+{
+	for (unsigned i = 0; i < e->nargs; i++)
+		if (expr_walk(e->args[i], place, p) != 0)
+			return -1;
+	return 0;
+}
+
 static int place(struct expr *e, void *arg)
 {
 	struct placing *p = arg;
@@ -859,6 +871,8 @@ static int place(struct expr *e, void *arg)
 	if (e->kind != EXPR_SUBQUERY)
 		return 0;
 	q = p->queries[e->column];
+	if (place_args(p, e) != 0)
+		return -1;
 	if (q->domain != NULL && bind_domain_from(p->b, q->domain, p->s, &p->s->from, e->args) != 0)
 		return -1;
 	for (unsigned i = 0; i < q->njoined; i++) {
@@ -889,6 +903,8 @@ static int place_demanded(struct placing *p, const struct expr *e)
 	q = p->queries[e->column];
 	if (q->kind != SUBQUERY_IN && (q->kind != SUBQUERY_EXISTS || q->npairs == 0))
 		return 0;
+	if (place_args(p, e) != 0)
+		return -1;
 	if (q->domain != NULL && bind_domain_from(p->b, q->domain, p->s, &p->s->from, e->args) != 0)
 		return -1;
 	source = bind_source(p->b, p->s, q->joined[0].relation, "", -1);
