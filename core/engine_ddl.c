@@ -618,15 +618,18 @@ static int alter_view(struct lf_engine *engine, const struct statement *s)
 	return 0;
 }
 
+static bool has_failed(const struct relation *view)
+{
+	const struct parts *parts = view->user;
+
+	return parts != NULL && __atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE);
+}
+
 /* A view that has failed is computed anew; a sound one is always up to date. On failure it stays as it is. */
 static int refresh_view(
 	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
 {
-	const struct parts *parts = view->user;
-
-	if (parts == NULL || !__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
-		return 0;
-	return view_rebuild(engine, view, epoch, e);
+	return has_failed(view) ? view_rebuild(engine, view, epoch, e) : 0;
 }
 
 static int execute(
@@ -708,6 +711,8 @@ static uint64_t rows_concerned(const struct statement *s)
 
 	if (s->kind == STATEMENT_CREATE_VIEW)
 		return rows_read(s->create.created);
+	if (s->kind == STATEMENT_REFRESH_VIEW)
+		return has_failed(s->refresh.view) ? rows_read(s->refresh.view) : 0;
 	if (s->kind != STATEMENT_CREATE_INDEX)
 		return 0;
 	ix = s->create_index.created;
@@ -716,15 +721,15 @@ static uint64_t rows_concerned(const struct statement *s)
 
 static void build_free(struct online_build *b)
 {
-	if (b->index != NULL)
+	if (b->replaces != NULL)
 		relation_copy_free(b->view);
 	free(b);
 }
 
-/* The relation as it will be with this index as its key; NULL: out of memory. */
-static struct relation *relation_copy_keyed(struct lf_engine *engine, struct index_def *ix)
+/* The relation as it will be, with this index as its key (NULL: with the one it has); NULL: out of memory. */
+static struct relation *relation_copy(
+	struct lf_engine *engine, const struct relation *r, struct index_def *ix)
 {
-	const struct relation *r = ix->relation;
 	struct relation *copy = malloc(sizeof(*copy));
 	struct index_def **indexes = calloc(r->nindexes + 1u, sizeof(*indexes));
 
@@ -738,13 +743,15 @@ static struct relation *relation_copy_keyed(struct lf_engine *engine, struct ind
 	copy->id = catalog_next_id(engine->catalog);
 	indexes[0] = ix;
 	for (unsigned i = 0; i < r->nindexes; i++)
-		indexes[i + 1] = r->indexes[i];
+		indexes[i + (ix != NULL)] = r->indexes[i];
 	copy->indexes = indexes;
+	copy->user = NULL;
+	if (ix == NULL)
+		return copy;
 	copy->nindexes++;
 	copy->nkey = ix->ncols;
 	copy->key = ix->cols;
 	copy->partition = (int16_t)ix->cols[0];
-	copy->user = NULL;
 	ix->primary = true;
 	return copy;
 }
@@ -792,14 +799,13 @@ static int view_begin(
 	return 0;
 }
 
-static int key_begin(
-	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+static int copy_begin(struct lf_engine *engine, struct online_build *b, struct relation *replaces,
+	uint64_t epoch, struct error *e)
 {
-	struct relation *copy = relation_copy_keyed(engine, b->index);
-
-	if (copy == NULL)
+	b->view = relation_copy(engine, replaces, b->index);
+	if (b->view == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	b->view = copy;
+	b->replaces = replaces;
 	return view_begin(engine, b, epoch, e);
 }
 
@@ -839,12 +845,15 @@ static int build_begin(struct lf_engine *engine, struct statement *s, uint64_t e
 	if (s->kind == STATEMENT_CREATE_VIEW) {
 		b->view = s->create.created;
 		status = view_begin(engine, b, epoch, e);
+	} else if (s->kind == STATEMENT_REFRESH_VIEW) {
+		status = copy_begin(engine, b, s->refresh.view, epoch, e);
 	} else {
 		b->index = s->create_index.created;
 		status = catalog_check_index(engine->catalog, b->index, e);
 		if (status == 0)
-			status = is_view_key(b->index) ? key_begin(engine, b, epoch, e)
-						       : index_begin(engine, b, epoch, e);
+			status = is_view_key(b->index)
+				? copy_begin(engine, b, b->index->relation, epoch, e)
+				: index_begin(engine, b, epoch, e);
 	}
 	if (status == 0)
 		engine->build = b;
@@ -890,21 +899,22 @@ static int view_end(
 }
 
 /* The copy takes the view's place. */
-static int key_end(
+static int copy_end(
 	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
 {
-	struct relation *r = b->index->relation;
+	struct relation *r = b->replaces;
 	struct parts *old = r->user;
 	struct view_slot *slot;
 
-	if (catalog_add_index(engine->catalog, b->index, e) != 0) {
+	if (b->index != NULL && catalog_add_index(engine->catalog, b->index, e) != 0) {
 		view_abandon(engine, b->view, epoch);
 		return -1;
 	}
 	if (view_end(engine, b, epoch, e) != 0) {
 		struct error ignored;
 
-		(void)catalog_drop_index(engine->catalog, b->index, &ignored);
+		if (b->index != NULL)
+			(void)catalog_drop_index(engine->catalog, b->index, &ignored);
 		return -1;
 	}
 	slot = *view_slot_find(engine, b->view);
@@ -953,10 +963,11 @@ static int build_end(struct lf_engine *engine, const struct ddl_job *job, struct
 		build_abandon(engine, b, job->epoch);
 		return -1;
 	}
-	if (b->index == NULL)
-		return view_end(engine, b, job->epoch, e) != 0 ? -1 : view_add(engine, b->view, e);
-	return b->view != NULL ? key_end(engine, b, job->epoch, e)
-			       : index_end(engine, b, job->epoch, e);
+	if (b->replaces != NULL)
+		return copy_end(engine, b, job->epoch, e);
+	if (b->view == NULL)
+		return index_end(engine, b, job->epoch, e);
+	return view_end(engine, b, job->epoch, e) != 0 ? -1 : view_add(engine, b->view, e);
 }
 
 void engine_build_free(struct lf_engine *engine)
@@ -1034,7 +1045,7 @@ static int statement_end(struct lf_engine *engine, struct ddl_job *job)
 {
 	int status = build_end(engine, job, &job->error);
 
-	if (status == 0)
+	if (status == 0 && is_kept(engine->build->statement))
 		status = schema_journal(engine, job->epoch, engine->build->next_id, job->text,
 			job->len, &job->error);
 	statement_free(engine->build->statement);

@@ -44,10 +44,12 @@ struct ddl_queue {
 /* A schema change whose projectors work on it while commands go on; one at a time. */
 struct online_build {
 	struct statement *statement;
-	/* The view: a new one, or with another key a copy of an old one, whose place it takes. NULL: it is an index. */
+	/* The view: a new one, or a copy of an old one, whose place it takes. NULL: it is an index. */
 	struct relation *view;
+	struct relation *
+		replaces; /* the old one: it gets a key, or has failed; NULL: a new view, or an index */
 	struct parts *parts;     /* the view's */
-	struct index_def *index; /* or the new key; NULL: a new view */
+	struct index_def *index; /* or the new key; NULL: the view has the key that it had */
 	uint32_t next_id;        /* of the catalog, before it */
 	struct ddl_job *job;
 	uint64_t rows; /* that there were to go through at its beginning */

@@ -175,6 +175,24 @@ static void shard_rows(struct lf_engine *engine, struct rows *r)
 	}
 }
 
+static void build_row(struct lf_engine *engine, struct rows *r)
+{
+	const struct online_build *b = engine->build;
+
+	if (b == NULL)
+		return;
+	begin(r);
+	text(r, BUILDS_RELATION, b->view != NULL ? b->view->name : b->index->relation->name);
+	text(r, BUILDS_KIND,
+		b->view == NULL               ? "index"
+			: b->replaces == NULL ? "view"
+			: b->index != NULL    ? "key"
+					      : "refresh");
+	number(r, BUILDS_ROWS, atomic_load_explicit(&b->progress.rows, memory_order_relaxed));
+	number(r, BUILDS_OF, b->rows);
+	end(r);
+}
+
 /* fn for every relation of a kind that is there. */
 static void each(struct lf_engine *engine, struct rows *r, enum relation_kind kind,
 	void (*fn)(struct lf_engine *engine, struct rows *r, const struct relation *relation))
@@ -194,6 +212,7 @@ static void rows_make(struct lf_engine *engine, struct rows *r)
 	case SYSTEM_OPERATORS: each(engine, r, RELATION_VIEW, operator_rows); break;
 	case SYSTEM_TABLES: each(engine, r, RELATION_TABLE, table_row); break;
 	case SYSTEM_SHARDS: shard_rows(engine, r); break;
+	case SYSTEM_BUILDS: build_row(engine, r); break;
 	case SYSTEM_COUNT: break;
 	}
 }

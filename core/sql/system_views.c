@@ -58,6 +58,13 @@ static const struct {
 			[SHARDS_VIEW_ROWS] = { "view_rows", TYPE_INT8 },
 			[SHARDS_BYTES] = { "bytes", TYPE_INT8 },
 		} },
+	[SYSTEM_BUILDS] = { "leftfold_builds", BUILDS_COLUMNS,
+		{
+			[BUILDS_RELATION] = { "relation", TYPE_TEXT },
+			[BUILDS_KIND] = { "kind", TYPE_TEXT },
+			[BUILDS_ROWS] = { "rows", TYPE_INT8 },
+			[BUILDS_OF] = { "rows_at_start", TYPE_INT8 },
+		} },
 };
 
 _Static_assert((int)OPERATORS_COLUMNS <= (int)COLUMNS_MAX, "the widest one fits");

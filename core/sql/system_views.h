@@ -12,6 +12,7 @@ enum system_view {
 	SYSTEM_OPERATORS, /* leftfold_operators: one row an operator of one */
 	SYSTEM_TABLES,    /* leftfold_tables: one row a table */
 	SYSTEM_SHARDS,    /* leftfold_shards: one row a shard */
+	SYSTEM_BUILDS, /* leftfold_builds: one row a view or index that is being built while commands go on */
 	SYSTEM_COUNT
 };
 
@@ -49,6 +50,8 @@ enum {
 	SHARDS_BYTES,
 	SHARDS_COLUMNS
 };
+
+enum { BUILDS_RELATION, BUILDS_KIND, BUILDS_ROWS, BUILDS_OF, BUILDS_COLUMNS };
 
 /* Make them and give them to the catalog; `user` becomes theirs. 53200. */
 int system_views_add(struct catalog *c, struct heap *h, void *user, struct error *e);

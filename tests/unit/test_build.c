@@ -22,6 +22,7 @@ struct world {
 	struct statement *commands[6];
 	unsigned shards;
 	unsigned submitted;
+	bool positive; /* commands set no v to 0 */
 	bool done;
 	struct error error; /* of the schema change; code ERR_OK: none */
 };
@@ -103,7 +104,7 @@ static void submit_one(struct world *w)
 
 	for (unsigned i = 0; i < s->nparams; i++)
 		v[i] = (struct value){ .type = s->params[i].id,
-			.i = below(w, i == 0 ? 2600 : 40 + 10 * i) };
+			.i = below(w, i == 0 ? 2600 : 40 + 10 * i) + w->positive };
 	row_encode(&s->param_layout, v, row);
 	if (lf_submit(w->writer, s, row, 0, LF_ACCEPTED, &e) != 0)
 		assert_int_equal(e.code, ERR_OVERLOAD);
@@ -121,10 +122,15 @@ static void change(struct world *w, const char *text)
 	row_encode(&s->param_layout, NULL, none);
 	w->done = false;
 	assert_int_equal(lf_submit(w->schema, s, none, 0, LF_VISIBLE, &w->bed.f.error), 0);
-	while (!w->done) {
+	for (unsigned steps = 0; !w->done; steps++) {
+		/* The first step of all begins it. */
+		if (steps == 1)
+			expect(&w->bed.f,
+				"SELECT count(*), sum((rows < rows_at_start)::int) FROM leftfold_builds",
+				"1|1");
 		if (below(w, 2) == 0)
 			submit_one(w);
-		(void)lf_step(w->bed.f.engine, below(w, w->shards + 1));
+		(void)lf_step(w->bed.f.engine, steps == 0 ? w->shards : below(w, w->shards + 1));
 		(void)lf_poll(w->writer, on_command, w);
 		(void)lf_poll(w->schema, on_schema, w);
 	}
@@ -332,6 +338,40 @@ static void test_failing(void **state)
 	}
 }
 
+/* A view that has failed is made anew, and one over it. */
+static void test_refreshing(void **state)
+{
+	static const char BAD[] = "SELECT id, g, 10 / v AS s FROM t";
+
+	(void)state;
+	for (unsigned shards = 1; shards <= 3; shards++) {
+		struct world w;
+
+		open_world(&w, shards, shards, ROWS);
+		run(&w.bed.f,
+			"UPDATE t SET v = 1 WHERE v = 0;"
+			"CREATE MATERIALIZED VIEW bad AS SELECT id, g, 10 / v AS s FROM t;"
+			"CREATE UNIQUE INDEX ON bad (id); CREATE INDEX ON bad (g);"
+			"CREATE MATERIALIZED VIEW above AS SELECT g, sum(s) AS s FROM bad GROUP BY g;"
+			"UPDATE t SET v = 0 WHERE id = 7");
+		expect_error(&w.bed.f, "SELECT * FROM above", ERR_VIEW_FAILED);
+		change(&w, "REFRESH MATERIALIZED VIEW bad");
+		assert_int_equal(w.error.code, ERR_DIVISION_BY_ZERO);
+		run(&w.bed.f, "UPDATE t SET v = 3 WHERE v = 0");
+		/* Commands may set it to 0 again, but not while this one is made. */
+		w.positive = true;
+		changed(&w, "REFRESH MATERIALIZED VIEW bad");
+		changed(&w, "REFRESH MATERIALIZED VIEW above");
+		settle(&w);
+		compare(&w, "bad", BAD);
+		expect(&w.bed.f,
+			"SELECT count(*) = (SELECT count(*) FROM t WHERE g = 5) FROM bad WHERE g = 5",
+			"t");
+		compare(&w, "above", "SELECT g, sum(10 / v) AS s FROM t GROUP BY g");
+		close_world(&w);
+	}
+}
+
 /* The engine ends in the middle. */
 static void test_closing(void **state)
 {
@@ -386,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_indexes),
 		cmocka_unit_test(test_passing_errors),
 		cmocka_unit_test(test_failing),
+		cmocka_unit_test(test_refreshing),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_recovered),
 	};
