@@ -117,7 +117,7 @@ static struct text constant(const char *s)
 /* key: always a string. */
 static int value_text(struct text *out, const struct value *v, bool key, struct call *c)
 {
-	struct text t;
+	struct text t = { NULL, 0 };
 
 	if (value_is_null(v)) {
 		*out = constant("null");
@@ -141,7 +141,7 @@ static int value_text(struct text *out, const struct value *v, bool key, struct 
 
 static int json_element_text(ARGS)
 {
-	struct text t;
+	struct text t = { NULL, 0 };
 
 	(void)n;
 	if (value_text(&t, a, false, c) != 0)
@@ -156,7 +156,7 @@ static int as_jsonb(struct value *out, struct text t, struct call *c)
 
 static int jsonb_element_text(ARGS)
 {
-	struct text t;
+	struct text t = { NULL, 0 };
 
 	(void)n;
 	if (value_text(&t, a, false, c) != 0 || as_jsonb(out, t, c) != 0)
@@ -189,7 +189,7 @@ static int joined(struct text *out, const struct text *parts, unsigned n, struct
 
 static int json_pair(ARGS)
 {
-	struct text parts[3] = { constant(""), constant(" : "), constant("") }, t;
+	struct text parts[3] = { constant(""), constant(" : "), constant("") }, t = { NULL, 0 };
 
 	(void)n;
 	if (value_is_null(&a[0]))
@@ -224,7 +224,7 @@ static int built(struct text *out, const struct value *a, unsigned n, bool objec
 static int build(struct value *out, const struct value *a, unsigned n, bool object, bool binary,
 	struct call *c)
 {
-	struct text t;
+	struct text t = { NULL, 0 };
 
 	for (unsigned i = 0; object && i < n; i += 2)
 		if (value_is_null(&a[i]))
