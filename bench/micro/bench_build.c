@@ -84,6 +84,7 @@ static void submit(struct bench *b, const struct statement *s, uint64_t tag, lf_
 
 static void load(struct bench *b, const char *text, uint64_t rows)
 {
+	uint64_t owners = b->rows < OWNERS ? 1 : b->rows / OWNERS;
 	struct statement *s;
 	struct error e;
 
@@ -91,8 +92,7 @@ static void load(struct bench *b, const char *text, uint64_t rows)
 	for (uint64_t i = 0; i < rows; i++) {
 		uint64_t h = hash_u64(i);
 
-		submit(b, s, 0, on_loaded, i, s->nparams == 3 ? h % (b->rows / OWNERS) : h % 100,
-			h >> 50);
+		submit(b, s, 0, on_loaded, i, s->nparams == 3 ? h % owners : h % 100, h >> 50);
 		if (s->nparams == 3)
 			b->sum += h >> 50;
 		while (b->sent - b->answered >= DEPTH) {
