@@ -39,6 +39,7 @@ def _p50_of_echo(row, echo):
 
 _VIEWS = ("the projector's instructions, spread flat over scan, join, group and publish (profile below, make instructions). "
           "Helped: pairs of old and new rows without netting, rows copied from parameters, small blocks 64 at a time, "
+          "keys compared where they lie, one directory for both sides of a join, groups that read a table's rows as they are, "
           "make pgo. Did not: one thread instead of two, larger batches, longer prefetch")
 _ORDERS = "the instructions of three rows and three views for each order, as for votes"
 _BOTH = "the server's and the client's processors alike"
@@ -116,6 +117,14 @@ MARKS = [
     ("p99 of commands during a checkpoint against without", -2.0,
      _ratio(_micro("recovery_checkpoint", "p99_us_during"), _micro("recovery_checkpoint", "p99_us_without")),
      "the checkpoint's thread packs on one of two processors, beside engine and benchmark"),
+    ("10 M rows grouped into a view while commands go on, rows/s", 1e6, _micro("build_groups", "rows/s"),
+     "a slice between two batches: each group is a miss of its place and of its states, and once more when it is given out"),
+    ("p99 of commands during it against without", -2.0, _ratio(_micro("build_groups", "p99_us"), _micro("build_none", "p99_us")),
+     "a slice is longer than a batch at this rate"),
+    ("p99 of commands while a join is built against without", -2.0,
+     _ratio(_micro("build_join", "p99_us"), _micro("build_none", "p99_us")), "the same"),
+    ("p99 of commands while an index is built against without", -2.0,
+     _ratio(_micro("build_index", "p99_us"), _micro("build_none", "p99_us")), "the same"),
     ("TPC-H Q1, tuples/s", 0.64e6, _micro("tpch_q1", "tuples/s"), "eight aggregates over products of numerics for each row"),
     ("TPC-H Q3, tuples/s", 2.3e6, _micro("tpch_q3", "tuples/s"),
      "the INSERT itself: a row a command, kept in a table by key, where the figure asked for keeps none"),

@@ -7,9 +7,10 @@
  * learns of it and the projectors go on. Readers are not stopped: they see the old epoch until the
  * new one is visible, and what was dropped is freed when no pin can reach it.
  *
- * A view over many rows is built while commands go on (core/flow/flow_build.c): the projectors stand still only for a
- * moment before that, and once more when they have done their part; in between this thread waits, and nobody else knows of
- * the view.
+ * What has to go through many rows (a view, its key, an index) is built while commands go on (core/flow/flow_build.c): the
+ * projectors stand still only for a moment before that, and once more when they have done their part. In between this
+ * thread waits, and no statement finds what is being built. A view that gets a key is made anew beside itself, as a copy
+ * that takes its place.
  *
  * On any error what was begun is freed and the catalog stays as it was.
  */
@@ -22,7 +23,7 @@
 #include "core/base/assert.h"
 #include "core/store/sweep.h"
 
-enum { DRAIN_POLL_NS = 20000 };
+enum { DRAIN_POLL_NS = 20000, BUILD_POLL_NS = 1000000 };
 
 /* --- the barrier --- */
 
@@ -37,11 +38,16 @@ static bool drained(struct lf_engine *engine)
 	return epochs_idle(engine->set.epochs);
 }
 
-void engine_nap(void)
+static void nap(long ns)
 {
-	struct timespec t = { 0, DRAIN_POLL_NS };
+	struct timespec t = { 0, ns };
 
 	nanosleep(&t, NULL);
+}
+
+void engine_nap(void)
+{
+	nap(DRAIN_POLL_NS);
 }
 
 static void barrier_leave(struct lf_engine *engine)
@@ -1221,7 +1227,7 @@ static void *ddl_thread(void *arg)
 		pthread_mutex_unlock(&engine->ddl_lock);
 		if (!ddl_execute(engine, job))
 			while (!ddl_continue(engine))
-				engine_nap();
+				nap(BUILD_POLL_NS);
 		pthread_mutex_lock(&engine->ddl_lock);
 	}
 	pthread_mutex_unlock(&engine->ddl_lock);

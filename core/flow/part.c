@@ -303,26 +303,27 @@ static int index_structure(const struct part *p, struct part_index *x)
 	return x->index == NULL && x->tree == NULL ? -1 : 0;
 }
 
-/* An empty one, not in the list yet. */
-static int index_open(
-	struct part_index **out, const struct part *p, const struct index_def *d, struct error *e)
+/* An empty one, not in the list yet; NULL with *e. */
+static struct part_index *index_open(
+	const struct part *p, const struct index_def *d, struct error *e)
 {
 	struct part_index *x;
 
-	if (p->nkey > LIMIT_KEY_COLUMNS)
-		return error_set(e, ERR_TOO_MANY_COLUMNS, 0,
+	if (p->nkey > LIMIT_KEY_COLUMNS) {
+		error_set(e, ERR_TOO_MANY_COLUMNS, 0,
 			"an index needs a key of at most %d columns: give the view a unique index first",
 			LIMIT_KEY_COLUMNS);
-	x = heap_zalloc(p->heap, sizeof(*x));
-	if (x == NULL)
-		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	x->def = d;
-	if (index_structure(p, x) != 0) {
-		heap_free(p->heap, x, sizeof(*x));
-		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
 	}
-	*out = x;
-	return 0;
+	x = heap_zalloc(p->heap, sizeof(*x));
+	if (x != NULL) {
+		x->def = d;
+		if (index_structure(p, x) == 0)
+			return x;
+		heap_free(p->heap, x, sizeof(*x));
+	}
+	error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	return NULL;
 }
 
 static void index_list(struct part *p, struct part_index *x)
@@ -338,9 +339,9 @@ static void index_list(struct part *p, struct part_index *x)
 int part_add_index(struct part *p, const struct index_def *d, uint64_t epoch, struct error *e)
 {
 	uint64_t before = held(p);
-	struct part_index *x;
+	struct part_index *x = index_open(p, d, e);
 
-	if (index_open(&x, p, d, e) != 0)
+	if (x == NULL)
 		return -1;
 	x->since = epoch;
 	if (index_fill(p, x, epoch, e) != 0) {
@@ -364,9 +365,9 @@ static struct part_index *index_of(const struct part *p, const struct index_def 
 int part_begin_index(struct part *p, const struct index_def *d, struct error *e)
 {
 	uint64_t before = held(p);
-	struct part_index *x;
+	struct part_index *x = index_open(p, d, e);
 
-	if (index_open(&x, p, d, e) != 0)
+	if (x == NULL)
 		return -1;
 	x->since = UINT64_MAX;
 	x->building = true;
