@@ -303,7 +303,7 @@ DELETE FROM s USING a WHERE a.id = s.id;
 -- refused: 0A000
 CREATE VIEW vv AS SELECT 1;
 -- refused: 0A000
-ALTER TABLE s ADD COLUMN q int;
+ALTER TABLE s ALTER COLUMN n TYPE bigint;
 -- refused: 0A000
 CREATE TABLE w AS SELECT 1;
 -- refused: 0A000
