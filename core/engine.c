@@ -337,8 +337,8 @@ void lf_stats(struct lf_engine *engine, struct lf_stats *out)
 	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
 		const struct parts *parts = catalog_at(engine->catalog, i)->user;
 
-		for (unsigned s = 0; parts != NULL && s < parts->shards; s++)
-			out->rows += table_rows(parts->part[s]->table);
+		if (parts != NULL)
+			out->rows += parts_rows(parts);
 	}
 	pthread_mutex_unlock(&engine->catalog_lock);
 }

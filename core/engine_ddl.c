@@ -357,11 +357,20 @@ static int view_reads_sound(const struct relation *view, struct error *e)
 		const struct relation *r = view->reads[i];
 		const struct parts *parts = r->user;
 
-		if (r->kind == RELATION_VIEW && __atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+		if (r->kind == RELATION_VIEW && failure_seen(&parts->failure))
 			return error_set(e, ERR_VIEW_FAILED, 0,
 				"view \"%s\", which it reads, has failed", r->name);
 	}
 	return 0;
+}
+
+/* It cannot be finished: as if it had not been begun. */
+static void view_abandon(struct lf_engine *engine, struct relation *view, uint64_t epoch)
+{
+	struct parts *parts = view->user;
+
+	view_forget(engine, view);
+	parts_take_back(engine, view, parts, epoch);
 }
 
 /* Make the plan, the parts and the operators' state of a view, to be fed at `epoch`. */
@@ -397,8 +406,7 @@ static int view_open(struct lf_engine *engine, struct relation *view, uint64_t e
 	for (unsigned s = 0; s < set->shards; s++)
 		if (flow_add_view(projector_flow(set->projectors[s]), slot->plan, parts->part[s],
 			    e) != 0) {
-			view_forget(engine, view);
-			parts_take_back(engine, view, parts, epoch);
+			view_abandon(engine, view, epoch);
 			return -1;
 		}
 	return 0;
@@ -411,16 +419,14 @@ static int view_close(
 	struct parts *parts = view->user;
 	int status = 0;
 
-	if (parts->failed) {
-		*e = parts->reason;
+	if (parts->failure.failed) {
+		*e = parts->failure.reason;
 		status = -1;
 	}
 	if (status == 0)
 		status = parts_register(engine, parts, e);
-	if (status != 0) {
-		view_forget(engine, view);
-		parts_take_back(engine, view, parts, epoch);
-	}
+	if (status != 0)
+		view_abandon(engine, view, epoch);
 	for (unsigned s = 0; status == 0 && s < engine->set.shards; s++)
 		flow_build_end(projector_flow(engine->set.projectors[s]), view);
 	return status;
@@ -430,15 +436,12 @@ static int view_build(
 	struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
 {
 	const struct view_plan *plan;
-	struct parts *parts;
 
 	if (view_open(engine, view, epoch, &plan, e) != 0)
 		return -1;
 	if (views_feed(engine, view, view_plan_stages(plan), epoch) == 0)
 		return view_close(engine, view, epoch, e);
-	parts = view->user;
-	view_forget(engine, view);
-	parts_take_back(engine, view, parts, epoch);
+	view_abandon(engine, view, epoch);
 	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
@@ -511,8 +514,8 @@ static int view_rebuild_or_fail(
 	if (view_rebuild(engine, view, epoch, e) == 0)
 		return 0;
 	parts = view->user;
-	parts->reason = *e;
-	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
+	parts->failure.reason = *e;
+	__atomic_store_n(&parts->failure.failed, true, __ATOMIC_RELEASE);
 	projector_views_failed(&engine->set);
 	return -1;
 }
@@ -628,7 +631,7 @@ static bool has_failed(const struct relation *view)
 {
 	const struct parts *parts = view->user;
 
-	return parts != NULL && __atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE);
+	return parts != NULL && failure_seen(&parts->failure);
 }
 
 /* A view that has failed is computed anew; a sound one is always up to date. On failure it stays as it is. */
@@ -688,12 +691,7 @@ static int schema_journal_ready(struct lf_engine *engine, size_t len, struct err
 
 static uint64_t rows_of(const struct relation *r)
 {
-	const struct parts *parts = r->user;
-	uint64_t n = 0;
-
-	for (unsigned s = 0; parts != NULL && s < parts->shards; s++)
-		n += table_rows(parts->part[s]->table);
-	return n;
+	return r->user == NULL ? 0 : parts_rows(r->user);
 }
 
 static uint64_t rows_read(const struct relation *view)
@@ -760,14 +758,6 @@ static struct relation *relation_copy(
 	copy->partition = (int16_t)ix->cols[0];
 	ix->primary = true;
 	return copy;
-}
-
-static void view_abandon(struct lf_engine *engine, struct relation *view, uint64_t epoch)
-{
-	struct parts *parts = view->user;
-
-	view_forget(engine, view);
-	parts_take_back(engine, view, parts, epoch);
 }
 
 /* What the projectors have of it goes. */
@@ -870,8 +860,7 @@ static int build_begin(struct lf_engine *engine, struct statement *s, uint64_t e
 
 static bool build_has_failed(const struct online_build *b)
 {
-	return __atomic_load_n(
-		b->parts == NULL ? &b->progress.failed : &b->parts->failed, __ATOMIC_ACQUIRE);
+	return failure_seen(b->parts == NULL ? &b->progress.failure : &b->parts->failure);
 }
 
 /* Whether the projectors have done their part, or there is no use in waiting for it. */
@@ -944,8 +933,8 @@ static int index_end(
 	const struct parts *parts = b->index->relation->user;
 	int status = 0;
 
-	if (b->progress.failed) {
-		*e = b->progress.reason;
+	if (b->progress.failure.failed) {
+		*e = b->progress.failure.reason;
 		status = -1;
 	}
 	if (status == 0)
@@ -1105,8 +1094,8 @@ static int view_fail(struct lf_engine *engine, struct relation *view, uint64_t e
 		parts_free(parts);
 		return -1;
 	}
-	parts->reason = *why;
-	parts->failed = true;
+	parts->failure.reason = *why;
+	parts->failure.failed = true;
 	view->user = parts;
 	return 0;
 }

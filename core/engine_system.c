@@ -71,15 +71,6 @@ static void end(struct rows *r)
 
 /* --- each of them --- */
 
-static uint64_t rows_of(const struct parts *parts)
-{
-	uint64_t n = 0;
-
-	for (unsigned s = 0; s < parts->shards; s++)
-		n += table_rows(parts->part[s]->table);
-	return n;
-}
-
 static void view_row(struct lf_engine *engine, struct rows *r, const struct relation *view)
 {
 	uint64_t limit = __atomic_load_n(&view->memory_limit, __ATOMIC_RELAXED);
@@ -89,12 +80,12 @@ static void view_row(struct lf_engine *engine, struct rows *r, const struct rela
 	begin(r);
 	text(r, VIEWS_NAME, view->name);
 	text(r, VIEWS_STATE, "ok");
-	if (__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE)) {
+	if (failure_seen(&parts->failure)) {
 		text(r, VIEWS_STATE, "failed");
-		text(r, VIEWS_SQLSTATE, error_sqlstate(parts->reason.code));
-		text(r, VIEWS_REASON, parts->reason.message);
+		text(r, VIEWS_SQLSTATE, error_sqlstate(parts->failure.reason.code));
+		text(r, VIEWS_REASON, parts->failure.reason.message);
 	}
-	number(r, VIEWS_ROWS, rows_of(parts));
+	number(r, VIEWS_ROWS, parts_rows(parts));
 	number(r, VIEWS_BYTES, parts_bytes(parts));
 	if (limit != 0)
 		number(r, VIEWS_MEMORY_LIMIT, limit);
@@ -150,7 +141,7 @@ static void table_row(struct lf_engine *engine, struct rows *r, const struct rel
 		index_bytes += part_index_bytes(parts->part[s]);
 	begin(r);
 	text(r, TABLES_NAME, table->name);
-	number(r, TABLES_ROWS, rows_of(parts));
+	number(r, TABLES_ROWS, parts_rows(parts));
 	number(r, TABLES_BYTES, parts_bytes(parts));
 	number(r, TABLES_INDEXES, table->nindexes);
 	number(r, TABLES_INDEX_BYTES, index_bytes);

@@ -125,9 +125,7 @@ struct build_progress {
 	_Atomic unsigned finished[LIMIT_STAGES]; /* shards that have */
 	_Atomic uint64_t epoch[LIMIT_STAGES];    /* … the last in this epoch */
 	_Atomic uint64_t rows;                   /* of tables and views that it was given */
-	/* An index that cannot be made: as in struct parts. */
-	bool failing, failed;
-	struct error reason;
+	struct failure failure;                  /* of an index */
 };
 
 /* A view is being built from flow_add_view() to flow_build_end(). From here on this shard does its part by itself, with

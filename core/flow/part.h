@@ -116,25 +116,57 @@ bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch);
 /* Whether part_step() would find something to do. */
 bool part_due(const struct part *p, uint64_t reclaimable);
 
+/* What several threads may fail: the first one says why. */
+struct failure {
+	bool failing; /* set by the first; guards the reason */
+	bool failed;  /* atomic; the reason is written before it */
+	struct error reason;
+};
+
+static inline bool failure_seen(const struct failure *f)
+{
+	return __atomic_load_n(&f->failed, __ATOMIC_ACQUIRE);
+}
+
+/* False: it had failed before. */
+static inline bool failure_set(struct failure *f, const struct error *why)
+{
+	bool expected = false;
+
+	if (!__atomic_compare_exchange_n(
+		    &f->failing, &expected, true, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	f->reason = *why;
+	__atomic_store_n(&f->failed, true, __ATOMIC_RELEASE);
+	return true;
+}
+
 /* What relation->user points at (atomic) once the engine knows it: the parts by shard. When a view gets
  * another key its parts are made anew, and readers with a pin before `since` go on in the older ones, which
- * are kept until there is no such pin. Fixed after that, but for failing and failed. */
+ * are kept until there is no such pin. Fixed after that, but for the failure. */
 struct parts {
 	unsigned shards;
 	int16_t partition; /* as relation->partition */
 	uint32_t key_id;   /* of the index that is the key; 0: none */
 	uint64_t since;    /* epoch; 0: for ever, of a table */
 	struct parts *older;
-	/* A view that failed (see flow.h): atomic flag, reason written before the flag. */
-	bool failing; /* set by the first shard to fail it; guards reason */
-	bool failed;
-	struct error reason;
+	struct failure failure; /* of a view, see flow.h */
 	/* Taken away by a schema change in the epoch `gone`; freed when no reader can be in it any more. */
 	struct parts *next_gone;
 	uint64_t gone;
 	struct relation *relation; /* dropped with it, a reference to let go; or NULL */
 	struct part *part[];       /* one a shard */
 };
+
+/* As table_rows(). */
+static inline uint64_t parts_rows(const struct parts *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned s = 0; s < p->shards; s++)
+		n += table_rows(p->part[s]->table);
+	return n;
+}
 
 /* Bytes that they hold, with the operators of a view. As part_bytes(). */
 static inline uint64_t parts_bytes(const struct parts *p)

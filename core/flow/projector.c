@@ -735,7 +735,6 @@ static void index_slice(struct projector *p)
 {
 	struct build_progress *b = p->index.progress;
 	unsigned n = b->slice;
-	bool expected = false;
 	struct error e;
 	int status = part_build_index(p->index.part, p->index.def, p->epoch, &n, &e);
 
@@ -743,13 +742,10 @@ static void index_slice(struct projector *p)
 	if (status > 0)
 		return;
 	p->index.part = NULL;
-	if (status == 0) {
+	if (status == 0)
 		atomic_fetch_add_explicit(&b->finished[0], 1, memory_order_release);
-	} else if (__atomic_compare_exchange_n(&b->failing, &expected, true, false,
-			   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		b->reason = e;
-		__atomic_store_n(&b->failed, true, __ATOMIC_RELEASE);
-	}
+	else
+		(void)failure_set(&b->failure, &e);
 }
 
 /* A slice, in an epoch that commands may share; after their batch, whose answers do not wait for it. */
@@ -787,8 +783,7 @@ static void failures_check(struct projector *p)
 		const struct relation *r = p->parts[i]->relation;
 		struct parts *parts = r->user;
 
-		if (parts == NULL || p->parts[i]->all != parts ||
-			!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+		if (parts == NULL || p->parts[i]->all != parts || !failure_seen(&parts->failure))
 			continue;
 		flow_stop_view(p->flow, r);
 		if (p->parts[i]->empty_at == 0) {
@@ -944,16 +939,9 @@ static void view_failed(void *arg, const struct relation *view, const struct err
 {
 	struct projector *p = arg;
 	struct parts *parts = view->user;
-	bool expected = false;
 
-	/* The first shard that fails a view tells why; `failing` guards the reason, `failed` publishes
-	 * it. */
-	if (!__atomic_compare_exchange_n(
-		    &parts->failing, &expected, true, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return;
-	parts->reason = *why;
-	__atomic_store_n(&parts->failed, true, __ATOMIC_RELEASE);
-	projector_views_failed(p->set);
+	if (failure_set(&parts->failure, why))
+		projector_views_failed(p->set);
 }
 
 void projector_views_failed(struct projector_set *set)

@@ -115,7 +115,7 @@ struct projector_set {
 /* Say that nothing can be written any more; the first reason is kept. */
 void projector_set_unwritable(struct projector_set *set, const struct error *why);
 
-/* After parts->failed was set: have every projector stop the view and free what it holds. */
+/* After a view's failure was set: have every projector stop the view and free what it holds. */
 void projector_views_failed(struct projector_set *set);
 
 struct projector_stats {

@@ -618,13 +618,14 @@ const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct
 			r->kind == RELATION_VIEW ? "made" : "altered");
 		return NULL;
 	}
-	if (!__atomic_load_n(&parts->failed, __ATOMIC_ACQUIRE))
+	if (!failure_seen(&parts->failure))
 		return parts;
 	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", r->name,
-		parts->reason.message);
-	error_detail(e, "%s: %s", error_sqlstate(parts->reason.code), parts->reason.detail);
+		parts->failure.reason.message);
+	error_detail(e, "%s: %s", error_sqlstate(parts->failure.reason.code),
+		parts->failure.reason.detail);
 	error_hint(e,
-		parts->reason.code == ERR_OUT_OF_MEMORY
+		parts->failure.reason.code == ERR_OUT_OF_MEMORY
 			? "Give it memory (ALTER MATERIALIZED VIEW … SET (memory_limit = …), or fewer rows), then REFRESH MATERIALIZED VIEW."
 			: "Correct the rows that caused it, then REFRESH MATERIALIZED VIEW.");
 	return NULL;
