@@ -145,13 +145,6 @@ static void updates(struct bench *b, const struct statement *s, uint64_t ns, boo
 			lf_port_wait(b->port, WAIT_US);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* In microseconds. */
 static double percentile(const struct bench *b, double share)
 {
@@ -192,7 +185,7 @@ static void build(struct bench *b, const struct statement *s, const char *name, 
 		micro_fail("bench_build: cannot start a thread");
 	updates(b, s, 0, true);
 	pthread_join(thread, NULL);
-	qsort(b->ns, b->n, sizeof(*b->ns), by_size);
+	micro_sort(b->ns, b->n);
 	printf("build_%s rows/s %.0f seconds %.2f commands/s %.0f p50_us %.1f p99_us %.1f max_us %.0f MiB_more %.0f\n",
 		name, (double)rows / b->seconds, b->seconds, (double)b->n / b->seconds,
 		percentile(b, 0.5), percentile(b, 0.99), percentile(b, 1), used(b) - before);
@@ -250,7 +243,7 @@ int main(int argc, char **argv)
 	check(lf_prepare(&update, b.engine, UPDATE, strlen(UPDATE), NULL, 0, &e), &e);
 
 	updates(&b, update, (smoke ? 100 : 3000) * UINT64_C(1000000), false);
-	qsort(b.ns, b.n, sizeof(*b.ns), by_size);
+	micro_sort(b.ns, b.n);
 	printf("build_none commands/s %llu p50_us %.1f p99_us %.1f max_us %.0f\n",
 		(unsigned long long)b.rate, percentile(&b, 0.5), percentile(&b, 0.99),
 		percentile(&b, 1));

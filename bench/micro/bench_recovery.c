@@ -120,13 +120,6 @@ static void load(struct bench *b, uint64_t orders)
 	settle(b, b->orders);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* One command at a time, n of them or until *stop. The p99 in microseconds. */
 static double latency(struct bench *b, uint64_t n, const _Atomic bool *stop)
 {
@@ -144,7 +137,7 @@ static double latency(struct bench *b, uint64_t n, const _Atomic bool *stop)
 	}
 	if (i == 0)
 		micro_fail("bench_recovery: the checkpoint was over before a command");
-	qsort(ns, i, sizeof(*ns), by_size);
+	micro_sort(ns, i);
 	i = i * 99 / 100;
 	p99 = (double)ns[i] / 1e3;
 	free(ns);

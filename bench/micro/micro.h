@@ -65,6 +65,19 @@ static inline double micro_seconds(uint64_t begin_ns)
 	return (double)(clock_now_ns() - begin_ns) / 1e9;
 }
 
+static inline int micro_by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* To be asked for percentiles. */
+static inline void micro_sort(uint64_t *ns, uint64_t n)
+{
+	qsort(ns, n, sizeof(*ns), micro_by_size);
+}
+
 /* --- a table --- */
 
 /* Rows of MICRO_COLUMNS bigints: key, number of the change, the two xored (so that a reader sees whether a row

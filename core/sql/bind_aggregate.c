@@ -324,6 +324,28 @@ static int add_own_key(struct binder *b, struct sort_keys *s, struct expr *x, bo
 	return 0;
 }
 
+/* 42883: it has no form of so many arguments. */
+static int wrong_count(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, size_t n)
+{
+	return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
+		"function %s with %zu arguments does not exist", k->name, n);
+}
+
+/* Both arguments of an aggregate of two. */
+static int bind_two(
+	struct binder *b, const PgQuery__FuncCall *c, const struct known *k, struct expr *args[2])
+{
+	if (c->n_args != 2)
+		return wrong_count(b, c, k, c->n_args);
+	for (unsigned i = 0; i < 2; i++) {
+		args[i] = bind_expr(b, c->args[i]);
+		if (args[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 static struct expr *separator_of(struct binder *b, const char *text)
 {
 	struct expr *e = expr_new(b, EXPR_CONST, TYPE_TEXT, -1);
@@ -341,8 +363,7 @@ static struct expr *bind_element(
 	struct expr *x;
 
 	if (c->n_args != 1) {
-		bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", k->name, c->n_args);
+		(void)wrong_count(b, c, k, c->n_args);
 		return NULL;
 	}
 	x = bind_expr(b, c->args[0]);
@@ -394,14 +415,8 @@ static int bind_object(
 	struct expr *args[2], *pair, *separator = separator_of(b, ", ");
 	struct sort_keys keys;
 
-	if (c->n_args != 2)
-		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", k->name, c->n_args);
-	for (unsigned i = 0; i < 2; i++) {
-		args[i] = bind_expr(b, c->args[i]);
-		if (args[i] == NULL)
-			return -1;
-	}
+	if (bind_two(b, c, k, args) != 0)
+		return -1;
 	if (bind_has_array(args, 2) || c->agg_distinct) {
 		bind_unsupported(b, c->location,
 			c->agg_distinct ? "DISTINCT of pairs" : "an array in a json");
@@ -449,8 +464,7 @@ static int bind_argument(
 	struct sort_keys keys;
 
 	if (c->n_args != 1)
-		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", k->name, c->n_args);
+		return wrong_count(b, c, k, c->n_args);
 	a->arg = settle(b, bind_expr(b, c->args[0]), k, c->location);
 	if (a->arg == NULL)
 		return -1;
@@ -484,14 +498,8 @@ static int bind_pair(
 
 	if (pair == NULL)
 		return -1;
-	if (c->n_args != 2)
-		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", k->name, c->n_args);
-	for (unsigned i = 0; i < 2; i++) {
-		args[i] = bind_expr(b, c->args[i]);
-		if (args[i] == NULL)
-			return -1;
-	}
+	if (bind_two(b, c, k, args) != 0)
+		return -1;
 	pair->fn = &REGRESSION_PAIR;
 	for (unsigned i = 0; i < 2; i++) {
 		b->error->code = ERR_OK;
@@ -534,8 +542,7 @@ static int check_within(struct binder *b, const PgQuery__FuncCall *c, const stru
 	if (is_ordered_set(k) == c->agg_within_group)
 		return 0;
 	if (n != (two ? 2 : 1))
-		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", k->name, n);
+		return wrong_count(b, c, k, n);
 	return bind_fail(b, ERR_WRONG_OBJECT, c->location,
 		is_ordered_set(k)
 			? "WITHIN GROUP is required for ordered-set aggregate %s"
@@ -593,9 +600,7 @@ static int bind_ordered_set(
 	unsigned direct = k->kind == AGG_MODE ? 0 : 1;
 
 	if (c->n_args != direct || c->n_agg_order != 1)
-		return bind_fail(b, ERR_UNDEFINED_FUNCTION, c->location,
-			"function %s with %zu arguments does not exist", k->name,
-			c->n_args + c->n_agg_order);
+		return wrong_count(b, c, k, c->n_args + c->n_agg_order);
 	if (direct == 1) {
 		args[0] = bind_expr(b, c->args[0]);
 		if (args[0] == NULL)

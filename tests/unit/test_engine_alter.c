@@ -2,10 +2,8 @@
  * ALTER TABLE: under statements prepared before it, commands on their way, readers with an older pin, on other threads,
  * and through recovery.
  */
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include "tests/unit/data_fixture.h"
+#include "tests/unit/readers_beside.h"
 
 static const char SCHEMA[] =
 	"CREATE TABLE t (id int PRIMARY KEY, k int, note text CHECK (note <> 'bad'));"
@@ -18,19 +16,6 @@ static const char SCHEMA[] =
 	"CREATE INDEX t_k ON t (k);"
 	"INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 10, NULL);"
 	"INSERT INTO u VALUES (10, 'ten'), (20, 'twenty');";
-
-struct sink {
-	const struct statement *s;
-	char text[TEXT_MAX];
-};
-
-static int on_row(void *arg, const void *row, uint32_t size)
-{
-	struct sink *sink = arg;
-
-	(void)size;
-	return add_row(sink->text, sink->s, row);
-}
 
 static int query(struct fixture *f, const struct statement *s, struct sink *sink)
 {
@@ -302,62 +287,6 @@ static void test_pinned_before(void **state)
 	pinned_before(3);
 }
 
-enum { READERS = 2, CHANGES = 60 };
-
-struct beside {
-	struct lf_engine *engine;
-	_Atomic bool stop;
-	_Atomic unsigned wrong;
-	_Atomic unsigned long rounds;
-};
-
-static int count_row(void *arg, const void *row, uint32_t size)
-{
-	(void)row;
-	(void)size;
-	++*(unsigned *)arg;
-	return 0;
-}
-
-static void *reader(void *arg)
-{
-	static const char *const TEXTS[] = { "SELECT id, k FROM t WHERE id = 2",
-		"SELECT id FROM t WHERE k = 20", "SELECT id, k FROM t WHERE id IN (1, 2, 3)",
-		"SELECT t.id FROM t JOIN u ON u.a = t.k WHERE t.id < 4",
-		"SELECT * FROM v WHERE id = 1" };
-	static const unsigned ROWS[] = { 1, 1, 3, 3, 1 };
-	enum { N = sizeof(TEXTS) / sizeof(TEXTS[0]) };
-	struct beside *b = arg;
-	struct statement *s[N];
-	struct fixture f = { .engine = b->engine };
-	uint64_t none[2] = { 0 };
-
-	if (lf_port_open(&f.port, f.engine, NULL, NULL, &f.error) != 0)
-		abort();
-	for (unsigned i = 0; i < N; i++)
-		if (lf_prepare(&s[i], f.engine, TEXTS[i], strlen(TEXTS[i]), NULL, 0, &f.error) != 0)
-			abort();
-	row_encode(&s[0]->param_layout, NULL, none);
-	while (!atomic_load(&b->stop)) {
-		if (lf_read_begin(f.port, 0, NULL, &f.error) != 0)
-			abort();
-		for (unsigned i = 0; i < N; i++) {
-			unsigned n = 0;
-
-			if (lf_query(f.port, s[i], none, count_row, &n, &f.error) != 0 ||
-				n != ROWS[i])
-				atomic_fetch_add(&b->wrong, 1);
-		}
-		lf_read_end(f.port);
-		atomic_fetch_add(&b->rounds, 1);
-		usleep(100);
-	}
-	for (unsigned i = 0; i < N; i++)
-		lf_release(f.engine, s[i]);
-	lf_port_close(f.port);
-	return NULL;
-}
-
 static void count_reply(void *arg, const struct lf_reply *reply)
 {
 	unsigned *wrong = arg;
@@ -394,14 +323,21 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+enum { CHANGES = 60 };
+
 static void test_threads_beside(void **state)
 {
+	static const char *const ASKED[] = { "SELECT id, k FROM t WHERE id = 2",
+		"SELECT id FROM t WHERE k = 20", "SELECT id, k FROM t WHERE id IN (1, 2, 3)",
+		"SELECT t.id FROM t JOIN u ON u.a = t.k WHERE t.id < 4",
+		"SELECT * FROM v WHERE id = 1" };
+	static const unsigned ROWS[] = { 1, 1, 3, 3, 1 };
 	static const char *const TEXTS[] = { "ALTER TABLE t ADD x int DEFAULT 3",
 		"ALTER TABLE t DROP x", "ALTER TABLE u ADD x text, ADD y text DEFAULT 'yy'",
 		"ALTER TABLE u DROP x, DROP y", "ALTER TABLE w RENAME TO w2",
 		"ALTER TABLE w2 RENAME TO w" };
 	struct lf_options o = lf_options_default();
-	struct beside b = { .stop = false };
+	struct beside b = { .texts = ASKED, .rows = ROWS, .n = sizeof(ROWS) / sizeof(ROWS[0]) };
 	pthread_t threads[READERS + 1];
 	struct fixture f;
 

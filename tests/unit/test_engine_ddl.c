@@ -1,12 +1,7 @@
 /*
  * Schema changes under statements that were prepared before them, and under a reader with an older pin.
  */
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "tests/unit/engine_fixture.h"
+#include "tests/unit/readers_beside.h"
 
 static const char SCHEMA[] =
 	"CREATE TABLE t (id int PRIMARY KEY, k int, n int, note text);"
@@ -15,19 +10,6 @@ static const char SCHEMA[] =
 	"CREATE INDEX v_k ON v (k);"
 	"CREATE INDEX t_n ON t (n);"
 	"INSERT INTO t VALUES (1, 10, 7, 'a'), (2, 20, 7, 'b'), (3, 10, 8, 'c');";
-
-struct sink {
-	const struct statement *s;
-	char text[TEXT_MAX];
-};
-
-static int on_row(void *arg, const void *row, uint32_t size)
-{
-	struct sink *sink = arg;
-
-	(void)size;
-	return add_row(sink->text, sink->s, row);
-}
 
 /* With one integer parameter, or none; the port holds a pin or gets one. */
 static int query(struct fixture *f, const struct statement *s, int64_t param, struct sink *sink)
@@ -144,63 +126,15 @@ static void test_pinned_before(void **state)
 
 /* --- readers on other threads --- */
 
-enum { READERS = 2, CHANGES = 60 };
-
-struct beside {
-	struct lf_engine *engine;
-	_Atomic bool stop;
-	_Atomic unsigned wrong;
-	_Atomic unsigned long reads;
-};
-
-static int count_row(void *arg, const void *row, uint32_t size)
-{
-	(void)row;
-	(void)size;
-	++*(unsigned *)arg;
-	return 0;
-}
+enum { CHANGES = 60 };
 
 /* The same rows by key, by index and by scan, whatever the schema is just now. */
-static void *reader(void *arg)
+static void test_readers_beside(void **state)
 {
-	static const char *const TEXTS[] = { "SELECT * FROM v WHERE id = 2",
+	static const char *const ASKED[] = { "SELECT * FROM v WHERE id = 2",
 		"SELECT * FROM v WHERE k = 10", "SELECT id FROM v",
 		"SELECT note FROM t WHERE n = 7" };
 	static const unsigned ROWS[] = { 1, 2, 3, 2 };
-	struct beside *b = arg;
-	struct statement *s[4];
-	struct fixture f = { .engine = b->engine };
-	uint64_t none[2] = { 0 };
-
-	if (lf_port_open(&f.port, f.engine, NULL, NULL, &f.error) != 0)
-		abort();
-	for (unsigned i = 0; i < 4; i++)
-		if (lf_prepare(&s[i], f.engine, TEXTS[i], strlen(TEXTS[i]), NULL, 0, &f.error) != 0)
-			abort();
-	row_encode(&s[0]->param_layout, NULL, none);
-	while (!atomic_load(&b->stop)) {
-		if (lf_read_begin(f.port, 0, NULL, &f.error) != 0)
-			abort();
-		for (unsigned i = 0; i < 4; i++) {
-			unsigned n = 0;
-
-			if (lf_query(f.port, s[i], none, count_row, &n, &f.error) != 0 ||
-				n != ROWS[i])
-				atomic_fetch_add(&b->wrong, 1);
-		}
-		lf_read_end(f.port);
-		atomic_fetch_add(&b->reads, 1);
-		usleep(100);
-	}
-	for (unsigned i = 0; i < 4; i++)
-		lf_release(f.engine, s[i]);
-	lf_port_close(f.port);
-	return NULL;
-}
-
-static void test_readers_beside(void **state)
-{
 	static const char *const TEXTS[] = { "DROP INDEX v_key", "CREATE INDEX v_n ON v (n)",
 		"CREATE UNIQUE INDEX v_key ON v (note)", "DROP INDEX v_n", "DROP INDEX v_k",
 		"DROP INDEX t_n",
@@ -209,7 +143,7 @@ static void test_readers_beside(void **state)
 		"DROP MATERIALIZED VIEW w", "DROP INDEX v_key",
 		"CREATE UNIQUE INDEX v_key ON v (id)" };
 	struct lf_options o = lf_options_default();
-	struct beside b = { .stop = false };
+	struct beside b = { .texts = ASKED, .rows = ROWS, .n = sizeof(ROWS) / sizeof(ROWS[0]) };
 	pthread_t threads[READERS];
 	struct fixture f;
 
@@ -223,7 +157,7 @@ static void test_readers_beside(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, reader, &b), 0);
 	for (unsigned i = 0; i < CHANGES; i++)
 		run(&f, TEXTS[i % (sizeof(TEXTS) / sizeof(TEXTS[0]))]);
-	while (atomic_load(&b.reads) < 100)
+	while (atomic_load(&b.rounds) < 100)
 		usleep(1000);
 	atomic_store(&b.stop, true);
 	for (unsigned i = 0; i < READERS; i++)
