@@ -16,13 +16,13 @@ static const char FILL[] =
 	"INSERT INTO gone SELECT a.id * 100 + b.id FROM n a, n b WHERE a.id < 20";
 
 struct world {
-	struct bed bed;
+	struct fixture f;
 	uint64_t random;
 	struct lf_port *schema, *writer;
 	struct statement *commands[6];
 	unsigned shards;
-	unsigned submitted;
-	bool positive; /* commands set no v to 0 */
+	unsigned between; /* commands submitted while a schema change was under way */
+	bool positive;    /* commands set no v to 0 */
 	bool done;
 	struct error error; /* of the schema change; code ERR_OK: none */
 };
@@ -54,19 +54,18 @@ static void open_world(struct world *w, unsigned shards, uint64_t seed, unsigned
 	o.build_at_once = 0;
 	o.build_slice = 1 + below(w, 20);
 	o.batch_max = 1 + below(w, 4);
-	assert_int_equal(lf_engine_open(&w->bed.f.engine, &o, &w->bed.f.error), 0);
-	assert_int_equal(
-		lf_port_open(&w->bed.f.port, w->bed.f.engine, NULL, NULL, &w->bed.f.error), 0);
-	assert_int_equal(lf_port_open(&w->schema, w->bed.f.engine, NULL, NULL, &w->bed.f.error), 0);
-	assert_int_equal(lf_port_open(&w->writer, w->bed.f.engine, NULL, NULL, &w->bed.f.error), 0);
-	run(&w->bed.f, SCHEMA);
+	assert_int_equal(lf_engine_open(&w->f.engine, &o, &w->f.error), 0);
+	assert_int_equal(lf_port_open(&w->f.port, w->f.engine, NULL, NULL, &w->f.error), 0);
+	assert_int_equal(lf_port_open(&w->schema, w->f.engine, NULL, NULL, &w->f.error), 0);
+	assert_int_equal(lf_port_open(&w->writer, w->f.engine, NULL, NULL, &w->f.error), 0);
+	run(&w->f, SCHEMA);
 	for (unsigned i = 0; i < 50 && i * 50 < rows; i++) {
 		(void)snprintf(text, sizeof(text), "INSERT INTO n VALUES (%u)", i);
-		run(&w->bed.f, text);
+		run(&w->f, text);
 	}
-	run(&w->bed.f, FILL);
+	run(&w->f, FILL);
 	for (unsigned i = 0; i < 6; i++)
-		w->commands[i] = prepare(&w->bed.f, COMMANDS[i]);
+		w->commands[i] = prepare(&w->f, COMMANDS[i]);
 }
 
 static void close_world(struct world *w)
@@ -74,8 +73,8 @@ static void close_world(struct world *w)
 	lf_port_close(w->schema);
 	lf_port_close(w->writer);
 	for (unsigned i = 0; i < 6; i++)
-		lf_release(w->bed.f.engine, w->commands[i]);
-	close_fixture(&w->bed.f);
+		lf_release(w->f.engine, w->commands[i]);
+	close_fixture(&w->f);
 }
 
 static void on_schema(void *arg, const struct lf_reply *reply)
@@ -108,33 +107,33 @@ static void submit_one(struct world *w)
 	row_encode(&s->param_layout, v, row);
 	if (lf_submit(w->writer, s, row, 0, LF_ACCEPTED, &e) != 0)
 		assert_int_equal(e.code, ERR_OVERLOAD);
-	else
-		w->submitted++;
 	lf_flush(w->writer);
 }
 
 /* A schema change, with commands in between; how it ended is in w->error. */
 static void change(struct world *w, const char *text)
 {
-	struct statement *s = prepare(&w->bed.f, text);
+	struct statement *s = prepare(&w->f, text);
 	uint64_t none[2] = { 0 };
 
 	row_encode(&s->param_layout, NULL, none);
 	w->done = false;
-	assert_int_equal(lf_submit(w->schema, s, none, 0, LF_VISIBLE, &w->bed.f.error), 0);
+	assert_int_equal(lf_submit(w->schema, s, none, 0, LF_VISIBLE, &w->f.error), 0);
 	for (unsigned steps = 0; !w->done; steps++) {
 		/* The first step of all begins it. */
 		if (steps == 1)
-			expect(&w->bed.f,
+			expect(&w->f,
 				"SELECT count(*), sum((rows < rows_at_start)::int) FROM leftfold_builds",
 				"1|1");
-		if (below(w, 2) == 0)
+		if (below(w, 2) == 0) {
 			submit_one(w);
-		(void)lf_step(w->bed.f.engine, steps == 0 ? w->shards : below(w, w->shards + 1));
+			w->between++;
+		}
+		(void)lf_step(w->f.engine, steps == 0 ? w->shards : below(w, w->shards + 1));
 		(void)lf_poll(w->writer, on_command, w);
 		(void)lf_poll(w->schema, on_schema, w);
 	}
-	lf_release(w->bed.f.engine, s);
+	lf_release(w->f.engine, s);
 }
 
 static void changed(struct world *w, const char *text)
@@ -148,10 +147,10 @@ static void settle(struct world *w)
 {
 	for (unsigned i = 0; i < 40; i++) {
 		submit_one(w);
-		lf_settle(w->bed.f.engine);
+		lf_settle(w->f.engine);
 		(void)lf_poll(w->writer, on_command, w);
 	}
-	lf_settle(w->bed.f.engine);
+	lf_settle(w->f.engine);
 	(void)lf_poll(w->writer, on_command, w);
 }
 
@@ -163,7 +162,7 @@ static void compare(struct world *w, const char *view, const char *query)
 		"SELECT count(*) FROM ((SELECT * FROM %s EXCEPT ALL (%s)) UNION ALL ((%s) EXCEPT ALL SELECT * "
 		"FROM %s)) x",
 		view, query, query, view);
-	expect(&w->bed.f, text, "0");
+	expect(&w->f, text, "0");
 }
 
 /* name, query, key (NULL: none) */
@@ -217,6 +216,8 @@ static void beside(unsigned shards, uint64_t seed)
 	}
 	for (unsigned i = 0; i < NVIEWS; i++)
 		compare(&w, VIEWS[i][0], VIEWS[i][1]);
+	/* Commands did come in between. */
+	assert_true(w.between > 10 * NVIEWS);
 	close_world(&w);
 }
 
@@ -239,11 +240,11 @@ static void indexes(unsigned shards, uint64_t seed)
 		changed(&w, MAKE[i]);
 		for (unsigned k = 0; k < 3; k++) {
 			settle(&w);
-			expect(&w.bed.f,
+			expect(&w.f,
 				"SELECT count(*) FROM n WHERE (SELECT count(*) FROM t WHERE v = 7) <> "
 				"(SELECT count(*) FROM t WHERE v + 0 = 7)",
 				"0");
-			expect(&w.bed.f,
+			expect(&w.f,
 				"SELECT count(*) FROM ((SELECT id FROM t WHERE v = 7 EXCEPT ALL SELECT id FROM t "
 				"WHERE v + 0 = 7) UNION ALL (SELECT id FROM t WHERE v + 0 = 7 EXCEPT ALL SELECT id "
 				"FROM t WHERE v = 7)) x",
@@ -268,7 +269,7 @@ static void test_passing_errors(void **state)
 		struct world w;
 
 		open_world(&w, shards, shards, ROWS);
-		run(&w.bed.f,
+		run(&w.f,
 			"CREATE TABLE quiet (id int PRIMARY KEY, k int);"
 			"INSERT INTO quiet SELECT id, 1 FROM t;"
 			"CREATE TABLE none (id int PRIMARY KEY); INSERT INTO none SELECT id FROM quiet WHERE id <> 7");
@@ -276,12 +277,12 @@ static void test_passing_errors(void **state)
 			"CREATE MATERIALIZED VIEW last AS SELECT k, id FROM quiet q WHERE NOT EXISTS "
 			"(SELECT 1 FROM none WHERE none.id = q.id)");
 		changed(&w, "CREATE UNIQUE INDEX ON last (k)");
-		expect(&w.bed.f, "SELECT k, id FROM last WHERE k = 1", "1|7");
-		run(&w.bed.f, "DELETE FROM none WHERE id = 8; INSERT INTO none VALUES (7)");
+		expect(&w.f, "SELECT k, id FROM last WHERE k = 1", "1|7");
+		run(&w.f, "DELETE FROM none WHERE id = 8; INSERT INTO none VALUES (7)");
 		changed(&w,
 			"CREATE MATERIALIZED VIEW share AS SELECT k, 1000 / CASE WHEN count(*) < 1500 THEN 0 "
 			"ELSE 1 END AS s FROM quiet GROUP BY k");
-		expect(&w.bed.f, "SELECT s FROM share", "1000");
+		expect(&w.f, "SELECT s FROM share", "1000");
 		/* Whichever table comes first. */
 		changed(&w,
 			"CREATE MATERIALIZED VIEW shares AS SELECT q.id, 10 / CASE WHEN none.id IS NULL AND "
@@ -292,13 +293,13 @@ static void test_passing_errors(void **state)
 		changed(&w,
 			"CREATE MATERIALIZED VIEW parts AS SELECT id, 10 / coalesce((SELECT sum(id) FROM none), "
 			"0) AS s FROM quiet");
-		expect(&w.bed.f,
+		expect(&w.f,
 			"SELECT count(*) = (SELECT count(*) FROM quiet) FROM parts WHERE s = 0",
 			"t");
-		expect(&w.bed.f,
+		expect(&w.f,
 			"SELECT count(*) = (SELECT count(*) FROM quiet) FROM shares WHERE s = 5",
 			"t");
-		expect(&w.bed.f,
+		expect(&w.f,
 			"SELECT count(*) = (SELECT count(*) FROM quiet) FROM others WHERE s = 5",
 			"t");
 		close_world(&w);
@@ -314,22 +315,22 @@ static void test_failing(void **state)
 		struct world w;
 
 		open_world(&w, shards, shards, ROWS);
-		run(&w.bed.f,
+		run(&w.f,
 			"CREATE MATERIALIZED VIEW v AS SELECT id, g, v FROM t;"
 			"CREATE TABLE pair (a int, b int, c int, PRIMARY KEY (a, b));"
 			"INSERT INTO pair SELECT id / 10, id, id % 3 FROM t");
-		lf_stats(w.bed.f.engine, &before);
+		lf_stats(w.f.engine, &before);
 		change(&w, "CREATE MATERIALIZED VIEW bad AS SELECT id, 1 / (v - 7) AS x FROM t");
 		assert_int_equal(w.error.code, ERR_DIVISION_BY_ZERO);
-		expect_error(&w.bed.f, "SELECT * FROM bad", ERR_UNDEFINED_TABLE);
+		expect_error(&w.f, "SELECT * FROM bad", ERR_UNDEFINED_TABLE);
 		change(&w, "CREATE UNIQUE INDEX ON v (g)");
 		assert_int_equal(w.error.code, ERR_UNIQUE);
 		change(&w, "CREATE UNIQUE INDEX on_c ON pair (a, c)");
 		assert_int_equal(w.error.code, ERR_UNIQUE);
-		run(&w.bed.f, "INSERT INTO pair VALUES (1, -1, 0)");
+		run(&w.f, "INSERT INTO pair VALUES (1, -1, 0)");
 		settle(&w);
 		compare(&w, "v", "SELECT id, g, v FROM t");
-		lf_stats(w.bed.f.engine, &after);
+		lf_stats(w.f.engine, &after);
 		/* Commands have added some rows meanwhile. */
 		assert_true(after.memory_used < before.memory_used + before.memory_used / 2);
 		changed(&w, "CREATE MATERIALIZED VIEW bad AS SELECT id, 1 / (v + 7) AS x FROM t");
@@ -348,23 +349,23 @@ static void test_refreshing(void **state)
 		struct world w;
 
 		open_world(&w, shards, shards, ROWS);
-		run(&w.bed.f,
+		run(&w.f,
 			"UPDATE t SET v = 1 WHERE v = 0;"
 			"CREATE MATERIALIZED VIEW bad AS SELECT id, g, 10 / v AS s FROM t;"
 			"CREATE UNIQUE INDEX ON bad (id); CREATE INDEX ON bad (g);"
 			"CREATE MATERIALIZED VIEW above AS SELECT g, sum(s) AS s FROM bad GROUP BY g;"
 			"UPDATE t SET v = 0 WHERE id = 7");
-		expect_error(&w.bed.f, "SELECT * FROM above", ERR_VIEW_FAILED);
+		expect_error(&w.f, "SELECT * FROM above", ERR_VIEW_FAILED);
 		change(&w, "REFRESH MATERIALIZED VIEW bad");
 		assert_int_equal(w.error.code, ERR_DIVISION_BY_ZERO);
-		run(&w.bed.f, "UPDATE t SET v = 3 WHERE v = 0");
+		run(&w.f, "UPDATE t SET v = 3 WHERE v = 0");
 		/* Commands may set it to 0 again, but not while this one is made. */
 		w.positive = true;
 		changed(&w, "REFRESH MATERIALIZED VIEW bad");
 		changed(&w, "REFRESH MATERIALIZED VIEW above");
 		settle(&w);
 		compare(&w, "bad", BAD);
-		expect(&w.bed.f,
+		expect(&w.f,
 			"SELECT count(*) = (SELECT count(*) FROM t WHERE g = 5) FROM bad WHERE g = 5",
 			"t");
 		compare(&w, "above", "SELECT g, sum(10 / v) AS s FROM t GROUP BY g");
@@ -382,15 +383,15 @@ static void test_closing(void **state)
 		uint64_t none[2] = { 0 };
 
 		open_world(&w, 2, steps, ROWS);
-		s = prepare(&w.bed.f,
+		s = prepare(&w.f,
 			steps % 2 == 0
 				? "CREATE MATERIALIZED VIEW v AS SELECT g, count(*) AS n FROM t GROUP BY g"
 				: "CREATE INDEX ON t (g)");
 		row_encode(&s->param_layout, NULL, none);
-		assert_int_equal(lf_submit(w.schema, s, none, 0, LF_ACCEPTED, &w.bed.f.error), 0);
+		assert_int_equal(lf_submit(w.schema, s, none, 0, LF_ACCEPTED, &w.f.error), 0);
 		for (unsigned i = 0; i < steps; i++)
-			(void)lf_step(w.bed.f.engine, i % 3);
-		lf_release(w.bed.f.engine, s);
+			(void)lf_step(w.f.engine, i % 3);
+		lf_release(w.f.engine, s);
 		close_world(&w);
 	}
 }
