@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "core/engine_internal.h"
+#include "core/engine_ddl.h"
 #include "core/sql/projection.h"
 
 /* --- rows --- */

@@ -22,7 +22,6 @@
 #include "core/base/assert.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/size.h"
 
 enum {
 	RAW_BYTES = KIB(256), /* of rows packed together, about */
@@ -36,8 +35,6 @@ struct definition {
 	unsigned number; /* among those of one id */
 	char *text;
 };
-
-enum { ALTER_BYTES = 2 * LIMIT_NAME_BYTES + 128 };
 
 struct checkpoint {
 	struct lf_engine *engine;
@@ -73,29 +70,6 @@ static int define(struct checkpoint *c, uint32_t id, const char *text)
 	return 0;
 }
 
-/* What a view's definition does not say since it was altered; behind what it was renamed by. */
-static int define_altered(struct checkpoint *c, const struct relation *r)
-{
-	char text[ALTER_BYTES], value[SIZE_TEXT_MAX + 16] = "", size[SIZE_TEXT_MAX];
-	uint64_t limit = r->memory_limit;
-	size_t n;
-
-	if (!r->altered)
-		return 0;
-	n = (size_t)snprintf(text, sizeof(text), "ALTER MATERIALIZED VIEW \"");
-	for (const char *p = r->name; *p != '\0'; p++) {
-		if (*p == '"')
-			text[n++] = '"';
-		text[n++] = *p;
-	}
-	if (limit != 0)
-		(void)snprintf(value, sizeof(value), " = '%s'", size_print(limit, size));
-	(void)snprintf(text + n, sizeof(text) - n, "\" %s (memory_limit%s)",
-		limit != 0 ? "SET" : "RESET", value);
-	return define(
-		c, r->nalterations > 0 ? r->alterations[r->nalterations - 1].id : r->made, text);
-}
-
 static int define_index(struct checkpoint *c, const struct index_def *x)
 {
 	if (define(c, x->id, x->definition) != 0)
@@ -109,7 +83,7 @@ static int define_index(struct checkpoint *c, const struct index_def *x)
 /* How many statements tell of it. */
 static unsigned definition_count(const struct relation *r)
 {
-	unsigned n = 2u + r->nalterations;
+	unsigned n = 1u + r->nalterations;
 
 	for (unsigned i = 0; i < r->nindexes; i++)
 		n += 1u + r->indexes[i]->nalterations;
@@ -123,8 +97,6 @@ static int define_relation(struct checkpoint *c, struct relation *r)
 	for (unsigned i = 0; i < r->nalterations; i++)
 		if (define(c, r->alterations[i].id, r->alterations[i].text) != 0)
 			return -1;
-	if (define_altered(c, r) != 0)
-		return -1;
 	for (unsigned i = 0; i < r->nindexes; i++)
 		if (r->indexes[i]->definition != NULL && define_index(c, r->indexes[i]) != 0)
 			return -1;

@@ -111,14 +111,6 @@ struct lf_engine {
 	} checkpoints;
 };
 
-/* A view's plan, kept as long as the view. */
-struct view_slot {
-	struct view_slot *next;
-	const struct relation *view;
-	struct view_plan *plan;
-	struct relation *copy; /* of the view, which the plan was made for; NULL: of itself */
-};
-
 /* What the query of a command gave: packed rows of its result_layout. */
 struct given {
 	unsigned n;
@@ -227,23 +219,6 @@ int engine_ddl_views(struct lf_engine *engine, struct error *e);
 const struct view_plan *engine_view_plan(struct lf_engine *engine, const struct relation *view);
 /* Make the system views. Before anything else is in the catalog. */
 int engine_system_open(struct lf_engine *engine, struct error *e);
-/* --- between engine_ddl.c and engine_alter.c, at DDL moments --- */
-
-/* Parts for a relation, which are not known to anybody yet; since: see struct parts. NULL with *e. */
-struct parts *parts_new(
-	struct lf_engine *engine, const struct relation *r, uint64_t since, struct error *e);
-void parts_free(struct parts *parts);
-/* Have the projectors keep house in them. 0, or -1: 53200. */
-int parts_register(struct lf_engine *engine, struct parts *parts, struct error *e);
-/* Readers may be in these parts until every pin has passed `epoch`. relation: dropped with them, a reference to let go;
- * or NULL. */
-void parts_condemn(
-	struct lf_engine *engine, struct parts *parts, struct relation *relation, uint64_t epoch);
-/* The slot of a view in the list; points to NULL when it has none. */
-struct view_slot **view_slot_find(struct lf_engine *engine, const struct relation *view);
-/* Execute ALTER TABLE in an epoch that it has for itself: all of it, or -1 and nothing. */
-int engine_alter(
-	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);
 
 /* Open the data directory, recover, and begin a new run. Before threads. */
 int engine_recover(struct lf_engine *engine, struct error *e);

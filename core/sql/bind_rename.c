@@ -23,7 +23,7 @@ static const char *tag_of(PgQuery__ObjectType t)
 /* The statement's text, which is to be told again, and its id. 0 or -1. */
 static int note(struct binder *b, struct relation *r, struct alteration *out)
 {
-	out->id = catalog_next_id(b->catalog);
+	*out = (struct alteration){ .id = catalog_next_id(b->catalog) };
 	out->text = bind_keep(b, b->text);
 	if (out->text == NULL)
 		return -1;

@@ -134,6 +134,8 @@ int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p)
 			st->alter_view.memory_limit = limit;
 		}
 	}
+	if (st->alter_view.given)
+		st->alter_view.id = catalog_next_id(b->catalog);
 	return 0;
 }
 

@@ -416,7 +416,6 @@ struct relation *relation_altered(struct relation *from, unsigned more)
 	r->select = from->select;
 	r->stage = from->stage;
 	r->memory_limit = from->memory_limit;
-	r->altered = from->altered;
 	r->definition = from->definition;
 	r->shown = from->shown;
 	relation_hold(from);
@@ -432,9 +431,25 @@ int relation_note_alteration(struct relation *r, uint32_t id, const char *text)
 		return -1;
 	if (r->nalterations > 0)
 		memcpy(grown, r->alterations, r->nalterations * sizeof(*grown));
-	grown[r->nalterations] = (struct alteration){ id, text };
+	grown[r->nalterations] = (struct alteration){ .id = id, .text = text };
 	r->alterations = grown;
 	r->nalterations++;
+	return 0;
+}
+
+int relation_note_parameters(struct relation *r, uint32_t id, const char *text)
+{
+	const char *copy = arena_strdup(&r->arena, text, strlen(text));
+	unsigned last = r->nalterations;
+
+	if (copy == NULL)
+		return -1;
+	if (last > 0 && r->alterations[last - 1].parameters)
+		r->alterations[last - 1] = (struct alteration){ id, true, copy };
+	else if (relation_note_alteration(r, id, copy) == 0)
+		r->alterations[last].parameters = true;
+	else
+		return -1;
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct check {
  * are in the order in which they were made. */
 struct alteration {
 	uint32_t id;
+	bool parameters; /* of storage, all there are: a later one says all that this said */
 	const char *text;
 };
 
@@ -118,10 +119,8 @@ struct relation {
 	struct select *select; /* views and derived: the bound query, over the relations it reads */
 	unsigned
 		stage; /* views: that in which their rows change (core/flow), as the engine has planned it */
-	/* Views: bytes that one may hold over all shards, 0: no limit. Atomic; changed at DDL moments, and then `altered`: the
-	 * definition may say something else. */
+	/* Views: bytes that one may hold over all shards, 0: no limit. Atomic; changed at DDL moments. */
 	uint64_t memory_limit;
-	bool altered;
 	const char *definition; /* the CREATE statement's text */
 	const char *
 		shown; /* views: the same with the names that relations have now; NULL: they have those names */
@@ -174,6 +173,8 @@ void catalog_replace(struct catalog *c, struct relation *from, struct relation *
 struct relation *relation_altered(struct relation *from, unsigned more);
 /* Note a change of it; the text is kept by reference. 0, or -1 out of memory. */
 int relation_note_alteration(struct relation *r, uint32_t id, const char *text);
+/* The same of its storage parameters; the text is copied. */
+int relation_note_parameters(struct relation *r, uint32_t id, const char *text);
 static inline bool relation_is_dropped_column(const struct relation *r, unsigned col)
 {
 	return r->columns[col].hidden && (int)col != r->rowid;

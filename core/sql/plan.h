@@ -332,6 +332,7 @@ struct statement {
 		struct {
 			struct relation *view;
 			bool given;            /* else there is nothing to alter */
+			uint32_t id;           /* of the change */
 			uint64_t memory_limit; /* 0: none */
 		} alter_view;
 		struct {

@@ -277,6 +277,8 @@ static void test_altered_view(void **state)
 		"CREATE MATERIALIZED VIEW per_a WITH (memory_limit = '1MB') AS SELECT a, count(*) AS n FROM note GROUP BY a;"
 		"CREATE MATERIALIZED VIEW per_b WITH (memory_limit = '1GB') AS SELECT b, count(*) AS n FROM note GROUP BY b;"
 		"CREATE MATERIALIZED VIEW \"Per\"\"A\" AS SELECT a FROM note; CREATE UNIQUE INDEX ON per_a (a);"
+		"ALTER MATERIALIZED VIEW per_a RENAME TO was_a; ALTER MATERIALIZED VIEW was_a SET (memory_limit = '2MB');"
+		"ALTER MATERIALIZED VIEW was_a RENAME TO per_a;"
 		"ALTER MATERIALIZED VIEW per_a RESET (memory_limit); REFRESH MATERIALIZED VIEW per_a;"
 		"ALTER MATERIALIZED VIEW \"Per\"\"A\" SET (memory_limit = '1MB')");
 	for (unsigned i = 0; i < 4; i++) {
