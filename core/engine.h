@@ -128,10 +128,26 @@ typedef void (*lf_on_reply)(void *arg, const struct lf_reply *reply);
  * of evaluating the partition expression. */
 int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
 	enum lf_ack ack, struct error *e);
+/* What a command may ask for beyond its acknowledgement; all zeros asks for nothing. */
+struct lf_command_options {
+	/* Execute it once: a client's own number, and the number that it gives this command and no other one. Both from
+	 * 1; client 0: not asked for. */
+	uint64_t client, request;
+	/* Refuse it if what it changes was changed after this epoch; 0 is an epoch. */
+	bool expect;
+	uint64_t expected_epoch;
+	/* The client's own words for the event log, up to LIMIT_META_BYTES; copied. NULL: none. */
+	const void *meta;
+	uint32_t meta_bytes;
+};
+/* lf_submit() with options, which may be NULL. Besides its errors: 0A000 for an option that is not supported, or not for
+ * this statement; 54000. */
+int lf_submit_with(struct lf_port *port, const struct statement *s, const void *params,
+	uint64_t tag, enum lf_ack ack, const struct lf_command_options *options, struct error *e);
 /* Make what was submitted visible to the projectors and wake those that sleep. */
 void lf_flush(struct lf_port *port);
 /* Hand out replies that are due; returns their number. In the callback nothing of the port may be
- * called but lf_submit(). Replies of one shard come in order of submission. */
+ * called but lf_submit() and lf_submit_with(). Replies of one shard come in order of submission. */
 unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg);
 /* Everything submitted has been answered (accepted ones: executed). */
 bool lf_port_idle(const struct lf_port *port);

@@ -159,7 +159,9 @@ struct lf_port {
 	struct parker leader; /* of the adopted shards' parkers */
 	uint64_t dirty;       /* bit s: lane s has something unpublished */
 	int64_t now_us;       /* the clock, as of the last poll or the beginning of a read */
-	uint64_t spread;      /* chooses shards for tables partitioned by row id */
+	/* Of the command being submitted; NULL: none. */
+	const struct lf_command_options *options;
+	uint64_t spread; /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;
 	size_t outside; /* bytes of the requests' memory */

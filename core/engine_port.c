@@ -379,16 +379,61 @@ static void routing_all(const struct lf_port *port, struct routing *r)
 		r->per_shard[s] = 1;
 }
 
-/* One block of memory: the parameters, then each shard's list of ranges. */
+/* --- options --- */
+
+/* What they take behind the parameters; 0: there are none. */
+static uint32_t options_size(const struct lf_port *port)
+{
+	uint32_t meta = port->options != NULL ? port->options->meta_bytes : 0;
+
+	return port->options == NULL
+		? 0
+		: (uint32_t)sizeof(struct command_options) + ((meta + 7) & ~UINT32_C(7));
+}
+
+static void options_put(const struct lf_port *port, void *at)
+{
+	const struct lf_command_options *from = port->options;
+	struct command_options *to = at;
+
+	memset(to, 0, options_size(port));
+	to->flags = (from->client != 0 ? COMMAND_ONCE : 0) | (from->expect ? COMMAND_EXPECT : 0) |
+		(from->meta != NULL ? COMMAND_META : 0);
+	to->client = from->client;
+	to->request = from->request;
+	to->expected_epoch = from->expected_epoch;
+	to->meta_bytes = from->meta_bytes;
+	if (from->meta_bytes > 0)
+		memcpy(to->meta, from->meta, from->meta_bytes);
+}
+
+static int options_check(const struct lf_command_options *o, struct error *e)
+{
+	if (o->meta != NULL && o->meta_bytes > LIMIT_META_BYTES)
+		return error_set(e, ERR_PROGRAM_LIMIT, 0,
+			"metadata of %u bytes exceed the limit of %d bytes", o->meta_bytes,
+			LIMIT_META_BYTES);
+	if (o->client != 0)
+		return error_set(e, ERR_FEATURE, 0, "commands with a request id are not supported");
+	if (o->expect)
+		return error_set(
+			e, ERR_FEATURE, 0, "commands with an expected version are not supported");
+	if (o->meta != NULL)
+		return error_set(e, ERR_FEATURE, 0, "commands with metadata are not supported");
+	return 0;
+}
+
+/* One block of memory: the parameters, then each shard's list of ranges, and the options. */
 static int request_fill(struct lf_port *port, struct request *q, const void *params,
 	const struct routing *r, struct error *e)
 {
 	unsigned shards = port->engine->set.shards;
 	size_t size = row_size(params), at, given = r->given != NULL ? r->given->size : 0;
+	struct command_options *options = NULL;
 	unsigned char *memory;
 
 	at = shards * sizeof(struct command_parts *);
-	size += at;
+	size += at + options_size(port);
 	for (unsigned s = 0; s < shards; s++)
 		size += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
 	if (port->outside > 0 && port->outside + size + given > LIMIT_OUTSIDE_BYTES)
@@ -403,11 +448,17 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	memcpy(memory + at, params, row_size(params));
 	params = memory + at;
 	at += row_size(params);
+	if (port->options != NULL) {
+		options = (struct command_options *)(memory + at);
+		options_put(port, options);
+		at += options_size(port);
+	}
 	for (unsigned s = 0; s < shards; s++) {
 		if (r->per_shard[s] == 0)
 			continue;
 		q->parts[s] = (struct command_parts *)(memory + at);
 		q->parts[s]->params = params;
+		q->parts[s]->options = options;
 		q->parts[s]->sources = r->given != NULL ? r->given->rows : NULL;
 		at += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
 		q->remaining++;
@@ -461,9 +512,12 @@ static int submit_parts(struct lf_port *port, const struct statement *s, const v
 		if (q->parts[k] == NULL)
 			continue;
 		m = ring_reserve(port->lanes[k].commands, sizeof(*m));
-		*m = (struct command_message){
-			.tag = tag, .statement = s, .parts = q->parts[k], .request = i, .ack = ack
-		};
+		*m = (struct command_message){ .tag = tag,
+			.statement = s,
+			.parts = q->parts[k],
+			.request = i,
+			.ack = (uint16_t)ack,
+			.options = port->options != NULL };
 		ring_commit(port->lanes[k].commands, sizeof(*m));
 		submitted(port, k);
 	}
@@ -495,15 +549,22 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 	uint32_t len = (uint32_t)sizeof(struct command_message) + size;
 	struct command_message *m;
 
+	if (port->options != NULL)
+		len += options_size(port);
 	if (len > ring_message_max(ring))
 		return submit_large(port, s, params, shard, rows, tag, ack, e);
 	m = ring_reserve(ring, len);
 	if (m == NULL)
 		return submit_full(port, e);
-	*m = (struct command_message){
-		.tag = tag, .statement = s, .request = REQUEST_NONE, .ack = ack, .rows = rows
-	};
+	*m = (struct command_message){ .tag = tag,
+		.statement = s,
+		.request = REQUEST_NONE,
+		.ack = (uint16_t)ack,
+		.options = port->options != NULL,
+		.rows = rows };
 	memcpy(m + 1, params, size);
+	if (port->options != NULL)
+		options_put(port, (unsigned char *)(m + 1) + size);
 	ring_commit(ring, len);
 	submitted(port, shard);
 	port->submitted++;
@@ -580,6 +641,19 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 				port, s, params, routing.shards[0], routing.ranges[0], tag, ack, e);
 	}
 	return submit_parts(port, s, params, &routing, tag, ack, e);
+}
+
+int lf_submit_with(struct lf_port *port, const struct statement *s, const void *params,
+	uint64_t tag, enum lf_ack ack, const struct lf_command_options *options, struct error *e)
+{
+	int status;
+
+	if (options != NULL && options_check(options, e) != 0)
+		return -1;
+	port->options = options;
+	status = lf_submit(port, s, params, tag, ack, e);
+	port->options = NULL;
+	return status;
 }
 
 void lf_flush(struct lf_port *port)

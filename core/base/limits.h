@@ -49,6 +49,7 @@
 #define LIMIT_STATEMENTS_PER_COMMAND 64 /* of a multi-statement command; 54000 */
 #define LIMIT_ROWS_PER_COMMAND 16384    /* rows one command may change; 54000 */
 #define LIMIT_COMMAND_BYTES MIB(16) /* parameters of one command, or what its query gives; 54000 */
+#define LIMIT_META_BYTES 4096       /* of a command, for the event log; 08P01, embedded 54000 */
 #define LIMIT_COPY_RECORD_BYTES MIB(64) /* text of a row in COPY's input (the client's); 54000 */
 #define LIMIT_COPY_NULL_BYTES 63        /* of COPY's text for NULL; 0A000 */
 #define LIMIT_OUTSIDE_BYTES \

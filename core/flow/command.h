@@ -29,6 +29,17 @@ void change_log_init(struct change_log *l, struct heap *h);
 void change_log_reset(struct change_log *l);
 void change_log_free(struct change_log *l);
 
+/* What a command asks for beyond being executed. Behind its parameters in the ring, or with its parts; most commands
+ * have none. Its size is a multiple of 8. */
+enum { COMMAND_ONCE = 1, COMMAND_EXPECT = 2, COMMAND_META = 4 };
+struct command_options {
+	uint32_t flags;
+	uint32_t meta_bytes;
+	uint64_t client, request; /* ONCE */
+	uint64_t expected_epoch;  /* EXPECT */
+	unsigned char meta[];     /* META, and zeros */
+};
+
 struct command_env {
 	struct heap *heap;
 	unsigned shard, shards;
@@ -38,6 +49,7 @@ struct command_env {
 	uint64_t epoch;
 	int64_t now_us;
 	uint64_t *next_rowid; /* the last that this shard gave; see command_note_rowid() */
+	const struct command_options *options; /* of this command; NULL: it has none */
 	bool stale; /* out: it failed, since a table that the statement uses was altered */
 };
 

@@ -367,6 +367,21 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 	return size;
 }
 
+/* A command with options. */
+static uint32_t command_run_with(struct projector *p, struct command_env *env,
+	const struct command_message *m, struct reply_message *r)
+{
+	const unsigned char *params = (const unsigned char *)(m + 1);
+	uint32_t size;
+
+	env->options = m->parts != NULL
+		? m->parts->options
+		: (const struct command_options *)(const void *)(params + row_size(params));
+	size = m->parts == NULL ? single_run(p, env, m, r) : parts_run(p, env, m, r);
+	env->options = NULL;
+	return size;
+}
+
 /* Execute one message and write its reply; returns the reply's bytes. */
 static uint32_t command_run(struct projector *p, struct command_env *env,
 	const struct command_message *m, struct reply_message *r)
@@ -378,6 +393,8 @@ static uint32_t command_run(struct projector *p, struct command_env *env,
 	r->ack = (uint8_t)m->ack;
 	r->kind = REPLY_DONE;
 	count(&p->stats.commands);
+	if (m->options != 0)
+		return command_run_with(p, env, m, r);
 	return m->parts == NULL ? single_run(p, env, m, r) : parts_run(p, env, m, r);
 }
 

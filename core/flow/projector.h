@@ -29,17 +29,19 @@ enum { REQUEST_NONE = UINT32_MAX };
 struct command_parts {
 	const void *params;
 	const void *const *sources; /* what the command's query gave; NULL: it has none */
+	const struct command_options *options; /* NULL: none */
 	unsigned n;
 	struct row_range ranges[];
 };
 
-/* Port to projector; the packed parameter row follows when `parts` is NULL. */
+/* Port to projector; the packed parameter row follows when `parts` is NULL, and behind it the options, if it has any. */
 struct command_message {
 	uint64_t tag;
 	const struct statement *statement;
 	const struct command_parts *parts;
 	uint32_t request; /* the port's record of a command with several parts, or REQUEST_NONE */
-	uint32_t ack;     /* enum lf_ack, for the port's eyes only */
+	uint16_t ack;     /* enum lf_ack, for the port's eyes only */
+	uint16_t options; /* 1: it has options */
 	struct row_range rows; /* INSERT: the VALUES rows that are meant */
 };
 _Static_assert(sizeof(struct command_message) == 40, "parameters follow 8-aligned");

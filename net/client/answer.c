@@ -258,7 +258,7 @@ static void on_hello_ok(struct lf_client *c, const struct wire_header *h, struct
 		return;
 	}
 	c->server = (struct lf_client_server){ ok.version, ok.shards, ok.frame_max,
-		ok.statements_max, ok.requests_max, ok.visible };
+		ok.statements_max, ok.requests_max, ok.visible, ok.features };
 	result_reset(&c->view);
 	request_answer(c, h->request, &c->view);
 }

@@ -6,6 +6,7 @@
 #define LF_NET_CLIENT_CLIENT_INTERNAL_H
 
 #include <locale.h>
+#include <stddef.h>
 
 #include "core/base/error.h"
 #include "core/base/mem.h"
@@ -24,7 +25,7 @@ enum {
 	CLIENT_CONNECT_MS = 10000,       /* options: connect_timeout_ms */
 	CLIENT_BATCH_MAX = 65535,        /* executions of one frame */
 	CLIENT_TYPES_MAX = 256,          /* declared when preparing */
-	CLIENT_KEEP_BYTES = 1 << 20      /* a spare result with more is given back to libc */
+	CLIENT_KEEP_BYTES = 1 << 20,     /* a spare result with more is given back to libc */
 };
 
 /* Bytes that grow at the end and are used up from the start. */
@@ -111,6 +112,7 @@ enum operation {
 /* One sent frame's requests: numbers first … first + n - 1, of which `left` are unanswered. */
 struct group {
 	enum operation op;
+	uint8_t flags; /* of its frame */
 	uint32_t n, left, failed;
 	uint64_t first, count, epoch;
 	lf_client_on_result each;
@@ -236,10 +238,28 @@ void reads_release(struct group *g, uint32_t n);
 /* Answer everything outstanding with 08006. */
 void request_fail_all(struct lf_client *c);
 
+/* What stands before an execution's row: the head, and options by the frame's flags. */
+struct execute_start {
+	struct wire_execute head;
+	unsigned char options[sizeof(struct wire_once) + sizeof(struct wire_expect) +
+		((sizeof(uint32_t) + WIRE_META_MAX + 7) & ~(size_t)7)];
+	uint8_t flags;
+	size_t size; /* of the head and the options */
+};
+_Static_assert(offsetof(struct execute_start, options) == sizeof(struct wire_execute),
+	"the options follow the head");
+
+/* An execution: command may be NULL. */
+struct execution {
+	struct lf_statement *statement;
+	const struct lf_params *params;
+	const struct lf_client_call *how;
+	const struct lf_client_command *command;
+};
 /* What stands before an execution's row and before a query's text, and the row itself. 0, or -1. */
-int execute_prepare(struct wire_execute *head, const struct lf_client *c,
-	const struct lf_statement *s, const struct lf_params *p, const struct lf_client_call *how,
-	const unsigned char **row, size_t *size, struct lf_client_error *e);
+int execute_prepare(struct execute_start *start, const struct lf_client *c,
+	const struct execution *x, const unsigned char **row, size_t *size,
+	struct lf_client_error *e);
 int query_head(struct wire_query *head, const struct lf_client *c, const struct lf_client_call *how,
 	struct lf_client_error *e);
 

@@ -97,7 +97,7 @@ int client_dial(const char *address, unsigned timeout_ms, struct lf_client_error
 /* Say hello and wait for the server's, by the deadline. */
 static int greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_error *e)
 {
-	struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, WIRE_VERSION, 0 };
+	struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, WIRE_VERSION, WIRE_FEATURES };
 	struct waiter w = { .e = e };
 	struct group g = { .op = OPERATION_HELLO, .each = waiter_done, .arg = &w };
 	uint64_t deadline = client_now_ms() + timeout_ms;

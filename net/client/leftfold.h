@@ -148,6 +148,7 @@ struct lf_client_server {
 	uint32_t statements_max; /* prepared in one connection */
 	uint32_t requests_max;   /* unanswered ones the server reads of one connection */
 	uint64_t visible;        /* the visible epoch then */
+	uint64_t features;       /* granted, bits of net/PROTOCOL.md: 1 options of commands */
 };
 LF_API const struct lf_client_server *lf_client_server(const struct lf_client *c);
 
@@ -258,11 +259,29 @@ struct lf_client_call {
 	uint64_t at_least; /* queries: read at this epoch or a newer one; 0: any; LF_EPOCH_OWN */
 };
 
+/* What a command may ask for beyond that; NULL or all zeros: nothing. Queries take no notice of it. A server that is too
+ * old to know of it is not asked: 0A000. */
+struct lf_client_command {
+	/* Execute it once, however often it is sent, also by another connection: a number of the client's own and one of
+	 * this command, both from 1. client 0: not asked for. The executions of a batch count `request` up. */
+	uint64_t client, request;
+	/* Refuse it if what it changes was changed after this epoch. */
+	bool expect;
+	uint64_t expected_epoch;
+	/* For the event log: at most 4096 bytes (54000), copied. NULL: none. */
+	const void *meta;
+	size_t meta_bytes;
+};
+
 /* Execute and wait for the answer. p may be NULL for a statement without parameters. r may be NULL; else its
  * former content is replaced, also by an error, which is given in *e as well. Other requests may be
  * outstanding: their callbacks are called. Not from a callback (55000). */
 LF_API int lf_client_execute(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
 	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e);
+/* The same with options of a command. */
+LF_API int lf_client_execute_with(struct lf_client *c, struct lf_statement *s,
+	const struct lf_params *p, const struct lf_client_call *how,
+	const struct lf_client_command *command, struct lf_result *r, struct lf_client_error *e);
 /* The same for the text of one statement without parameters. */
 LF_API int lf_client_query(struct lf_client *c, const char *text, size_t len,
 	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e);
@@ -295,6 +314,11 @@ typedef void (*lf_client_on_result)(void *arg, uint64_t request, const struct lf
 LF_API int lf_client_send(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
 	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
 	struct lf_client_error *e);
+/* The same with options of a command. */
+LF_API int lf_client_send_with(struct lf_client *c, struct lf_statement *s,
+	const struct lf_params *p, const struct lf_client_call *how,
+	const struct lf_client_command *command, lf_client_on_result fn, void *arg,
+	uint64_t *request, struct lf_client_error *e);
 /* The same for text. */
 LF_API int lf_client_send_query(struct lf_client *c, const char *text, size_t len,
 	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
@@ -318,6 +342,10 @@ typedef void (*lf_client_on_batch)(void *arg, const struct lf_client_batch *b);
 LF_API int lf_client_batch_begin(struct lf_client *c, struct lf_statement *s,
 	const struct lf_client_call *how, lf_client_on_result each, lf_client_on_batch all,
 	void *arg, struct lf_client_error *e);
+/* The same with options of a command: expected_epoch and meta are those of every execution. */
+LF_API int lf_client_batch_begin_with(struct lf_client *c, struct lf_statement *s,
+	const struct lf_client_call *how, const struct lf_client_command *command,
+	lf_client_on_result each, lf_client_on_batch all, void *arg, struct lf_client_error *e);
 /* 0; LF_WOULD_BLOCK: no more fits (end it, poll, begin another); -1. p as in lf_client_execute(). */
 LF_API int lf_client_batch_add(
 	struct lf_client *c, const struct lf_params *p, struct lf_client_error *e);

@@ -135,7 +135,7 @@ int request_admit(
 unsigned char *request_append(struct lf_client *c, enum wire_type type, size_t length,
 	const struct group *g, uint32_t n, uint64_t *request)
 {
-	struct wire_header h = { (uint32_t)length, (uint8_t)type, 0, 0, c->next };
+	struct wire_header h = { (uint32_t)length, (uint8_t)type, g->flags, 0, c->next };
 	unsigned char *p = client_buffer_room(&c->out, sizeof(h) + length);
 
 	if (p == NULL || request_enter(c, g, n, request) != 0)

@@ -18,16 +18,75 @@ static uint64_t at_least(const struct lf_client *c, const struct lf_client_call 
 	return how->at_least == LF_EPOCH_OWN ? c->epoch : how->at_least;
 }
 
-static int execute_head(struct wire_execute *head, const struct lf_client *c,
-	const struct lf_statement *s, const struct lf_client_call *how, struct lf_client_error *e)
+static void option_add(struct execute_start *start, uint8_t flag, const void *bytes, size_t n)
 {
-	*head = (struct wire_execute){ .handle = s->handle, .ack = LF_ACK_VISIBLE, .count = 1 };
-	if (how == NULL)
+	memcpy((unsigned char *)start + start->size, bytes, n);
+	start->size += n;
+	start->flags |= flag;
+}
+
+static int check_command(const struct lf_client *c, const struct lf_client_command *command,
+	struct lf_client_error *e)
+{
+	if ((c->server.features & WIRE_FEATURE_OPTIONS) == 0)
+		return client_error(e, "0A000", "the server does not know of options of commands");
+	if (command->client != 0 && command->request == 0)
+		return client_error(e, "22023", "request ids begin at 1");
+	if (command->meta != NULL && command->meta_bytes > WIRE_META_MAX)
+		return client_error(e, "54000", "metadata of %zu bytes exceed the limit of %d",
+			command->meta_bytes, WIRE_META_MAX);
+	return 0;
+}
+
+/* In the order of the protocol. */
+static int options_add(struct execute_start *start, const struct lf_client *c,
+	const struct lf_client_command *command, struct lf_client_error *e)
+{
+	static const unsigned char zeros[8] = { 0 };
+
+	if (command->client == 0 && !command->expect && command->meta == NULL)
 		return 0;
-	head->ack = (uint8_t)how->ack;
-	head->timeout_ms = how->timeout_ms;
-	head->at_least = at_least(c, how);
-	return check_call(how, e);
+	if (check_command(c, command, e) != 0)
+		return -1;
+	if (command->client != 0) {
+		struct wire_once once = { command->client, command->request };
+
+		option_add(start, WIRE_FLAG_ONCE, &once, sizeof(once));
+	}
+	if (command->expect)
+		option_add(start, WIRE_FLAG_EXPECT, &command->expected_epoch,
+			sizeof(command->expected_epoch));
+	if (command->meta != NULL) {
+		uint32_t n = (uint32_t)command->meta_bytes;
+
+		option_add(start, WIRE_FLAG_META, &n, sizeof(n));
+		option_add(start, WIRE_FLAG_META, command->meta, n);
+		option_add(start, WIRE_FLAG_META, zeros, wire_meta_size(n) - sizeof(n) - n);
+	}
+	return 0;
+}
+
+static int execute_head(struct execute_start *start, const struct lf_client *c,
+	const struct execution *x, struct lf_client_error *e)
+{
+	const struct lf_client_call *how = x->how;
+	struct wire_execute *head = &start->head;
+
+	*head = (struct wire_execute){
+		.handle = x->statement->handle, .ack = LF_ACK_VISIBLE, .count = 1
+	};
+	start->size = sizeof(*head);
+	start->flags = 0;
+	if (how != NULL) {
+		head->ack = (uint8_t)how->ack;
+		head->timeout_ms = how->timeout_ms;
+		head->at_least = at_least(c, how);
+		if (check_call(how, e) != 0)
+			return -1;
+	}
+	if (x->command == NULL || x->statement->shape->kind == LF_STATEMENT_QUERY)
+		return 0;
+	return options_add(start, c, x->command, e);
 }
 
 int query_head(struct wire_query *head, const struct lf_client *c, const struct lf_client_call *how,
@@ -85,28 +144,36 @@ static struct group execution(
 		.shape = s->shape };
 }
 
-int execute_prepare(struct wire_execute *head, const struct lf_client *c,
-	const struct lf_statement *s, const struct lf_params *p, const struct lf_client_call *how,
-	const unsigned char **row, size_t *size, struct lf_client_error *e)
+int execute_prepare(struct execute_start *start, const struct lf_client *c,
+	const struct execution *x, const unsigned char **row, size_t *size,
+	struct lf_client_error *e)
 {
-	if (execute_head(head, c, s, how, e) != 0)
+	if (execute_head(start, c, x, e) != 0)
 		return -1;
-	return params_row(s->shape, p, row, size, e);
+	return params_row(x->statement->shape, x->params, row, size, e);
+}
+
+int lf_client_send_with(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
+	const struct lf_client_call *how, const struct lf_client_command *command,
+	lf_client_on_result fn, void *arg, uint64_t *request, struct lf_client_error *e)
+{
+	const struct execution x = { s, p, how, command };
+	struct group g = execution(s, fn, NULL, arg);
+	struct execute_start start;
+	const unsigned char *row;
+	size_t size;
+
+	if (client_ready(c, false, e) != 0 || execute_prepare(&start, c, &x, &row, &size, e) != 0)
+		return -1;
+	g.flags = start.flags;
+	return request_send(c, WIRE_EXECUTE, &start, start.size, row, size, &g, false, request, e);
 }
 
 int lf_client_send(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
 	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
 	struct lf_client_error *e)
 {
-	struct group g = execution(s, fn, NULL, arg);
-	struct wire_execute head;
-	const unsigned char *row;
-	size_t size;
-
-	if (client_ready(c, false, e) != 0 ||
-		execute_prepare(&head, c, s, p, how, &row, &size, e) != 0)
-		return -1;
-	return request_send(c, WIRE_EXECUTE, &head, sizeof(head), row, size, &g, false, request, e);
+	return lf_client_send_with(c, s, p, how, NULL, fn, arg, request, e);
 }
 
 int lf_client_send_query(struct lf_client *c, const char *text, size_t len,
@@ -133,7 +200,7 @@ static size_t batch_length(const struct lf_client *c)
 static int batch_start(struct lf_client *c, enum wire_type type, const void *head, size_t nhead,
 	const struct group *g, struct lf_client_error *e)
 {
-	struct wire_header h = { .type = (uint8_t)type };
+	struct wire_header h = { .type = (uint8_t)type, .flags = g->flags };
 	int status = request_admit(c, nhead, 1, false, e);
 	unsigned char *p;
 
@@ -153,16 +220,25 @@ static int batch_start(struct lf_client *c, enum wire_type type, const void *hea
 	return 0;
 }
 
+int lf_client_batch_begin_with(struct lf_client *c, struct lf_statement *s,
+	const struct lf_client_call *how, const struct lf_client_command *command,
+	lf_client_on_result each, lf_client_on_batch all, void *arg, struct lf_client_error *e)
+{
+	const struct execution x = { s, NULL, how, command };
+	struct group g = execution(s, each, all, arg);
+	struct execute_start start;
+
+	if (client_ready(c, false, e) != 0 || execute_head(&start, c, &x, e) != 0)
+		return -1;
+	g.flags = start.flags;
+	return batch_start(c, WIRE_EXECUTE_BATCH, &start, start.size, &g, e);
+}
+
 int lf_client_batch_begin(struct lf_client *c, struct lf_statement *s,
 	const struct lf_client_call *how, lf_client_on_result each, lf_client_on_batch all,
 	void *arg, struct lf_client_error *e)
 {
-	struct group g = execution(s, each, all, arg);
-	struct wire_execute head;
-
-	if (client_ready(c, false, e) != 0 || execute_head(&head, c, s, how, e) != 0)
-		return -1;
-	return batch_start(c, WIRE_EXECUTE_BATCH, &head, sizeof(head), &g, e);
+	return lf_client_batch_begin_with(c, s, how, NULL, each, all, arg, e);
 }
 
 int lf_client_reads_begin(struct lf_client *c, const struct lf_client_call *how,

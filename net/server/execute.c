@@ -220,13 +220,15 @@ static void pending_give(struct pending *p)
 	host->spare = p;
 }
 
-/* Submit one execution. 1 taken (or refused and answered), 0 the ring is full: later; 2 one_shot, refused and
+/* Submit one execution; options: NULL for none. 1 taken (or refused and answered), 0 the ring is full: later; 2 one_shot, refused and
  * answered. */
 static int command_one(struct session *s, const struct statement *st, uint32_t slot,
-	const void *params, uint64_t request, enum lf_ack ack, bool one_shot)
+	const void *params, uint64_t request, enum lf_ack ack,
+	const struct lf_command_options *options, bool one_shot)
 {
 	struct pending *p;
 	struct error e;
+	int status;
 
 	if (s->pending >= s->host->server->options.requests_max)
 		return 0;
@@ -241,7 +243,11 @@ static int command_one(struct session *s, const struct statement *st, uint32_t s
 	p->one_shot = one_shot;
 	if (one_shot)
 		p->statement = (struct statement *)(uintptr_t)st;
-	if (lf_submit(s->host->port, st, params, (uint64_t)(uintptr_t)p, ack, &e) != 0) {
+	status = options == NULL
+		? lf_submit(s->host->port, st, params, (uint64_t)(uintptr_t)p, ack, &e)
+		: lf_submit_with(
+			  s->host->port, st, params, (uint64_t)(uintptr_t)p, ack, options, &e);
+	if (status != 0) {
 		pending_give(p);
 		if (e.code == ERR_OVERLOAD)
 			return 0;
@@ -408,9 +414,13 @@ static bool reads_by_key(
 		head->at_least <= lf_visible(s->host->engine);
 }
 
+/* options: of the first execution; NULL: none. */
 static bool execute_commands(struct session *s, const struct statement *st,
-	const struct wire_execute *head, uint64_t request, struct wire_reader *r)
+	const struct wire_execute *head, uint64_t request, struct lf_command_options *options,
+	struct wire_reader *r)
 {
+	uint64_t first = options != NULL ? options->request : 0;
+
 	for (uint32_t i = 0; i < head->count && !s->c->closing; i++) {
 		const void *row;
 
@@ -418,12 +428,14 @@ static bool execute_commands(struct session *s, const struct statement *st,
 			(void)wire_take(r, row_at(r));
 			continue;
 		}
+		if (options != NULL && options->client != 0)
+			options->request = first + i;
 		row = params_take(s, st, r, request + i);
 		if (row != NULL && st->kind == STATEMENT_NOTHING) {
 			session_done_item(s, request + i, 0, 0);
 		} else if (row != NULL &&
 			command_one(s, st, head->handle, row, request + i, (enum lf_ack)head->ack,
-				false) == 0) {
+				options, false) == 0) {
 			s->c->blocked = true;
 			return false;
 		}
@@ -433,14 +445,61 @@ static bool execute_commands(struct session *s, const struct statement *st,
 	return true;
 }
 
-bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch)
+static bool once_take(struct wire_reader *r, uint32_t count, struct lf_command_options *o)
 {
+	struct wire_once once;
+
+	wire_get(r, &once, sizeof(once));
+	o->client = once.client;
+	o->request = once.request;
+	return !r->bad && once.client != 0 && once.request != 0 &&
+		once.request <= UINT64_MAX - (count - 1);
+}
+
+_Static_assert((int)WIRE_META_MAX == LIMIT_META_BYTES, "the protocol's limit is the engine's");
+
+static bool meta_take(struct wire_reader *r, struct lf_command_options *o)
+{
+	const unsigned char *p;
+	size_t whole;
+
+	wire_get(r, &o->meta_bytes, sizeof(o->meta_bytes));
+	if (r->bad || o->meta_bytes > LIMIT_META_BYTES)
+		return false;
+	whole = wire_meta_size(o->meta_bytes) - sizeof(o->meta_bytes);
+	p = wire_take(r, whole);
+	o->meta = p;
+	for (size_t i = o->meta_bytes; p != NULL && i < whole; i++)
+		if (p[i] != 0)
+			return false;
+	return p != NULL;
+}
+
+/* What stands before the rows, by the header's flags. False: it is malformed. */
+static bool options_take(
+	struct wire_reader *r, uint8_t flags, uint32_t count, struct lf_command_options *o)
+{
+	*o = (struct lf_command_options){ 0 };
+	if ((flags & WIRE_FLAG_ONCE) != 0 && !once_take(r, count, o))
+		return false;
+	o->expect = (flags & WIRE_FLAG_EXPECT) != 0;
+	if (o->expect && !wire_get(r, &o->expected_epoch, sizeof(o->expected_epoch)))
+		return false;
+	return (flags & WIRE_FLAG_META) == 0 || meta_take(r, o);
+}
+
+bool session_on_execute(struct session *s, const struct wire_header *h, struct wire_reader *r)
+{
+	bool batch = h->type == WIRE_EXECUTE_BATCH;
+	uint64_t request = h->request;
+	struct lf_command_options options;
 	struct wire_execute head;
 	const struct slot *slot;
 
 	wire_get(r, &head, sizeof(head));
 	if (r->bad || head.ack > LF_VISIBLE || !zeros(head.zero) || head.count == 0 ||
 		head.count > (batch ? LIMIT_EXECUTIONS_PER_FRAME : 1) ||
+		(h->flags != 0 && !options_take(r, h->flags, head.count, &options)) ||
 		(s->batch_done == 0 && !rows_whole(*r, head.count))) {
 		session_violation(s, request, "malformed execute");
 		return true;
@@ -453,7 +512,8 @@ bool session_on_execute(struct session *s, uint64_t request, struct wire_reader 
 		return true;
 	}
 	if (slot->statement->kind != STATEMENT_SELECT)
-		return execute_commands(s, slot->statement, &head, request, r);
+		return execute_commands(
+			s, slot->statement, &head, request, h->flags != 0 ? &options : NULL, r);
 	if (!reads_by_key(s, slot->statement, &head))
 		return execute_queries(s, slot->statement, &head, request, r);
 	read_one(s, slot->statement, request, r);
@@ -553,7 +613,7 @@ static int text_command(struct session *s, const struct statement *st, const voi
 	}
 	session_prepared(s, request, UINT32_MAX, st);
 	status = command_one(
-		s, st, 0, params, request, statement_is_ddl(st) ? LF_VISIBLE : ack, true);
+		s, st, 0, params, request, statement_is_ddl(st) ? LF_VISIBLE : ack, NULL, true);
 	if (status == 0) {
 		s->c->out.used = s->c->out.head + mark;
 		s->c->blocked = true;

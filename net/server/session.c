@@ -43,6 +43,7 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 		return;
 	}
 	s->greeted = true;
+	ok.features = hello.features & WIRE_FEATURES;
 	p = session_frame(s, WIRE_HELLO_OK, 0, request, sizeof(ok));
 	if (p != NULL)
 		memcpy(p, &ok, sizeof(ok));
@@ -125,8 +126,8 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_EXECUTE:
 		if (s->host->server->options.echo)
 			return on_echo(s, h->request, r);
-		return session_on_execute(s, h->request, r, false);
-	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h->request, r, true);
+		return session_on_execute(s, h, r);
+	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h, r);
 	case WIRE_QUERY: return session_on_query(s, h->request, r);
 	case WIRE_READ: return session_on_read(s, h->request, r);
 	case WIRE_PING:
@@ -141,6 +142,12 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_SCHEMA: session_on_schema(s, h->request, r); return true;
 	default: session_violation(s, h->request, "unknown type of frame"); return true;
 	}
+}
+
+static bool flags_allowed(const struct wire_header *h)
+{
+	return (h->type == WIRE_EXECUTE || h->type == WIRE_EXECUTE_BATCH) &&
+		(h->flags & ~WIRE_FLAGS_EXECUTE) == 0;
 }
 
 size_t session_input(struct session *s, const unsigned char *p, size_t n)
@@ -159,7 +166,7 @@ size_t session_input(struct session *s, const unsigned char *p, size_t n)
 			session_violation(s, h.request, "frame too long");
 			return n;
 		}
-		if (h.flags != 0 || h.zero != 0) {
+		if ((h.flags != 0 && !flags_allowed(&h)) || h.zero != 0) {
 			session_violation(s, h.request, "malformed header");
 			return n;
 		}

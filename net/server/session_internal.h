@@ -100,7 +100,7 @@ void session_on_schema(struct session *s, uint64_t request, struct wire_reader *
  * done for the connection, and before the bytes of their frames go away. */
 void session_reads_run(struct session *s);
 /* The frames EXECUTE, EXECUTE_BATCH, READ and QUERY. False: try the same frame again later. */
-bool session_on_execute(struct session *s, uint64_t request, struct wire_reader *r, bool batch);
+bool session_on_execute(struct session *s, const struct wire_header *h, struct wire_reader *r);
 /* PING: answered once all before it is done and visible. False: it waits. */
 bool session_fence(struct session *s, uint64_t request);
 bool session_on_read(struct session *s, uint64_t request, struct wire_reader *r);

@@ -50,6 +50,16 @@ struct wire_header {
 _Static_assert(sizeof(struct wire_header) == WIRE_HEADER, "drawn in PROTOCOL.md");
 
 enum { WIRE_FLAG_MORE = 1, WIRE_FLAG_ASYNC = 2 };
+/* Of EXECUTE and EXECUTE_BATCH: what stands between the head and the rows, in this order. */
+enum {
+	WIRE_FLAG_ONCE = 4,
+	WIRE_FLAG_EXPECT = 8,
+	WIRE_FLAG_META = 16,
+	WIRE_FLAGS_EXECUTE = WIRE_FLAG_ONCE | WIRE_FLAG_EXPECT | WIRE_FLAG_META
+};
+
+/* Feature bits: EXECUTE takes those flags. */
+enum { WIRE_FEATURE_OPTIONS = 1, WIRE_FEATURES = WIRE_FEATURE_OPTIONS };
 
 struct wire_hello {
 	uint32_t magic;
@@ -71,6 +81,20 @@ struct wire_execute {
 	uint32_t count;
 	uint64_t at_least;
 };
+/* WIRE_FLAG_ONCE; the next executions of a batch count `request` up. */
+struct wire_once {
+	uint64_t client, request;
+};
+/* WIRE_FLAG_EXPECT */
+struct wire_expect {
+	uint64_t epoch;
+};
+/* WIRE_FLAG_META: u32 bytes, the bytes, zeros up to a multiple of 8. */
+enum { WIRE_META_MAX = 4096 };
+static inline size_t wire_meta_size(size_t bytes)
+{
+	return (sizeof(uint32_t) + bytes + 7) & ~(size_t)7;
+}
 /* The head of READ; `count` times an item and its packed parameter row follow. */
 struct wire_read {
 	uint32_t count;
@@ -129,6 +153,7 @@ struct wire_error {
 };
 _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
 		sizeof(struct wire_execute) == 24 && sizeof(struct wire_read) == 16 &&
+		sizeof(struct wire_once) == 16 && sizeof(struct wire_expect) == 8 &&
 		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_query) == 16 &&
 		sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
 		sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&

@@ -134,6 +134,26 @@ VIOLATIONS = [
     ("batch: too many", frame(EXECUTE_BATCH, 9, execute_head(count=65536) + b"\x08\0\0\0\0\0\0\0" * 65536),
      9),
     ("batch: count without rows", frame(EXECUTE_BATCH, 9, execute_head(count=(1 << 32) - 1)), 9),
+    ("execute: flag MORE", frame(EXECUTE, 9, execute_head() + ROW, flags=1), 9),
+    ("execute: an unknown flag", frame(EXECUTE, 9, execute_head() + ROW, flags=32), 9),
+    ("a query with ONCE", frame(QUERY, 9, QUERY_HEAD + b"SELECT 1", flags=ONCE), 9),
+    ("once: cut", frame(EXECUTE, 9, execute_head() + bytes(15), flags=ONCE), 9),
+    ("once: client 0", frame(EXECUTE, 9, execute_head() + struct.pack("<QQ", 0, 1) + ROW, flags=ONCE), 9),
+    ("once: request 0", frame(EXECUTE, 9, execute_head() + struct.pack("<QQ", 1, 0) + ROW, flags=ONCE), 9),
+    ("once: requests beyond the last",
+     frame(EXECUTE_BATCH, 9, execute_head(count=2) + struct.pack("<QQ", 1, 2**64 - 1) + ROW + ROW, flags=ONCE),
+     9),
+    ("expect: cut", frame(EXECUTE, 9, execute_head() + bytes(7), flags=EXPECT), 9),
+    ("expect: no row", frame(EXECUTE, 9, execute_head() + bytes(8), flags=EXPECT), 9),
+    ("meta: cut", frame(EXECUTE, 9, execute_head() + bytes(3), flags=META), 9),
+    ("meta: bytes missing", frame(EXECUTE, 9, execute_head() + struct.pack("<I", 5) + bytes(4), flags=META), 9),
+    ("meta: too long",
+     frame(EXECUTE, 9, execute_head() + struct.pack("<I", 4097) + bytes(4100) + ROW, flags=META), 9),
+    ("meta: no zeros behind",
+     frame(EXECUTE, 9, execute_head() + struct.pack("<I", 3) + b"abcx" + ROW, flags=META), 9),
+    ("all options and a byte",
+     frame(EXECUTE, 9, execute_head() + struct.pack("<QQQI4s", 1, 1, 1, 4, b"abcd") + ROW + b"x",
+           flags=ONCE | EXPECT | META), 9),
     ("read: empty", frame(READ, 9), 9),
     ("read: short head", frame(READ, 9, bytes(15)), 9),
     ("read: count 0", read_frame(count=0), 9),
@@ -216,8 +236,21 @@ def versions(server):
     a = c.receive()
     equal((a.kind, a.request, a.flags, a.length), (HELLO_OK, 5, 0, 32), "hello")
     version, shards, longest, statements, requests, features, _ = struct.unpack("<HHIIIQQ", a.body)
-    equal((version, shards, features), (1, 2, 0), "version, shards, features")
+    equal((version, shards, features), (1, 2, 1), "version, shards, features")
     equal((longest, statements, requests), ((16 << 20) + (64 << 10), 4096, 65536), "limits")
+
+
+@test()
+def options_not_supported(server):
+    """Options are skipped for queries; a command with one that is not supported is refused, and not executed."""
+    c = table(server)
+    insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
+    select = c.prepare("SELECT n FROM t WHERE id = $1").handle
+    for named in ({"expect": 9}, {"meta": b"who"}):
+        a, = results_in_order(c, c.execute(insert, row("qi", [1, 1]), **named), 1)
+        refused(a, "0A000", "a command with %s" % named)
+        a, = results_in_order(c, c.execute(select, row("q", [1]), once=(1, 1), **named), 1)
+        equal((a.kind, a.count), (ROWS, 0), "a query with %s" % named)
 
 
 # --- errors of a request: answered, and the connection goes on ---

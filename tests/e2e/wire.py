@@ -9,6 +9,7 @@ MAGIC = 0x444C464C
 HELLO, PREPARE, CLOSE, EXECUTE, EXECUTE_BATCH, QUERY, PING, INFO, SCHEMA, READ = range(1, 11)
 HELLO_OK, PREPARED, CLOSED, DONE, ROWS, ERROR, PONG, INFO_OK, DONE_BATCH, SCHEMA_OK = range(64, 74)
 MORE, ASYNC = 1, 2
+ONCE, EXPECT, META = 4, 8, 16
 ACCEPTED, DURABLE, VISIBLE = 0, 1, 2
 WIDTHS = {"b": ("<B", 1), "h": ("<h", 2), "i": ("<i", 4), "q": ("<q", 8), "d": ("<d", 8), "t": (None, 8),
           "n": (None, 17)}
@@ -72,6 +73,15 @@ def unrow(kinds, data, at=0):
             values.append(struct.unpack_from(WIDTHS[k][0], data, slot)[0])
         slot += WIDTHS[k][1]
     return values, at + size
+
+
+def options(once=None, expect=None, meta=None):
+    """What stands between the head of EXECUTE and its rows."""
+    out = b"" if once is None else struct.pack("<QQ", *once)
+    out += b"" if expect is None else struct.pack("<Q", expect)
+    if meta is not None:
+        out += struct.pack("<I", len(meta)) + meta + bytes(-(4 + len(meta)) % 8)
+    return out
 
 
 class Answer:
@@ -159,11 +169,15 @@ class Connection:
                         struct.pack("<HHI", len(types), 0, len(text)) + bytes(types) + text))
         return self.receive()
 
-    def execute(self, handle, *rows, ack=VISIBLE, timeout=0, at_least=0, request=None, count=None):
-        """The bytes of EXECUTE, or of EXECUTE_BATCH with several rows."""
+    def execute(self, handle, *rows, ack=VISIBLE, timeout=0, at_least=0, request=None, count=None,
+                once=None, expect=None, meta=None):
+        """The bytes of EXECUTE, or of EXECUTE_BATCH with several rows. once: (client, request)."""
         count = len(rows) if count is None else count
         return frame(EXECUTE if count == 1 else EXECUTE_BATCH, self.request() if request is None else request,
-                     struct.pack("<IB3xIIQ", handle, ack, timeout, count, at_least) + b"".join(rows))
+                     struct.pack("<IB3xIIQ", handle, ack, timeout, count, at_least) +
+                     options(once, expect, meta) + b"".join(rows),
+                     flags=(once is not None) * ONCE + (expect is not None) * EXPECT +
+                     (meta is not None) * META)
 
     def read(self, *reads, timeout=0, at_least=0, request=None, count=None):
         """The bytes of READ. reads: (handle, row) each."""
