@@ -152,6 +152,19 @@ unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg);
 /* Everything submitted has been answered (accepted ones: executed). */
 bool lf_port_idle(const struct lf_port *port);
 
+/* --- commands that readers see together --- */
+
+/* Hold the current epoch: what any port's commands do from now until the release is one epoch, so that readers of any
+ * view see all of it or nothing. It is visibility only: each command succeeds or fails, and survives a crash, by itself.
+ * Meanwhile nothing new becomes visible, and nobody else's either, so it should take milliseconds, and must end: by
+ * lf_release_hold() or lf_break_hold(). By any thread. 55006: there is one already, or a schema change waits. */
+int lf_hold(struct lf_engine *engine, uint64_t *hold, struct error *e);
+/* Submitted like a command, behind those of this port that belong together; they must all be its. The reply comes with
+ * the epoch that they had when it is visible. 0; or -1: LF002, LF005, 53200. */
+int lf_release_hold(struct lf_port *port, uint64_t hold, uint64_t tag, struct error *e);
+/* End it at once, whatever has been executed. False: it had ended. By any thread. */
+bool lf_break_hold(struct lf_engine *engine, uint64_t hold);
+
 /* --- reading --- */
 
 uint64_t lf_visible(const struct lf_engine *engine);

@@ -50,6 +50,7 @@ void engine_nap(void)
 static void barrier_leave(struct lf_engine *engine)
 {
 	atomic_store(&engine->set.pause, PAUSE_NONE);
+	hold_admit(&engine->set.hold);
 	wake_all(engine);
 }
 
@@ -57,6 +58,15 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 {
 	struct projector_set *set = &engine->set;
 
+	/* A hold ends with commands, so they go on until it has. In stepped mode see engine_ddl_step(). */
+	hold_exclude(&set->hold);
+	while (hold_is_held(&set->hold)) {
+		if (atomic_load(&set->unwritable)) {
+			hold_admit(&set->hold);
+			return error_set(e, ERR_IO, 0, "the journal cannot be written");
+		}
+		engine_nap();
+	}
 	atomic_store(&set->pause, PAUSE_DRAIN);
 	while (!drained(engine)) {
 		if (atomic_load(&set->unwritable)) {
@@ -369,6 +379,8 @@ bool engine_ddl_step(struct lf_engine *engine)
 {
 	struct ddl_job *job;
 
+	if (hold_is_held(&engine->set.hold) && !atomic_load(&engine->set.unwritable))
+		return false;
 	if (engine->build != NULL && engine->build->job != NULL)
 		return ddl_continue(engine);
 	job = ddl_take(&engine->ddl_jobs);

@@ -25,6 +25,7 @@
 
 static void lane_close(struct lane *lane)
 {
+	ASSERT(lane->deferred == NULL);
 	if (lane->commands != NULL)
 		ring_free(lane->commands);
 	if (lane->replies != NULL)
@@ -334,6 +335,7 @@ static void submitted(struct lf_port *port, unsigned shard)
 /* Where each row of an INSERT goes, or of a command's query: adjacent rows of one aggregate are one range. */
 struct routing {
 	const struct given *given; /* what the command's query gave; NULL: it has none */
+	uint64_t hold_ends;        /* instead of a command: see struct command_parts */
 	unsigned n;                /* ranges */
 	unsigned per_shard[LIMIT_PROJECTORS];
 	struct row_range *ranges;
@@ -459,11 +461,14 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 		q->parts[s] = (struct command_parts *)(memory + at);
 		q->parts[s]->params = params;
 		q->parts[s]->options = options;
+		q->parts[s]->hold_ends = r->hold_ends;
 		q->parts[s]->sources = r->given != NULL ? r->given->rows : NULL;
 		at += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
 		q->remaining++;
 		q->all += r->per_shard[s];
 	}
+	if (r->hold_ends != 0)
+		return 0;
 	if (r->shards == NULL) {
 		for (unsigned s = 0; s < shards; s++)
 			q->parts[s]->ranges[q->parts[s]->n++] = r->ranges[0];
@@ -656,6 +661,37 @@ int lf_submit_with(struct lf_port *port, const struct statement *s, const void *
 	return status;
 }
 
+/* --- holding the epoch --- */
+
+int lf_hold(struct lf_engine *engine, uint64_t *hold, struct error *e)
+{
+	*hold = hold_begin(&engine->set.hold, engine->set.epochs, engine->set.shards);
+	if (*hold == 0)
+		return error_set(e, ERR_IN_USE, 0,
+			"the epoch is held already, or a schema change is under way");
+	return 0;
+}
+
+bool lf_break_hold(struct lf_engine *engine, uint64_t hold)
+{
+	if (!hold_break(&engine->set.hold, engine->set.epochs, hold))
+		return false;
+	epoch_advance(engine->set.epochs);
+	for (unsigned s = 0; s < engine->set.shards; s++)
+		park_wake(projector_parker(engine->set.projectors[s]));
+	return true;
+}
+
+int lf_release_hold(struct lf_port *port, uint64_t hold, uint64_t tag, struct error *e)
+{
+	static const uint64_t no_params = sizeof(no_params);
+	struct routing routing = { .hold_ends = hold };
+
+	for (unsigned s = 0; s < port->engine->set.shards; s++)
+		routing.per_shard[s] = 1;
+	return submit_parts(port, NULL, &no_params, &routing, tag, LF_VISIBLE, e);
+}
+
 void lf_flush(struct lf_port *port)
 {
 	while (port->dirty != 0) {
@@ -743,6 +779,52 @@ static void reply_unknown(
 	pthread_mutex_unlock(&set->unwritable_lock);
 }
 
+/* The oldest reply, and that it has been handed out. */
+static const struct reply_message *lane_peek(struct lane *lane)
+{
+	uint32_t len;
+
+	if (lane->deferred != NULL)
+		return (const struct reply_message *)(lane->deferred + 1);
+	return ring_peek(lane->replies, &len);
+}
+
+static void lane_advance(struct lane *lane)
+{
+	struct deferred_reply *d = lane->deferred;
+
+	if (d == NULL) {
+		ring_advance(lane->replies);
+		return;
+	}
+	lane->deferred = d->next;
+	free(d);
+}
+
+/* The ring is full of replies that wait for an epoch which is held, and its release may stand behind the command that has
+ * no room for its reply: so they wait elsewhere. As many as there are unanswered requests, which are bounded; without
+ * memory the hold ends by its time. */
+static void lane_defer(struct lane *lane)
+{
+	const struct reply_message *m;
+	uint32_t len;
+
+	while ((m = ring_peek(lane->replies, &len)) != NULL) {
+		struct deferred_reply *d = malloc(sizeof(*d) + len);
+
+		if (d == NULL)
+			break;
+		d->next = NULL;
+		memcpy(d + 1, m, len);
+		if (lane->deferred == NULL)
+			lane->deferred = d;
+		else
+			lane->deferred_last->next = d;
+		lane->deferred_last = d;
+		ring_advance(lane->replies);
+	}
+}
+
 static unsigned lane_poll(struct lf_port *port, unsigned shard, uint64_t visible, uint64_t *want,
 	lf_on_reply fn, void *arg)
 {
@@ -750,9 +832,8 @@ static unsigned lane_poll(struct lf_port *port, unsigned shard, uint64_t visible
 	const struct reply_message *m;
 	struct unknown_reply unknown;
 	unsigned n = 0;
-	uint32_t len;
 
-	while ((m = ring_peek(lane->replies, &len)) != NULL) {
+	while ((m = lane_peek(lane)) != NULL) {
 		void *outside = m->outside;
 
 		if (reply_waits(port->engine, shard, m, visible)) {
@@ -760,6 +841,9 @@ static unsigned lane_poll(struct lf_port *port, unsigned shard, uint64_t visible
 				    &port->engine->set.unwritable, memory_order_acquire)) {
 				if (*want == 0 || m->epoch < *want)
 					*want = m->epoch;
+				if (atomic_load_explicit(&lane->starved, memory_order_relaxed) &&
+					hold_is_held(&port->engine->set.hold))
+					lane_defer(lane);
 				break;
 			}
 			reply_unknown(port, m, &unknown);
@@ -780,7 +864,7 @@ static unsigned lane_poll(struct lf_port *port, unsigned shard, uint64_t visible
 			}
 		}
 		free(outside);
-		ring_advance(lane->replies);
+		lane_advance(lane);
 	}
 	ring_release(lane->replies);
 	return n;
@@ -963,9 +1047,8 @@ static bool port_has_work(struct lf_port *port)
 		bool unwritable = atomic_load_explicit(
 			&engine->set.unwritable, memory_order_acquire);
 		uint64_t want;
-		uint32_t len;
 
-		m = ring_peek(port->lanes[s].replies, &len);
+		m = lane_peek(&port->lanes[s]);
 		if (m == NULL)
 			continue;
 		if (unwritable || !reply_waits(engine, s, m, visible))

@@ -42,6 +42,9 @@
 	X(ERR_INVALID_TEXT, "22P02", "invalid input syntax") \
 	X(ERR_UNTRANSLATABLE, "22P05", "untranslatable character") \
 	X(ERR_INVALID_BINARY, "22P03", "invalid binary representation") \
+	X(ERR_HELD, "25001", "the epoch is held") \
+	X(ERR_NOT_HELD, "25P01", "the epoch is not held") \
+	X(ERR_HOLD_TIMEOUT, "25P03", "the epoch was held too long") \
 	X(ERR_NOT_NULL, "23502", "null value violates not-null constraint") \
 	X(ERR_FOREIGN_KEY, "23503", "foreign key violation") \
 	X(ERR_UNIQUE, "23505", "duplicate key value violates unique constraint") \
@@ -79,6 +82,7 @@
 	X(ERR_TOO_COMPLEX, "54001", "statement too complex") \
 	X(ERR_TOO_MANY_COLUMNS, "54011", "too many columns") \
 	X(ERR_OBJECT_STATE, "55000", "object not in prerequisite state") \
+	X(ERR_IN_USE, "55006", "object in use") \
 	X(ERR_CANCELED, "57014", "query canceled") \
 	X(ERR_SHUTDOWN, "57P01", "the server is shutting down") \
 	X(ERR_IDLE_TIMEOUT, "57P05", "terminated because of a time-out") \

@@ -109,6 +109,7 @@
 #define LINGER_SECONDS 2                      /* input is dropped so long behind a last answer */
 #define DRAIN_SECONDS 5       /* answers not taken so long after SIGTERM are given up */
 #define LIMIT_SPIN_US 1000000 /* the longest --spin */
+#define LIMIT_HOLD_MS 1000    /* HOLD without its RELEASE; 25P03 */
 #define LIMIT_WAIT_SECONDS 60 /* of a query for an epoch, at most; LF001 */
 #define ROUND_BYTES KIB(256)  /* a connection's share of one round of its reactor */
 

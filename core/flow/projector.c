@@ -327,6 +327,11 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 	struct error first = { .code = ERR_OK };
 	uint32_t size = (uint32_t)sizeof(*r);
 
+	if (parts->hold_ends != 0) {
+		r->epoch = env->epoch;
+		r->done = 1;
+		hold_end_shard(&p->set->hold, p->set->epochs, parts->hold_ends);
+	}
 	for (unsigned i = 0; i < parts->n; i++) {
 		struct command_result result = { 0 };
 		struct error e;

@@ -15,6 +15,7 @@
 #include "core/flow/command.h"
 #include "core/flow/exchange.h"
 #include "core/flow/flow.h"
+#include "core/flow/hold.h"
 #include "core/log/journal.h"
 #include "core/sync/epoch.h"
 #include "core/sync/park.h"
@@ -27,6 +28,8 @@ enum { REQUEST_NONE = UINT32_MAX };
 /* What one shard has to do of a command that goes to several aggregates or shards: each range is a
  * command by itself. Owned by the port, which keeps it until the reply. */
 struct command_parts {
+	uint64_t
+		hold_ends; /* the number of a hold that ends behind what came before; 0: a command */
 	const void *params;
 	const void *const *sources; /* what the command's query gave; NULL: it has none */
 	const struct command_options *options; /* NULL: none */
@@ -72,14 +75,21 @@ enum { REPLY_INLINE_MAX = 2048 };
 _Static_assert(sizeof(struct reply_message) + sizeof(struct error) <= REPLY_INLINE_MAX,
 	"an error fits a reply");
 
+/* A reply taken out of the ring before it is due; the message follows. */
+struct deferred_reply {
+	_Alignas(8) struct deferred_reply *next;
+};
+
 /* One port and one projector. */
 struct lane {
 	struct ring *commands; /* port → projector */
 	struct ring *replies;  /* projector → port */
 	struct parker *port;   /* whom to wake */
-	_Atomic bool starved;  /* the projector waits for room in `replies` */
-	_Atomic bool closing;  /* the port wants to go; all its commands have been answered */
-	_Atomic bool closed;   /* the projector will not look at it again */
+	struct deferred_reply *deferred,
+		*deferred_last; /* the port's; older than all in the ring */
+	_Atomic bool starved;   /* the projector waits for room in `replies` */
+	_Atomic bool closing;   /* the port wants to go; all its commands have been answered */
+	_Atomic bool closed;    /* the projector will not look at it again */
 };
 
 /* --- what the projectors of an engine share --- */
@@ -94,6 +104,7 @@ struct projector_set {
 	uint32_t batch_max;
 	int64_t fixed_now_us; /* 0: the clock */
 	struct epochs *epochs;
+	struct hold hold;
 	struct heap_budget budget;
 	size_t prefault;                   /* bytes of a shard's heap, see heap_new_shard() */
 	struct projector **projectors;     /* by shard */

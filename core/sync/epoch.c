@@ -1,7 +1,7 @@
 /*
  * epoch.c: epochs, visibility and reclamation.
  *
- * State: E current epoch; used, the newest epoch anyone entered; open[s], the epoch that shard s is
+ * State: E current epoch, and whether it is held; used, the newest epoch anyone entered; open[s], the epoch that shard s is
  * in, or NONE (infinity); finished[k][s], for stages k >= 1; unwritten[s], the oldest epoch that has something which
  * the shard's journal has not written, or NONE; V; pin[r] of each reader, or NONE.
  *
@@ -33,6 +33,10 @@
  * is as far as the stages allow; a shard that has nothing to do in a later stage must still call
  * epoch_finish(), and the engine wakes it for that.
  *
+ * While E is held it does not move, so it is not sealed, and V stays below it: who enters meanwhile enters E. That it is held
+ * is a bit of the word that E is, so that nobody moves an E that has been held since he looked. What was said of V that is
+ * never stuck holds from the release on, which is such a store as others are and is followed by epoch_advance().
+ *
  * (5). pin: load V = v; store pin = v (a); fence; load V again (b), and only if it still is v go on. The
  * reclaimer loads V = w (c); fence; loads pin (d). If (d) does not see (a), the reclaimer's fence comes
  * first, so (b) sees at least w: v >= w, and nothing replaced after w is freed. If it does, nothing
@@ -51,6 +55,8 @@
 #include "core/base/probe.h"
 
 #define NONE UINT64_MAX
+/* Of the word that E is. */
+#define HELD ((uint64_t)1 << 63)
 
 struct line {
 	_Alignas(64) _Atomic uint64_t value;
@@ -85,6 +91,11 @@ static uint64_t get(const struct line *l)
 static void put(struct line *l, uint64_t v)
 {
 	atomic_store_explicit(&l->value, v, memory_order_seq_cst);
+}
+
+static uint64_t current(const struct epochs *ep)
+{
+	return get(&ep->current) & ~HELD;
 }
 
 /* Raise to v; false when it is there already. */
@@ -129,14 +140,14 @@ void epochs_free(struct epochs *ep)
 
 uint64_t epoch_enter(struct epochs *ep, unsigned shard)
 {
-	uint64_t e = get(&ep->current);
+	uint64_t e = current(ep);
 
 	for (;;) {
 		uint64_t again;
 
 		put(&ep->open[shard], e);
 		atomic_thread_fence(memory_order_seq_cst); /* (3): open before E */
-		again = get(&ep->current);
+		again = current(ep);
 		if (again == e)
 			break;
 		e = again;
@@ -155,7 +166,7 @@ void epoch_leave(struct epochs *ep, unsigned shard)
 
 static uint64_t sealed(const struct epochs *ep)
 {
-	uint64_t e = get(&ep->current) - 1;
+	uint64_t e = current(ep) - 1;
 
 	atomic_thread_fence(memory_order_seq_cst); /* (3): E before open */
 	for (unsigned s = 0; s < ep->shards; s++) {
@@ -200,12 +211,12 @@ static uint64_t visible_now(const struct epochs *ep)
 	return v;
 }
 
-/* E moves past an epoch that was entered, unless too many are in flight. */
+/* E moves past an epoch that was entered, unless it is held or too many are in flight. */
 static void current_move(struct epochs *ep)
 {
 	uint64_t e = get(&ep->current);
 
-	if (get(&ep->used) < e || e - get(&ep->visible) > LIMIT_EPOCHS_IN_FLIGHT)
+	if ((e & HELD) != 0 || get(&ep->used) < e || e - get(&ep->visible) > LIMIT_EPOCHS_IN_FLIGHT)
 		return;
 	if (atomic_compare_exchange_strong_explicit(
 		    &ep->current.value, &e, e + 1, memory_order_seq_cst, memory_order_relaxed))
@@ -232,7 +243,26 @@ bool epoch_advance(struct epochs *ep)
 
 uint64_t epoch_current(const struct epochs *ep)
 {
-	return get(&ep->current);
+	return current(ep);
+}
+
+bool epoch_hold(struct epochs *ep)
+{
+	uint64_t e = get(&ep->current);
+
+	while ((e & HELD) == 0)
+		if (atomic_compare_exchange_weak_explicit(&ep->current.value, &e, e | HELD,
+			    memory_order_seq_cst, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void epoch_release(struct epochs *ep)
+{
+	ASSERT((get(&ep->current) & HELD) != 0);
+	/* Nobody else changes the word while it is held. */
+	put(&ep->current, current(ep));
+	atomic_thread_fence(memory_order_seq_cst); /* as in epoch_leave() */
 }
 
 uint64_t epoch_visible(const struct epochs *ep)
@@ -286,7 +316,7 @@ uint64_t epoch_unwritten(const struct epochs *ep, unsigned shard)
 
 void epochs_start(struct epochs *ep, uint64_t first)
 {
-	ASSERT(epochs_idle(ep) && first >= get(&ep->current));
+	ASSERT(epochs_idle(ep) && first >= get(&ep->current)); /* and so it is not held */
 	put(&ep->current, first);
 	put(&ep->used, first - 1);
 	for (unsigned k = 1; k < LIMIT_STAGES; k++)
@@ -356,7 +386,7 @@ uint64_t epoch_reclaimable(const struct epochs *ep)
 
 void epochs_check(const struct epochs *ep)
 {
-	uint64_t v = get(&ep->visible), e = get(&ep->current);
+	uint64_t v = get(&ep->visible), e = current(ep);
 
 	ASSERT(v < e && get(&ep->used) <= e);
 	ASSERT(e - v <= LIMIT_EPOCHS_IN_FLIGHT + 1);

@@ -35,6 +35,11 @@ void epoch_leave(struct epochs *ep, unsigned shard);
  * when V rose. Whoever leaves or finishes must call it afterwards. */
 bool epoch_advance(struct epochs *ep);
 uint64_t epoch_current(const struct epochs *ep);
+/* Keep E from moving until epoch_release(): whatever is done from now until then by those who enter belongs to one epoch,
+ * which readers see as a whole. False: it is held already. */
+bool epoch_hold(struct epochs *ep);
+/* By whom epoch_hold() gave it to. Must be followed by epoch_advance(). */
+void epoch_release(struct epochs *ep);
 /* Acquire: all that was done in epochs <= the value is seen. */
 uint64_t epoch_visible(const struct epochs *ep);
 /* Nobody is in an epoch and all that were entered are visible. */

@@ -163,6 +163,8 @@ static void on_rows(struct lf_client *c, const struct wire_header *h, struct wir
 
 static bool answered_by_done(const struct group *g)
 {
+	if (g->op == OPERATION_HOLD)
+		return true;
 	return g->shape != NULL && g->shape->kind != LF_STATEMENT_QUERY &&
 		(g->op == OPERATION_EXECUTE || g->op == OPERATION_QUERY);
 }

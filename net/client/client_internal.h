@@ -105,6 +105,7 @@ enum operation {
 	OPERATION_READ,
 	OPERATION_QUERY,
 	OPERATION_PING,
+	OPERATION_HOLD, /* and RELEASE */
 	OPERATION_INFO,
 	OPERATION_SCHEMA
 };
@@ -130,6 +131,7 @@ struct waiter {
 	bool done, failed;
 	struct lf_result *result; /* may be NULL */
 	struct lf_client_error *e;
+	uint64_t epoch;
 	struct shape *shape; /* PREPARE */
 	uint32_t handle;
 	char *text; /* INFO, SCHEMA */

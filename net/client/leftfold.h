@@ -324,6 +324,21 @@ LF_API int lf_client_send_query(struct lf_client *c, const char *text, size_t le
 	const struct lf_client_call *how, lf_client_on_result fn, void *arg, uint64_t *request,
 	struct lf_client_error *e);
 
+/* Commands that readers see together: what this connection sends between hold and release is done in one epoch, so that
+ * every reader of any table or view sees all of it or nothing. It is visibility only: each command succeeds or fails, and
+ * survives a crash of the server, by itself. Nothing becomes visible meanwhile, others' commands neither: so have the
+ * commands at hand, and send them and the release without waiting between (with acknowledgement `visible` they are
+ * answered after it). timeout_ms: how long to wait for another connection's hold to end. Answered as commands are, without
+ * rows; the release's epoch is that of the commands. 55006 there is another hold; 25001 this connection holds already;
+ * 25P01 it does not; 25P03 it has held for longer than a second, which ended it. fn, request: as in lf_client_send(). */
+LF_API int lf_client_send_hold(struct lf_client *c, uint32_t timeout_ms, lf_client_on_result fn,
+	void *arg, uint64_t *request, struct lf_client_error *e);
+LF_API int lf_client_send_release(struct lf_client *c, lf_client_on_result fn, void *arg,
+	uint64_t *request, struct lf_client_error *e);
+/* The same, waiting for the answer; *epoch may be NULL. */
+LF_API int lf_client_hold(struct lf_client *c, uint32_t timeout_ms, struct lf_client_error *e);
+LF_API int lf_client_release(struct lf_client *c, uint64_t *epoch, struct lf_client_error *e);
+
 /* How all executions of a batch went, together. */
 struct lf_client_batch {
 	uint64_t first; /* the i-th execution is request first + i */

@@ -189,6 +189,29 @@ int lf_client_send_query(struct lf_client *c, const char *text, size_t len,
 		len == SIZE_MAX ? strlen(text) : len, &g, false, request, e);
 }
 
+/* --- holding the epoch --- */
+
+int lf_client_send_hold(struct lf_client *c, uint32_t timeout_ms, lf_client_on_result fn, void *arg,
+	uint64_t *request, struct lf_client_error *e)
+{
+	struct group g = { .op = OPERATION_HOLD, .each = fn, .arg = arg };
+	struct wire_hold head = { .timeout_ms = timeout_ms };
+
+	if (client_ready(c, false, e) != 0)
+		return -1;
+	return request_send(c, WIRE_HOLD, &head, sizeof(head), NULL, 0, &g, false, request, e);
+}
+
+int lf_client_send_release(struct lf_client *c, lf_client_on_result fn, void *arg,
+	uint64_t *request, struct lf_client_error *e)
+{
+	struct group g = { .op = OPERATION_HOLD, .each = fn, .arg = arg };
+
+	if (client_ready(c, false, e) != 0)
+		return -1;
+	return request_send(c, WIRE_RELEASE, NULL, 0, NULL, 0, &g, false, request, e);
+}
+
 /* --- batches --- */
 
 static size_t batch_length(const struct lf_client *c)

@@ -14,6 +14,7 @@ void waiter_done(void *arg, uint64_t request, const struct lf_result *r)
 	(void)request;
 	w->done = true;
 	w->failed = r->failed;
+	w->epoch = r->epoch;
 	if (r->failed && w->e != NULL)
 		*w->e = r->error;
 	if (w->result != NULL && lf_result_copy(w->result, r) != 0) {
@@ -187,6 +188,27 @@ int lf_client_ping(struct lf_client *c, struct lf_client_error *e)
 	struct group g = { .op = OPERATION_PING, .each = waiter_done, .arg = &w };
 
 	return waiter_run(c, WIRE_PING, NULL, 0, NULL, 0, &g, &w);
+}
+
+int lf_client_hold(struct lf_client *c, uint32_t timeout_ms, struct lf_client_error *e)
+{
+	struct waiter w = { .e = e };
+	struct group g = { .op = OPERATION_HOLD, .each = waiter_done, .arg = &w };
+	struct wire_hold head = { .timeout_ms = timeout_ms };
+
+	return waiter_run(c, WIRE_HOLD, &head, sizeof(head), NULL, 0, &g, &w);
+}
+
+int lf_client_release(struct lf_client *c, uint64_t *epoch, struct lf_client_error *e)
+{
+	struct waiter w = { .e = e };
+	struct group g = { .op = OPERATION_HOLD, .each = waiter_done, .arg = &w };
+
+	if (waiter_run(c, WIRE_RELEASE, NULL, 0, NULL, 0, &g, &w) != 0)
+		return -1;
+	if (epoch != NULL)
+		*epoch = w.epoch;
+	return 0;
 }
 
 static int text_request(struct lf_client *c, enum wire_type type, enum operation op, char **text,

@@ -104,6 +104,9 @@ bool session_greeted(const struct session *s);
 bool session_quiet(const struct session *s);
 /* Write an error that belongs to no request, e.g. a time-out, and close. */
 void session_fail(struct session *s, enum error_code code, const char *message);
+/* End what it holds (HOLD): if its time is over; in any case, since the client is gone. */
+void session_hold_look(struct session *s, uint64_t now_us);
+void session_hold_end(struct session *s);
 /* The callback for lf_poll(); arg: struct session_host. */
 void session_reply(void *arg, const struct lf_reply *reply);
 /* Queries that wait for an epoch: run those whose epoch is visible, answer those whose time is over.

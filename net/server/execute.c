@@ -120,7 +120,7 @@ static void waiting_add(struct session *s)
 }
 
 /* Not visible yet: true: the frame at the head waits for it; false: it has waited long enough. */
-static bool wait_for(struct session *s, uint64_t epoch, uint32_t timeout_ms)
+bool session_wait(struct session *s, uint64_t epoch, uint32_t timeout_ms)
 {
 	uint64_t now = clock_now_us();
 
@@ -151,7 +151,7 @@ bool session_fence(struct session *s, uint64_t request)
 		(void)session_frame(s, WIRE_PONG, 0, request, 0);
 		return true;
 	}
-	if (wait_for(s, s->accepted_epoch, WAIT_MS_MAX))
+	if (session_wait(s, s->accepted_epoch, WAIT_MS_MAX))
 		return false;
 	error_set(&e, ERR_NOT_YET, 0, "commands acknowledged as accepted are not visible yet");
 	session_error(s, request, 0, &e);
@@ -168,7 +168,7 @@ static int read_begin(struct session *s, uint64_t at_least, uint32_t timeout_ms,
 		s->wait_until_us = 0;
 		return 1;
 	}
-	if (wait_for(s, at_least, timeout_ms))
+	if (session_wait(s, at_least, timeout_ms))
 		return 0;
 	for (uint32_t i = 0; i < count; i++)
 		session_error(s, request + i, 0, &e);
@@ -196,7 +196,7 @@ uint64_t session_waiting(struct session_host *host, uint64_t now_us)
 
 /* --- commands --- */
 
-static struct pending *pending_take(struct session *s)
+struct pending *session_pending(struct session *s)
 {
 	struct pending *p = s->host->spare;
 
@@ -211,7 +211,7 @@ static struct pending *pending_take(struct session *s)
 	return p;
 }
 
-static void pending_give(struct pending *p)
+void session_pending_give(struct pending *p)
 {
 	struct session_host *host = p->session->host;
 
@@ -230,9 +230,11 @@ static int command_one(struct session *s, const struct statement *st, uint32_t s
 	struct error e;
 	int status;
 
+	if (s->hold != 0 && session_hold_refuses(s, request, st))
+		return one_shot ? 2 : 1;
 	if (s->pending >= s->host->server->options.requests_max)
 		return 0;
-	p = pending_take(s);
+	p = session_pending(s);
 	if (p == NULL) {
 		error_set(&e, ERR_OUT_OF_MEMORY, 0, NULL);
 		session_error(s, request, 0, &e);
@@ -248,7 +250,7 @@ static int command_one(struct session *s, const struct statement *st, uint32_t s
 		: lf_submit_with(
 			  s->host->port, st, params, (uint64_t)(uintptr_t)p, ack, options, &e);
 	if (status != 0) {
-		pending_give(p);
+		session_pending_give(p);
 		if (e.code == ERR_OVERLOAD)
 			return 0;
 		session_error(s, request, 0, &e);
@@ -307,11 +309,12 @@ void session_reply(void *arg, const struct lf_reply *reply)
 		}
 	}
 	if (p->one_shot) {
-		lf_release(host->engine, p->statement);
+		if (p->statement != NULL)
+			lf_release(host->engine, p->statement);
 	} else {
 		session_slot_unuse(s, p->slot);
 	}
-	pending_give(p);
+	session_pending_give(p);
 	connection_list(s->c);
 }
 

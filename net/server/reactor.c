@@ -180,6 +180,7 @@ static void connection_kill(struct connection *c)
 	if (c->dead)
 		return;
 	c->dead = true;
+	session_hold_end(c->session);
 	(void)shutdown(c->fd, SHUT_RDWR);
 	connection_list(c);
 }
@@ -338,6 +339,9 @@ static void connection_settle(struct reactor *r, struct connection *c)
 	}
 	if (c->ended && !c->blocked && !c->yielded)
 		c->closing = true;
+	/* Nobody is there to end it. */
+	if (c->closing)
+		session_hold_end(c->session);
 	if (c->closing && !c->sending && session_quiet(c->session)) {
 		c->listed = false;
 		connection_finish(r, c);
@@ -558,6 +562,7 @@ static void time_outs(struct reactor *r)
 		bool waits = c->sending || buffer_length(&c->out) > 0;
 
 		next = c->next;
+		session_hold_look(c->session, r->now_us);
 		if (c->dead) {
 			connection_list(c);
 		} else if (o->slow_s > 0 && c->sending && takes_no_bytes(r, c)) {

@@ -40,6 +40,9 @@ struct session {
 	struct statement *text; /* of the QUERY at the head, while a queue is full; else NULL */
 	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */
 	bool waiting;           /* in host->waiting */
+	uint64_t hold;          /* the epoch is held for this connection; 0: it is not … */
+	uint64_t hold_until_us;
+	bool hold_broken; /* … since its time was over, which is yet to be told */
 	struct session *next_waiting;
 };
 
@@ -105,5 +108,18 @@ bool session_on_execute(struct session *s, const struct wire_header *h, struct w
 bool session_fence(struct session *s, uint64_t request);
 bool session_on_read(struct session *s, uint64_t request, struct wire_reader *r);
 bool session_on_query(struct session *s, uint64_t request, struct wire_reader *r);
+/* The frame at the head waits for an epoch: true, and is tried again; or false: it has waited for timeout_ms. */
+bool session_wait(struct session *s, uint64_t epoch, uint32_t timeout_ms);
+/* A record for a request that the engine gets; NULL without memory. It comes back by session_reply(), or is given back. */
+struct pending *session_pending(struct session *s);
+void session_pending_give(struct pending *p);
+
+/* --- hold.c --- */
+
+/* The frames HOLD and RELEASE. False: try the same frame again later. */
+bool session_on_hold(struct session *s, uint64_t request, struct wire_reader *r);
+bool session_on_release(struct session *s, uint64_t request, struct wire_reader *r);
+/* Whether the statement must not be executed while the connection holds the epoch; then it is answered. */
+bool session_hold_refuses(struct session *s, uint64_t request, const struct statement *st);
 
 #endif

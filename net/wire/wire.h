@@ -26,6 +26,8 @@ enum wire_type {
 	WIRE_INFO,
 	WIRE_SCHEMA,
 	WIRE_READ,
+	WIRE_HOLD = 17,
+	WIRE_RELEASE,
 	/* server to client */
 	WIRE_HELLO_OK = 64,
 	WIRE_PREPARED,
@@ -105,6 +107,11 @@ struct wire_read_item {
 	uint32_t handle;
 	uint32_t zero;
 };
+/* HOLD. RELEASE has no body. */
+struct wire_hold {
+	uint32_t timeout_ms;
+	uint32_t zero;
+};
 /* The head of QUERY; the text follows. */
 struct wire_query {
 	uint8_t ack;
@@ -154,10 +161,11 @@ struct wire_error {
 _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
 		sizeof(struct wire_execute) == 24 && sizeof(struct wire_read) == 16 &&
 		sizeof(struct wire_once) == 16 && sizeof(struct wire_expect) == 8 &&
-		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_query) == 16 &&
-		sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
-		sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
-		sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16,
+		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_hold) == 8 &&
+		sizeof(struct wire_query) == 16 && sizeof(struct wire_prepare) == 8 &&
+		sizeof(struct wire_prepared) == 16 && sizeof(struct wire_done) == 24 &&
+		sizeof(struct wire_done_item) == 24 && sizeof(struct wire_rows) == 16 &&
+		sizeof(struct wire_error) == 16,
 	"drawn in PROTOCOL.md");
 
 /* --- reading bytes that cannot be trusted --- */

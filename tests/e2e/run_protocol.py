@@ -107,6 +107,10 @@ VIOLATIONS = [
     ("ping with a body", frame(PING, 9, b"x"), 9),
     ("info with a body", frame(INFO, 9, b"x"), 9),
     ("schema with a body", frame(SCHEMA, 9, b"x"), 9),
+    ("hold: empty", frame(HOLD, 9), 9),
+    ("hold: too long", frame(HOLD, 9, bytes(9)), 9),
+    ("hold: not zero", frame(HOLD, 9, struct.pack("<II", 0, 1)), 9),
+    ("release with a body", frame(RELEASE, 9, b"x"), 9),
     ("prepare: empty", frame(PREPARE, 9), 9),
     ("prepare: short head", frame(PREPARE, 9, bytes(7)), 9),
     ("prepare: short text", frame(PREPARE, 9, struct.pack("<HHI", 0, 0, 9) + b"SELECT 1"), 9),
@@ -460,6 +464,85 @@ def at_least_epoch(server):
         (epoch, _), = results(other, 1).values()
         c.send(c.execute(select, row("q", [k]), at_least=epoch, timeout=20000))
         equal(c.receive().rows("i"), [[k]], "read of what was written")
+
+
+# --- commands that readers see together ---
+
+
+def hold(timeout=0, zero=0, request=9):
+    return frame(HOLD, request, struct.pack("<II", timeout, zero))
+
+
+@test(reactors=2, projectors=3)
+def seen_together(server):
+    """Between HOLD and RELEASE: one epoch on all shards, which nobody sees before."""
+    c, other = table(server), Connection(server.address)
+    insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
+    for k in range(20):
+        rows = [row("qi", [100 * k + i, 1]) for i in range(30)]
+        c.send(hold(timeout=10000) + c.execute(insert, *rows, request=1000))
+        a = c.receive()
+        equal((a.kind, a.request), (DONE, 9), "hold")
+        time.sleep(0.01 if k < 5 else 0)
+        equal(other.run("SELECT count(*) FROM t").rows("q"), [[30 * k]], "before the release")
+        c.send(frame(RELEASE, 10))
+        answers = results(c, 31)
+        equal(len({epoch for epoch, _ in answers.values()}), 1, "epochs")
+        equal(other.run("SELECT count(*) FROM t", at_least=answers[10][0], timeout=10000).rows("q"),
+              [[30 * k + 30]], "after the release")
+    # What is sent in one go is answered when it is visible.
+    c.send(hold(timeout=10000) + c.execute(insert, row("qi", [-1, 1])) +
+           c.execute(insert, row("qi", [-1, 1])) + frame(RELEASE, 10))
+    equal(sorted(isinstance(a, tuple) for a in results(c, 4).values()), [False, True, True, True],
+          "a command that is refused is refused alone")
+
+
+@test(reactors=2, projectors=2)
+def holds_exclude_one_another(server):
+    c, other = table(server), Connection(server.address)
+    refused(release(c), "25P01", "release of nothing")
+    c.send(hold())
+    equal(c.receive().kind, DONE, "hold")
+    c.send(hold())
+    refused(c.receive(), "25001", "a second one of the same connection")
+    refused(c.run("CREATE TABLE u (id int PRIMARY KEY)"), "25001", "a schema change")
+    other.send(hold(timeout=20))
+    refused(other.receive(), "55006", "another connection, for a moment")
+    other.send(hold(timeout=30000))
+    time.sleep(0.05)
+    equal(release(c).kind, DONE, "release")
+    equal(other.receive().kind, DONE, "another connection, when it is over")
+    # Another's schema change waits, too.
+    c.send(c.query("CREATE TABLE u (id int PRIMARY KEY)"))
+    time.sleep(0.05)
+    equal(release(other).kind, DONE, "release of the other")
+    equal(c.receive().kind, PREPARED, "schema change")
+    equal(c.receive().kind, DONE, "schema change")
+
+
+def release(c):
+    c.send(frame(RELEASE, 10))
+    return c.receive()
+
+
+@test()
+def holds_end(server):
+    """A client that does not release, or goes, does not keep others from seeing what is done."""
+    c, other = table(server), Connection(server.address)
+    c.send(hold())
+    equal(c.receive().kind, DONE, "hold")
+    equal(other.run("INSERT INTO t VALUES (1, 1)").kind, DONE, "another's command, after the time")
+    refused(release(c), "25P03", "too late")
+    refused(release(c), "25P01", "told once")
+    for end in [lambda c: c.close(), lambda c: c.socket.shutdown(socket.SHUT_WR),
+                lambda c: c.send(frame(255, 9))]:
+        gone = Connection(server.address)
+        gone.send(hold(timeout=10000))
+        equal(gone.receive().kind, DONE, "hold")
+        end(gone)
+        other.send(hold(timeout=10000))
+        equal(other.receive().kind, DONE, "hold of the next")
+        equal(release(other).kind, DONE, "release")
 
 
 # --- caps and time-outs ---

@@ -480,6 +480,38 @@ static void test_statements(void)
 	lf_client_close(c);
 }
 
+/* Commands that others see together. */
+static void test_hold(void)
+{
+	struct lf_client *c = open_client(), *other = open_client();
+	struct tally t = { 0, 0, 0, 0 };
+	int64_t before = one_int(other, "SELECT count(*) FROM own");
+	uint64_t epoch;
+	char text[64];
+
+	CHECK(lf_client_release(c, NULL, &error) == -1 && strcmp(error.sqlstate, "25P01") == 0);
+	CHECK(lf_client_hold(c, 0, &error) == 0);
+	CHECK(lf_client_hold(other, 0, &error) == -1 && strcmp(error.sqlstate, "55006") == 0);
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(text, sizeof(text), "INSERT INTO own VALUES (%d)", 1000000 + i);
+		CHECK(lf_client_send_query(c, text, SIZE_MAX, NULL, on_result, &t, NULL, &error) ==
+			0);
+	}
+	CHECK(lf_client_flush(c, &error) == 0);
+	CHECK(one_int(other, "SELECT count(*) FROM own") == before);
+	CHECK(lf_client_release(c, &epoch, &error) == 0);
+	CHECK(lf_client_wait(c, ANSWER_MS, &error) == 0);
+	CHECK(t.answers == 50 && t.failed == 0 && lf_client_epoch(c) == epoch);
+	CHECK(one_int(other, "SELECT count(*) FROM own") == before + 50);
+	t = (struct tally){ 0, 0, 0, 0 };
+	CHECK(lf_client_send_hold(other, ANSWER_MS, on_result, &t, NULL, &error) == 0);
+	CHECK(lf_client_send_release(other, on_result, &t, NULL, &error) == 0);
+	CHECK(lf_client_wait(other, ANSWER_MS, &error) == 0);
+	CHECK(t.answers == 2 && t.failed == 0);
+	lf_client_close(other);
+	lf_client_close(c);
+}
+
 /* The server goes away: each request is answered, with what happened or with 08006. */
 static void test_server_stops(void)
 {
@@ -514,6 +546,7 @@ int main(int argc, char **argv)
 	test_accepted();
 	test_large_answer();
 	test_statements();
+	test_hold();
 	test_server_stops();
 	return 0;
 }

@@ -38,6 +38,8 @@ enum {
 	DEFAULT_SEEDS = 20
 };
 
+#define HOLD_TAG UINT64_MAX
+
 /* They have found a bug. 4 and 616: after a power cut under durability 'os' whole writes behind lost ones were called
  * damage. 9: so were losses of a run that was killed, when the power failed in the next one. 21: nobody was told that
  * the next segment could not be opened. 42: the id of a table was lost and its rows were not: another got both.
@@ -52,6 +54,7 @@ enum { NKEPT = sizeof(KEPT) / sizeof(KEPT[0]) };
 struct sim {
 	uint64_t seed;
 	bool checkpoints; /* are written */
+	bool old;
 	struct random random;
 	struct sim_disk *disk;
 	struct ledger *ledger;
@@ -65,6 +68,9 @@ struct sim {
 	bool full_only; /* the disk refuses files for no other reason than space */
 	bool unwritable;
 	uint64_t recoveries, crashes;
+	/* Its own, so that seeds kept from before there were holds play as they did. */
+	struct random hold_random;
+	uint64_t hold; /* the epoch is held; 0: it is not */
 };
 
 static struct {
@@ -144,7 +150,9 @@ static void on_reply(void *arg, const struct lf_reply *reply)
 	struct sim *s = arg;
 	bool bad = sim_disk_failed(s->disk) || sim_disk_was_full(s->disk);
 
-	if (reply->tag & SCHEMA_TAG)
+	if (reply->tag == HOLD_TAG)
+		trace("released at %" PRIu64, reply->epoch);
+	else if (reply->tag & SCHEMA_TAG)
 		schema_reply(s->schema, reply, bad);
 	else
 		ledger_reply(s->ledger, reply, bad);
@@ -157,11 +165,53 @@ static void poll(struct sim *s, unsigned port)
 		;
 }
 
+/* --- holding the epoch --- */
+
+static void hold_end(struct sim *s)
+{
+	if (s->hold != 0 && !lf_break_hold(s->engine, s->hold))
+		wrong("a hold has ended by itself");
+	if (s->hold != 0)
+		trace("broken");
+	s->hold = 0;
+}
+
+/* Begin or end one. */
+static void hold_random(struct sim *s)
+{
+	struct error e;
+
+	if (s->hold == 0) {
+		if (random_one_in(&s->hold_random, 10) && lf_hold(s->engine, &s->hold, &e) == 0)
+			trace("held");
+		return;
+	}
+	if (random_one_in(&s->hold_random, 20)) {
+		hold_end(s);
+		return;
+	}
+	if (random_one_in(&s->hold_random, 5) &&
+		lf_release_hold(
+			s->ports[random_below(&s->hold_random, PORTS)], s->hold, HOLD_TAG, &e) == 0)
+		s->hold = 0;
+}
+
+/* What is done is not seen before it ends. */
+static void hold_check(struct sim *s, uint64_t visible)
+{
+	struct lf_stats stats;
+
+	lf_stats(s->engine, &stats);
+	if (s->hold != 0 && visible >= stats.epoch)
+		wrong("epoch %" PRIu64 " is visible while it is held", visible);
+}
+
 /* All is answered and written; false: the disk has died. */
 static bool settle(struct sim *s)
 {
 	bool idle = false;
 
+	hold_end(s);
 	for (unsigned n = 0; !idle; n++) {
 		if (n == SETTLE_MAX)
 			wrong("a command is never answered");
@@ -198,6 +248,7 @@ static void read_compare(struct sim *s, enum ledger_check check, bool gaps, bool
 	if (lf_read_begin(s->reader, 0, &epoch, &e) != 0)
 		wrong("read_begin: %s", e.message);
 	trace("read at %" PRIu64, epoch);
+	hold_check(s, epoch);
 	ledger_compare(s->ledger, s->reader, check, gaps);
 	/* What is pinned stays while others go on. */
 	if (check == CHECK_LIVE && random_one_in(&s->random, 3))
@@ -251,6 +302,8 @@ static void round_random(struct sim *s)
 	}
 	if (random_one_in(&s->random, 8))
 		schema_submit(s->schema, s->ports[random_below(&s->random, PORTS)]);
+	if (!s->old)
+		hold_random(s);
 	for (unsigned i = 0; i < PORTS; i++)
 		if (!random_one_in(&s->random, 3))
 			lf_flush(s->ports[i]);
@@ -292,6 +345,10 @@ static void ports_open(struct sim *s)
 
 static void engine_end(struct sim *s)
 {
+	hold_end(s);
+	/* A schema change of one may wait for a hold whose end another has. */
+	for (unsigned i = 0; i < PORTS; i++)
+		lf_flush(s->ports[i]);
 	for (unsigned i = 0; i < PORTS; i++)
 		lf_port_close(s->ports[i]);
 	lf_port_close(s->reader);
@@ -414,6 +471,8 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 {
 	struct sim s = { .seed = seed,
 		.checkpoints = checkpoints,
+		.old = old,
+		.hold_random = { seed * 0x9e3779b97f4a7c15u + 1 },
 		.random = { seed * 0x2545f4914f6cdd1du + 1 } };
 	unsigned lives = 2 + random_below(&s.random, LIVES_MAX);
 

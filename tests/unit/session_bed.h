@@ -109,6 +109,7 @@ static void bed_close(struct bed *b)
 	bool freed;
 
 	b->c.dead = true;
+	session_hold_end(b->c.session);
 	bed_settle(b);
 	freed = session_free(b->c.session);
 	ASSERT(freed);

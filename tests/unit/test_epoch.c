@@ -128,6 +128,43 @@ static void test_pins(void **state)
 	heap_free_all(h);
 }
 
+/* All that is done while the epoch is held is of one epoch, which nobody sees before the release. */
+static void test_held(void **state)
+{
+	struct heap *h = heap_new(NULL);
+	struct epochs *ep = epochs_new(h, 2, 1);
+	uint64_t e;
+
+	(void)state;
+	assert_true(epoch_hold(ep));
+	assert_false(epoch_hold(ep));
+	e = epoch_enter(ep, 0);
+	assert_int_equal(e, 1);
+	for (int i = 0; i < 10; i++) {
+		epoch_leave(ep, 0);
+		assert_false(epoch_advance(ep));
+		assert_int_equal(epoch_enter(ep, 1), e);
+		epoch_leave(ep, 1);
+		assert_false(epoch_advance(ep));
+		assert_int_equal(epoch_enter(ep, 0), e);
+		assert_int_equal(epoch_current(ep), e);
+		epochs_check(ep);
+	}
+	assert_false(epochs_idle(ep));
+	epoch_release(ep);
+	assert_false(epoch_advance(ep));
+	epoch_leave(ep, 0);
+	assert_true(epoch_advance(ep));
+	assert_int_equal(epoch_visible(ep), e);
+	assert_true(epochs_idle(ep));
+	assert_true(epoch_hold(ep));
+	epoch_release(ep);
+	epoch_advance(ep);
+	epochs_check(ep);
+	epochs_free(ep);
+	heap_free_all(h);
+}
+
 enum { SHARDS = 3, ROUNDS = 20000 };
 
 struct shared {
@@ -165,12 +202,23 @@ static void test_threads(void **state)
 	for (unsigned s = 0; s < SHARDS; s++)
 		pthread_create(&t[s], NULL, shard_thread, (void *)(uintptr_t)s);
 	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t v = epoch_pin(shared.ep, (unsigned)r);
+		uint64_t v;
+
+		if (i % 16 == 0)
+			assert_true(epoch_hold(shared.ep));
+		v = epoch_pin(shared.ep, (unsigned)r);
 
 		assert_true(v >= last);
 		assert_true(epoch_reclaimable(shared.ep) <= v);
 		last = v;
 		epoch_unpin(shared.ep, (unsigned)r);
+		if (i % 16 == 9) {
+			uint64_t e = epoch_current(shared.ep);
+
+			assert_true(epoch_visible(shared.ep) < e);
+			epoch_release(shared.ep);
+			epoch_advance(shared.ep);
+		}
 	}
 	for (unsigned s = 0; s < SHARDS; s++)
 		pthread_join(t[s], NULL);
@@ -192,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_pinned_shard_holds_visibility),
 		cmocka_unit_test(test_stages_and_journal),
 		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_threads),
 	};
 
