@@ -184,18 +184,19 @@ static bool build_has_failed(const struct online_build *b)
 	return failure_seen(b->parts == NULL ? &b->progress.failure : &b->parts->failure);
 }
 
-bool build_is_over(const struct lf_engine *engine)
+static bool build_is_done(const struct online_build *b)
 {
-	const struct online_build *b = engine->build;
-
-	if (atomic_load(&engine->stopping) || atomic_load(&engine->set.unwritable) ||
-		build_has_failed(b))
-		return true;
 	for (unsigned k = 0; k < b->progress.stages; k++)
 		if (atomic_load_explicit(&b->progress.finished[k], memory_order_acquire) <
 			b->progress.shards)
 			return false;
 	return true;
+}
+
+bool build_is_over(const struct lf_engine *engine)
+{
+	return atomic_load(&engine->stopping) || atomic_load(&engine->set.unwritable) ||
+		build_has_failed(engine->build) || build_is_done(engine->build);
 }
 
 /* What commands have brought since the projectors were done, and the view is whole. */
@@ -271,9 +272,14 @@ static int index_end(
 int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
 {
 	struct online_build *b = engine->build;
-	int status = atomic_load(&engine->stopping) ? error_set(e, ERR_SHUTDOWN, 0, NULL)
-						    : schema_journal_ready(engine, job->len, e);
+	int status;
 
+	if (atomic_load(&engine->stopping))
+		status = error_set(e, ERR_SHUTDOWN, 0, NULL);
+	else if (!build_has_failed(b) && !build_is_done(b))
+		status = error_set(e, ERR_IO, 0, "the journal cannot be written");
+	else
+		status = schema_journal_ready(engine, job->len, e);
 	if (status != 0) {
 		build_abandon(engine, b, job->epoch);
 		return -1;

@@ -2,6 +2,7 @@
  * test_build.c: views, their keys and indexes made while commands go on. Everything is stepped, at random by a seed, so
  * that commands come between any two slices; what is built is compared with the query asked directly.
  */
+#include "core/engine_internal.h"
 #include "tests/unit/data_fixture.h"
 
 enum { ROWS = 2000, SEEDS = 6 };
@@ -396,6 +397,39 @@ static void test_closing(void **state)
 	}
 }
 
+/* The journal fails in the middle: there is no use in going on, and what has not got all rows is not there. */
+static void test_unwritable(void **state)
+{
+	static const char *const texts[] = { "CREATE MATERIALIZED VIEW v AS SELECT id FROM t",
+		"CREATE INDEX x ON t (g)" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct world w;
+		struct statement *s;
+		uint64_t none[2] = { 0 };
+		struct error why;
+
+		error_set(&why, ERR_IO, 0, "a planted error");
+		open_world(&w, 2, i, ROWS);
+		s = prepare(&w.f, texts[i]);
+		row_encode(&s->param_layout, NULL, none);
+		assert_int_equal(lf_submit(w.schema, s, none, 0, LF_VISIBLE, &w.f.error), 0);
+		for (unsigned step = 0; step < 2; step++)
+			(void)lf_step(w.f.engine, 2 - step % 3);
+		projector_set_unwritable(&w.f.engine->set, &why);
+		while (!w.done) {
+			lf_settle(w.f.engine);
+			(void)lf_poll(w.schema, on_schema, &w);
+		}
+		assert_string_equal(error_sqlstate(w.error.code), "58030");
+		expect_error(&w.f, i == 0 ? "SELECT * FROM v" : "DROP INDEX x",
+			i == 0 ? ERR_UNDEFINED_TABLE : ERR_UNDEFINED_OBJECT);
+		lf_release(w.f.engine, s);
+		close_world(&w);
+	}
+}
+
 /* What came back from the journal is built at once, from the tables in the order of their creation. */
 static void test_recovered(void **state)
 {
@@ -429,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_refreshing),
 		cmocka_unit_test(test_closing),
+		cmocka_unit_test(test_unwritable),
 		cmocka_unit_test(test_recovered),
 	};
 
