@@ -526,7 +526,7 @@ static int schema_load(struct lf_engine *engine, const char *path)
 		unsigned line, column;
 
 		place_of(text, len, e.position, &line, &column);
-		log_error("%s:%u:%u: %s: %s%s%s%s%s", path, line, column, error_sqlstate(e.code),
+		log_error("%s:%u:%u: %s: %s%s%s%s%s", path, line, column, error_state(&e),
 			e.message, e.detail[0] ? "; " : "", e.detail, e.hint[0] ? "; " : "",
 			e.hint);
 	}

@@ -51,6 +51,7 @@ int error_set(struct error *e, enum error_code code, int position, const char *f
 
 	ASSERT(code > ERR_OK && code < ERR_COUNT);
 	e->code = code;
+	e->state[0] = '\0';
 	e->position = position;
 	e->detail[0] = e->hint[0] = '\0';
 	if (!fmt) {

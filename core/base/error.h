@@ -59,6 +59,7 @@
 	X(ERR_UNDEFINED_OBJECT, "42704", "object does not exist") \
 	X(ERR_DUPLICATE_OBJECT, "42710", "object already exists") \
 	X(ERR_DUPLICATE_ALIAS, "42712", "table name specified more than once") \
+	X(ERR_DUPLICATE_FUNCTION, "42723", "function already exists") \
 	X(ERR_AMBIGUOUS_FUNCTION, "42725", "function is not unique") \
 	X(ERR_GROUPING, "42803", "grouping error") \
 	X(ERR_DATATYPE_MISMATCH, "42804", "datatype mismatch") \
@@ -70,6 +71,7 @@
 	X(ERR_UNDEFINED_PARAMETER, "42P02", "there is no such parameter") \
 	X(ERR_DUPLICATE_TABLE, "42P07", "relation already exists") \
 	X(ERR_INVALID_COLUMN_REFERENCE, "42P10", "invalid column reference") \
+	X(ERR_INVALID_FUNCTION_DEFINITION, "42P13", "invalid function definition") \
 	X(ERR_INVALID_TABLE_DEFINITION, "42P16", "invalid table definition") \
 	X(ERR_INVALID_OBJECT_DEFINITION, "42P17", "invalid object definition") \
 	X(ERR_WINDOWING, "42P20", "windowing error") \
@@ -87,6 +89,7 @@
 	X(ERR_SHUTDOWN, "57P01", "the server is shutting down") \
 	X(ERR_IDLE_TIMEOUT, "57P05", "terminated because of a time-out") \
 	X(ERR_IO, "58030", "I/O error") \
+	X(ERR_REJECTED, "P0001", "the command was rejected") \
 	X(ERR_INTERNAL, "XX000", "internal error") \
 	X(ERR_NOT_YET, "LF001", "the epoch asked for is not visible yet") \
 	X(ERR_OVERLOAD, "LF002", "queue full, try again") \
@@ -105,6 +108,7 @@ enum { ERROR_MESSAGE_MAX = 320, ERROR_DETAIL_MAX = 256 };
 
 struct error {
 	enum error_code code;
+	char state[6];                   /* of ERR_REJECTED what reject() gave; "": the code's */
 	int32_t position;                /* 1-based character in the statement's text; 0: none */
 	char message[ERROR_MESSAGE_MAX]; /* without a trailing newline */
 	char detail[ERROR_DETAIL_MAX];   /* "" when absent */
@@ -136,12 +140,19 @@ int error_hint(struct error *e, const char *fmt, ...) __attribute__((format(prin
 const char *error_sqlstate(enum error_code code);
 const char *error_text(enum error_code code);
 
+/* The SQLSTATE of an error. */
+static inline const char *error_state(const struct error *e)
+{
+	return e->state[0] != '\0' ? e->state : error_sqlstate(e->code);
+}
+
 /* The code of a SQLSTATE; ERR_INTERNAL when it is not in the table. */
 enum error_code error_from_sqlstate(const char *state);
 
 static inline void error_clear(struct error *e)
 {
 	e->code = ERR_OK;
+	e->state[0] = '\0';
 	e->position = 0;
 	e->message[0] = e->detail[0] = e->hint[0] = '\0';
 }

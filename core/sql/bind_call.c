@@ -254,6 +254,29 @@ static bool is_utc(const struct expr *e)
 		memcmp(e->constant.s.p, "UTC", 3) == 0;
 }
 
+/* reject(message [, sqlstate]): of no type until it is known what stands in its place. */
+static struct expr *bind_reject(struct binder *b, struct expr **args, unsigned n, int location)
+{
+	struct expr *e = expr_args(b, expr_new(b, EXPR_REJECT, TYPE_UNKNOWN, location), n);
+
+	if (e == NULL)
+		return NULL;
+	if (b->in_view)
+		return bind_unsupported(b, location, "reject() in a view");
+	for (unsigned i = 0; i < n; i++) {
+		b->error->code = ERR_OK;
+		e->args[i] = bind_coerce(
+			b, args[i], (struct type){ .id = TYPE_TEXT }, CAST_IMPLICIT);
+		if (e->args[i] != NULL)
+			continue;
+		if (b->error->code == ERR_OK)
+			bind_fail(b, ERR_UNDEFINED_FUNCTION, location,
+				"function reject() with these arguments does not exist");
+		return NULL;
+	}
+	return e;
+}
+
 /* Whether a call by a type's name is a cast of that type: date(t), float8(i). */
 static bool is_cast(const char *name, enum type_id from)
 {
@@ -307,6 +330,8 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 		return NULL;
 	if (e != NULL)
 		return e;
+	if ((n == 1 || n == 2) && strcmp(name, "reject") == 0)
+		return bind_reject(b, args, n, c->location);
 	for (unsigned i = 0; i < n; i++)
 		types[i] = (enum type_id)args[i]->type.id;
 	if (n == 1 && !function_name_exists(name) && is_cast(name, types[0]))

@@ -144,6 +144,9 @@ static struct expr *resolve_unknown(
 		e->type = (struct type){ .id = t.id };
 		return e;
 	}
+	/* It never has a value. */
+	if (e->kind == EXPR_REJECT)
+		e->type = (struct type){ .id = t.id };
 	if (e->kind != EXPR_CONST)
 		return e;
 	e->type = t;

@@ -39,6 +39,7 @@ enum expr_kind {
 	EXPR_LEAST,
 	EXPR_NOW,  /* start of the command, timestamptz */
 	EXPR_ONLY, /* args[0]; 21000 when args[1], a number of rows, is above 1 */
+	EXPR_REJECT, /* fails, with a message and perhaps a SQLSTATE: args, texts */
 	/* In the binder only: */
 	EXPR_GROUPING, /* grouping(args) */
 	EXPR_OUTER,    /* args[0], which is not counted in nargs, of the select around this one */
@@ -69,7 +70,7 @@ bool expr_equal(const struct expr *a, const struct expr *b);
 int expr_walk(struct expr *e, int (*fn)(struct expr *, void *), void *arg);
 /* Bit s set: source s (0…31) is read. */
 uint32_t expr_sources(const struct expr *e);
-/* Constant: reads no source and not EXPR_NOW. */
+/* Constant: reads no source, and neither EXPR_NOW nor EXPR_REJECT. */
 bool expr_is_constant(const struct expr *e);
 
 struct program;

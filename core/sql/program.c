@@ -570,6 +570,26 @@ static int node_only(struct builder *b, const struct expr *e, int32_t dst, bool 
 	return emit(b, insn_only, e, dst, o) == NULL ? -1 : 0;
 }
 
+/* Never constant: it fails when it is met, not when it is compiled. */
+static int node_reject(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
+{
+	int32_t message, state = 0;
+	struct insn *i;
+
+	*constant = false;
+	if (operand_of(b, e->args[0], &message, constant) != 0 ||
+		(e->nargs > 1 && operand_of(b, e->args[1], &state, constant) != 0))
+		return -1;
+	i = emit(b, insn_reject, e, dst, message);
+	if (i == NULL)
+		return -1;
+	i->b = state;
+	i->flag = e->nargs > 1;
+	/* As with RAISE: where it stands is nobody's business but the command's. */
+	i->position = 0;
+	return 0;
+}
+
 static int node_extreme(struct builder *b, const struct expr *e, int32_t dst, bool *constant)
 {
 	for (unsigned k = 0; k < e->nargs; k++) {
@@ -690,6 +710,7 @@ static int node(struct builder *b, const struct expr *e, int32_t dst, bool *cons
 	case EXPR_LEAST: return node_extreme(b, e, dst, constant);
 	case EXPR_NOW: *constant = false; return emit(b, insn_now, e, dst, 0) == NULL ? -1 : 0;
 	case EXPR_ONLY: return node_only(b, e, dst, constant);
+	case EXPR_REJECT: return node_reject(b, e, dst, constant);
 	case EXPR_CONST:
 	case EXPR_GROUPING:
 	case EXPR_OUTER:

@@ -114,6 +114,7 @@ INSN(insn_is_null);  /* flag: negated */
 INSN(insn_is_bool);  /* flag: negated; b: the test */
 INSN(insn_distinct); /* flag: negated */
 INSN(insn_only);     /* 21000 when a is above 1 */
+INSN(insn_reject);   /* fails with the message a; flag: and the SQLSTATE b */
 INSN(insn_nullif);   /* dst = NULL when a is true */
 INSN(insn_in_set);   /* dst = a in set; jump when that is final */
 INSN(insn_in_step);  /* dst = dst or a = b; jump when true */

@@ -591,6 +591,46 @@ const struct insn *insn_only(const struct insn *i, struct machine *m)
 	return i + 1;
 }
 
+/* Five digits or capitals, of a class that is an error's and not the engine's own. */
+static bool state_valid(const struct value *v)
+{
+	if (v->s.len != 5 || memcmp(v->s.p, "00", 2) == 0 || memcmp(v->s.p, "LF", 2) == 0)
+		return false;
+	for (unsigned k = 0; k < 5; k++)
+		if (!(v->s.p[k] >= '0' && v->s.p[k] <= '9') &&
+			!(v->s.p[k] >= 'A' && v->s.p[k] <= 'Z'))
+			return false;
+	return true;
+}
+
+/* A text for a message, which cuts it between characters. */
+static int message_length(const struct value *v)
+{
+	return v->s.len < 2 * ERROR_MESSAGE_MAX ? (int)v->s.len : 2 * ERROR_MESSAGE_MAX;
+}
+
+const struct insn *insn_reject(const struct insn *i, struct machine *m)
+{
+	const struct value *message = operand(m, i->a);
+	const struct value *state = i->flag ? operand(m, i->b) : NULL;
+	struct error *e = m->env->error;
+
+	if (state != NULL && !value_is_null(state) && !state_valid(state)) {
+		error_set(e, ERR_INVALID_PARAMETER, 0, "invalid SQLSTATE \"%.*s\" of reject()",
+			message_length(state), state->s.p);
+		error_hint(e, "It has five digits or capital letters, of a class other than 00 and LF.");
+		return fail(i, m);
+	}
+	if (value_is_null(message))
+		error_set(e, ERR_REJECTED, 0, NULL);
+	else
+		error_set(e, ERR_REJECTED, 0, "%.*s", message_length(message), message->s.p);
+	if (state != NULL && !value_is_null(state))
+		memcpy(e->state, state->s.p, 5);
+	e->state[5] = '\0';
+	return fail(i, m);
+}
+
 static bool set_contains(const struct in_set *s, const struct value *v)
 {
 	uint32_t low = 0, high = s->n;

@@ -39,7 +39,7 @@ void session_error(struct session *s, uint64_t request, uint8_t flags, const str
 
 	if (p == NULL)
 		return;
-	memcpy(w.sqlstate, error_sqlstate(e->code), sizeof(w.sqlstate));
+	memcpy(w.sqlstate, error_state(e), sizeof(w.sqlstate));
 	memcpy(p, &w, sizeof(w));
 	memcpy(p + sizeof(w), e->message, m);
 	memcpy(p + sizeof(w) + m, e->detail, d);
