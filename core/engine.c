@@ -349,6 +349,8 @@ void lf_catalog_each(
 	pthread_mutex_lock(&engine->catalog_lock);
 	for (unsigned i = 0; i < catalog_count(engine->catalog); i++)
 		fn(arg, catalog_at(engine->catalog, i));
+	for (unsigned i = 0; i < catalog_procedure_count(engine->catalog); i++)
+		fn(arg, catalog_procedure_at(engine->catalog, i));
 	pthread_mutex_unlock(&engine->catalog_lock);
 }
 

@@ -245,8 +245,8 @@ struct lf_stats {
 };
 void lf_stats(struct lf_engine *engine, struct lf_stats *out);
 
-/* One relation or index as the catalog has it, for \d and the like; strings are copied into a. Calls
- * fn under the catalog's lock. */
+/* Each table, view and (RELATION_PROCEDURE) procedure as the catalog has it, for \d and the like, in that order but for
+ * procedures, which come last. Calls fn under the catalog's lock. */
 void lf_catalog_each(
 	struct lf_engine *engine, void (*fn)(void *arg, const struct relation *r), void *arg);
 /* How a view is computed, one line an operator; returns bytes written (0: no such view). */

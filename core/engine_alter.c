@@ -134,7 +134,8 @@ static void selects_retarget(
 	const struct relation *r, const struct relation *from, struct relation *to)
 {
 	for (unsigned i = 0; i < r->ndependents; i++)
-		select_retarget(r->dependents[i]->select, from, to);
+		if (r->dependents[i]->select != NULL)
+			select_retarget(r->dependents[i]->select, from, to);
 }
 
 /* Plans by dependent, NULL for those that are not computed. */
@@ -217,7 +218,7 @@ static int table_copied(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
 	struct relation *from = s->relation, *to = s->alter.to;
-	struct view_plan *plans[LIMIT_VIEWS] = { NULL };
+	struct view_plan *plans[LIMIT_VIEWS + LIMIT_PROCEDURES] = { NULL };
 	struct parts *parts = NULL;
 
 	selects_retarget(to, from, to);

@@ -122,14 +122,17 @@ static int schema_note(struct checkpoint *c)
 {
 	struct lf_engine *engine = c->engine;
 	struct catalog *catalog = engine->catalog;
-	unsigned n, definitions = 0;
+	unsigned n, procedures, definitions = 0;
 	int status = 0;
 
 	pthread_mutex_lock(&engine->catalog_lock);
 	c->epoch = epoch_pin(engine->set.epochs, (unsigned)engine->checkpoints.reader);
 	n = catalog_count(catalog);
+	procedures = catalog_procedure_count(catalog);
 	for (unsigned i = 0; i < n; i++)
 		definitions += definition_count(catalog_at(catalog, i));
+	for (unsigned i = 0; i < procedures; i++)
+		definitions += definition_count(catalog_procedure_at(catalog, i));
 	c->definitions = calloc(definitions + 1, sizeof(*c->definitions));
 	c->tables = calloc(n + 1, sizeof(struct relation *));
 	c->parts = calloc(n + 1, sizeof(struct parts *));
@@ -137,6 +140,8 @@ static int schema_note(struct checkpoint *c)
 		status = -1;
 	for (unsigned i = 0; status == 0 && i < n; i++)
 		status = define_relation(c, catalog_at(catalog, i));
+	for (unsigned i = 0; status == 0 && i < procedures; i++)
+		status = define_relation(c, catalog_procedure_at(catalog, i));
 	c->coming_id = catalog_coming_id(catalog);
 	pthread_mutex_unlock(&engine->catalog_lock);
 	if (status == 0)

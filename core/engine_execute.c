@@ -126,6 +126,13 @@ static int drop(
 	return 0;
 }
 
+static int drop_procedures(struct lf_engine *engine, const struct statement *s)
+{
+	for (unsigned i = 0; i < s->drop.n; i++)
+		catalog_drop_procedure(engine->catalog, s->drop.relations[i]);
+	return 0;
+}
+
 static int alter_view(struct lf_engine *engine, const struct statement *s, struct error *e)
 {
 	struct relation *view = s->alter_view.view;
@@ -156,6 +163,10 @@ int engine_execute(
 	case STATEMENT_CREATE_INDEX: return create_index(engine, s->create_index.created, epoch, e);
 	case STATEMENT_ALTER: return engine_alter(engine, s, epoch, e);
 	case STATEMENT_DROP: return drop(engine, s, epoch, e);
+	case STATEMENT_CREATE_PROCEDURE:
+		return catalog_add_procedure(
+			engine->catalog, s->create.created, s->create.replaces, epoch, e);
+	case STATEMENT_DROP_PROCEDURE: return drop_procedures(engine, s);
 	case STATEMENT_ALTER_VIEW: return alter_view(engine, s, e);
 	case STATEMENT_REFRESH_VIEW: return refresh_view(engine, s->refresh.view, epoch, e);
 	default: return 0;

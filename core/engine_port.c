@@ -610,6 +610,19 @@ static int submit_given(struct lf_port *port, const struct statement *s, const v
 	return status;
 }
 
+/* A CALL of what the procedure is now, which may go by other columns than it did; and its arguments instead of its
+ * parameters. */
+static const struct statement *call_now(struct lf_port *port, const struct statement *s,
+	const void **params, struct program_env *env, struct error *e)
+{
+	if (__atomic_load_n(&s->block.call->procedure->dropped, __ATOMIC_ACQUIRE))
+		s = engine_statement_now(port->engine, s, UINT64_MAX, e);
+	if (s == NULL || !s->block.call->computed)
+		return s;
+	*params = command_arguments(s, *params, env, e);
+	return *params == NULL ? NULL : s;
+}
+
 int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,
 	enum lf_ack ack, struct error *e)
 {
@@ -628,6 +641,11 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	ASSERT(statement_is_command(s));
 	arena_reset(&port->scratch);
 	port->spread += 0x9e3779b97f4a7c15u;
+	if (s->kind == STATEMENT_BLOCK && s->block.call != NULL) {
+		s = call_now(port, s, &params, &env, e);
+		if (s == NULL)
+			return -1;
+	}
 	if (statement_query(s) != NULL)
 		return submit_given(port, s, params, &env, tag, ack, e);
 	if (nrows <= 1) {

@@ -101,7 +101,7 @@ static bool drops(const struct statement *s)
 	const struct relation *r = s->relation;
 
 	if (s->kind != STATEMENT_ALTER)
-		return s->kind == STATEMENT_DROP;
+		return s->kind == STATEMENT_DROP || s->kind == STATEMENT_DROP_PROCEDURE;
 	for (unsigned c = 0; c < r->ncols; c++)
 		if (s->alter.to->columns[c].hidden && !r->columns[c].hidden)
 			return true;
@@ -122,7 +122,7 @@ static int statement_add(
 	if (l.found)
 		return 0;
 	if (lf_prepare(&s, engine, text, len, NULL, 0, e) != 0) {
-		if (e->code != ERR_DUPLICATE_TABLE)
+		if (e->code != ERR_DUPLICATE_TABLE && e->code != ERR_DUPLICATE_FUNCTION)
 			return only_look ? 0 : -1;
 		(void)error_hint(e,
 			"The data directory has it with another definition. Its own schema holds.");

@@ -59,6 +59,7 @@
 #define LIMIT_QUERY_S 30 /* … and its time; 57014 */
 #define LIMIT_RESULT_BYTES MIB(256) /* rows of one query's answer before paging; 54000 */
 #define LIMIT_PROCEDURES 1024       /* named procedures; 53400 */
+#define LIMIT_PROCEDURE_ARGS 100    /* arguments of one; 54001 */
 
 /* Threads */
 #define LIMIT_PROJECTORS 64             /* shards; a flag beyond is refused at start */

@@ -58,7 +58,9 @@ struct compiled {
 		*keys; /* INSERT: of a row, to fetch it ahead; NULL: not known without computing */
 	uint8_t *not_null;       /* bits that the NULL bits of a row may not have, … */
 	uint32_t not_null_first; /* … and those of its first 32 columns */
-	bool one_route;          /* BLOCK: all of it goes by the same parameter */
+	const struct statement
+		*first;          /* BLOCK: that goes anywhere in particular; NULL: none does */
+	bool one_route;          /* … and all of it by the same parameter */
 	struct program **checks; /* one a CHECK, in their order */
 	struct program *set, *where, *key, *returning;
 	struct row_layout key_layout; /* of the key columns, when they are evaluated */
@@ -340,25 +342,69 @@ static int compile_not_null(struct compile *c, struct compiled *k)
 	return 0;
 }
 
+/* Whether it goes wherever the others of its block do. */
+static bool reads_nothing(const struct statement *s)
+{
+	return s->kind == STATEMENT_SELECT && s->query.route == NULL;
+}
+
+/* What gives the partition value of an UPDATE, DELETE or SELECT, or of row i of an INSERT. */
+static const struct program *route_program(const struct statement *s, unsigned i)
+{
+	return s->kind == STATEMENT_SELECT ? s->query.route
+					   : ((const struct compiled *)s->compiled)->partitions[i];
+}
+
 /* The parameter by which the statement goes, all of its rows; -1: it is not as simple as that. */
 static int route_parameter(const struct statement *s)
 {
-	const struct compiled *k = s->compiled;
 	unsigned n = s->kind == STATEMENT_INSERT ? s->insert.nrows : 1;
 	int found = -1;
 
 	if (s->kind == STATEMENT_TRUNCATE || s->relation->columns[s->relation->partition].hidden)
 		return -1;
 	for (unsigned i = 0; i < n; i++) {
+		const struct program *p = route_program(s, i);
 		unsigned source, column;
 
-		if (k->partitions[i] == NULL ||
-			program_column(k->partitions[i], 0, &source, &column) != 0 ||
+		if (p == NULL || program_column(p, 0, &source, &column) != 0 ||
 			source != EXPR_PARAMS || (i > 0 && (int)column != found))
 			return -1;
 		found = (int)column;
 	}
 	return found;
+}
+
+/* A SELECT of a block, and where it belongs. */
+static int compile_guard(struct statement *s, struct error *e)
+{
+	const struct row_layout *layouts[EXPR_SOURCES] = { [EXPR_PARAMS] = &s->param_layout };
+	const struct expr *tree = s->query.partition;
+
+	if (query_compile(s, e) != 0)
+		return -1;
+	if (tree == NULL)
+		return 0;
+	s->query.route = program_compile(&tree, 1, layouts, &s->arena, e);
+	return s->query.route == NULL ? -1 : 0;
+}
+
+static int compile_item(struct statement *s, struct error *e)
+{
+	return s->kind == STATEMENT_SELECT ? compile_guard(s, e) : command_compile(s, e);
+}
+
+/* The arguments of CALL as a row. */
+static int compile_call(struct statement *s, struct error *e)
+{
+	const struct row_layout *layouts[EXPR_SOURCES] = { [EXPR_PARAMS] = &s->param_layout };
+	struct procedure_call *call = s->block.call;
+
+	if (call == NULL || !call->computed)
+		return 0;
+	call->row = projection_compile(
+		(const struct expr *const *)call->args, layouts, &call->layout, &s->arena, e);
+	return call->row == NULL ? -1 : 0;
 }
 
 static int compile_block(struct statement *s, struct compiled *k, struct error *e)
@@ -367,16 +413,22 @@ static int compile_block(struct statement *s, struct compiled *k, struct error *
 
 	k->one_route = true;
 	for (unsigned i = 0; i < s->block.n; i++) {
+		struct statement *item = s->block.items[i];
 		int by;
 
-		if (command_compile(s->block.items[i], e) != 0)
+		if (compile_item(item, e) != 0)
 			return -1;
-		by = route_parameter(s->block.items[i]);
-		if (i == 0)
+		if (reads_nothing(item))
+			continue;
+		by = route_parameter(item);
+		if (k->first == NULL) {
+			k->first = item;
 			first = by;
+		}
 		k->one_route &= by >= 0 && by == first;
 	}
-	return 0;
+	k->one_route &= k->first != NULL;
+	return compile_call(s, e);
 }
 
 int command_compile(struct statement *s, struct error *e)
@@ -459,14 +511,14 @@ static int partition_hash(const struct statement *s, const struct program *p, co
 static int route_one(const struct statement *s, const void *params, const void *const *sources,
 	unsigned row, uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e)
 {
-	const struct compiled *k = s->compiled;
+	const struct program *p;
 
 	if (s->kind == STATEMENT_INSERT) {
 		if (s->relation->columns[s->relation->partition].hidden) {
 			*hash = spread;
 			return 1;
 		}
-		return partition_hash(s, k->partitions[sources != NULL ? 0 : row], params,
+		return partition_hash(s, route_program(s, sources != NULL ? 0 : row), params,
 			       sources != NULL ? sources[row] : NULL, env, hash, e) == 0
 			? 1
 			: -1;
@@ -476,27 +528,29 @@ static int route_one(const struct statement *s, const void *params, const void *
 			(unsigned)s->relation->partition);
 		return 1;
 	}
-	if (s->kind == STATEMENT_TRUNCATE || k->partitions[0] == NULL)
+	p = s->kind == STATEMENT_TRUNCATE ? NULL : route_program(s, 0);
+	if (p == NULL)
 		return 0;
-	return partition_hash(s, k->partitions[0], params, NULL, env, hash, e) == 0 ? 1 : -1;
+	return partition_hash(s, p, params, NULL, env, hash, e) == 0 ? 1 : -1;
 }
 
 int command_route(const struct statement *s, const void *params, const void *const *sources,
 	unsigned row, uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e)
 {
+	const struct compiled *k = s->compiled;
 	uint64_t first = 0;
 	bool have = false;
 
 	if (s->kind != STATEMENT_BLOCK)
 		return route_one(s, params, sources, row, spread, env, hash, e);
-	if (((const struct compiled *)s->compiled)->one_route)
-		return route_one(s->block.items[0], params, NULL, 0, spread, env, hash, e);
+	if (k->one_route)
+		return route_one(k->first, params, NULL, 0, spread, env, hash, e);
 	for (unsigned i = 0; i < s->block.n; i++) {
 		const struct statement *item = s->block.items[i];
 		unsigned n = item->kind == STATEMENT_INSERT ? item->insert.nrows : 1;
 
-		for (unsigned k = 0; k < n; k++) {
-			if (route_one(item, params, NULL, k, spread, env, hash, e) < 0)
+		for (unsigned at = 0; at < n && !reads_nothing(item); at++) {
+			if (route_one(item, params, NULL, at, spread, env, hash, e) < 0)
 				return -1;
 			if (have && *hash != first)
 				return error_set(e, ERR_FEATURE, 0,
@@ -505,7 +559,37 @@ int command_route(const struct statement *s, const void *params, const void *con
 			have = true;
 		}
 	}
+	if (!have)
+		*hash = spread;
 	return 1;
+}
+
+const void *command_arguments(
+	const struct statement *s, const void *params, struct program_env *env, struct error *e)
+{
+	const void *rows[EXPR_SOURCES] = { [EXPR_PARAMS] = params };
+	const void *row = projection_run(s->block.call->row, rows, env->scratch, env);
+
+	if (row == NULL && env->error_position > 0 && e->position == 0)
+		e->position = env->error_position;
+	return row;
+}
+
+int command_stays(
+	const struct statement *s, const void *params, struct command_env *env, struct error *e)
+{
+	struct program_env program = { env->scratch, e, env->now_us, 0 };
+	uint64_t hash;
+
+	if (s->kind != STATEMENT_BLOCK)
+		return 0;
+	if (command_route(s, params, NULL, 0, 0, &program, &hash, e) < 0)
+		return -1;
+	if (((const struct compiled *)s->compiled)->first == NULL ||
+		shard_of(hash, env->shards) == env->shard)
+		return 0;
+	return error_set(e, ERR_SERIALIZATION, 0,
+		"the procedure has just been replaced by one for other rows");
 }
 
 /* --- fetching ahead --- */
@@ -547,7 +631,7 @@ static void prefetch_statement(const struct statement *s, const void *params,
 	unsigned n = rows->n < FETCH_ROWS_MAX ? rows->n : FETCH_ROWS_MAX;
 
 	/* A dropped table's parts may be gone. */
-	if (s->kind == STATEMENT_TRUNCATE ||
+	if (s->kind == STATEMENT_TRUNCATE || s->kind == STATEMENT_SELECT ||
 		__atomic_load_n(&s->relation->dropped, __ATOMIC_ACQUIRE))
 		return;
 	if (statement_query(s) != NULL)
@@ -1283,12 +1367,39 @@ static int truncate_all(struct execution *x)
 	return check_references(x);
 }
 
+static int guard_row(void *arg, const void *row, uint32_t size)
+{
+	(void)arg, (void)row, (void)size;
+	return 0;
+}
+
+/* A SELECT of a block: what it gives is dropped, but it may fail. It reads the newest rows of the shard, which nobody else
+ * writes. */
+static int guard_run(struct execution *x)
+{
+	struct command_env *env = x->env;
+	struct query_own own;
+	struct query_env query = { .scratch = env->scratch,
+		.epoch = UINT64_MAX,
+		.now_us = env->now_us,
+		.rows_max = LIMIT_ROWS_PER_COMMAND,
+		.own = &own };
+
+	own.shard = env->shard;
+	own.heap = env->heap;
+	own.keep = env->results;
+	own.parts.failure.failed = false;
+	return query_run(x->s, x->params, &query, guard_row, NULL, x->e);
+}
+
 static int statement_run(struct execution *x, const struct row_range *rows)
 {
 	const struct statement *s = x->s;
 	int status = 0;
 
 	x->mark = x->env->log->n;
+	if (s->kind == STATEMENT_SELECT)
+		return guard_run(x);
 	if (s->kind == STATEMENT_TRUNCATE)
 		return truncate_all(x);
 	x->k = s->compiled;
@@ -1325,6 +1436,9 @@ static int dropped(const struct statement *s, struct command_env *env, struct er
 	for (unsigned i = 0; i < s->nrelations; i++)
 		if (__atomic_load_n(&s->relations[i]->dropped, __ATOMIC_ACQUIRE)) {
 			env->stale = s->relations[i]->replaced > 0;
+			if (s->relations[i]->kind == RELATION_PROCEDURE)
+				return error_set(e, ERR_UNDEFINED_FUNCTION, 0,
+					"procedure \"%s\" does not exist", s->relations[i]->name);
 			return error_set(e, ERR_UNDEFINED_TABLE, 0,
 				"relation \"%s\" does not exist", s->relations[i]->name);
 		}

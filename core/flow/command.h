@@ -45,7 +45,8 @@ struct command_env {
 	unsigned shard, shards;
 	struct change_log *log;
 	struct arena *scratch; /* reset by the command for itself; results are not in it */
-	struct arena *results; /* RETURNING rows are put here; reset by the caller */
+	struct arena *
+		results; /* RETURNING rows are put here; reset by the caller. Scratch of blocks, which have none */
 	uint64_t epoch;
 	int64_t now_us;
 	uint64_t *next_rowid; /* the last that this shard gave; see command_note_rowid() */
@@ -88,6 +89,14 @@ void command_prefetch(const struct statement *s, const void *params, const struc
  * partition: *hash is taken from `spread`. */
 int command_route(const struct statement *s, const void *params, const void *const *sources,
 	unsigned row, uint64_t spread, struct program_env *env, uint64_t *hash, struct error *e);
+
+/* The arguments of a CALL that computes them (call->computed), which are the parameters of its statements: in env's scratch. NULL
+ * with *e. */
+const void *command_arguments(
+	const struct statement *s, const void *params, struct program_env *env, struct error *e);
+/* Whether a statement that was prepared again still is for this shard: a procedure may have become another one. 0, or -1: 40001. */
+int command_stays(
+	const struct statement *s, const void *params, struct command_env *env, struct error *e);
 
 /* Compile what execution needs (programs for expressions); kept in s->compiled, freed with the
  * statement's arena. Called once by the preparer, before the statement is shared. */

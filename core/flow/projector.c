@@ -287,7 +287,9 @@ static int command_do(struct projector *p, const struct statement *s, const void
 		return error_set(e, ERR_SERIALIZATION, 0,
 			"a table has been altered since the command's query was read");
 	s = p->set->renew(p->set->renew_arg, s, e);
-	return s == NULL ? -1 : command_execute(s, params, NULL, rows, env, result, e);
+	if (s == NULL || command_stays(s, params, env, e) != 0)
+		return -1;
+	return command_execute(s, params, NULL, rows, env, result, e);
 }
 
 /* A command of one part; returns the reply's bytes. */

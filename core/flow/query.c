@@ -43,7 +43,7 @@ struct group {
 	char *states; /* the aggregates', where the compiled query puts them */
 };
 
-enum { GROUP_CHAINS = 1024 };
+enum { GROUP_CHAINS = 1024 /* a power of two; without GROUP BY there is one */ };
 
 struct run {
 	const struct statement *s;
@@ -64,6 +64,7 @@ struct run {
 	struct sorted *sorted;
 	uint64_t nsorted, sorted_cap;
 	struct group **groups;
+	unsigned chains;
 	uint64_t ngroups;
 	uint64_t scanned;
 	uint64_t found, passed, emitted_groups; /* for a profile */
@@ -210,7 +211,7 @@ static struct group *group_of(struct run *q, const void *row)
 		return NULL;
 	}
 	row_encode(&q->k->group_keys, keys, key);
-	for (g = q->groups[hash % GROUP_CHAINS]; g != NULL; g = g->next)
+	for (g = q->groups[hash & (q->chains - 1)]; g != NULL; g = g->next)
 		if (g->hash == hash &&
 			row_equal(&q->k->group_keys, g->key, SEQUENCE, &q->k->group_keys, key,
 				SEQUENCE, s->ngroup))
@@ -235,8 +236,8 @@ static struct group *group_of(struct run *q, const void *row)
 		g->key = copy;
 	}
 	g->hash = hash;
-	g->next = q->groups[hash % GROUP_CHAINS];
-	q->groups[hash % GROUP_CHAINS] = g;
+	g->next = q->groups[hash & (q->chains - 1)];
+	q->groups[hash & (q->chains - 1)] = g;
 	return g;
 }
 
@@ -299,7 +300,7 @@ static int groups_emit(struct run *q)
 
 		return g == NULL || group_states(q, g) != 0 ? no_memory(q->e) : group_emit(q, g);
 	}
-	for (unsigned c = 0; c < GROUP_CHAINS; c++)
+	for (unsigned c = 0; c < q->chains; c++)
 		for (const struct group *g = q->groups[c]; g != NULL && !q->done; g = g->next) {
 			int status = group_emit(q, g);
 
@@ -314,7 +315,7 @@ static void groups_free(struct run *q)
 {
 	const struct select *s = q->s->query.select;
 
-	for (unsigned c = 0; q->groups != NULL && c < GROUP_CHAINS; c++)
+	for (unsigned c = 0; q->groups != NULL && c < q->chains; c++)
 		for (struct group *g = q->groups[c]; g != NULL; g = g->next)
 			for (unsigned i = 0; i < s->naggregates; i++)
 				aggregate_free(
@@ -605,8 +606,22 @@ static bool relation_serves(const struct relation *r, uint64_t epoch, struct err
 	return false;
 }
 
-const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct error *e)
+/* One shard's part as if it were all. */
+static const struct parts *parts_own(const struct parts *all, struct query_own *own)
 {
+	struct parts *p = &own->parts;
+
+	p->shards = 1;
+	p->partition = all->partition;
+	p->key_id = all->key_id;
+	p->part[0] = all->part[own->shard];
+	return p;
+}
+
+const struct parts *query_parts(
+	const struct relation *r, const struct query_env *env, struct error *e)
+{
+	uint64_t epoch = env->epoch;
 	const struct parts *parts;
 
 	if (__atomic_load_n(&r->dropped, __ATOMIC_ACQUIRE) && !relation_serves(r, epoch, e))
@@ -619,7 +634,7 @@ const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct
 		return NULL;
 	}
 	if (!failure_seen(&parts->failure))
-		return parts;
+		return env->own != NULL ? parts_own(parts, env->own) : parts;
 	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", r->name,
 		parts->failure.reason.message);
 	error_detail(e, "%s: %s", error_sqlstate(parts->failure.reason.code),
@@ -679,7 +694,7 @@ static int run_rows(struct run *q)
 
 		status = source->rows(source->arg, q->s->relation, system_row, q, q->e);
 	} else {
-		parts = query_parts(q->s->relation, q->env->epoch, q->e);
+		parts = query_parts(q->s->relation, q->env, q->e);
 		if (parts == NULL)
 			return -1;
 		if (access_find(q, parts)) {
@@ -723,6 +738,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 {
 	const struct compiled_query *k = s->compiled;
 	struct arena keep;
+	struct query_own *own = env->own;
 	struct run q = { .s = s,
 		.k = k,
 		.params = params,
@@ -732,7 +748,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 		.e = e,
 		.filter = k->filter,
 		.order = k->order,
-		.keep = &keep,
+		.keep = own != NULL ? own->keep : &keep,
 		.program = { env->scratch, e, env->now_us, 0 },
 		.limit = -1 };
 	int status;
@@ -748,8 +764,9 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	arena_reset(env->scratch);
 	arena_init(&keep, NULL);
 	if (s->query.select->grouped) {
-		q.heap = heap_new_common(NULL);
-		q.groups = arena_zalloc(&keep, GROUP_CHAINS * sizeof(struct group *));
+		q.chains = s->query.select->ngroup == 0 ? 1 : GROUP_CHAINS;
+		q.heap = own != NULL ? own->heap : heap_new_common(NULL);
+		q.groups = arena_zalloc(q.keep, q.chains * sizeof(struct group *));
 	}
 	if (s->query.select->grouped && (q.heap == NULL || q.groups == NULL))
 		status = no_memory(e);
@@ -759,11 +776,14 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 		e->position = q.program.error_position;
 	if (q.heap != NULL) {
 		groups_free(&q);
-		heap_free_all(q.heap);
+		if (own == NULL)
+			heap_free_all(q.heap);
 	}
 	if (env->profile != NULL)
 		profile_note(&q);
 	free(q.sorted);
 	arena_free(&keep);
+	if (own != NULL)
+		arena_reset(own->keep);
 	return status;
 }

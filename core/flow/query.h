@@ -20,11 +20,25 @@ struct system_source {
 	void *arg;
 };
 
+struct query_own {
+	unsigned shard;
+	struct heap *heap;  /* of what aggregates hold */
+	struct arena *keep; /* reset by the query */
+	/* Room for what the query sees of the parts; not set by the caller. */
+	union {
+		struct parts parts;
+		unsigned char room[sizeof(struct parts) + sizeof(struct part *)];
+	};
+};
+
 struct query_env {
 	struct arena *scratch; /* used and reset by the query */
 	uint64_t epoch;        /* the reader's pin: all reads are at this epoch */
 	int64_t now_us;
-	uint64_t rows_max;    /* rows a sort may hold; beyond: 54000 */
+	uint64_t rows_max; /* rows a sort may hold; beyond: 54000 */
+	/* Of a SELECT in a command, whose projector reads its own newest rows (epoch UINT64_MAX): only of this shard. NULL:
+	 * of all, by a reader. */
+	struct query_own *own;
 	const bool *canceled; /* atomic, may be NULL; polled while scanning: 57014 */
 	struct query_profile
 		*profile; /* where to note what happens; NULL: nowhere, and always from outside */

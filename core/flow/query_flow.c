@@ -108,7 +108,7 @@ static int relation_feed(struct feeding *f, const struct relation *r)
 
 		return source->rows(source->arg, r, system_row, &system, f->e);
 	}
-	parts = query_parts(r, f->env->epoch, f->e);
+	parts = query_parts(r, f->env, f->e);
 	for (unsigned k = 0; parts != NULL && k < parts->shards; k++)
 		if (part_feed(f, r, parts->part[k]) != 0)
 			return -1;

@@ -52,7 +52,8 @@ int query_line(const struct statement *s, struct query_env *env, const char *lin
 	void *arg, struct error *e);
 
 /* The parts to read; NULL: *e says why not. */
-const struct parts *query_parts(const struct relation *r, uint64_t epoch, struct error *e);
+const struct parts *query_parts(
+	const struct relation *r, const struct query_env *env, struct error *e);
 /* Run a query whose relation is a select: gives each of its rows, and how often it occurs, in no order. 0; -1 with *e; or
  * what give() returned. */
 int query_run_flow(const struct statement *s, const void *params, const struct query_env *env,

@@ -78,7 +78,7 @@ bool query_run_point(const struct statement *s, const void *params, struct query
 	query_sink sink, void *arg, int *status, struct error *e)
 {
 	const struct compiled_query *k = s->compiled;
-	const struct parts *parts = query_parts(s->relation, env->epoch, e);
+	const struct parts *parts = query_parts(s->relation, env, e);
 	int partition = parts == NULL ? -1 : point_partition(s, parts);
 	const void *row;
 	struct point p;
@@ -131,7 +131,7 @@ void query_run_batch(const struct statement *s, unsigned n, const void *const *p
 	struct error e;
 
 	if (query_is_point(s))
-		parts = query_parts(s->relation, env->epoch, &e);
+		parts = query_parts(s->relation, env, &e);
 	if (parts != NULL)
 		partition = point_partition(s, parts);
 	if (partition >= 0) {

@@ -102,9 +102,17 @@ struct binder {
 	/* Of the aggregate bound next, when it has a window: where its call goes, and what it is ordered by; else NULL. */
 	struct select *window_aggregates;
 	const struct window_order *window_order;
-	bool in_view;    /* now() and parameters are refused */
-	bool in_default; /* columns are refused */
-	bool numbered;   /* the name that was chosen last has a number, see struct index_def */
+	/* In the body of a procedure: its arguments and what stands before them as a name; NULL: it is none. */
+	const struct procedure *arguments;
+	const char *argument_scope;
+	const struct relation
+		*body;     /* of CALL: whose names tables and columns have; NULL: those of now */
+	struct used *used; /* of CREATE: what it uses; NULL: that is not asked for */
+	bool params_fixed; /* there are no other parameters */
+	bool no_places;    /* what is bound stands in another text */
+	bool in_view;      /* now() and parameters are refused */
+	bool in_default;   /* columns are refused */
+	bool numbered;     /* the name that was chosen last has a number, see struct index_def */
 	unsigned depth, nodes;
 	size_t text_len, place, place_chars; /* the last place asked for, in bytes and characters */
 };
@@ -388,6 +396,9 @@ int bind_rename(struct binder *b, const PgQuery__RenameStmt *s);
 int bind_drop(struct binder *b, const PgQuery__DropStmt *s);
 int bind_comment(struct binder *b, const PgQuery__CommentStmt *s);
 
+/* The value of `column = e` as a key is looked up by, of the column's type; NULL: it cannot be. */
+struct expr *bind_key_value(struct binder *b, struct expr *e, const struct column *c);
+
 /* --- bind_command.c, for bind_command_query.c --- */
 /* The column that INSERT or SET names; -1: there is none. */
 int bind_target_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t);
@@ -420,10 +431,35 @@ struct command_join {
 /* The rows of an UPDATE or DELETE and its assignments, from it. */
 int bind_joined(struct binder *b, const struct relation *r, const struct command_join *j);
 
+/* --- bind_procedure.c --- */
+int bind_create_procedure(struct binder *b, const PgQuery__CreateFunctionStmt *p);
+int bind_drop_procedure(struct binder *b, const PgQuery__DropStmt *p);
+int bind_rename_procedure(struct binder *b, const PgQuery__RenameStmt *p);
+int bind_call_statement(struct binder *b, const PgQuery__CallStmt *p);
+/* A relation with the names that it has in the body that is bound: itself, but in CALL. */
+const struct relation *bind_names(const struct binder *b, const struct relation *r);
+/* relation_column() by these names. */
+int bind_column_number(const struct binder *b, const struct relation *r, const char *name);
+/* The table that the body of CALL means; NULL: none. */
+struct relation *bind_body_relation(struct binder *b, const PgQuery__RangeVar *v);
+/* An argument by its name, behind that of its procedure or NULL. NULL: there is none, or an error is set. */
+struct expr *bind_body_argument(
+	struct binder *b, const char *procedure, const char *name, int location);
+/* A column is used by the body that is created. 0, or -1. */
+int bind_note_column(struct binder *b, const struct relation *r, unsigned col);
+/* A procedure that uses the column; NULL: none. */
+const struct relation *bind_column_user(const struct relation *r, unsigned col);
+
 /* --- bind_explain.c --- */
 int bind_explain(struct binder *b, const PgQuery__ExplainStmt *p);
 
 /* --- parse.c --- */
+struct block_item {
+	const PgQuery__Node *node;
+	int location;
+};
+/* Make the binder's statement a command of several. */
+int bind_block(struct binder *b, const struct block_item *items, size_t n);
 /* Run fn(arg) on a thread whose stack is large enough for whatever a text of `len` bytes may be, and wait for it. 0, or
  * -1: 53200. */
 int sql_run_deep(void *(*fn)(void *), void *arg, size_t len, struct error *e);

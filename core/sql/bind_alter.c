@@ -37,17 +37,19 @@ static int check_actions(struct binder *b, const PgQuery__AlterTableStmt *p)
 static int check_unread(struct binder *b, const struct relation *r, unsigned col)
 {
 	const char *column = r->columns[col].name;
+	char text[DEPENDENT_TEXT_MAX];
 
 	for (unsigned i = 0; i < r->ndependents; i++) {
-		const struct relation *view = r->dependents[i];
+		const struct relation *user = r->dependents[i];
 
-		if (!select_reads(view->select, r, col))
+		if (user->kind == RELATION_VIEW ? !select_reads(user->select, r, col)
+						: bind_column_user(r, col) != user)
 			continue;
 		bind_fail(b, ERR_DEPENDENT, -1,
 			"cannot drop column %s of table %s because other objects depend on it",
 			column, r->name);
-		error_detail(b->error, "materialized view %s depends on column %s of table %s",
-			view->name, column, r->name);
+		error_detail(b->error, "%s depends on column %s of table %s",
+			relation_describe(user, text), column, r->name);
 		return error_hint(b->error, "Drop the dependent objects first.");
 	}
 	for (unsigned i = 0; i < r->nreferrers; i++) {

@@ -354,6 +354,10 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 			CAST_EXPLICIT);
 	}
 	f = function_find(name, types, n, cast_to, b->error, bind_position(b, c->location));
+	if (f == NULL && catalog_find_procedure(b->catalog, name) != NULL) {
+		bind_fail(b, ERR_WRONG_OBJECT, c->location, "%s is a procedure", name);
+		error_hint(b->error, "To call a procedure, use CALL.");
+	}
 	if (f == NULL)
 		return NULL;
 	b->error->code = ERR_OK;

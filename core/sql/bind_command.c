@@ -52,16 +52,16 @@ static int bind_returning(struct binder *b, PgQuery__Node *const *targets, size_
 
 int bind_target_column(struct binder *b, const struct relation *r, const PgQuery__ResTarget *t)
 {
-	int col = relation_column(r, t->name);
+	int col = bind_column_number(b, r, t->name);
 
 	if (t->n_indirection > 0) {
 		bind_unsupported(b, t->location, "an element of a column");
 		return -1;
 	}
 	if (col < 0)
-		bind_fail(b, ERR_UNDEFINED_COLUMN, t->location,
+		return bind_fail(b, ERR_UNDEFINED_COLUMN, t->location,
 			"column \"%s\" of relation \"%s\" does not exist", t->name, r->name);
-	return col;
+	return bind_note_column(b, r, (unsigned)col) == 0 ? col : -1;
 }
 
 static struct expr *null_const(struct binder *b, struct type t)
@@ -101,6 +101,8 @@ static int bind_values_row(struct binder *b, const struct relation *r, const PgQ
 		if (e == NULL)
 			return -1;
 		out[cols[i]] = e;
+		if (bind_note_column(b, r, (unsigned)cols[i]) != 0)
+			return -1;
 	}
 	for (unsigned c = 0; c < r->ncols; c++)
 		if (out[c] == NULL && (out[c] = bind_default_of(b, &r->columns[c])) == NULL)
@@ -184,7 +186,7 @@ static struct index_def *arbiter_find(
 		if (!ix->unique || ix->ncols != infer->n_index_elems)
 			continue;
 		for (size_t k = 0; k < infer->n_index_elems; k++) {
-			int col = relation_column(r, infer->index_elems[k]->index_elem->name);
+			int col = bind_column_number(b, r, infer->index_elems[k]->index_elem->name);
 
 			for (unsigned c = 0; c < ix->ncols; c++)
 				matched += ix->cols[c] == col;
@@ -202,8 +204,14 @@ static int bind_conflict(
 {
 	struct insert *ins = &b->statement->insert;
 	struct expr *where;
+	int col;
 
 	if (c->infer != NULL && c->infer->conname[0] != '\0') {
+		if (b->arguments != NULL) {
+			bind_unsupported(
+				b, c->infer->location, "ON CONFLICT ON CONSTRAINT in a procedure");
+			return error_hint(b->error, "Name the columns: ON CONFLICT (…).");
+		}
 		for (unsigned i = 0; i < r->nindexes && ins->arbiter == NULL; i++)
 			if (strcmp(r->indexes[i]->name, c->infer->conname) == 0 &&
 				r->indexes[i]->unique)
@@ -220,9 +228,12 @@ static int bind_conflict(
 				bind_unsupported(b, c->infer->location, "this ON CONFLICT target");
 				return -1;
 			}
-			if (relation_column(r, elem->name) < 0)
+			col = bind_column_number(b, r, elem->name);
+			if (col < 0)
 				return bind_fail(b, ERR_UNDEFINED_COLUMN, c->infer->location,
 					"column \"%s\" does not exist", elem->name);
+			if (bind_note_column(b, r, (unsigned)col) != 0)
+				return -1;
 		}
 		ins->arbiter = arbiter_find(b, r, c->infer);
 		if (ins->arbiter == NULL)
@@ -302,6 +313,7 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 {
 	struct statement *st = b->statement;
 	struct relation *r = target(b, p->relation, "insert into");
+	const struct relation *names;
 	unsigned ncols = 0;
 	const char *alias;
 	int *cols, status;
@@ -326,8 +338,9 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 					p->cols[i]->res_target->name);
 		cols[ncols++] = col;
 	}
-	for (unsigned c = 0; p->n_cols == 0 && c < r->ncols; c++)
-		if (!r->columns[c].hidden)
+	names = bind_names(b, r);
+	for (unsigned c = 0; p->n_cols == 0 && c < names->ncols; c++)
+		if (!names->columns[c].hidden)
 			cols[ncols++] = (int)c;
 	status = is_values(p) ? bind_values_rows(b, p, r, cols, ncols)
 			      : bind_insert_query(b, p, r, cols, ncols);
@@ -342,7 +355,7 @@ int bind_insert(struct binder *b, const PgQuery__InsertStmt *p)
 /* --- UPDATE and DELETE --- */
 
 /* An equality with the column's own type; others stay in WHERE. */
-static struct expr *key_value(struct binder *b, struct expr *e, const struct column *c)
+struct expr *bind_key_value(struct binder *b, struct expr *e, const struct column *c)
 {
 	bool integers = e->type.id >= TYPE_INT2 && e->type.id <= TYPE_INT8 &&
 		c->type.id >= TYPE_INT2 && c->type.id <= TYPE_INT8;
@@ -375,11 +388,11 @@ static int bind_where(struct binder *b, const struct relation *r, const PgQuery_
 	b->error->code = ERR_OK;
 	bind_equalities(r, list, n, eq, from);
 	if (r->partition >= 0 && eq[r->partition] != NULL)
-		c->partition = key_value(b, eq[r->partition], &r->columns[r->partition]);
+		c->partition = bind_key_value(b, eq[r->partition], &r->columns[r->partition]);
 	for (unsigned i = 0; i < r->nkey; i++) {
 		key[i] = eq[r->key[i]] == NULL
 			? NULL
-			: key_value(b, eq[r->key[i]], &r->columns[r->key[i]]);
+			: bind_key_value(b, eq[r->key[i]], &r->columns[r->key[i]]);
 		whole = whole && key[i] != NULL;
 	}
 	if (b->error->code != ERR_OK)

@@ -369,6 +369,7 @@ static int drop_one(struct binder *b, const PgQuery__DropStmt *p, const char *na
 	struct index_def *ix = r == NULL ? catalog_find_index(b->catalog, name) : NULL;
 	bool wants_index = p->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX;
 	bool wants_table = p->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE;
+	char text[DEPENDENT_TEXT_MAX];
 	const char *what = wants_index ? "index" : wants_table ? "table" : "materialized view";
 
 	if (r != NULL && r->kind == RELATION_SYSTEM)
@@ -399,8 +400,9 @@ static int drop_one(struct binder *b, const PgQuery__DropStmt *p, const char *na
 		bind_fail(b, ERR_DEPENDENT, -1,
 			"cannot drop %s %s because other objects depend on it", kind_name(r),
 			r->name);
-		return error_detail(b->error, "materialized view %s depends on %s %s",
-			r->dependents[0]->name, kind_name(r), r->name);
+		error_detail(b->error, "%s depends on %s %s",
+			relation_describe(r->dependents[0], text), kind_name(r), r->name);
+		return error_hint(b->error, "Drop the dependent objects first.");
 	}
 	if (ix != NULL && ix->relation->kind == RELATION_VIEW && ix->relation->ndependents > 0 &&
 		ix->relation->nkey > 0 && ix->relation->indexes[0] == ix)

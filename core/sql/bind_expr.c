@@ -19,7 +19,7 @@ int bind_position(struct binder *b, int location)
 {
 	size_t to;
 
-	if (location < 0)
+	if (location < 0 || b->no_places)
 		return 0;
 	to = (size_t)location < b->text_len ? (size_t)location : b->text_len;
 	/* From the last one, which is near: a long text has many places. */
@@ -199,7 +199,8 @@ static struct expr *bind_param(struct binder *b, const PgQuery__ParamRef *p)
 			p->number);
 		return NULL;
 	}
-	if (p->number < 1 || p->number > LIMIT_PARAMS) {
+	if (p->number < 1 || p->number > LIMIT_PARAMS ||
+		(b->params_fixed && (unsigned)p->number > b->nparams)) {
 		bind_fail(b, ERR_UNDEFINED_PARAMETER, p->location, "there is no parameter $%d",
 			p->number);
 		return NULL;
@@ -233,7 +234,7 @@ struct expr *bind_column(
 {
 	struct expr *e = expr_new(b, EXPR_COLUMN, (enum type_id)r->columns[col].type.id, location);
 
-	if (e == NULL)
+	if (e == NULL || bind_note_column(b, r, col) != 0)
 		return NULL;
 	e->type = r->columns[col].type;
 	e->source = source;
@@ -261,7 +262,7 @@ static int column_at(struct binder *b, const struct scope *l, const char *table,
 		if (table != NULL && strcmp(l->entries[i].alias, table) != 0)
 			continue;
 		*table_found = true;
-		k = relation_column(l->entries[i].relation, name);
+		k = bind_column_number(b, l->entries[i].relation, name);
 		if (k < 0)
 			continue;
 		at.entry = (uint8_t)i;
@@ -311,6 +312,7 @@ static bool is_alias(const struct binder *b, const char *name)
 static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *c)
 {
 	const char *table = NULL, *name;
+	struct expr *argument;
 	bool table_found = false;
 	unsigned depth = 0;
 
@@ -333,6 +335,10 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 		if (status != 0)
 			return status < 0 ? NULL : outer_column(b, e, depth);
 	}
+	b->error->code = ERR_OK;
+	argument = bind_body_argument(b, table, name, c->location);
+	if (argument != NULL || b->error->code != ERR_OK)
+		return argument;
 	if (table != NULL && !table_found)
 		bind_fail(b, ERR_UNDEFINED_TABLE, c->location,
 			"missing FROM-clause entry for table \"%s\"", table);

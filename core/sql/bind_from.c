@@ -37,7 +37,9 @@ struct relation *bind_relation(struct binder *b, const PgQuery__RangeVar *v)
 {
 	struct relation *r = NULL;
 
-	if (v->schemaname[0] == '\0' || strcmp(v->schemaname, "public") == 0)
+	if (b->body != NULL)
+		r = bind_body_relation(b, v);
+	else if (v->schemaname[0] == '\0' || strcmp(v->schemaname, "public") == 0)
 		r = catalog_find(b->catalog, v->relname);
 	if (r == NULL) {
 		bind_fail(b, ERR_UNDEFINED_TABLE, v->location, "relation \"%s%s%s\" does not exist",
@@ -162,6 +164,7 @@ static int source_named(struct binder *b, struct select *s, struct from_list *li
 	struct relation *r, const char *alias, int location)
 {
 	struct scope *l = &b->level;
+	const struct relation *names;
 	unsigned entry = l->n;
 	int source;
 
@@ -174,11 +177,12 @@ static int source_named(struct binder *b, struct select *s, struct from_list *li
 	if (source < 0)
 		return -1;
 	l->entries[l->n++] = (struct scope_entry){ r, s->aliases[source], (uint8_t)source };
-	for (unsigned c = 0; c < r->ncols; c++) {
-		const struct name_entry name = { r->columns[c].name, NULL, (uint8_t)entry,
+	names = bind_names(b, r);
+	for (unsigned c = 0; c < names->ncols; c++) {
+		const struct name_entry name = { names->columns[c].name, NULL, (uint8_t)entry,
 			(uint16_t)c };
 
-		if (!r->columns[c].hidden && name_add(b, &name) != 0)
+		if (!names->columns[c].hidden && name_add(b, &name) != 0)
 			return -1;
 	}
 	return bind_item(

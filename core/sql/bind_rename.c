@@ -52,6 +52,9 @@ static int shown_make(struct binder *b, struct relation *r, const char *old)
 	if (shown == NULL)
 		return -1;
 	for (unsigned i = 0; i < r->ndependents; i++) {
+		/* A procedure keeps the names of its making. */
+		if (r->dependents[i]->kind == RELATION_PROCEDURE)
+			continue;
 		shown[i] = rename_in_text(b, r->dependents[i], old, r->name);
 		if (shown[i] == NULL)
 			return -1;
@@ -115,7 +118,8 @@ static int check_unused(
 	struct binder *b, const struct relation *r, unsigned col, const PgQuery__RenameStmt *p)
 {
 	for (unsigned i = 0; i < r->ndependents; i++) {
-		if (!select_reads(r->dependents[i]->select, r, col))
+		if (r->dependents[i]->kind == RELATION_PROCEDURE ||
+			!select_reads(r->dependents[i]->select, r, col))
 			continue;
 		bind_unsupported(b, p->relation->location, "renaming a column that a view uses");
 		error_detail(b->error, "materialized view %s depends on column %s of table %s",

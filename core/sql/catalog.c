@@ -15,6 +15,8 @@ struct catalog {
 	struct relation **relations;
 	unsigned count, cap;
 	uint32_t next_id;
+	uint16_t nprocedures, procedures_cap;
+	struct relation **procedures;
 	uint16_t nsystem, system_cap;
 	struct relation **system;
 	uint64_t epoch; /* see catalog_set_epoch() */
@@ -68,8 +70,11 @@ void catalog_free(struct catalog *c)
 {
 	for (unsigned i = 0; i < c->count; i++)
 		relation_release(c->relations[i]);
+	for (unsigned i = 0; i < c->nprocedures; i++)
+		relation_release(c->procedures[i]);
 	for (unsigned i = 0; i < c->nsystem; i++)
 		relation_release(c->system[i]);
+	heap_free(c->heap, c->procedures, c->procedures_cap * sizeof(struct relation *));
 	heap_free(c->heap, c->system, c->system_cap * sizeof(struct relation *));
 	heap_free(c->heap, c->relations, c->cap * sizeof(struct relation *));
 	heap_free(c->heap, c, sizeof(*c));
@@ -211,6 +216,74 @@ int catalog_add_system(struct catalog *c, struct relation *r)
 	return 0;
 }
 
+/* --- procedures --- */
+
+struct relation *catalog_find_procedure(const struct catalog *c, const char *name)
+{
+	for (unsigned i = 0; i < c->nprocedures; i++)
+		if (strcmp(c->procedures[i]->name, name) == 0)
+			return c->procedures[i];
+	return NULL;
+}
+
+unsigned catalog_procedure_count(const struct catalog *c)
+{
+	return c->nprocedures;
+}
+
+struct relation *catalog_procedure_at(const struct catalog *c, unsigned i)
+{
+	ASSERT(i < c->nprocedures);
+	return c->procedures[i];
+}
+
+int catalog_add_procedure(struct catalog *c, struct relation *r, struct relation *from,
+	uint64_t epoch, struct error *e)
+{
+	if (from == NULL && c->nprocedures >= LIMIT_PROCEDURES)
+		return error_set(e, ERR_LIMIT, 0, "more than %d procedures", (int)LIMIT_PROCEDURES);
+	if (hook(c, r, r->reads, r->nreads) != 0 ||
+		append(c->heap, &c->procedures, &c->nprocedures, &c->procedures_cap, r) != 0) {
+		unhook(c, r);
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	relation_hold(r);
+	if (from != NULL) {
+		from->replaced = epoch;
+		catalog_drop_procedure(c, from);
+	}
+	return 0;
+}
+
+void catalog_drop_procedure(struct catalog *c, struct relation *r)
+{
+	unhook(c, r);
+	take_out(&c->procedures, &c->nprocedures, r);
+	__atomic_store_n(&r->dropped, true, __ATOMIC_RELEASE);
+	relation_release(r);
+}
+
+const char *relation_describe(const struct relation *r, char *buf)
+{
+	const struct procedure *p = r->procedure;
+	char type[64];
+	size_t n;
+
+	if (r->kind != RELATION_PROCEDURE) {
+		(void)snprintf(buf, DEPENDENT_TEXT_MAX, "%s %s",
+			r->kind == RELATION_TABLE ? "table" : "materialized view", r->name);
+		return buf;
+	}
+	n = (size_t)snprintf(buf, DEPENDENT_TEXT_MAX, "function %s(", r->name);
+	for (unsigned i = 0; i < p->nargs && n < DEPENDENT_TEXT_MAX; i++)
+		n += (size_t)snprintf(buf + n, DEPENDENT_TEXT_MAX - n, "%s%s", i > 0 ? "," : "",
+			type_name((struct type){ .id = (uint8_t)p->args[i].type }, type,
+				sizeof(type)));
+	if (n < DEPENDENT_TEXT_MAX)
+		(void)snprintf(buf + n, DEPENDENT_TEXT_MAX - n, ")");
+	return buf;
+}
+
 int catalog_check_index(const struct catalog *c, const struct index_def *ix, struct error *e)
 {
 	const struct relation *r = ix->relation;
@@ -246,9 +319,10 @@ int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
 int catalog_drop(struct catalog *c, struct relation *r, struct error *e)
 {
 	const char *other = NULL;
+	char text[DEPENDENT_TEXT_MAX];
 
 	if (r->ndependents > 0)
-		other = r->dependents[0]->name;
+		other = relation_describe(r->dependents[0], text);
 	for (unsigned i = 0; i < r->nreferrers; i++)
 		if (r->referrers[i]->from != r)
 			other = r->referrers[i]->from->name;
@@ -315,9 +389,10 @@ static void references_move(struct catalog *c, struct relation *from, struct rel
 
 void catalog_replace(struct catalog *c, struct relation *from, struct relation *to, uint64_t epoch)
 {
+	struct relation **list = from->kind == RELATION_PROCEDURE ? c->procedures : c->relations;
 	unsigned at = 0;
 
-	while (c->relations[at] != from)
+	while (list[at] != from)
 		at++;
 	for (unsigned i = 0; i < to->nindexes; i++)
 		to->indexes[i]->relation = to;
@@ -336,7 +411,7 @@ void catalog_replace(struct catalog *c, struct relation *from, struct relation *
 			}
 	}
 	relation_hold(to);
-	c->relations[at] = to;
+	list[at] = to;
 	references_move(c, from, to);
 	from->replaced = epoch;
 	__atomic_store_n(&from->dropped, true, __ATOMIC_RELEASE);
@@ -414,6 +489,7 @@ struct relation *relation_altered(struct relation *from, unsigned more)
 	r->key = from->key;
 	r->partition = from->partition;
 	r->select = from->select;
+	r->procedure = from->procedure;
 	r->stage = from->stage;
 	r->memory_limit = from->memory_limit;
 	r->definition = from->definition;
@@ -484,6 +560,9 @@ void relation_release(struct relation *r)
 		return;
 	for (unsigned i = 0; i < r->nreads; i++)
 		relation_release(r->reads[i]);
+	/* Of one that was renamed they are its former's. */
+	for (unsigned i = 0; r->procedure != NULL && r->former == NULL && i < r->nreads; i++)
+		relation_release(r->procedure->names[i]);
 	relation_release(r->former);
 	heap_free(r->heap, r->indexes, r->indexes_cap * sizeof(*r->indexes));
 	heap_free(r->heap, r->referrers, r->referrers_cap * sizeof(*r->referrers));

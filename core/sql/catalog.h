@@ -19,8 +19,15 @@
 #include "core/sql/expr.h"
 
 /* RELATION_DERIVED: a select in FROM, which has columns and the select and is in no catalog. RELATION_SYSTEM: what the engine
- * tells about itself (system_views.h), found by name only. */
-enum relation_kind { RELATION_TABLE, RELATION_VIEW, RELATION_DERIVED, RELATION_SYSTEM };
+ * tells about itself (system_views.h), found by name only. RELATION_PROCEDURE: no rows at all, but made, renamed, dropped and
+ * depended upon as the others are; its name is not one of theirs. */
+enum relation_kind {
+	RELATION_TABLE,
+	RELATION_VIEW,
+	RELATION_DERIVED,
+	RELATION_SYSTEM,
+	RELATION_PROCEDURE
+};
 
 struct column {
 	const char *name;
@@ -74,6 +81,21 @@ struct foreign_key {
 struct select;
 struct projection;
 
+struct argument {
+	const char *name; /* "": by number only */
+	enum type_id type;
+	struct expr *default_; /* NULL: none; of the type */
+};
+
+/* What a procedure is, besides its text, from which its body is bound for each CALL. The names in the body are those of its
+ * making, and mean the same table or column whatever that is called since. */
+struct procedure {
+	unsigned nargs;
+	struct argument *args;
+	struct relation **names; /* by `reads`: the table as it was named then; held */
+	bool **uses;             /* by `reads`: which columns of that the body uses */
+};
+
 struct relation {
 	/* Unique, never reused. It also says which layout rows have: another one gives another id. */
 	uint32_t id;
@@ -111,11 +133,12 @@ struct relation {
 	uint16_t nreferrers; /* foreign keys of other tables (and itself) that point here */
 	struct foreign_key **referrers;
 	uint16_t dependents_cap;
-	uint16_t ndependents; /* views that read this relation */
+	uint16_t ndependents; /* views that read this relation, procedures that use it */
 	struct relation **dependents;
 
-	uint16_t nreads; /* views: the relations read, each once; held by reference */
+	uint16_t nreads; /* views, procedures: the relations read, each once; held by reference */
 	struct relation **reads;
+	struct procedure *procedure; /* of RELATION_PROCEDURE */
 	struct select *select; /* views and derived: the bound query, over the relations it reads */
 	unsigned
 		stage; /* views: that in which their rows change (core/flow), as the engine has planned it */
@@ -158,6 +181,18 @@ void catalog_set_coming_id(struct catalog *c, uint32_t id);
 int catalog_add(struct catalog *c, struct relation *r, struct error *e);
 /* Add a relation that catalog_find() knows and nothing else (takes a reference). 0, or -1 out of memory. */
 int catalog_add_system(struct catalog *c, struct relation *r);
+/* The same for procedures, which have names of their own. */
+struct relation *catalog_find_procedure(const struct catalog *c, const char *name);
+unsigned catalog_procedure_count(const struct catalog *c);
+struct relation *catalog_procedure_at(const struct catalog *c, unsigned i);
+/* Add one, or put it in the place of `from`, which is dropped as of `epoch` (NULL: there is none). 53400, 53200. */
+int catalog_add_procedure(struct catalog *c, struct relation *r, struct relation *from,
+	uint64_t epoch, struct error *e);
+void catalog_drop_procedure(struct catalog *c, struct relation *r);
+enum { DEPENDENT_TEXT_MAX = 256 };
+/* What depends on something, as DETAIL has it: "materialized view v", "function p(bigint,text)". Returns buf, of
+ * DEPENDENT_TEXT_MAX bytes. */
+const char *relation_describe(const struct relation *r, char *buf);
 /* Add an index to its relation; a view's first unique index sets nkey/key/partition. */
 int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e);
 /* Whether that would succeed, but for want of memory. */

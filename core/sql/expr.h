@@ -37,8 +37,8 @@ enum expr_kind {
 	EXPR_IN,       /* args[0] [NOT] IN (args[1…]), all of one type; negated */
 	EXPR_GREATEST, /* args of one type; NULLs ignored */
 	EXPR_LEAST,
-	EXPR_NOW,  /* start of the command, timestamptz */
-	EXPR_ONLY, /* args[0]; 21000 when args[1], a number of rows, is above 1 */
+	EXPR_NOW,    /* start of the command, timestamptz */
+	EXPR_ONLY,   /* args[0]; 21000 when args[1], a number of rows, is above 1 */
 	EXPR_REJECT, /* fails, with a message and perhaps a SQLSTATE: args, texts */
 	/* In the binder only: */
 	EXPR_GROUPING, /* grouping(args) */

@@ -72,8 +72,18 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 		return n->alter_table_stmt->objtype == PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW
 			? bind_alter_view(b, n->alter_table_stmt)
 			: bind_alter(b, n->alter_table_stmt);
-	case NODE(RENAME_STMT): return bind_rename(b, n->rename_stmt);
-	case NODE(DROP_STMT): return bind_drop(b, n->drop_stmt);
+	case NODE(RENAME_STMT):
+		return n->rename_stmt->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_PROCEDURE ||
+				n->rename_stmt->rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_ROUTINE
+			? bind_rename_procedure(b, n->rename_stmt)
+			: bind_rename(b, n->rename_stmt);
+	case NODE(DROP_STMT):
+		return n->drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_PROCEDURE ||
+				n->drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_ROUTINE
+			? bind_drop_procedure(b, n->drop_stmt)
+			: bind_drop(b, n->drop_stmt);
+	case NODE(CREATE_FUNCTION_STMT): return bind_create_procedure(b, n->create_function_stmt);
+	case NODE(CALL_STMT): return bind_call_statement(b, n->call_stmt);
 	case NODE(REFRESH_MAT_VIEW_STMT): return bind_refresh(b, n->refresh_mat_view_stmt);
 	case NODE(CHECK_POINT_STMT): b->statement->kind = STATEMENT_CHECKPOINT; return 0;
 	case NODE(COMMENT_STMT): return bind_comment(b, n->comment_stmt);
@@ -86,21 +96,97 @@ static int bind_statement(struct binder *b, const PgQuery__Node *n)
 	}
 }
 
+static int bind_item_statement(struct binder *b, const struct block_item *item)
+{
+	switch (item->node->node_case) {
+	case NODE(SELECT_STMT):
+	case NODE(INSERT_STMT):
+	case NODE(UPDATE_STMT):
+	case NODE(DELETE_STMT): return bind_statement(b, item->node);
+	case NODE(CALL_STMT):
+		bind_unsupported(b, item->location, "CALL in a command of several statements");
+		return error_hint(b->error, "Write the statements of the procedure instead.");
+	default:
+		bind_fail(b, ERR_FEATURE, item->location,
+			"a command of several statements may have INSERT, UPDATE, DELETE and SELECT only");
+		return error_hint(b->error, "It is executed as a whole, or not at all.");
+	}
+}
+
+/* Where a SELECT of a block belongs: its WHERE fixes the partition column. It reads rows as the statements before it left
+ * them, so it has to be of one aggregate. */
+static int check_guard(struct binder *b, struct statement *s, int location)
+{
+	const struct relation *r = s->relation;
+	const struct select *sel = s->query.select;
+	struct expr **eq;
+	int *from;
+
+	if (r == NULL)
+		return bind_inner_layout(b, s);
+	if (r->kind != RELATION_TABLE) {
+		bind_fail(b, ERR_FEATURE, location,
+			"a SELECT in a command of several statements may read rows of one table only");
+		return error_hint(b->error,
+			"It reads what the statements before it left, of the same aggregate: neither views nor joins.");
+	}
+	eq = bind_alloc(b, r->ncols * sizeof(*eq));
+	from = bind_alloc(b, r->ncols * sizeof(*from));
+	if (eq == NULL || from == NULL)
+		return -1;
+	b->error->code = ERR_OK;
+	bind_equalities(r, sel->conjuncts, sel->nconjuncts + s->query.access.nanswered, eq, from);
+	if (eq[r->partition] != NULL)
+		s->query.partition = bind_key_value(b, eq[r->partition], &r->columns[r->partition]);
+	if (b->error->code != ERR_OK)
+		return -1;
+	if (s->query.partition == NULL) {
+		bind_fail(b, ERR_FEATURE, location,
+			"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
+		if (r->columns[r->partition].hidden)
+			return error_hint(b->error, "The table has no primary key.");
+		return error_hint(
+			b->error, "Add a condition %s = ….", r->columns[r->partition].name);
+	}
+	return bind_inner_layout(b, s);
+}
+
+static int check_item(struct binder *b, struct statement *item, int location)
+{
+	if (item->kind == STATEMENT_SELECT)
+		return check_guard(b, item, location);
+	if (item->nresults > 0) {
+		bind_fail(b, ERR_FEATURE, location,
+			"RETURNING is not supported in a command of several statements");
+		return error_hint(b->error, "It answers how many rows it changed.");
+	}
+	if (statement_query(item) != NULL) {
+		bind_fail(b, ERR_FEATURE, location,
+			"a query is not supported in a command of several statements");
+		return error_hint(b->error, "INSERT VALUES, and UPDATE and DELETE of one table.");
+	}
+	if (item->kind == STATEMENT_INSERT || item->change.partition != NULL)
+		return 0;
+	bind_fail(b, ERR_FEATURE, location,
+		"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
+	return error_hint(b->error, "Its rows lie by the first column of the primary key.");
+}
+
 /* A block: each item is a statement whose arena is the block's. */
-static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
+int bind_block(struct binder *b, const struct block_item *items, size_t n)
 {
 	struct statement *block = b->statement;
 
-	if (tree->n_stmts > LIMIT_STATEMENTS_PER_COMMAND)
+	if (n > LIMIT_STATEMENTS_PER_COMMAND)
 		return error_set(b->error, ERR_PROGRAM_LIMIT, 0,
 			"more than %d statements in one command", LIMIT_STATEMENTS_PER_COMMAND);
 	block->kind = STATEMENT_BLOCK;
-	block->block.items = bind_alloc(b, tree->n_stmts * sizeof(struct statement *));
+	block->block.items = bind_alloc(b, n * sizeof(struct statement *));
 	if (block->block.items == NULL)
 		return -1;
-	for (size_t i = 0; i < tree->n_stmts; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct statement *item = bind_alloc(b, sizeof(*item));
-		int location = tree->stmts[i]->stmt_location, status;
+		int status;
 
 		if (item == NULL)
 			return -1;
@@ -111,7 +197,9 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 		item->nrelations = block->nrelations;
 		b->statement = item;
 		b->arena = &item->arena;
-		status = bind_statement(b, tree->stmts[i]->stmt);
+		status = bind_item_statement(b, &items[i]);
+		if (status == 0)
+			status = check_item(b, item, items[i].location);
 		b->statement = block;
 		b->arena = &block->arena;
 		block->arena = item->arena;
@@ -122,19 +210,34 @@ static int bind_block(struct binder *b, const PgQuery__ParseResult *tree)
 		item->nrelations = 0;
 		if (status != 0)
 			return -1;
-		if (item->kind > STATEMENT_DELETE || item->nresults > 0)
-			return bind_fail(b, ERR_FEATURE, location,
-				"a command of several statements may have INSERT, UPDATE and DELETE without RETURNING only");
-		if (statement_query(item) != NULL)
-			return bind_fail(b, ERR_FEATURE, location,
-				"a query is not supported in a command of several statements");
-		if (item->kind != STATEMENT_INSERT && item->change.partition == NULL)
-			return bind_fail(b, ERR_FEATURE, location,
-				"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
 		block->block.items[block->block.n++] = item;
+		if (block->relation == NULL)
+			block->relation = item->relation;
 	}
-	block->relation = block->block.items[0]->relation;
 	return 0;
+}
+
+/* The statements of a text. */
+static int bind_statements(struct binder *b, const PgQuery__ParseResult *tree)
+{
+	struct block_item *items = bind_alloc(b, tree->n_stmts * sizeof(*items));
+
+	if (items == NULL)
+		return -1;
+	for (size_t i = 0; i < tree->n_stmts; i++)
+		items[i] = (struct block_item){ tree->stmts[i]->stmt,
+			tree->stmts[i]->stmt_location };
+	return bind_block(b, items, tree->n_stmts);
+}
+
+/* Those of CALL have arguments instead. */
+static void share_params(const struct statement *s, struct statement *inner)
+{
+	const struct procedure_call *call = s->kind == STATEMENT_BLOCK ? s->block.call : NULL;
+
+	inner->nparams = call != NULL ? call->nargs : s->nparams;
+	inner->params = call != NULL ? call->types : s->params;
+	inner->param_layout = call != NULL ? call->layout : s->param_layout;
 }
 
 /* The i-th of the statements within another, whose parameters it shares: a block's, a command's query, or what EXPLAIN
@@ -163,18 +266,15 @@ static int bind_tree(struct job *job, const PgQuery__ParseResult *tree)
 		memcpy(b->params, job->declared, job->ndeclared * sizeof(*b->params));
 		b->nparams = b->params_cap = job->ndeclared;
 	}
-	status = tree->n_stmts == 1 ? bind_statement(b, tree->stmts[0]->stmt) : bind_block(b, tree);
+	status = tree->n_stmts == 1 ? bind_statement(b, tree->stmts[0]->stmt)
+				    : bind_statements(b, tree);
 	b->arena = &b->statement->arena;
 	if (status == 0)
 		status = finish_params(b);
 	if (status == 0)
 		status = finish_results(b);
-	for (unsigned i = 0; status == 0 && (item = statement_inner(b->statement, i)) != NULL;
-		i++) {
-		item->nparams = b->statement->nparams;
-		item->params = b->statement->params;
-		item->param_layout = b->statement->param_layout;
-	}
+	for (unsigned i = 0; status == 0 && (item = statement_inner(b->statement, i)) != NULL; i++)
+		share_params(b->statement, item);
 	return status;
 }
 
@@ -294,7 +394,8 @@ void statement_free(struct statement *s)
 		arena_free(&inner->arena);
 	}
 	relations_release(s);
-	if (s->kind == STATEMENT_CREATE_TABLE || s->kind == STATEMENT_CREATE_VIEW)
+	if (s->kind == STATEMENT_CREATE_TABLE || s->kind == STATEMENT_CREATE_VIEW ||
+		s->kind == STATEMENT_CREATE_PROCEDURE)
 		relation_release(s->create.created);
 	if (s->kind == STATEMENT_ALTER)
 		relation_release(s->alter.to);
@@ -316,11 +417,15 @@ const char *statement_tag(const struct statement *s)
 		[STATEMENT_CREATE_VIEW] = "CREATE MATERIALIZED VIEW",
 		[STATEMENT_CREATE_INDEX] = "CREATE INDEX",
 		[STATEMENT_DROP] = "DROP",
+		[STATEMENT_CREATE_PROCEDURE] = "CREATE PROCEDURE",
+		[STATEMENT_DROP_PROCEDURE] = "DROP PROCEDURE",
 		[STATEMENT_ALTER_VIEW] = "ALTER MATERIALIZED VIEW",
 		[STATEMENT_REFRESH_VIEW] = "REFRESH MATERIALIZED VIEW",
 		[STATEMENT_CHECKPOINT] = "CHECKPOINT",
 		[STATEMENT_NOTHING] = "OK",
 	};
 
+	if (s->kind == STATEMENT_BLOCK && s->block.call != NULL)
+		return "CALL";
 	return s->kind == STATEMENT_ALTER ? s->alter.tag : TAGS[s->kind];
 }

@@ -187,13 +187,15 @@ enum statement_kind {
 	STATEMENT_UPDATE,
 	STATEMENT_DELETE,
 	STATEMENT_TRUNCATE,
-	STATEMENT_BLOCK, /* several of INSERT/UPDATE/DELETE, one aggregate, atomic */
+	STATEMENT_BLOCK, /* several of INSERT/UPDATE/DELETE/SELECT, one aggregate, atomic; or CALL */
 	STATEMENT_SELECT,
 	STATEMENT_CREATE_TABLE,
 	STATEMENT_CREATE_VIEW,
 	STATEMENT_CREATE_INDEX,
 	STATEMENT_ALTER, /* a table's columns; names */
 	STATEMENT_DROP,  /* tables, views or indexes */
+	STATEMENT_CREATE_PROCEDURE,
+	STATEMENT_DROP_PROCEDURE,
 	STATEMENT_ALTER_VIEW,
 	STATEMENT_REFRESH_VIEW,
 	STATEMENT_CHECKPOINT,
@@ -263,6 +265,17 @@ struct access {
 	bool backward;
 };
 
+/* CALL: the statements of a block are the procedure's, and their parameters its arguments. */
+struct procedure_call {
+	struct relation *procedure; /* held by the statement */
+	unsigned nargs;
+	struct type *types;
+	struct row_layout layout;
+	struct expr **args;     /* over the parameters of CALL, of these types */
+	bool computed;          /* else the arguments are the parameters */
+	struct projection *row; /* the arguments of parameters, once compiled */
+};
+
 struct statement {
 	enum statement_kind kind;
 	struct arena arena;
@@ -292,7 +305,8 @@ struct statement {
 		struct {
 			unsigned n;
 			struct statement **items;
-		} block; /* share params with the block */
+			struct procedure_call *call; /* NULL: it is the statements themselves */
+		} block;                             /* share params with the block */
 		struct {
 			struct select *select;
 			struct access access;
@@ -301,9 +315,13 @@ struct statement {
 			unsigned nlines;
 			const char **lines;
 			struct statement *analyzed;
+			/* Of one in a block, over parameters: the aggregate whose rows it reads; NULL: it reads none. */
+			struct expr *partition;
+			struct program *route; /* the same, compiled */
 		} query;
 		struct {
 			struct relation *created;
+			struct relation *replaces; /* OR REPLACE; NULL: nothing */
 			bool if_not_exists;
 		} create;
 		struct {

@@ -618,7 +618,8 @@ const struct insn *insn_reject(const struct insn *i, struct machine *m)
 	if (state != NULL && !value_is_null(state) && !state_valid(state)) {
 		error_set(e, ERR_INVALID_PARAMETER, 0, "invalid SQLSTATE \"%.*s\" of reject()",
 			message_length(state), state->s.p);
-		error_hint(e, "It has five digits or capital letters, of a class other than 00 and LF.");
+		error_hint(e,
+			"It has five digits or capital letters, of a class other than 00 and LF.");
 		return fail(i, m);
 	}
 	if (value_is_null(message))

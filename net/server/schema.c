@@ -1,5 +1,5 @@
 /*
- * schema.c: the frame SCHEMA: tables, views and indexes as lines of text, for tools that show them.
+ * schema.c: the frame SCHEMA: tables, views, indexes and procedures as lines of text, for tools that show them.
  *
  * The text is made under the catalog's lock in memory of its own, then copied into the answer. Fields are
  * separated by tabs and escaped as in PostgreSQL's COPY, so that any name and any text can be one.
@@ -175,10 +175,33 @@ static void constraints(struct text *t, const struct relation *r)
 	}
 }
 
+static void add_procedure(struct text *t, const struct relation *r)
+{
+	const struct procedure *p = r->procedure;
+	char type[64];
+
+	line(t, "procedure");
+	field(t, r->name);
+	for (unsigned i = 0; i < p->nargs; i++) {
+		const struct argument *a = &p->args[i];
+
+		line(t, "argument");
+		field(t, a->name);
+		field(t, type_name((struct type){ .id = (uint8_t)a->type }, type, sizeof(type)));
+		default_field(t, a->default_);
+	}
+	line(t, "definition");
+	field(t, r->definition);
+}
+
 static void add_relation(void *arg, const struct relation *r)
 {
 	struct text *t = arg;
 
+	if (r->kind == RELATION_PROCEDURE) {
+		add_procedure(t, r);
+		return;
+	}
 	line(t, r->kind == RELATION_VIEW ? "view" : "table");
 	field(t, r->name);
 	field(t,

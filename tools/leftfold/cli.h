@@ -78,6 +78,8 @@ void copy_abort(struct cli *cli);
 bool describe(struct cli *cli, char what, const char *name);
 /* \d+: of one, or (NULL) of all, with what the system views tell of it. */
 bool describe_more(struct cli *cli, const char *name);
+/* \df, and with a name its text. */
+bool describe_procedures(struct cli *cli, const char *name);
 
 /* Statements from a text or file to its end, or to the first error (unless keep_going). */
 void run_text(struct cli *cli, const char *text, size_t len);

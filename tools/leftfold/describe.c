@@ -1,5 +1,5 @@
 /*
- * describe.c: \d, \dt and \dv, from the server's SCHEMA (net/PROTOCOL.md draws its lines); what \d+ has more, from its
+ * describe.c: \d, \dt, \dv and \df, from the server's SCHEMA (net/PROTOCOL.md draws its lines); what \d+ has more, from its
  * system views.
  */
 #include "tools/leftfold/cli.h"
@@ -74,6 +74,12 @@ static bool is(const struct fields *f, const char *word)
 static bool is_relation(const struct fields *f)
 {
 	return is(f, "table") || is(f, "view");
+}
+
+/* Whether a line begins what another one is about. */
+static bool is_object(const struct fields *f)
+{
+	return is_relation(f) || is(f, "procedure");
 }
 
 /* --- lists --- */
@@ -194,7 +200,7 @@ static void describe_one(struct cli *cli, const struct lines *l, size_t at)
 	struct grid g = { .ncolumns = 4, .names = NAMES };
 	size_t n = 0;
 
-	while (at + 1 + n < l->n && !is_relation(&f[n]))
+	while (at + 1 + n < l->n && !is_object(&f[n]))
 		n++;
 	cells = need(calloc(4 * n + 1, sizeof(*cells)));
 	for (size_t i = 0; i < n; i++)
@@ -221,19 +227,112 @@ static void describe_one(struct cli *cli, const struct lines *l, size_t at)
 	free(cells);
 }
 
-bool describe(struct cli *cli, char what, const char *name)
+/* --- procedures --- */
+
+/* The arguments that follow line `at`, as CREATE PROCEDURE has them; the caller's to free. */
+static char *arguments_of(const struct lines *l, size_t at)
+{
+	struct text t = { NULL, 0, 0 };
+
+	for (size_t i = at + 1; i < l->n && is(&l->at[i], "argument"); i++) {
+		const char *const *f = l->at[i].at;
+
+		if (i > at + 1)
+			text_add(&t, ", ", 2);
+		text_add(&t, f[1], strlen(f[1]));
+		if (f[1][0] != '\0')
+			text_add(&t, " ", 1);
+		text_add(&t, f[2], strlen(f[2]));
+		if (f[3][0] != '\0') {
+			text_add(&t, " DEFAULT ", 9);
+			text_add(&t, f[3], strlen(f[3]));
+		}
+	}
+	text_add(&t, "", 1);
+	return t.p;
+}
+
+static void print_definition(const struct lines *l, size_t at)
+{
+	for (size_t i = at + 1; i < l->n && !is_object(&l->at[i]); i++)
+		if (is(&l->at[i], "definition"))
+			printf("%s\n\n", l->at[i].at[1]);
+}
+
+static bool list_procedures(struct cli *cli, const struct lines *l, const char *name)
+{
+	static const char *const NAMES[] = { "Name", "Argument data types" };
+	const char **cells = need(calloc(2 * l->n + 1, sizeof(*cells)));
+	char **owned = need(calloc(l->n + 1, sizeof(*owned)));
+	struct grid g = {
+		.title = "List of procedures", .ncolumns = 2, .names = NAMES, .footer = name == NULL
+	};
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!is(&l->at[i], "procedure") ||
+			(name != NULL && strcmp(l->at[i].at[1], name) != 0))
+			continue;
+		owned[g.nrows] = arguments_of(l, i);
+		cells[2 * g.nrows] = l->at[i].at[1];
+		cells[2 * g.nrows + 1] = owned[g.nrows];
+		g.nrows++;
+	}
+	qsort(cells, g.nrows, 2 * sizeof(*cells), by_name);
+	g.cells = cells;
+	if (g.nrows == 0 && name != NULL)
+		report(cli, "Did not find any procedure named \"%s\".", name);
+	else if (g.nrows == 0 && cli->format == FORMAT_TABLE)
+		fputs("Did not find any procedures.\n", stderr);
+	else
+		print_grid(stdout, cli->format, &g);
+	for (size_t i = 0; name != NULL && cli->format == FORMAT_TABLE && i < l->n; i++)
+		if (is(&l->at[i], "procedure") && strcmp(l->at[i].at[1], name) == 0)
+			print_definition(l, i);
+	for (size_t i = 0; owned[i] != NULL; i++)
+		free(owned[i]);
+	free(owned);
+	free(cells);
+	return name == NULL || g.nrows > 0;
+}
+
+/* --- what is asked for --- */
+
+/* The server's schema; false: reported. The text is the caller's to free, and the lines. */
+static bool read_schema(struct cli *cli, char **text, struct lines *l)
 {
 	struct lf_client_error e;
-	struct lines l;
-	bool found = false;
-	char *text;
 
-	if (lf_client_schema(cli->connection, &text, NULL, &e) != 0) {
+	if (lf_client_schema(cli->connection, text, NULL, &e) != 0) {
 		report_error(cli, &e, NULL, 0);
 		cli->quit = !lf_client_connected(cli->connection);
 		return false;
 	}
-	l = read_lines(text);
+	*l = read_lines(*text);
+	return true;
+}
+
+bool describe_procedures(struct cli *cli, const char *name)
+{
+	struct lines l;
+	char *text;
+	bool found;
+
+	if (!read_schema(cli, &text, &l))
+		return false;
+	found = list_procedures(cli, &l, name);
+	free(l.at);
+	free(text);
+	return found;
+}
+
+bool describe(struct cli *cli, char what, const char *name)
+{
+	struct lines l;
+	bool found = false;
+	char *text;
+
+	if (!read_schema(cli, &text, &l))
+		return false;
 	if (name == NULL)
 		found = list(cli, &l, what);
 	for (size_t i = 0; name != NULL && i < l.n && !found; i++)

@@ -18,6 +18,7 @@ static const char HELP[] =
 	"  \\d                    list tables and views\n"
 	"  \\d NAME               describe a table or view\n"
 	"  \\dt, \\dv              list tables, views\n"
+	"  \\df [NAME]            list procedures; with a name its text\n"
 	"  \\d+ [NAME]            also what they hold, and of a view how it is computed\n"
 	"  \\timing [on|off]      show how long statements take\n"
 	"  \\?                    this list\n"
@@ -154,7 +155,7 @@ static bool run_words(struct cli *cli, const struct words *w, const char *statem
 		const char *command;
 		unsigned most; /* arguments */
 	} KNOWN[] = { { "\\q", 0 }, { "\\?", 0 }, { "\\g", 0 }, { "\\watch", 2 }, { "\\timing", 1 },
-		{ "\\d", 1 }, { "\\dt", 0 }, { "\\dv", 0 }, { "\\d+", 1 } };
+		{ "\\d", 1 }, { "\\dt", 0 }, { "\\dv", 0 }, { "\\df", 1 }, { "\\d+", 1 } };
 	unsigned k = 0;
 
 	while (k < sizeof(KNOWN) / sizeof(KNOWN[0]) && strcmp(w->command, KNOWN[k].command) != 0)
@@ -177,6 +178,8 @@ static bool run_words(struct cli *cli, const struct words *w, const char *statem
 	}
 	if (w->command[2] == '+')
 		return describe_more(cli, w->argument[0]);
+	if (w->command[2] == 'f')
+		return describe_procedures(cli, w->argument[0]);
 	return describe(cli, w->command[2] == '\0' ? 'a' : w->command[2], w->argument[0]);
 }
 
