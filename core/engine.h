@@ -133,7 +133,8 @@ struct lf_command_options {
 	/* Execute it once: a client's own number, and the number that it gives this command and no other one. Both from
 	 * 1; client 0: not asked for. */
 	uint64_t client, request;
-	/* Refuse it if what it changes was changed after this epoch; 0 is an epoch. */
+	/* Refuse it (40001, "current version N" in the detail) if a row that it names by key, or that its WHERE finds, was
+	 * changed, made or deleted by another command after this epoch; 0 is an epoch. Not for schema changes. */
 	bool expect;
 	uint64_t expected_epoch;
 	/* The client's own words for the event log, up to LIMIT_META_BYTES; copied. NULL: none. */

@@ -82,6 +82,8 @@ static int part_copy(struct copying *c, const struct part *from, struct part *to
 	struct table_cursor cursor;
 	const void *old;
 
+	/* Of keys that are dead only the rows are left behind. */
+	table_forget(to->table, c->epoch);
 	table_scan_begin(&cursor, from->table, UINT64_MAX);
 	while ((old = table_scan_next(&cursor)) != NULL) {
 		const void *rows[EXPR_SOURCES] = { old };

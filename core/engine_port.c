@@ -409,17 +409,18 @@ static void options_put(const struct lf_port *port, void *at)
 		memcpy(to->meta, from->meta, from->meta_bytes);
 }
 
-static int options_check(const struct lf_command_options *o, struct error *e)
+static int options_check(
+	const struct statement *s, const struct lf_command_options *o, struct error *e)
 {
 	if (o->meta != NULL && o->meta_bytes > LIMIT_META_BYTES)
 		return error_set(e, ERR_PROGRAM_LIMIT, 0,
 			"metadata of %u bytes exceed the limit of %d bytes", o->meta_bytes,
 			LIMIT_META_BYTES);
+	if (o->expect && statement_is_ddl(s))
+		return error_set(e, ERR_FEATURE, 0,
+			"a schema change that expects a version is not supported");
 	if (o->client != 0)
 		return error_set(e, ERR_FEATURE, 0, "commands with a request id are not supported");
-	if (o->expect)
-		return error_set(
-			e, ERR_FEATURE, 0, "commands with an expected version are not supported");
 	if (o->meta != NULL)
 		return error_set(e, ERR_FEATURE, 0, "commands with metadata are not supported");
 	return 0;
@@ -671,7 +672,7 @@ int lf_submit_with(struct lf_port *port, const struct statement *s, const void *
 {
 	int status;
 
-	if (options != NULL && options_check(options, e) != 0)
+	if (options != NULL && options_check(s, options, e) != 0)
 		return -1;
 	port->options = options;
 	status = lf_submit(port, s, params, tag, ack, e);
@@ -994,6 +995,7 @@ static struct query_env port_query_env(struct lf_port *port)
 	return (struct query_env){
 		.scratch = &port->query_scratch,
 		.epoch = port->pin,
+		.base_epoch = port->engine->set.base_epoch,
 		.now_us = port->now_us,
 		.rows_max = port->engine->options.rows_max,
 	};

@@ -495,13 +495,15 @@ static int recover(struct recovery *r, struct error *e)
 		return -1;
 	rows_ns = clock_now_ns() - begin;
 	engine->recovering = false;
-	engine->recovered = catalog_count(engine->catalog) > 0;
+	engine->recovered = catalog_count(engine->catalog) > 0 ||
+		catalog_procedure_count(engine->catalog) > 0;
 	if (r->ngroups > 0) {
 		uint64_t first = last_epoch + (engine->salvaging ? SALVAGE_EPOCHS : RESTART_EPOCHS);
 
 		if (first < epoch_current(engine->set.epochs))
 			first = epoch_current(engine->set.epochs);
 		epochs_start(engine->set.epochs, first);
+		engine->set.base_epoch = first - 1;
 		for (unsigned s = 0; s < engine->set.shards; s++)
 			projector_set_finished(engine->set.projectors[s], first - 1);
 		if (engine_ddl_views(engine, e) != 0)

@@ -447,6 +447,7 @@ int command_compile(struct statement *s, struct error *e)
 		return compile_block(s, k, e);
 	c.layouts[0] = c.layouts[1] = &s->relation->layout;
 	c.layouts[EXPR_PARAMS] = &s->param_layout;
+	c.layouts[EXPR_SYSTEM] = s->system;
 	if (s->kind == STATEMENT_INSERT) {
 		status = compile_insert(&c, k);
 		if (status == 0)
@@ -672,8 +673,12 @@ struct execution {
 	struct command_env *env;
 	struct command_result *result;
 	struct program_env program;
+	struct epoch_row
+		system; /* the version of the row that is looked at, if the statement asks */
 	struct part *part;
-	unsigned mark; /* of the log, at the statement's start */
+	unsigned mark;     /* of the log, at the statement's start */
+	unsigned begin;    /* … at the command's */
+	uint64_t expected; /* what is changed must not have been since; UINT64_MAX: it may */
 	struct error *e;
 };
 
@@ -684,11 +689,88 @@ static struct part *part_of(const struct relation *r, unsigned shard)
 
 /* Those that a command has; of the others, which only queries have, nothing is read. */
 static inline void sources_set(
-	const void **rows, const void *row0, const void *row1, const void *params)
+	const void **rows, const void *row0, const void *row1, const struct execution *x)
 {
 	rows[0] = row0;
 	rows[1] = row1;
-	rows[EXPR_PARAMS] = params;
+	rows[EXPR_SYSTEM] = x->system.bytes;
+	rows[EXPR_PARAMS] = x->params;
+}
+
+/* The row that is source 0 from now on has this version. */
+static inline void version_set(struct execution *x, uint64_t epoch)
+{
+	if (x->s->system != NULL)
+		epoch_row_set(&x->system, x->s->system, epoch, x->env->base_epoch);
+}
+
+/* --- expected versions --- */
+
+/* Whether this command has written the row of that key itself. */
+static bool own_change(const struct execution *x, const void *row)
+{
+	const struct change_log *l = x->env->log;
+
+	for (unsigned i = x->begin; i < l->n; i++) {
+		const struct change_entry *c = &l->entries[i];
+		const void *there = c->new_row != NULL ? c->new_row : c->old_row;
+
+		if (c->part == x->part &&
+			row_equal(&x->part->layout, there, x->part->key, &x->part->layout, row,
+				x->part->key, x->part->nkey))
+			return true;
+	}
+	return false;
+}
+
+static __attribute__((noinline)) int version_conflict(
+	struct execution *x, uint64_t epoch, const char *what)
+{
+	error_set(x->e, ERR_SERIALIZATION, 0, "could not serialize access due to concurrent %s",
+		what);
+	error_detail(x->e, "current version %llu", (unsigned long long)epoch);
+	return error_hint(x->e, "Read again, at this epoch or a later one, and decide anew.");
+}
+
+static __attribute__((noinline)) int unexpected(
+	struct execution *x, const struct version *v, const void *row)
+{
+	uint64_t epoch = v->epoch > x->env->base_epoch ? v->epoch : x->env->base_epoch;
+
+	if (epoch <= x->expected || (v->epoch == x->env->epoch && own_change(x, row)))
+		return 0;
+	return version_conflict(x, epoch, v->flags & VERSION_DEAD ? "delete" : "update");
+}
+
+/* Whether a row that is looked at is as the command expects it: not changed since. row: of its key. 0, or -1: 40001. */
+static inline int version_check(struct execution *x, const struct version *v, const void *row)
+{
+	return x->expected == UINT64_MAX ? 0 : unexpected(x, v, row);
+}
+
+/* The same of a key that has no version: it may have been deleted, which is remembered for a while only. */
+static int absence_check(struct execution *x)
+{
+	uint64_t epoch;
+
+	if (x->expected == UINT64_MAX || x->s->relation->rowid >= 0)
+		return 0;
+	epoch = table_forgotten(x->part->table);
+	if (epoch < x->env->base_epoch)
+		epoch = x->env->base_epoch;
+	return epoch <= x->expected ? 0 : version_conflict(x, epoch, "delete");
+}
+
+/* … of a key by which no row was found. */
+static int missing_check(struct execution *x, uint64_t hash, const struct row_layout *kl,
+	const void *krow, const uint16_t *kcols)
+{
+	const struct version *v;
+
+	if (x->expected == UINT64_MAX)
+		return 0;
+	v = table_find(x->part->table, hash, kl, krow, kcols);
+	return v == NULL ? absence_check(x) : version_check(x, v, v->row);
 }
 
 static int evaluate(struct execution *x, const struct program *p, const void *row0,
@@ -696,7 +778,7 @@ static int evaluate(struct execution *x, const struct program *p, const void *ro
 {
 	const void *rows[EXPR_SOURCES];
 
-	sources_set(rows, row0, row1, x->params);
+	sources_set(rows, row0, row1, x);
 	return program_run(p, rows, out, &x->program);
 }
 
@@ -706,7 +788,7 @@ static int test(struct execution *x, const struct program *p, const void *row0, 
 
 	if (p == NULL)
 		return 1;
-	sources_set(rows, row0, row1, x->params);
+	sources_set(rows, row0, row1, x);
 	return program_test(p, rows, &x->program);
 }
 
@@ -775,7 +857,7 @@ static int check_row(struct execution *x, const void *row)
 		return -1;
 	if (r->nchecks == 0)
 		return 0;
-	sources_set(rows, row, NULL, x->params);
+	sources_set(rows, row, NULL, x);
 	for (unsigned i = 0; i < r->nchecks; i++) {
 		enum verdict v = program_verdict(x->k->checks[i], rows, &x->program);
 
@@ -954,6 +1036,7 @@ static int update_row(struct execution *x, const struct assignment *set, unsigne
 		return violates(x, unique, row);
 	if (write_row(x, part_key_hash(x->part, row), old, row) != 0)
 		return -1;
+	version_set(x, x->env->epoch);
 	return returning(x, row) != 0 ? -1 : 1;
 }
 
@@ -988,6 +1071,9 @@ static int conflict(
 			"Ensure that no rows proposed for insertion within the same "
 			"command have duplicate constrained values.");
 	}
+	if (version_check(x, version_of(existing), existing) != 0)
+		return -1;
+	version_set(x, version_of(existing)->epoch);
 	old = log_copy(x->env->log, existing);
 	if (old == NULL)
 		return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -1079,6 +1165,8 @@ static int insert_row(struct execution *x, unsigned i)
 		return -1;
 	hash = part_key_hash(x->part, row);
 	there = table_find_row(x->part->table, hash, row);
+	if ((there != NULL ? version_check(x, there, row) : absence_check(x)) != 0)
+		return -1;
 	other = version_row(there);
 	if (other != NULL)
 		return conflict(x, r->indexes[0], other, row);
@@ -1087,10 +1175,11 @@ static int insert_row(struct execution *x, unsigned i)
 		return conflict(x, unique, other, row);
 	if ((there != NULL ? write_row(x, hash, NULL, row) : write_new(x, hash, row)) != 0)
 		return -1;
+	version_set(x, x->env->epoch);
 	return returning(x, row) != 0 ? -1 : 1;
 }
 
-/* given: what UPDATE … FROM sets it to; else NULL. */
+/* A row in the table, or a copy of one, whose version has been set. given: what UPDATE … FROM sets it to; else NULL. */
 static int change_row(struct execution *x, const void *found, const void *given)
 {
 	const void *old = log_copy(x->env->log, found);
@@ -1108,6 +1197,15 @@ static int change_row(struct execution *x, const void *found, const void *given)
 	return returning(x, old) != 0 ? -1 : 1;
 }
 
+/* A row in the table. */
+static int change_found(struct execution *x, const void *found, const void *given)
+{
+	if (version_check(x, version_of(found), found) != 0)
+		return -1;
+	version_set(x, version_of(found)->epoch);
+	return change_row(x, found, given);
+}
+
 static int change_by_key(struct execution *x)
 {
 	const struct relation *r = x->s->relation;
@@ -1121,6 +1219,9 @@ static int change_by_key(struct execution *x)
 			if (row_is_null(x->params, x->k->key_params[i]))
 				return 0;
 		row = part_find(x->part, hash, &x->s->param_layout, x->params, x->k->key_params);
+		if (row == NULL)
+			return missing_check(
+				x, hash, &x->s->param_layout, x->params, x->k->key_params);
 	} else {
 		void *key;
 
@@ -1134,8 +1235,11 @@ static int change_by_key(struct execution *x)
 			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 		row_encode(&x->k->key_layout, v, key);
 		row = part_find(x->part, values_hash(v, r->nkey), &x->k->key_layout, key, SEQUENCE);
+		if (row == NULL)
+			return missing_check(
+				x, values_hash(v, r->nkey), &x->k->key_layout, key, SEQUENCE);
 	}
-	return row == NULL ? 0 : change_row(x, row, NULL);
+	return change_found(x, row, NULL);
 }
 
 /* The row that a query gave: as it was read, or not at all. */
@@ -1152,19 +1256,28 @@ static int change_given(struct execution *x, const void *given)
 		if (!r->columns[c].hidden && !row_equal(&x->part->layout, row, &c, l, given, &c, 1))
 			return error_set(x->e, ERR_SERIALIZATION, 0,
 				"could not serialize access due to concurrent update");
-	return change_row(x, row, given);
+	return change_found(x, row, given);
 }
+
+struct found {
+	const void *row;
+	uint64_t epoch;
+};
 
 /* All rows that match: collected first, so that none is met twice. */
 static int change_by_scan(struct execution *x)
 {
 	struct table_cursor c;
-	const void **found = NULL, *row;
+	struct found *found = NULL;
+	const void *row;
 	size_t n = 0, cap = 0;
 
 	table_scan_begin(&c, x->part->table, UINT64_MAX);
 	while ((row = table_scan_next(&c)) != NULL) {
-		int status = test(x, x->k->where, row, NULL);
+		int status;
+
+		version_set(x, version_of(row)->epoch);
+		status = test(x, x->k->where, row, NULL);
 
 		if (status < 0)
 			return -1;
@@ -1172,7 +1285,7 @@ static int change_by_scan(struct execution *x)
 			continue;
 		if (n == cap) {
 			size_t more = cap == 0 ? 64 : 2 * cap;
-			const void **grown = arena_alloc(x->env->scratch, more * sizeof(*grown));
+			struct found *grown = arena_alloc(x->env->scratch, more * sizeof(*grown));
 
 			if (grown == NULL)
 				return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -1183,13 +1296,18 @@ static int change_by_scan(struct execution *x)
 		}
 		/* A copy: writing one row may move another's version only in its own chain, but a same-epoch
 		 * row is changed in place. */
-		found[n] = log_copy(x->env->log, row);
-		if (found[n++] == NULL)
+		if (version_check(x, version_of(row), row) != 0)
+			return -1;
+		found[n].epoch = version_of(row)->epoch;
+		found[n].row = log_copy(x->env->log, row);
+		if (found[n++].row == NULL)
 			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
 	for (size_t i = 0; i < n; i++) {
-		int status = change_row(x, found[i], NULL);
+		int status;
 
+		version_set(x, found[i].epoch);
+		status = change_row(x, found[i].row, NULL);
 		if (status < 0)
 			return -1;
 		x->result->count += (unsigned)status;
@@ -1350,6 +1468,8 @@ static int truncate_part(struct execution *x, const struct relation *r)
 
 		if (old == NULL)
 			return error_set(x->e, ERR_OUT_OF_MEMORY, 0, NULL);
+		if (version_check(x, version_of(row), row) != 0)
+			return -1;
 		/* Deleting changes no bucket's tags, so the scan goes on undisturbed. */
 		if (write_row(x, part_key_hash(x->part, old), old, NULL) != 0)
 			return -1;
@@ -1381,6 +1501,7 @@ static int guard_run(struct execution *x)
 	struct query_own own;
 	struct query_env query = { .scratch = env->scratch,
 		.epoch = UINT64_MAX,
+		.base_epoch = env->base_epoch,
 		.now_us = env->now_us,
 		.rows_max = LIMIT_ROWS_PER_COMMAND,
 		.own = &own };
@@ -1459,6 +1580,11 @@ bool command_memory_is_short(const struct heap *h)
 	return heap_limit(h) > 0 && !heap_would_fit(h, head_room(h) / 2);
 }
 
+static uint64_t expected_epoch(const struct command_options *o)
+{
+	return o == NULL || !(o->flags & COMMAND_EXPECT) ? UINT64_MAX : o->expected_epoch;
+}
+
 int command_execute(const struct statement *s, const void *params, const void *const *sources,
 	const struct row_range *rows, struct command_env *env, struct command_result *result,
 	struct error *e)
@@ -1469,6 +1595,8 @@ int command_execute(const struct statement *s, const void *params, const void *c
 		.env = env,
 		.result = result,
 		.e = e,
+		.begin = env->log->n,
+		.expected = expected_epoch(env->options),
 		.program = { env->scratch, e, env->now_us, 0 } };
 	unsigned mark = env->log->n;
 	int status = 0;

@@ -48,6 +48,7 @@ struct command_env {
 	struct arena *
 		results; /* RETURNING rows are put here; reset by the caller. Scratch of blocks, which have none */
 	uint64_t epoch;
+	uint64_t base_epoch; /* versions from before count as of this epoch */
 	int64_t now_us;
 	uint64_t *next_rowid; /* the last that this shard gave; see command_note_rowid() */
 	const struct command_options *options; /* of this command; NULL: it has none */

@@ -722,6 +722,7 @@ static bool batch_run(struct projector *p)
 		.scratch = &p->scratch,
 		.results = &p->results,
 		.epoch = p->epoch,
+		.base_epoch = set->base_epoch,
 		.now_us = now_us(set),
 		.next_rowid = &p->rowids[p->shard],
 	};

@@ -119,6 +119,8 @@ struct projector_set {
 	void (*on_unwritable)(
 		void *arg, const struct error *why); /* once, by a projector; may be NULL */
 	void *on_unwritable_arg;
+	/* The last epoch before this run: rows that were recovered count as changed then, since nobody knows when they were. */
+	uint64_t base_epoch;
 	unsigned stages; /* changed at DDL moments only */
 	/* A statement that uses a table as it was before ALTER, prepared again; NULL with *e. By any projector. */
 	const struct statement *(*renew)(void *arg, const struct statement *s, struct error *e);

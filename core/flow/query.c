@@ -55,7 +55,8 @@ struct run {
 	const struct program *order;                   /* NULL: none, or rows come so */
 	const struct index *indexes[LIMIT_PROJECTORS]; /* ACCESS_INDEX: by shard */
 	const struct btree *trees[LIMIT_PROJECTORS];   /* ACCESS_RANGE: by shard */
-	struct arena *keep;                            /* what lasts until the end of the query */
+	struct epoch_row system;
+	struct arena *keep; /* what lasts until the end of the query */
 	query_sink sink;
 	void *arg;
 	struct error *e;
@@ -73,14 +74,18 @@ struct run {
 
 static int evaluate(struct run *q, const struct program *p, const void *row, struct value *out)
 {
-	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = q->params };
+	const void *rows[EXPR_SOURCES] = {
+		row, [EXPR_SYSTEM] = q->system.bytes, [EXPR_PARAMS] = q->params
+	};
 
 	return program_run(p, rows, out, &q->program);
 }
 
 static int test(struct run *q, const struct program *p, const void *row)
 {
-	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = q->params };
+	const void *rows[EXPR_SOURCES] = {
+		row, [EXPR_SYSTEM] = q->system.bytes, [EXPR_PARAMS] = q->params
+	};
 
 	return p == NULL ? 1 : program_test(p, rows, &q->program);
 }
@@ -107,7 +112,9 @@ static int give(struct run *q, const void *row)
 /* The result row for a source (or group) row: in arena a, or the row itself when a is scratch. NULL: error. */
 static const void *result_row(struct run *q, const void *row, struct arena *a)
 {
-	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = q->params };
+	const void *rows[EXPR_SOURCES] = {
+		row, [EXPR_SYSTEM] = q->system.bytes, [EXPR_PARAMS] = q->params
+	};
 	const void *out = projection_run(q->k->outputs, rows, a, &q->program);
 	void *copy;
 
@@ -384,6 +391,8 @@ static int row_found(struct run *q, const struct part *p, const void *row)
 	if (q->env->canceled != NULL && ++q->scanned % CANCEL_EVERY == 0 &&
 		__atomic_load_n(q->env->canceled, __ATOMIC_RELAXED))
 		return error_set(q->e, ERR_CANCELED, 0, NULL);
+	if (q->s->system != NULL)
+		epoch_row_set(&q->system, q->s->system, version_of(row)->epoch, q->env->base_epoch);
 	if (p->counted) {
 		struct value v;
 		struct value *all;

@@ -4,6 +4,7 @@
 #ifndef LF_FLOW_QUERY_H
 #define LF_FLOW_QUERY_H
 
+#include "core/base/assert.h"
 #include "core/flow/part.h"
 #include "core/sql/plan.h"
 
@@ -34,6 +35,7 @@ struct query_own {
 struct query_env {
 	struct arena *scratch; /* used and reset by the query */
 	uint64_t epoch;        /* the reader's pin: all reads are at this epoch */
+	uint64_t base_epoch;   /* versions from before count as of this one */
 	int64_t now_us;
 	uint64_t rows_max; /* rows a sort may hold; beyond: 54000 */
 	/* Of a SELECT in a command, whose projector reads its own newest rows (epoch UINT64_MAX): only of this shard. NULL:
@@ -43,6 +45,20 @@ struct query_env {
 	struct query_profile
 		*profile; /* where to note what happens; NULL: nowhere, and always from outside */
 };
+
+/* Room for the row of EXPR_SYSTEM. */
+struct epoch_row {
+	_Alignas(8) unsigned char bytes[16];
+};
+static inline void epoch_row_set(
+	struct epoch_row *to, const struct row_layout *l, uint64_t epoch, uint64_t base_epoch)
+{
+	struct value v = { .type = TYPE_INT8,
+		.i = (int64_t)(epoch > base_epoch ? epoch : base_epoch) };
+
+	DEBUG_ASSERT(row_encoded_size(l, &v) == sizeof(*to));
+	row_encode(l, &v, to->bytes);
+}
 
 /* Compile (programs, fast paths) once at prepare, into the statement's arena. */
 int query_compile(struct statement *s, struct error *e);

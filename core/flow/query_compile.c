@@ -201,6 +201,7 @@ int query_compile(struct statement *s, struct error *e)
 	if (s->query.nlines > 0)
 		return 0;
 	c.layouts[EXPR_PARAMS] = &s->param_layout;
+	c.layouts[EXPR_SYSTEM] = s->system;
 	if (s->relation != NULL)
 		c.layouts[0] = &s->relation->layout;
 	if (compile_access(&c) != 0 || compile_filters(&c) != 0)

@@ -59,11 +59,17 @@ static int point_give(const struct statement *s, const void *params, const void 
 	struct query_env *env, query_sink sink, void *arg, struct error *e)
 {
 	const struct compiled_query *k = s->compiled;
-	const void *rows[EXPR_SOURCES] = { row, [EXPR_PARAMS] = params };
+	struct epoch_row system;
+	const void *rows[EXPR_SOURCES] = {
+		row, [EXPR_SYSTEM] = system.bytes, [EXPR_PARAMS] = params
+	};
 	struct program_env program = { env->scratch, e, env->now_us, 0 };
-	const void *out = projection_run(k->outputs, rows, env->scratch, &program);
+	const void *out;
 	int status;
 
+	if (s->system != NULL)
+		epoch_row_set(&system, s->system, version_of(row)->epoch, env->base_epoch);
+	out = projection_run(k->outputs, rows, env->scratch, &program);
 	if (out == NULL) {
 		if (program.error_position > 0 && e->position == 0)
 			e->position = program.error_position;

@@ -16,7 +16,8 @@
 /* The case of a node of the parser's tree. */
 #define NODE(name) PG_QUERY__NODE__NODE_##name
 
-enum { BIND_SOURCES_MAX = 28, SOURCE_WINDOW = 29, SOURCE_AGGREGATE = 30 };
+/* Source numbers behind those of FROM: EXPR_SYSTEM, these, EXPR_PARAMS. */
+enum { BIND_SOURCES_MAX = EXPR_SYSTEM, SOURCE_WINDOW = 29, SOURCE_AGGREGATE = 30 };
 
 /* A name that columns can be looked up in. */
 struct scope_entry {
@@ -106,13 +107,14 @@ struct binder {
 	const struct procedure *arguments;
 	const char *argument_scope;
 	const struct relation
-		*body;     /* of CALL: whose names tables and columns have; NULL: those of now */
-	struct used *used; /* of CREATE: what it uses; NULL: that is not asked for */
-	bool params_fixed; /* there are no other parameters */
-	bool no_places;    /* what is bound stands in another text */
-	bool in_view;      /* now() and parameters are refused */
-	bool in_default;   /* columns are refused */
-	bool numbered;     /* the name that was chosen last has a number, see struct index_def */
+		*body;      /* of CALL: whose names tables and columns have; NULL: those of now */
+	struct used *used;  /* of CREATE: what it uses; NULL: that is not asked for */
+	int epoch_location; /* where lf_epoch was last read */
+	bool params_fixed;  /* there are no other parameters */
+	bool no_places;     /* what is bound stands in another text */
+	bool in_view;       /* now() and parameters are refused */
+	bool in_default;    /* columns are refused */
+	bool numbered;      /* the name that was chosen last has a number, see struct index_def */
 	unsigned depth, nodes;
 	size_t text_len, place, place_chars; /* the last place asked for, in bytes and characters */
 };
@@ -430,6 +432,11 @@ struct command_join {
 };
 /* The rows of an UPDATE or DELETE and its assignments, from it. */
 int bind_joined(struct binder *b, const struct relation *r, const struct command_join *j);
+
+/* --- bind_version.c --- */
+/* lf_epoch, of the table that it is written with or NULL. NULL: there is nothing here that has it, or an error is set. */
+struct expr *bind_epoch(struct binder *b, const char *table, int location);
+int bind_epoch_refused(struct binder *b, int location);
 
 /* --- bind_procedure.c --- */
 int bind_create_procedure(struct binder *b, const PgQuery__CreateFunctionStmt *p);

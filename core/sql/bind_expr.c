@@ -312,7 +312,7 @@ static bool is_alias(const struct binder *b, const char *name)
 static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *c)
 {
 	const char *table = NULL, *name;
-	struct expr *argument;
+	struct expr *other;
 	bool table_found = false;
 	unsigned depth = 0;
 
@@ -336,9 +336,11 @@ static struct expr *bind_column_ref(struct binder *b, const PgQuery__ColumnRef *
 			return status < 0 ? NULL : outer_column(b, e, depth);
 	}
 	b->error->code = ERR_OK;
-	argument = bind_body_argument(b, table, name, c->location);
-	if (argument != NULL || b->error->code != ERR_OK)
-		return argument;
+	other = strcmp(name, "lf_epoch") == 0 ? bind_epoch(b, table, c->location) : NULL;
+	if (other == NULL && b->error->code == ERR_OK)
+		other = bind_body_argument(b, table, name, c->location);
+	if (other != NULL || b->error->code != ERR_OK)
+		return other;
 	if (table != NULL && !table_found)
 		bind_fail(b, ERR_UNDEFINED_TABLE, c->location,
 			"missing FROM-clause entry for table \"%s\"", table);

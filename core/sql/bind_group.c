@@ -175,6 +175,11 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 		}
 	if (e->kind == EXPR_COLUMN && e->source == SOURCE_AGGREGATE)
 		return e;
+	if (e->kind == EXPR_COLUMN && e->source == EXPR_SYSTEM) {
+		error_set(b->error, ERR_GROUPING, e->position,
+			"column \"lf_epoch\" must appear in the GROUP BY clause or be used in an aggregate function");
+		return NULL;
+	}
 	if (e->kind == EXPR_COLUMN && e->source != EXPR_PARAMS) {
 		if (key_grouped(s, e->source)) {
 			if (bind_group_add(b, s, e) != 0)

@@ -675,6 +675,8 @@ int bind_query_of(struct binder *b, struct select *s)
 {
 	struct statement *st = b->statement;
 
+	if (s != NULL && !is_simple(s) && st->system != NULL)
+		return bind_epoch_refused(b, b->epoch_location);
 	if (s != NULL && !is_simple(s))
 		s = over_flow(b, s);
 	if (s == NULL)

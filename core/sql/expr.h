@@ -17,8 +17,8 @@
 
 /* Where a column reference reads: a packed row given to program_run(). What the numbers mean is said
  * by whoever owns the expression (FROM items of a select; 0 existing and 1 excluded row in ON
- * CONFLICT; …). Parameters are columns of one more packed row. */
-enum { EXPR_PARAMS = 31, EXPR_SOURCES = 32 };
+ * CONFLICT; …). Parameters are columns of one more packed row, and so is what the row of source 0 has besides its columns. */
+enum { EXPR_SYSTEM = 28, EXPR_PARAMS = 31, EXPR_SOURCES = 32 };
 
 enum expr_kind {
 	EXPR_CONST,  /* constant */

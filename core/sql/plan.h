@@ -289,6 +289,8 @@ struct statement {
 	struct row_layout result_layout;
 	char *notice; /* NULL, or a NOTICE for the client ("sqlstate: text" without newline) */
 
+	/* Of EXPR_SYSTEM: one bigint, lf_epoch, the epoch of the version that the row of source 0 is. NULL: it is not used. */
+	struct row_layout *system;
 	void *compiled; /* programs made by command_compile() or query_compile(); in the arena */
 	struct statement *
 		renewed; /* the same, prepared again since a table it uses was altered; atomic, owned */

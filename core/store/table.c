@@ -43,6 +43,7 @@ struct table {
 	uint64_t bytes;    /* of the newest versions, the ring and this */
 	struct dead *dead; /* ring */
 	size_t dead_cap, dead_head, dead_tail;
+	uint64_t forgotten;
 };
 
 /* --- keys --- */
@@ -380,6 +381,17 @@ bool table_due(const struct table *t, uint64_t reclaimable)
 		t->dead[t->dead_head & (t->dead_cap - 1)].epoch <= reclaimable;
 }
 
+uint64_t table_forgotten(const struct table *t)
+{
+	return t->forgotten;
+}
+
+void table_forget(struct table *t, uint64_t epoch)
+{
+	if (t->forgotten < epoch)
+		t->forgotten = epoch;
+}
+
 bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch)
 {
 	for (unsigned n = 0; n < STEP_DEAD && t->dead_head != t->dead_tail; n++) {
@@ -393,6 +405,7 @@ bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch)
 		if (is_head(t, d->hash, v, &p) && v->epoch == d->epoch &&
 			(v->flags & VERSION_DEAD)) {
 			hashdir_remove(&p);
+			table_forget(t, d->epoch);
 			bytes_add(t, -(uint64_t)version_bytes(v));
 			retire_add(t->o.retire, epoch, v, version_bytes(v));
 		}

@@ -56,6 +56,10 @@ bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch);
 bool table_due(const struct table *t, uint64_t reclaimable);
 /* Take all keys out and free what they had, when no reader can be in it. 0, or -1 out of memory with nothing changed. */
 int table_clear(struct table *t);
+/* The newest epoch of a deletion that it knows nothing of any more, or was told of: a key that is not there may have been
+ * deleted up to then. By the writer. */
+uint64_t table_forgotten(const struct table *t);
+void table_forget(struct table *t, uint64_t epoch);
 /* Keys whose newest version is alive (any thread). */
 uint64_t table_rows(const struct table *t);
 /* What it holds, without versions that have been replaced and wait for readers (any thread). */

@@ -39,6 +39,12 @@ static inline const void *version_row(const struct version *v)
 											  : v->row;
 }
 
+/* That of a row which is one's, not a copy of it. */
+static inline const struct version *version_of(const void *row)
+{
+	return (const struct version *)((const char *)row - offsetof(struct version, row));
+}
+
 /* The version that a reader pinned at epoch v sees, dead ones included; NULL: none. */
 static inline const struct version *version_at(const struct version *head, uint64_t v)
 {

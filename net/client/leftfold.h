@@ -265,7 +265,8 @@ struct lf_client_command {
 	/* Execute it once, however often it is sent, also by another connection: a number of the client's own and one of
 	 * this command, both from 1. client 0: not asked for. The executions of a batch count `request` up. */
 	uint64_t client, request;
-	/* Refuse it if what it changes was changed after this epoch. */
+	/* Refuse it (40001, "current version N" in the detail) if a row that it changes, makes or deletes was changed, made or
+	 * deleted by another command after this epoch: that of the read it rests on (lf_result_epoch()). */
 	bool expect;
 	uint64_t expected_epoch;
 	/* For the event log: at most 4096 bytes (54000), copied. NULL: none. */

@@ -250,11 +250,37 @@ def options_not_supported(server):
     c = table(server)
     insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
     select = c.prepare("SELECT n FROM t WHERE id = $1").handle
-    for named in ({"expect": 9}, {"meta": b"who"}):
+    for named in ({"meta": b"who"},):
         a, = results_in_order(c, c.execute(insert, row("qi", [1, 1]), **named), 1)
         refused(a, "0A000", "a command with %s" % named)
         a, = results_in_order(c, c.execute(select, row("q", [1]), once=(1, 1), **named), 1)
         equal((a.kind, a.count), (ROWS, 0), "a query with %s" % named)
+
+
+@test()
+def expected_versions(server):
+    """A command with EXPECT, alone and in a batch: the epoch of the version that is in its way is in the detail."""
+    c = table(server)
+    insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
+    update = c.prepare("UPDATE t SET n = $2 WHERE id = $1").handle
+    select = c.prepare("SELECT n, lf_epoch FROM t WHERE id = $1").handle
+
+    def one(data):
+        c.send(data)
+        return list(results(c, 1).values())[0]
+
+    first, _ = one(c.execute(insert, row("qi", [1, 1]), expect=1 << 62))
+    equal(one(c.execute(select, row("q", [1]), expect=1)).rows("iq"), [[1, first]], "a query takes no notice")
+    second, _ = one(c.execute(update, row("qi", [1, 2]), expect=first))
+    for handle in (update, insert):
+        a = one(c.execute(handle, row("qi", [1, 3]), expect=first))
+        refused(a, "40001", "a row that was changed")
+        equal(a.detail, "current version %d" % second, "the detail")
+    c.send(c.execute(update, row("qi", [1, 5]), row("qi", [1, 6]), row("qi", [9, 7]), expect=second, request=700))
+    a = results(c, 3)
+    equal(a[700][1], 1, "the first of a batch")
+    refused(a[701], "40001", "the second of a batch, for the same row")
+    equal(a[702][1], 0, "a row that never was")
 
 
 # --- errors of a request: answered, and the connection goes on ---
