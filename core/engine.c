@@ -33,6 +33,9 @@ struct lf_options lf_options_default(void)
 		.build_at_once = DEFAULT_BUILD_AT_ONCE,
 		.build_slice = DEFAULT_BUILD_SLICE,
 		.rows_max = 1000000,
+		.once_answers = DEFAULT_ONCE_ANSWERS,
+		.once_bytes = DEFAULT_ONCE_BYTES,
+		.once_seconds = DEFAULT_ONCE_SECONDS,
 		.durability = LF_DURABILITY_DISK,
 		.segment_bytes = DEFAULT_SEGMENT_BYTES,
 		.checkpoint_bytes = DEFAULT_CHECKPOINT_BYTES,
@@ -70,9 +73,9 @@ static int options_check(const struct lf_options *o, struct error *e)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"segments must be multiples of %d bytes between %d and %d", DISK_BLOCK,
 			LIMIT_SEGMENT_BYTES_MIN, LIMIT_SEGMENT_BYTES_MAX);
-	if (o->batch_max < 1 || o->rows_max < 1 || o->build_slice < 1)
-		return error_set(
-			e, ERR_INVALID_PARAMETER, 0, "batch and row limits must be positive");
+	if (o->batch_max < 1 || o->rows_max < 1 || o->build_slice < 1 || o->once_answers < 1)
+		return error_set(e, ERR_INVALID_PARAMETER, 0,
+			"limits of batches, rows and answers must be positive");
 	return 0;
 }
 
@@ -110,6 +113,10 @@ static int set_open(struct lf_engine *engine, struct error *e)
 	set->fixed_now_us = engine->options.fixed_now_us;
 	set->budget.limit = engine->options.memory_limit;
 	set->prefault = engine->options.prefault / set->shards;
+	set->once = (struct answers_limits){ .per_client = engine->options.once_answers,
+		.clients_max = LIMIT_ONCE_CLIENTS,
+		.bytes = engine->options.once_bytes / set->shards,
+		.seconds = engine->options.once_seconds };
 	set->stages = 1;
 	set->on_unwritable = engine->options.on_unwritable;
 	set->on_unwritable_arg = engine->options.on_unwritable_arg;
@@ -325,6 +332,10 @@ void lf_stats(struct lf_engine *engine, struct lf_stats *out)
 		out->refused += stats.refused;
 		out->batches += stats.batches;
 		out->view_rows += stats.view_rows;
+		out->once_answers += stats.answers.answers;
+		out->once_bytes += stats.answers.bytes;
+		out->once_clients += stats.answers.clients;
+		out->once_repeated += stats.repeated;
 		if (engine->journals != NULL)
 			out->journal_bytes += journal_written(engine->journals[s]);
 	}

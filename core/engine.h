@@ -54,6 +54,10 @@ struct lf_options {
 	bool stepped;
 	uint64_t rows_max;    /* rows that a sort or a grouping in a query may hold */
 	int64_t fixed_now_us; /* stepped mode: what now() gives; 0: the clock */
+	/* Commands with a request id: what is remembered of their answers. Older ones are forgotten (LF006). */
+	uint32_t once_answers; /* of a client, by each shard; 1… */
+	uint64_t once_bytes;   /* of all, over all shards */
+	uint32_t once_seconds; /* none is for longer */
 
 	/* Where everything is kept; NULL (and no disk): nowhere. */
 	const char *data;
@@ -243,6 +247,8 @@ struct lf_stats {
 	uint64_t memory_used, memory_limit;
 	uint64_t disks_late; /* shards whose journal waits for a disk that hangs */
 	uint64_t rows;       /* live rows of all tables and views */
+	/* Answers remembered of commands with a request id; parts of such commands that were answered from them. */
+	uint64_t once_answers, once_bytes, once_clients, once_repeated;
 };
 void lf_stats(struct lf_engine *engine, struct lf_stats *out);
 

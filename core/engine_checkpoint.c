@@ -41,6 +41,7 @@ struct checkpoint {
 	uint32_t number;
 	uint64_t epoch;
 	uint64_t rows;
+	uint64_t answers; /* and what was forgotten of clients */
 	/* the schema at that epoch */
 	struct definition *definitions;
 	unsigned ndefinitions;
@@ -249,6 +250,39 @@ static int part_write(
 	return 0;
 }
 
+/* The next slice of a shard's answers, in c->raw: it changes its table at any time, so it copies them itself. */
+static void answers_slice(struct checkpoint *c, unsigned shard, struct answers_copy *copy)
+{
+	struct projector *p = c->engine->set.projectors[shard];
+
+	copy->out = c->raw + c->used;
+	copy->cap = c->raw_cap - c->used;
+	if (c->engine->options.stepped || !c->engine->threads[shard].started) {
+		projector_copy_answers(p, copy);
+		return;
+	}
+	projector_ask_copy(p, copy);
+	while (!projector_has_copied(p))
+		engine_nap();
+}
+
+static int answers_write(struct checkpoint *c, unsigned shard, struct error *e)
+{
+	struct answers_copy copy = { .walk = { .epoch = c->epoch } };
+
+	do {
+		if (raw_room(c, RAW_BYTES + LIMIT_ONCE_ENTRY_BYTES) != 0)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		answers_slice(c, shard, &copy);
+		c->used += copy.bytes;
+		c->entries += copy.entries;
+		c->answers += copy.entries;
+		if (c->used > RAW_BYTES && block_write(c) != 0)
+			return group_failed(c, e);
+	} while (copy.bytes > 0);
+	return 0;
+}
+
 static int shard_write(struct checkpoint *c, unsigned shard, struct error *e)
 {
 	if (group_open(c, (uint16_t)shard, e) != 0)
@@ -256,6 +290,8 @@ static int shard_write(struct checkpoint *c, unsigned shard, struct error *e)
 	for (unsigned i = 0; i < c->ntables; i++)
 		if (part_write(c, c->tables[i], c->parts[i]->part[shard], e) != 0)
 			return -1;
+	if (answers_write(c, shard, e) != 0)
+		return -1;
 	if (block_write(c) != 0)
 		return group_failed(c, e);
 	return group_close(c, e);
@@ -380,7 +416,7 @@ static int verify(struct checkpoint *c, struct error *e)
 		journal_reader_close(&r);
 	}
 	segment_list_free(&l);
-	if (status == 0 && entries != c->rows + c->ndefinitions + 1)
+	if (status == 0 && entries != c->rows + c->answers + c->ndefinitions + 1)
 		status = error_set(
 			e, ERR_IO, 0, "checkpoint %u is not what was written", c->number);
 	return status;

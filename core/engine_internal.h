@@ -161,7 +161,8 @@ struct lf_port {
 	int64_t now_us;       /* the clock, as of the last poll or the beginning of a read */
 	/* Of the command being submitted; NULL: none. */
 	const struct lf_command_options *options;
-	uint64_t spread; /* chooses shards for tables partitioned by row id */
+	uint64_t payload, hash; /* ONCE: see struct command_options */
+	uint64_t spread;        /* chooses shards for tables partitioned by row id */
 	struct request *requests;
 	uint32_t nrequests, free_request;
 	size_t outside; /* bytes of the requests' memory */

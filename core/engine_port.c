@@ -267,7 +267,7 @@ static void request_add(struct request *r, const struct reply_message *m)
 	r->remaining--;
 	r->done += m->done;
 	r->count += m->count;
-	if (m->epoch > r->epoch)
+	if (m->done > 0 && m->epoch > r->epoch)
 		r->epoch = m->epoch;
 	if (m->kind == REPLY_ERROR) {
 		if (r->error == NULL) {
@@ -336,11 +336,18 @@ static void submitted(struct lf_port *port, unsigned shard)
 struct routing {
 	const struct given *given; /* what the command's query gave; NULL: it has none */
 	uint64_t hold_ends;        /* instead of a command: see struct command_parts */
+	uint64_t spread;           /* see command_route() */
 	unsigned n;                /* ranges */
 	unsigned per_shard[LIMIT_PROJECTORS];
 	struct row_range *ranges;
 	uint8_t *shards;
+	uint64_t *hashes; /* of their partition values; NULL: not needed */
 };
+
+static bool is_once(const struct lf_port *port)
+{
+	return port->options != NULL && port->options->client != 0;
+}
 
 static int routing_insert(struct lf_port *port, const struct statement *s, const void *params,
 	struct program_env *env, struct routing *r, struct error *e)
@@ -351,13 +358,15 @@ static int routing_insert(struct lf_port *port, const struct statement *s, const
 
 	r->ranges = arena_alloc(&port->scratch, nrows * sizeof(*r->ranges));
 	r->shards = arena_alloc(&port->scratch, nrows);
-	if (r->ranges == NULL || r->shards == NULL)
+	if (is_once(port))
+		r->hashes = arena_alloc(&port->scratch, nrows * sizeof(*r->hashes));
+	if (r->ranges == NULL || r->shards == NULL || (is_once(port) && r->hashes == NULL))
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	for (unsigned i = 0; i < nrows; i++) {
 		uint64_t hash;
 		unsigned shard;
 
-		if (command_route(s, params, sources, i, port->spread, env, &hash, e) < 0)
+		if (command_route(s, params, sources, i, r->spread, env, &hash, e) < 0)
 			return -1;
 		if (r->n > 0 && hash == last) {
 			r->ranges[r->n - 1].n++;
@@ -365,6 +374,8 @@ static int routing_insert(struct lf_port *port, const struct statement *s, const
 		}
 		last = hash;
 		shard = shard_of(hash, port->engine->set.shards);
+		if (r->hashes != NULL)
+			r->hashes[r->n] = hash;
 		r->ranges[r->n] = (struct row_range){ i, 1 };
 		r->shards[r->n++] = (uint8_t)shard;
 		r->per_shard[shard]++;
@@ -383,30 +394,45 @@ static void routing_all(const struct lf_port *port, struct routing *r)
 
 /* --- options --- */
 
-/* What they take behind the parameters; 0: there are none. */
+/* What they take behind the parameters. */
 static uint32_t options_size(const struct lf_port *port)
 {
-	uint32_t meta = port->options != NULL ? port->options->meta_bytes : 0;
-
-	return port->options == NULL
-		? 0
-		: (uint32_t)sizeof(struct command_options) + ((meta + 7) & ~UINT32_C(7));
+	return (uint32_t)sizeof(struct command_options) +
+		((port->options->meta_bytes + 7) & ~UINT32_C(7));
 }
 
-static void options_put(const struct lf_port *port, void *at)
+/* flags: COMMAND_EVERY_SHARD; hash: of the partition value, for ONCE. */
+static void options_put(const struct lf_port *port, uint32_t flags, uint64_t hash, void *at)
 {
 	const struct lf_command_options *from = port->options;
 	struct command_options *to = at;
 
 	memset(to, 0, options_size(port));
-	to->flags = (from->client != 0 ? COMMAND_ONCE : 0) | (from->expect ? COMMAND_EXPECT : 0) |
-		(from->meta != NULL ? COMMAND_META : 0);
+	to->flags = flags | (from->client != 0 ? COMMAND_ONCE : 0) |
+		(from->expect ? COMMAND_EXPECT : 0) | (from->meta != NULL ? COMMAND_META : 0);
 	to->client = from->client;
 	to->request = from->request;
+	to->payload = port->payload;
+	to->hash = hash;
 	to->expected_epoch = from->expected_epoch;
 	to->meta_bytes = from->meta_bytes;
 	if (from->meta_bytes > 0)
 		memcpy(to->meta, from->meta, from->meta_bytes);
+}
+
+/* Which statements can be executed once: those whose parts are the same every time. */
+static int once_check(
+	const struct statement *s, const struct lf_command_options *o, struct error *e)
+{
+	if (o->request == 0)
+		return error_set(e, ERR_INVALID_PARAMETER, 0, "request ids begin at 1");
+	if (statement_is_ddl(s))
+		return error_set(e, ERR_FEATURE, 0, "a schema change cannot be given a request id");
+	if (statement_query(s) == NULL)
+		return 0;
+	error_set(e, ERR_FEATURE, 0, "a command with a query cannot be given a request id");
+	return error_hint(e,
+		"What the query gives may differ from time to time: read it, and give it as parameters.");
 }
 
 static int options_check(
@@ -419,10 +445,35 @@ static int options_check(
 	if (o->expect && statement_is_ddl(s))
 		return error_set(e, ERR_FEATURE, 0,
 			"a schema change that expects a version is not supported");
-	if (o->client != 0)
-		return error_set(e, ERR_FEATURE, 0, "commands with a request id are not supported");
 	if (o->meta != NULL)
 		return error_set(e, ERR_FEATURE, 0, "commands with metadata are not supported");
+	return o->client != 0 ? once_check(s, o, e) : 0;
+}
+
+/* See that rows go where they went whenever the command is sent: at another time each of their partition values must be the
+ * same, or a retry would come to a shard that knows nothing of the command. n: ranges; a row that spreads is told by its
+ * ids. Notes the first one's hash for the message. */
+static int once_route(struct lf_port *port, const struct statement *s, const void *params,
+	const struct routing *routing, const struct row_range *ranges, const uint64_t *hashes,
+	unsigned n, struct error *e)
+{
+	/* A year, a day, an hour, a minute, a second and more later. */
+	struct program_env later = { &port->scratch, e,
+		port->now_us + 31626061 * INT64_C(1000000) + 1, 0 };
+
+	port->hash = hashes[0];
+	for (unsigned r = 0; r < n; r++)
+		for (unsigned i = 0; i == 0 || i < ranges[r].n; i++) {
+			uint64_t hash;
+
+			if (command_route(s, params, NULL, ranges[r].first + i, routing->spread,
+				    &later, &hash, e) == 1 &&
+				hash == hashes[r])
+				continue;
+			return error_set(e, ERR_FEATURE, 0,
+				"a command whose partition value depends on the time cannot be given a "
+				"request id");
+		}
 	return 0;
 }
 
@@ -432,13 +483,16 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 {
 	unsigned shards = port->engine->set.shards;
 	size_t size = row_size(params), at, given = r->given != NULL ? r->given->size : 0;
+	size_t a_range = sizeof(struct row_range) + (is_once(port) ? sizeof(uint64_t) : 0);
 	struct command_options *options = NULL;
 	unsigned char *memory;
 
 	at = shards * sizeof(struct command_parts *);
-	size += at + options_size(port);
+	size += at;
+	if (port->options != NULL)
+		size += options_size(port);
 	for (unsigned s = 0; s < shards; s++)
-		size += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
+		size += sizeof(struct command_parts) + r->per_shard[s] * a_range;
 	if (port->outside > 0 && port->outside + size + given > LIMIT_OUTSIDE_BYTES)
 		return submit_full(port, e);
 	memory = calloc(1, size);
@@ -453,7 +507,7 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	at += row_size(params);
 	if (port->options != NULL) {
 		options = (struct command_options *)(memory + at);
-		options_put(port, options);
+		options_put(port, r->shards == NULL ? COMMAND_EVERY_SHARD : 0, 0, options);
 		at += options_size(port);
 	}
 	for (unsigned s = 0; s < shards; s++) {
@@ -465,6 +519,10 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 		q->parts[s]->hold_ends = r->hold_ends;
 		q->parts[s]->sources = r->given != NULL ? r->given->rows : NULL;
 		at += sizeof(struct command_parts) + r->per_shard[s] * sizeof(struct row_range);
+		if (is_once(port)) {
+			q->parts[s]->hashes = (uint64_t *)(memory + at);
+			at += r->per_shard[s] * sizeof(uint64_t);
+		}
 		q->remaining++;
 		q->all += r->per_shard[s];
 	}
@@ -478,6 +536,8 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	for (unsigned i = 0; i < r->n; i++) {
 		struct command_parts *parts = q->parts[r->shards[i]];
 
+		if (parts->hashes != NULL)
+			parts->hashes[parts->n] = r->hashes[i];
 		parts->ranges[parts->n++] = r->ranges[i];
 	}
 	return 0;
@@ -536,7 +596,9 @@ static int submit_large(struct lf_port *port, const struct statement *s, const v
 	unsigned shard, struct row_range rows, uint64_t tag, enum lf_ack ack, struct error *e)
 {
 	uint8_t where = (uint8_t)shard;
-	struct routing routing = { .n = 1, .ranges = &rows, .shards = &where };
+	struct routing routing = {
+		.n = 1, .ranges = &rows, .shards = &where, .hashes = &port->hash
+	};
 
 	if (row_size(params) > LIMIT_COMMAND_BYTES)
 		return error_set(e, ERR_PROGRAM_LIMIT, 0,
@@ -570,7 +632,7 @@ static int submit_one(struct lf_port *port, const struct statement *s, const voi
 		.rows = rows };
 	memcpy(m + 1, params, size);
 	if (port->options != NULL)
-		options_put(port, (unsigned char *)(m + 1) + size);
+		options_put(port, 0, port->hash, (unsigned char *)(m + 1) + size);
 	ring_commit(ring, len);
 	submitted(port, shard);
 	port->submitted++;
@@ -584,7 +646,7 @@ static int submit_given(struct lf_port *port, const struct statement *s, const v
 	static struct row_range nothing = { 0, 0 };
 	uint8_t anywhere = 0;
 	struct given given;
-	struct routing routing = { .given = &given };
+	struct routing routing = { .given = &given, .spread = port->spread };
 	int status;
 
 	if (port->outside > 0 && port->outside + LIMIT_COMMAND_BYTES > LIMIT_OUTSIDE_BYTES)
@@ -630,6 +692,7 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	struct program_env env = { &port->scratch, e, port->now_us, 0 };
 	struct routing routing = { 0 };
 	unsigned nrows = s->kind == STATEMENT_INSERT ? s->insert.nrows : 0;
+	struct row_range all = { 0, nrows };
 	uint64_t hash;
 	int where;
 
@@ -649,16 +712,25 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	}
 	if (statement_query(s) != NULL)
 		return submit_given(port, s, params, &env, tag, ack, e);
+	routing.spread = is_once(port) ? hash_combine(port->options->client, port->options->request)
+				       : hash_u64(port->spread);
 	if (nrows <= 1) {
-		where = command_route(s, params, NULL, 0, hash_u64(port->spread), &env, &hash, e);
+		where = command_route(s, params, NULL, 0, routing.spread, &env, &hash, e);
 		if (where < 0)
 			return -1;
-		if (where == 1)
+		if (where == 1) {
+			if (is_once(port) &&
+				once_route(port, s, params, &routing, &all, &hash, 1, e) != 0)
+				return -1;
 			return submit_one(port, s, params, shard_of(hash, port->engine->set.shards),
-				(struct row_range){ 0, nrows }, tag, ack, e);
+				all, tag, ack, e);
+		}
 		routing_all(port, &routing);
 	} else {
-		if (routing_insert(port, s, params, &env, &routing, e) != 0)
+		if (routing_insert(port, s, params, &env, &routing, e) != 0 ||
+			(is_once(port) &&
+				once_route(port, s, params, &routing, routing.ranges,
+					routing.hashes, routing.n, e) != 0))
 			return -1;
 		if (routing.n == 1)
 			return submit_one(
@@ -675,6 +747,9 @@ int lf_submit_with(struct lf_port *port, const struct statement *s, const void *
 	if (options != NULL && options_check(s, options, e) != 0)
 		return -1;
 	port->options = options;
+	if (is_once(port))
+		port->payload = hash_bytes(
+			params, row_size(params), hash_bytes(s->text, strlen(s->text), 0));
 	status = lf_submit(port, s, params, tag, ack, e);
 	port->options = NULL;
 	return status;
@@ -741,8 +816,12 @@ static void reply_give(
 	};
 	struct error none;
 
-	if (m->kind == REPLY_ERROR)
+	if (m->kind == REPLY_ERROR) {
 		reply.error = (const struct error *)(m + 1);
+		/* A refusal that is remembered has one, but only to wait for. */
+		if (m->done == 0)
+			reply.epoch = 0;
+	}
 	if (m->nrows > 0) {
 		const unsigned char *at = m->outside != NULL ? m->outside : (const void *)(m + 1);
 

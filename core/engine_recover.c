@@ -218,6 +218,17 @@ static int coming_restore(struct shard_restore *x)
 	return status;
 }
 
+/* -1: it is not one (58030), or 53200. */
+static int answer_restore(struct shard_restore *x, const struct entry *entry)
+{
+	struct projector *p = x->r->engine->set.projectors[x->shard];
+
+	if (!answer_valid(entry->data, entry->bytes))
+		return error_set(&x->error, ERR_IO, 0, "an answer of a command is malformed");
+	return projector_restore_answer(
+		p, (const struct answer_record *)entry->data, x->r->same, &x->error);
+}
+
 static int block_restore(
 	struct shard_restore *x, struct journal_reader *reader, const struct block *b)
 {
@@ -232,7 +243,10 @@ static int block_restore(
 		const struct parts *parts;
 		const void *row;
 
-		if (t == NULL || entry.kind == ENTRY_SCHEMA)
+		if (entry.kind == ENTRY_ANSWER && answer_restore(x, &entry) != 0 &&
+			!may_drop(reader, b, &x->error))
+			return -1;
+		if (t == NULL || entry.kind == ENTRY_SCHEMA || entry.kind == ENTRY_ANSWER)
 			continue;
 		if (row_validate(&t->layout, entry.data, entry.bytes, &x->error) != 0) {
 			if (!may_drop(reader, b, &x->error))
@@ -306,6 +320,9 @@ static void *shard_restore(void *arg)
 			(!r->same || g->names->shard == x->shard))
 			x->status = group_restore(x, g);
 	}
+	if (x->status == 0)
+		x->status = projector_restored_answers(
+			r->engine->set.projectors[x->shard], &x->error);
 	arena_free(&x->carried);
 	arena_free(&x->scratch);
 	return NULL;

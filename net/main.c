@@ -79,6 +79,10 @@ static const char USAGE[] =
 	"  --memory-limit SIZE    for rows, indexes and views, e.g. 512M or 8G (default: none)\n"
 	"  --build-at-once ROWS   commands wait while a view or an index over so many rows is made; while one over more\n"
 	"                         is, they go on (default 4096)\n"
+	"  --once-answers N       answers that are remembered of each client that gives request ids, by each shard (default\n"
+	"                         65536); older ids are refused (LF006)\n"
+	"  --once-memory SIZE     … of all clients together (default 64M)\n"
+	"  --once-seconds S       … and for how long (default 86400)\n"
 	"  --prefault SIZE        memory taken from the system at start, so that growing up to it waits for no\n"
 	"                         page fault; it is kept until the end (default 0)\n"
 	"  --max-connections N    default 4096\n"
@@ -116,6 +120,9 @@ enum {
 	FLAG_THREADS,
 	FLAG_SPIN,
 	FLAG_MEMORY,
+	FLAG_ONCE_ANSWERS,
+	FLAG_ONCE_MEMORY,
+	FLAG_ONCE_SECONDS,
 	FLAG_PREFAULT,
 	FLAG_CONNECTIONS,
 	FLAG_FRAME,
@@ -147,6 +154,9 @@ static const struct option FLAGS[] = {
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "spin", required_argument, NULL, FLAG_SPIN },
 	{ "memory-limit", required_argument, NULL, FLAG_MEMORY },
+	{ "once-answers", required_argument, NULL, FLAG_ONCE_ANSWERS },
+	{ "once-memory", required_argument, NULL, FLAG_ONCE_MEMORY },
+	{ "once-seconds", required_argument, NULL, FLAG_ONCE_SECONDS },
 	{ "prefault", required_argument, NULL, FLAG_PREFAULT },
 	{ "max-connections", required_argument, NULL, FLAG_CONNECTIONS },
 	{ "max-frame", required_argument, NULL, FLAG_FRAME },
@@ -239,6 +249,17 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 		break;
 	case FLAG_BUILD_AT_ONCE:
 		s->engine.build_at_once = parse_number("build-at-once", value, 0, UINT64_MAX >> 1);
+		break;
+	case FLAG_ONCE_ANSWERS:
+		s->engine.once_answers = (uint32_t)parse_number(
+			"once-answers", value, 1, UINT32_MAX);
+		break;
+	case FLAG_ONCE_MEMORY:
+		s->engine.once_bytes = parse_size("once-memory", value, 0, UINT64_MAX >> 1);
+		break;
+	case FLAG_ONCE_SECONDS:
+		s->engine.once_seconds = (uint32_t)parse_number(
+			"once-seconds", value, 0, 1000000000);
 		break;
 	case FLAG_PREFAULT:
 		s->engine.prefault = parse_size("prefault", value, 0, UINT64_MAX >> 1);

@@ -95,7 +95,9 @@
 	X(ERR_OVERLOAD, "LF002", "queue full, try again") \
 	X(ERR_OUTCOME_UNKNOWN, "LF003", "outcome of the command is unknown") \
 	X(ERR_VIEW_FAILED, "LF004", "the view has failed and cannot be read") \
-	X(ERR_DISK_LATE, "LF005", "the disk does not answer, try again later")
+	X(ERR_DISK_LATE, "LF005", "the disk does not answer, try again later") \
+	X(ERR_ONCE_EXPIRED, "LF006", "the request is older than what is remembered") \
+	X(ERR_ONCE_MISMATCH, "LF007", "the request id was given to another command")
 
 enum error_code {
 #define X(name, state, text) name,

@@ -31,11 +31,18 @@ void change_log_free(struct change_log *l);
 
 /* What a command asks for beyond being executed. Behind its parameters in the ring, or with its parts; most commands
  * have none. Its size is a multiple of 8. */
-enum { COMMAND_ONCE = 1, COMMAND_EXPECT = 2, COMMAND_META = 4 };
+enum {
+	COMMAND_ONCE = 1,
+	COMMAND_EXPECT = 2,
+	COMMAND_META = 4,
+	COMMAND_EVERY_SHARD = 8 /* it goes to every shard */
+};
 struct command_options {
 	uint32_t flags;
 	uint32_t meta_bytes;
 	uint64_t client, request; /* ONCE */
+	uint64_t payload;         /* ONCE: hash of the statement's text and the parameters */
+	uint64_t hash;            /* ONCE, of one part: of the partition value */
 	uint64_t expected_epoch;  /* EXPECT */
 	unsigned char meta[];     /* META, and zeros */
 };

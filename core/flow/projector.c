@@ -25,6 +25,7 @@
 #include "core/base/assert.h"
 #include "core/base/clock.h"
 #include "core/base/probe.h"
+#include "core/flow/once.h"
 #include "core/sync/retire.h"
 
 enum {
@@ -80,6 +81,10 @@ struct projector {
 	struct journal *journal;    /* NULL: none */
 	uint64_t unwritten;         /* as last told to the epochs */
 	const struct error *refuse; /* the journal takes nothing: what every command is answered */
+
+	struct answers *answers;
+	bool answered_once;                  /* there are answers that the journal does not have */
+	_Atomic(struct answers_copy *) copy; /* asked for by a checkpoint */
 
 	struct projector_stats stats;
 	struct parker parker;
@@ -292,12 +297,74 @@ static int command_do(struct projector *p, const struct statement *s, const void
 	return command_execute(s, params, NULL, rows, env, result, e);
 }
 
+/* command_do() of a command with a request id, or what it gave the first time. *epoch: of the first time; 0: there will
+ * not be another time, or the refusal is not remembered. */
+static int once_do(struct projector *p, const struct statement *s, const void *params,
+	const struct row_range *rows, uint64_t hash, struct command_env *env,
+	struct command_result *result, uint64_t *epoch, struct error *e)
+{
+	const struct command_options *o = env->options;
+	bool every = (o->flags & COMMAND_EVERY_SHARD) != 0;
+	struct answer_key key = { o->client, o->request, every ? p->shard : rows->first, every };
+	const struct answer_record *known;
+	struct answer *answer;
+	int status = answers_look(p->answers, &key, o->payload, &known, e);
+
+	*epoch = 0;
+	if (status < 0)
+		return -1;
+	if (status > 0) {
+		count(&p->stats.repeated);
+		*epoch = known->epoch;
+		return once_repeat(known, s, &p->results, result, e);
+	}
+	if (p->refuse != NULL) {
+		*e = *p->refuse;
+		return -1;
+	}
+	answer = answers_begin(p->answers, &key, o->payload, hash, e);
+	if (answer == NULL)
+		return -1;
+	status = command_do(p, s, params, NULL, rows, env, result, e);
+	if (once_remember(p->answers, answer, s, env, status, result, e)) {
+		*epoch = env->epoch;
+		p->answered_once = true;
+	}
+	return status;
+}
+
 /* A command of one part; returns the reply's bytes. */
+static uint32_t single_reply(
+	struct projector *p, const struct command_result *result, struct reply_message *r)
+{
+	uint32_t size = (uint32_t)sizeof(*r);
+
+	r->count = result->count;
+	r->done = 1;
+	if (result->nrows > 0) {
+		size = reply_rows(r, result->nrows, result->rows, result->returned_bytes);
+		arena_reset(&p->results);
+	}
+	return size;
+}
+
+static uint32_t single_once(struct projector *p, struct command_env *env,
+	const struct command_message *m, struct reply_message *r)
+{
+	struct command_result result = { 0 };
+	struct error e;
+
+	if (once_do(p, m->statement, m + 1, &m->rows, env->options->hash, env, &result, &r->epoch,
+		    &e) == 0)
+		return single_reply(p, &result, r);
+	count(&p->stats.refused);
+	return reply_error(r, &e);
+}
+
 static uint32_t single_run(struct projector *p, struct command_env *env,
 	const struct command_message *m, struct reply_message *r)
 {
 	struct command_result result = { 0 };
-	uint32_t size = (uint32_t)sizeof(*r);
 	struct error e;
 
 	if (p->refuse != NULL) {
@@ -309,13 +376,24 @@ static uint32_t single_run(struct projector *p, struct command_env *env,
 		return reply_error(r, &e);
 	}
 	r->epoch = env->epoch;
-	r->count = result.count;
-	r->done = 1;
-	if (result.nrows > 0) {
-		size = reply_rows(r, result.nrows, result.rows, result.returned_bytes);
-		arena_reset(&p->results);
-	}
-	return size;
+	return single_reply(p, &result, r);
+}
+
+/* One part of several. *epoch: that it is answered with. */
+static int part_run(struct projector *p, struct command_env *env, const struct command_message *m,
+	unsigned i, struct command_result *result, uint64_t *epoch, struct error *e)
+{
+	const struct command_parts *parts = m->parts;
+
+	if (env->options != NULL && (env->options->flags & COMMAND_ONCE) != 0)
+		return once_do(p, m->statement, parts->params, &parts->ranges[i], parts->hashes[i],
+			env, result, epoch, e);
+	*epoch = env->epoch;
+	if (p->refuse == NULL)
+		return command_do(p, m->statement, parts->params, parts->sources, &parts->ranges[i],
+			env, result, e);
+	*e = *p->refuse;
+	return -1;
 }
 
 /* A command of several parts: each range succeeds or fails by itself, the first error is told. */
@@ -336,19 +414,18 @@ static uint32_t parts_run(struct projector *p, struct command_env *env,
 	}
 	for (unsigned i = 0; i < parts->n; i++) {
 		struct command_result result = { 0 };
+		uint64_t epoch = 0;
 		struct error e;
+		int status = part_run(p, env, m, i, &result, &epoch, &e);
 
-		if (p->refuse != NULL)
-			e = *p->refuse;
-		if (p->refuse != NULL ||
-			command_do(p, m->statement, parts->params, parts->sources,
-				&parts->ranges[i], env, &result, &e) != 0) {
+		if (epoch > r->epoch)
+			r->epoch = epoch;
+		if (status != 0) {
 			count(&p->stats.refused);
 			if (first.code == ERR_OK)
 				first = e;
 			continue;
 		}
-		r->epoch = env->epoch;
 		r->count += result.count;
 		r->done++;
 		if (result.nrows > 0) {
@@ -384,7 +461,12 @@ static uint32_t command_run_with(struct projector *p, struct command_env *env,
 	env->options = m->parts != NULL
 		? m->parts->options
 		: (const struct command_options *)(const void *)(params + row_size(params));
-	size = m->parts == NULL ? single_run(p, env, m, r) : parts_run(p, env, m, r);
+	if (m->parts != NULL)
+		size = parts_run(p, env, m, r);
+	else if ((env->options->flags & COMMAND_ONCE) != 0)
+		size = single_once(p, env, m, r);
+	else
+		size = single_run(p, env, m, r);
 	env->options = NULL;
 	return size;
 }
@@ -541,19 +623,45 @@ static bool journal_open_for(struct projector *p)
 	return true;
 }
 
-/* The batch's changes; the disk begins while the views are computed. */
+/* What the batch's answers take in the journal. */
+struct answers_sum {
+	unsigned n;
+	uint64_t bytes;
+};
+
+static void answer_sum(void *arg, const struct answer_record *r)
+{
+	struct answers_sum *sum = arg;
+
+	sum->n++;
+	sum->bytes += r->size;
+}
+
+static void answer_journal(void *arg, const struct answer_record *r)
+{
+	struct projector *p = arg;
+
+	journal_add(p->journal, ENTRY_ANSWER, 0, r);
+}
+
+/* The batch's changes, and its answers in the same block: neither is there without the other. The disk begins while the
+ * views are computed. */
 static void batch_journal(struct projector *p)
 {
 	uint64_t bytes = 0;
+	struct answers_sum answers = { 0, 0 };
 
 	if (p->journal == NULL)
 		return;
+	if (p->answered_once)
+		answers_unwritten(p->answers, answer_sum, &answers);
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
 
 		bytes += row_size(c->new_row != NULL ? c->new_row : c->old_row);
 	}
-	if (journal_reserve(p->journal, p->epoch, p->log.n, bytes) != 0) {
+	if (journal_reserve(p->journal, p->epoch, p->log.n + answers.n, bytes + answers.bytes) !=
+		0) {
 		projector_set_unwritable(p->set, journal_error(p->journal));
 		return;
 	}
@@ -565,6 +673,8 @@ static void batch_journal(struct projector *p)
 		else
 			journal_add(p->journal, ENTRY_DELETE, c->part->relation->id, c->old_row);
 	}
+	if (p->answered_once)
+		answers_unwritten(p->answers, answer_journal, p);
 	if (p->unwritten == UINT64_MAX && journal_oldest(p->journal) != UINT64_MAX) {
 		p->unwritten = journal_oldest(p->journal);
 		epoch_set_unwritten(p->set->epochs, p->shard, p->unwritten);
@@ -731,6 +841,11 @@ static bool batch_run(struct projector *p)
 	PROBE3(batch_drained, p->shard, p->epoch, n);
 	batch_journal(p);
 	PROBE3(journal_added, p->shard, p->epoch, p->log.n);
+	if (p->answered_once) {
+		p->answered_once = false;
+		answers_written(p->answers);
+		answers_trim(p->answers, env.now_us);
+	}
 	batch_project(p);
 	parts_step(p);
 	p->no_tidying = false;
@@ -836,6 +951,38 @@ static void housekeep(struct projector *p)
 	}
 }
 
+/* --- answers for a checkpoint --- */
+
+void projector_copy_answers(struct projector *p, struct answers_copy *c)
+{
+	if (!c->begun)
+		answers_walk_begin(p->answers, &c->walk, c->walk.epoch);
+	c->begun = true;
+	c->bytes = answers_walk_next(p->answers, &c->walk, c->out, c->cap, &c->entries);
+}
+
+void projector_ask_copy(struct projector *p, struct answers_copy *c)
+{
+	atomic_store_explicit(&p->copy, c, memory_order_release);
+	park_wake(&p->parker);
+}
+
+bool projector_has_copied(struct projector *p)
+{
+	return atomic_load_explicit(&p->copy, memory_order_acquire) == NULL;
+}
+
+static bool copy_step(struct projector *p)
+{
+	struct answers_copy *c = atomic_load_explicit(&p->copy, memory_order_acquire);
+
+	if (c == NULL)
+		return false;
+	projector_copy_answers(p, c);
+	atomic_store_explicit(&p->copy, NULL, memory_order_release);
+	return true;
+}
+
 bool projector_step(struct projector *p)
 {
 	int pause = atomic_load_explicit(&p->set->pause, memory_order_acquire);
@@ -845,6 +992,7 @@ bool projector_step(struct projector *p)
 		return false;
 	did = journal_work(p);
 	did |= stages_run(p);
+	did |= copy_step(p);
 	if (pause == PAUSE_NONE) {
 		did |= batch_run(p);
 		did |= build_step(p);
@@ -862,6 +1010,8 @@ bool projector_has_work(struct projector *p)
 	for (unsigned k = 1; k < set->stages; k++)
 		if (p->finished[k] < epoch_ready(set->epochs, k))
 			return true;
+	if (!projector_has_copied(p))
+		return true;
 	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE ||
 		journal_holds(p))
 		return false;
@@ -953,6 +1103,17 @@ int projector_restore(struct projector *p, const struct restored *list, unsigned
 	return 0;
 }
 
+int projector_restore_answer(
+	struct projector *p, const struct answer_record *r, bool same, struct error *e)
+{
+	return answers_restore(p->answers, r, same, e);
+}
+
+int projector_restored_answers(struct projector *p, struct error *e)
+{
+	return answers_restored(p->answers, now_us(p->set), e);
+}
+
 uint64_t *projector_rowids(struct projector *p)
 {
 	return p->rowids;
@@ -1005,6 +1166,10 @@ int projector_new(
 		projector_free(p);
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
+	if (answers_new(&p->answers, p->heap, shard, set->shards, &set->once, e) != 0) {
+		projector_free(p);
+		return -1;
+	}
 	*out = p;
 	return 0;
 }
@@ -1035,6 +1200,7 @@ void projector_free(struct projector *p)
 		part_free(p->condemned[i].part);
 	for (unsigned i = 0; i < p->nparts; i++)
 		part_free(p->parts[i]);
+	answers_free(p->answers);
 	if (p->retire != NULL)
 		retire_free(p->retire);
 	if (p->heap != NULL)
@@ -1124,6 +1290,8 @@ void projector_stats(const struct projector *p, struct projector_stats *out)
 	out->commands = __atomic_load_n(&p->stats.commands, __ATOMIC_RELAXED);
 	out->refused = __atomic_load_n(&p->stats.refused, __ATOMIC_RELAXED);
 	out->batches = __atomic_load_n(&p->stats.batches, __ATOMIC_RELAXED);
+	out->repeated = __atomic_load_n(&p->stats.repeated, __ATOMIC_RELAXED);
+	answers_stats(p->answers, &out->answers);
 	out->view_rows = flow_published(p->flow);
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "core/base/limits.h"
+#include "core/flow/answers.h"
 #include "core/flow/command.h"
 #include "core/flow/exchange.h"
 #include "core/flow/flow.h"
@@ -33,6 +34,7 @@ struct command_parts {
 	const void *params;
 	const void *const *sources; /* what the command's query gave; NULL: it has none */
 	const struct command_options *options; /* NULL: none */
+	uint64_t *hashes; /* by range, of its partition value; NULL: not ONCE */
 	unsigned n;
 	struct row_range ranges[];
 };
@@ -103,6 +105,7 @@ struct projector_set {
 	unsigned ports_max;
 	uint32_t batch_max;
 	int64_t fixed_now_us; /* 0: the clock */
+	struct answers_limits once;
 	struct epochs *epochs;
 	struct hold hold;
 	struct heap_budget budget;
@@ -135,6 +138,8 @@ void projector_views_failed(struct projector_set *set);
 
 struct projector_stats {
 	uint64_t commands, refused, batches;
+	uint64_t repeated; /* commands, or parts of them, that were answered as the first time */
+	struct answers_stats answers;
 	uint64_t view_rows; /* see flow_published() */
 };
 
@@ -185,6 +190,25 @@ void projector_restore_begin(struct projector *p);
 void projector_restore_end(struct projector *p);
 /* The last row id that a shard of this number has given, as far as it is known to be higher than before. */
 uint64_t *projector_rowids(struct projector *p);
+
+/* An answer that the journal or a checkpoint has, and all are there; while the engine recovers. See answers.h. */
+int projector_restore_answer(
+	struct projector *p, const struct answer_record *r, bool same, struct error *e);
+int projector_restored_answers(struct projector *p, struct error *e);
+
+/* A checkpoint's walk over the answers, see answers_walk_next(). */
+struct answers_copy {
+	struct answers_walk walk;
+	bool begun; /* false: begin it, with walk.epoch */
+	unsigned char *out;
+	size_t cap, bytes;
+	uint32_t entries;
+};
+/* One slice, by whoever steps the projector. */
+void projector_copy_answers(struct projector *p, struct answers_copy *c);
+/* By another thread: have the projector do it, and see whether it has. */
+void projector_ask_copy(struct projector *p, struct answers_copy *c);
+bool projector_has_copied(struct projector *p);
 
 /* Make a lane known (from any thread), under its port number. */
 void projector_attach(struct projector *p, unsigned port, struct lane *lane);

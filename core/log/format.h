@@ -65,8 +65,48 @@ _Static_assert(sizeof(struct block_header) == 64, "no holes");
 enum entry_kind {
 	ENTRY_PUT = 1,    /* a packed row follows: it replaces the one of its key */
 	ENTRY_DELETE = 2, /* a packed row follows: as it was */
-	ENTRY_SCHEMA = 3  /* a statement's text follows */
+	ENTRY_SCHEMA = 3, /* a statement's text follows */
+	ENTRY_ANSWER = 5  /* struct answer_record follows */
 };
+
+enum answer_kind {
+	ANSWER_DONE = 1,
+	ANSWER_REFUSED = 2,
+	ANSWER_FORGOTTEN = 3 /* the client's requests up to this one may have been forgotten */
+};
+
+enum answer_flags {
+	ANSWER_EVERY_SHARD = 1, /* a command that goes to every shard: `part` is the shard */
+	ANSWER_ROWS_LOST = 2    /* its rows were not kept */
+};
+
+/* What a command with a request id was answered. Rows follow, packed, or a refusal's struct answer_text, and zeros. */
+struct answer_record {
+	uint32_t size; /* of all of it, a multiple of 8 */
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t shards; /* EVERY_SHARD: how many there were */
+	uint64_t client, request;
+	uint64_t payload; /* hash of the statement's text and the parameters */
+	uint64_t hash;    /* of the partition value: says whose answer it is */
+	uint64_t epoch;
+	uint64_t count;
+	int64_t time_us; /* since 2000-01-01 UTC */
+	uint32_t part;   /* the first row of VALUES that it is for */
+	uint32_t rows;
+	uint32_t columns; /* hash of the types of the rows' columns */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct answer_record) == 80, "no holes");
+
+/* message, detail and hint follow. */
+struct answer_text {
+	char sqlstate[5];
+	uint8_t pad;
+	uint16_t message, detail, hint; /* bytes */
+	int32_t position;
+};
+_Static_assert(sizeof(struct answer_text) == 16, "no holes");
 
 /* A row follows (its size is its own first field); of a schema change `bytes` of text, then zeros up to 8. */
 struct entry_header {

@@ -550,7 +550,7 @@ int block_entry(const struct block *b, uint64_t *at, struct entry *out, struct e
 		n = sizeof(text) + ((uint64_t)text.bytes + 7) / 8 * 8;
 		out->data = p + sizeof(text);
 		out->bytes = text.bytes;
-	} else if (h.kind == ENTRY_PUT || h.kind == ENTRY_DELETE) {
+	} else if (h.kind == ENTRY_PUT || h.kind == ENTRY_DELETE || h.kind == ENTRY_ANSWER) {
 		n = row_size(p);
 		out->data = p;
 		out->bytes = (uint32_t)n;

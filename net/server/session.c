@@ -84,6 +84,10 @@ static void on_info(struct session *s, uint64_t request)
 	info_line(&info, "connections", atomic_load(&s->host->server->connections));
 	info_line(&info, "statements", atomic_load(&s->host->server->statements));
 	info_line(&info, "accepted_refused", atomic_load(&s->host->server->accepted_refused));
+	info_line(&info, "once_answers", stats.once_answers);
+	info_line(&info, "once_bytes", stats.once_bytes);
+	info_line(&info, "once_clients", stats.once_clients);
+	info_line(&info, "once_repeated", stats.once_repeated);
 	p = session_frame(s, WIRE_INFO_OK, 0, request, info.n);
 	if (p != NULL)
 		memcpy(p, info.text, info.n);

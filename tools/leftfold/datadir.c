@@ -59,6 +59,21 @@ static uint32_t last_run(const struct segment_list *l)
 	return run;
 }
 
+static void answer_print(const struct entry *entry)
+{
+	static const char *const kinds[] = { [ANSWER_DONE] = "done",
+		[ANSWER_REFUSED] = "refused",
+		[ANSWER_FORGOTTEN] = "forgotten up to" };
+	struct answer_record r = { 0 };
+
+	if (entry->bytes >= sizeof(r))
+		memcpy(&r, entry->data, sizeof(r));
+	printf("      answer of client %" PRIu64 ", request %" PRIu64 " %s, %u bytes\n", r.client,
+		r.request,
+		r.kind >= ANSWER_DONE && r.kind <= ANSWER_FORGOTTEN ? kinds[r.kind] : "?",
+		entry->bytes);
+}
+
 static int entries_print(const struct block *b, struct error *e)
 {
 	struct entry entry;
@@ -69,6 +84,8 @@ static int entries_print(const struct block *b, struct error *e)
 		if (entry.kind == ENTRY_SCHEMA)
 			printf("      schema, next id %u: %.*s\n", entry.relation, (int)entry.bytes,
 				(const char *)entry.data);
+		else if (entry.kind == ENTRY_ANSWER)
+			answer_print(&entry);
 		else
 			printf("      %s in relation %u, %u bytes\n",
 				entry.kind == ENTRY_PUT ? "row" : "row deleted", entry.relation,

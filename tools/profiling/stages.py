@@ -16,7 +16,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("sessions", "net/server/ net/wire/"),
     ("ports and rings", "core/engine_port.c core/engine_insert.c core/engine_threads.c core/sync/ring.c core/sync/park.c wake_others"),
     ("queries", "core/engine_renew.c core/flow/query.c core/flow/query_analyze.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
-    ("commands", "core/flow/command.c core/flow/projector.c"),
+    ("commands", "core/flow/command.c core/flow/projector.c core/flow/once.c core/flow/answers.c"),
     ("journal", "core/log/ batch_journal journal_work"),
     ("views: scan", "core/flow/flow.c core/flow/flow_build.c core/flow/account.c batch_project"),
     ("views: join", "core/flow/flow_join.c"),
