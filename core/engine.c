@@ -32,6 +32,8 @@ struct lf_options lf_options_default(void)
 		.batch_max = LIMIT_BATCH_COMMANDS,
 		.build_at_once = DEFAULT_BUILD_AT_ONCE,
 		.build_slice = DEFAULT_BUILD_SLICE,
+		.history = DEFAULT_HISTORY_BYTES,
+		.history_keep_s = DEFAULT_HISTORY_KEEP_S,
 		.rows_max = 1000000,
 		.once_answers = DEFAULT_ONCE_ANSWERS,
 		.once_bytes = DEFAULT_ONCE_BYTES,
@@ -76,6 +78,9 @@ static int options_check(const struct lf_options *o, struct error *e)
 	if (o->batch_max < 1 || o->rows_max < 1 || o->build_slice < 1 || o->once_answers < 1)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"limits of batches, rows and answers must be positive");
+	if (o->history < LIMIT_HISTORY_BYTES_MIN)
+		return error_set(e, ERR_INVALID_PARAMETER, 0,
+			"the history must have at least %d bytes", LIMIT_HISTORY_BYTES_MIN);
 	return 0;
 }
 
@@ -83,19 +88,23 @@ static void on_visible(void *arg, uint64_t v)
 {
 	struct lf_engine *engine = arg;
 	unsigned n = atomic_load_explicit(&engine->nports, memory_order_acquire);
+	uint64_t newest;
 
 	/* V was stored before; a port stores what it wants before it looks at V. The fence is between
 	 * our store of V and our loads of `want`, so one of the two sees the other. */
 	atomic_thread_fence(memory_order_seq_cst);
+	newest = atomic_load_explicit(&engine->set.feed_newest, memory_order_relaxed);
 	for (unsigned i = 0; i < n; i++) {
 		struct lf_port *port = __atomic_load_n(&engine->ports[i], __ATOMIC_ACQUIRE);
-		uint64_t want, read;
+		uint64_t want, read, changes;
 
 		if (port == NULL)
 			continue;
 		want = atomic_load_explicit(&port->want, memory_order_relaxed);
 		read = atomic_load_explicit(&port->want_read, memory_order_relaxed);
-		if ((want != 0 && want <= v) || (read != 0 && read <= v))
+		changes = atomic_load_explicit(&port->want_changes, memory_order_relaxed);
+		if ((want != 0 && want <= v) || (read != 0 && read <= v) ||
+			(changes != 0 && changes <= v && changes <= newest))
 			park_wake(&port->parker);
 	}
 }
@@ -118,6 +127,7 @@ static int set_open(struct lf_engine *engine, struct error *e)
 		.bytes = engine->options.once_bytes / set->shards,
 		.seconds = engine->options.once_seconds };
 	set->stages = 1;
+	set->history = engine->options.history;
 	set->on_unwritable = engine->options.on_unwritable;
 	set->on_unwritable_arg = engine->options.on_unwritable_arg;
 	set->renew = engine_projector_renew;
@@ -150,6 +160,7 @@ static int engine_open(
 	engine->options = *o;
 	engine->salvaging = salvaging;
 	engine->ddl_jobs.tail = &engine->ddl_jobs.head;
+	atomic_init(&engine->feeds_due, INT64_MAX);
 	pthread_mutex_init(&engine->catalog_lock, NULL);
 	pthread_mutex_init(&engine->ports_lock, NULL);
 	pthread_mutex_init(&engine->ddl_lock, NULL);
@@ -222,6 +233,7 @@ void lf_engine_close(struct lf_engine *engine)
 		engine->spare_ports = port->next_spare;
 		port_free(port);
 	}
+	engine_feeds_free(engine);
 	engine_views_free(engine);
 	engine_build_free(engine);
 	engine_gone_free(engine);

@@ -52,8 +52,10 @@ struct lf_options {
 	unsigned
 		spin_us; /* a projector's thread without work looks for it so long before it sleeps */
 	bool stepped;
-	uint64_t rows_max;    /* rows that a sort or a grouping in a query may hold */
-	int64_t fixed_now_us; /* stepped mode: what now() gives; 0: the clock */
+	uint64_t history;        /* bytes of changes that a shard keeps for subscribers */
+	unsigned history_keep_s; /* how long it does when a relation's last one has gone */
+	uint64_t rows_max;       /* rows that a sort or a grouping in a query may hold */
+	int64_t fixed_now_us;    /* stepped mode: what now() gives; 0: the clock */
 	/* Commands with a request id: what is remembered of their answers. Older ones are forgotten (LF006). */
 	uint32_t once_answers; /* of a client, by each shard; 1… */
 	uint64_t once_bytes;   /* of all, over all shards */
@@ -185,6 +187,54 @@ void lf_query_batch(struct lf_port *port, const struct statement *s, unsigned n,
 void lf_read_end(struct lf_port *port);
 /* Have the port woken once this epoch is visible. */
 void lf_want_epoch(struct lf_port *port, uint64_t epoch);
+
+/* --- subscriptions: the rows of a query at one epoch, then every change of them --- */
+
+struct lf_subscription;
+
+struct lf_feed_options {
+	uint64_t from; /* changes behind this epoch, without a snapshot; 0: a snapshot first */
+	/* What was changed since the last look is one group with one change a row: from what it was to what it is. One who
+	 * falls behind what is kept gets a gap and a snapshot. Else every epoch is a group, and one who falls behind is ended
+	 * with LF009. */
+	bool latest;
+	bool strict; /* LF008 rather than a gap and a snapshot */
+};
+
+enum lf_feed_kind {
+	LF_FEED_GAP, /* what was told before is void: changes behind `epoch` are lost. A snapshot follows */
+	LF_FEED_SNAPSHOT, /* rows at `epoch` follow */
+	LF_FEED_ROW,      /* one: new_row, `times` over */
+	LF_FEED_CHANGES,  /* changes follow, from the last group's epoch to `epoch` */
+	LF_FEED_CHANGE,   /* one: `times` over, old_row NULL: inserted, new_row NULL: deleted */
+	LF_FEED_END       /* of the snapshot or changes: all up to `epoch` has been told */
+};
+struct lf_feed_event {
+	enum lf_feed_kind kind;
+	uint64_t epoch;
+	uint64_t times;
+	const void *old_row,
+		*new_row; /* packed rows of the statement's result_layout, during the call */
+};
+/* 0; else it could not be taken, and the subscription ends with 53200. */
+typedef int (*lf_on_feed)(void *arg, const struct lf_feed_event *event);
+
+/* 0; 0A000 with position and hint when the statement is no query of one table or view that can be followed: columns and
+ * expressions of its rows, and conditions on them. */
+int lf_subscribable(const struct statement *s, struct error *e);
+/* Follow such a query. The statement must live until lf_unsubscribe(); params is copied. Also LF004, 42P01, 53200, 53400. */
+int lf_subscribe(struct lf_subscription **out, struct lf_port *port, const struct statement *s,
+	const void *params, const struct lf_feed_options *o, struct error *e);
+/* Tell what has become visible up to the pinned epoch: between lf_read_begin() and lf_read_end() of its port. A snapshot or
+ * one group of changes at most, which is told whole, and a bounded look at what does not concern it. 1: there may be more;
+ * 0: there is nothing more at this epoch (or it waits for `from` or for its beginning); -1: it has ended, *e says why: LF008,
+ * LF009, LF004, what a schema change did (42P01, 55000), or the error of an expression. */
+int lf_feed_read(struct lf_subscription *sub, lf_on_feed fn, void *arg, struct error *e);
+/* All up to this epoch has been told: where to go on from. 0: nothing yet. */
+uint64_t lf_feed_epoch(const struct lf_subscription *sub);
+void lf_unsubscribe(struct lf_subscription *sub);
+/* Have the port woken once something that its subscriptions may be told is visible, of this epoch or a later one. 0: not. */
+void lf_want_changes(struct lf_port *port, uint64_t epoch);
 
 /* --- sleeping --- */
 

@@ -189,12 +189,33 @@ static void indexes_drop(
 	}
 }
 
+/* Whether only names are others. */
+static bool same_columns(const struct relation *from, const struct relation *to)
+{
+	for (unsigned i = 0; i < from->ncols; i++)
+		if (from->columns[i].hidden != to->columns[i].hidden)
+			return false;
+	return from->ncols == to->ncols;
+}
+
+static void subscriptions_end(
+	struct lf_engine *engine, const struct relation *r, struct parts *parts, uint64_t epoch)
+{
+	struct error why;
+
+	error_set(&why, ERR_OBJECT_STATE, 0, "table \"%s\" was altered", r->name);
+	parts_end_feed(engine, r, parts, epoch, &why);
+}
+
 /* The rows stay where they are. */
 static void rows_stay(
 	struct lf_engine *engine, struct relation *from, struct relation *to, uint64_t epoch)
 {
 	struct parts *parts = from->user;
 	struct view_slot *own = *view_slot_find(engine, from);
+
+	if (parts != NULL && !same_columns(from, to))
+		subscriptions_end(engine, from, parts, epoch);
 
 	for (unsigned i = 0; i < to->ndependents; i++) {
 		const struct view_slot *slot = *view_slot_find(engine, to->dependents[i]);
@@ -234,6 +255,7 @@ static int table_copied(
 		return -1;
 	}
 	plans_adopt(engine, to, plans);
+	subscriptions_end(engine, from, from->user, epoch);
 	to->user = parts;
 	catalog_replace(engine->catalog, from, to, epoch);
 	/* Statements of before and condemned parts still look at it. */

@@ -234,6 +234,7 @@ static int copy_end(
 		return -1;
 	}
 	slot = *view_slot_find(engine, b->view);
+	view_end_subscriptions(engine, r, old, epoch);
 	view_forget(engine, r);
 	view_plan_retarget(slot->plan, b->view, r);
 	slot->view = r;

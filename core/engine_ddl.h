@@ -54,6 +54,9 @@ int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
 int view_add(struct lf_engine *engine, struct relation *view, struct error *e);
 /* Free its plan and its operators. */
 void view_forget(struct lf_engine *engine, const struct relation *view);
+/* Its parts, with the history that subscribers follow, are about to be replaced. */
+void view_end_subscriptions(
+	struct lf_engine *engine, const struct relation *view, struct parts *parts, uint64_t epoch);
 /* The key of a view has changed: keep its rows by the new one. On failure the caller undoes the
  * change of the catalog and calls again. */
 int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);

@@ -82,6 +82,10 @@ struct lf_engine {
 	struct ddl_queue ddl_jobs;  /* under ddl_lock */
 	struct view_slot *views;    /* under ddl_lock's holder: the DDL executor */
 	struct online_build *build; /* the same; NULL: none is under way */
+	struct feed *feeds;         /* under catalog_lock; and how many subscriptions there are */
+	unsigned subscriptions;
+	_Atomic int64_t
+		feeds_due; /* when to look for feeds that nobody wants any more; INT64_MAX: never */
 	struct parts *gone; /* the same: parts whose shards' parts are the projectors' to free */
 
 	/* What is kept; all NULL without a data directory. */
@@ -171,6 +175,8 @@ struct lf_port {
 	struct parker parker;
 	_Atomic uint64_t want;      /* wake at this visible epoch: a reply waits for it; 0: none */
 	_Atomic uint64_t want_read; /* … a query does */
+	_Atomic uint64_t
+		want_changes; /* … when something was captured for subscribers in it or later */
 	pthread_mutex_t side_lock;
 	struct ddl_queue side; /* finished DDL, under side_lock */
 	_Atomic unsigned nside;
@@ -222,6 +228,21 @@ int engine_ddl_views(struct lf_engine *engine, struct error *e);
 const struct view_plan *engine_view_plan(struct lf_engine *engine, const struct relation *view);
 /* Make the system views. Before anything else is in the catalog. */
 int engine_system_open(struct lf_engine *engine, struct error *e);
+
+/* --- engine_feed.c --- */
+
+/* At a DDL moment, before the parts are changed or taken away in `epoch`: their subscriptions end for this reason, or that
+ * of their failure. */
+void parts_end_feed(struct lf_engine *engine, const struct relation *r, struct parts *parts,
+	uint64_t epoch, const struct error *why);
+/* Whether it is time for feeds_tidy(), which lets go of the feeds that nobody wants. */
+static inline bool feeds_are_due(const struct lf_engine *engine, int64_t now_us)
+{
+	return now_us >= atomic_load_explicit(&engine->feeds_due, memory_order_relaxed);
+}
+void feeds_tidy(struct lf_engine *engine, int64_t now_us);
+/* At the engine's end, when no projector is left. */
+void engine_feeds_free(struct lf_engine *engine);
 
 /* Open the data directory, recover, and begin a new run. Before threads. */
 int engine_recover(struct lf_engine *engine, struct error *e);

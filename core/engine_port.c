@@ -139,6 +139,7 @@ static void port_give(struct lf_port *port)
 		epoch_reader_close(engine->set.epochs, (unsigned)port->reader);
 	atomic_store(&port->want, 0);
 	atomic_store(&port->want_read, 0);
+	atomic_store(&port->want_changes, 0);
 	pthread_mutex_lock(&engine->ports_lock);
 	port->next_spare = engine->spare_ports;
 	engine->spare_ports = port;
@@ -1019,6 +1020,8 @@ unsigned lf_poll(struct lf_port *port, lf_on_reply fn, void *arg)
 	unsigned n = 0;
 
 	port->now_us = engine_now_us(engine);
+	if (feeds_are_due(engine, port->now_us))
+		feeds_tidy(engine, port->now_us);
 	if (port->adopted != 0) {
 		lf_flush(port);
 		(void)port_step_adopted(port);
@@ -1130,6 +1133,11 @@ void lf_want_epoch(struct lf_port *port, uint64_t epoch)
 		atomic_store_explicit(&port->want_read, epoch, memory_order_relaxed);
 }
 
+void lf_want_changes(struct lf_port *port, uint64_t epoch)
+{
+	atomic_store_explicit(&port->want_changes, epoch, memory_order_relaxed);
+}
+
 /* --- sleeping --- */
 
 static bool port_has_work(struct lf_port *port)
@@ -1137,9 +1145,13 @@ static bool port_has_work(struct lf_port *port)
 	struct lf_engine *engine = port->engine;
 	uint64_t visible = epoch_visible(engine->set.epochs);
 	uint64_t read = atomic_load_explicit(&port->want_read, memory_order_relaxed);
+	uint64_t changes = atomic_load_explicit(&port->want_changes, memory_order_relaxed);
 
 	if (atomic_load_explicit(&port->nside, memory_order_acquire) > 0 ||
-		(read != 0 && read <= visible))
+		(read != 0 && read <= visible) ||
+		(changes != 0 && changes <= visible &&
+			changes <= atomic_load_explicit(
+					   &engine->set.feed_newest, memory_order_relaxed)))
 		return true;
 	for (unsigned s = 0; s < engine->set.shards; s++) {
 		const struct reply_message *m;

@@ -264,10 +264,20 @@ int view_add(struct lf_engine *engine, struct relation *r, struct error *e)
 	return -1;
 }
 
+void view_end_subscriptions(
+	struct lf_engine *engine, const struct relation *view, struct parts *parts, uint64_t epoch)
+{
+	struct error why;
+
+	error_set(&why, ERR_OBJECT_STATE, 0, "view \"%s\" was computed anew", view->name);
+	parts_end_feed(engine, view, parts, epoch, &why);
+}
+
 int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)
 {
 	struct parts *old = view->user;
 
+	view_end_subscriptions(engine, view, old, epoch);
 	view_forget(engine, view);
 	if (view_build(engine, view, epoch, e) != 0)
 		return -1;

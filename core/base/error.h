@@ -97,7 +97,10 @@
 	X(ERR_VIEW_FAILED, "LF004", "the view has failed and cannot be read") \
 	X(ERR_DISK_LATE, "LF005", "the disk does not answer, try again later") \
 	X(ERR_ONCE_EXPIRED, "LF006", "the request is older than what is remembered") \
-	X(ERR_ONCE_MISMATCH, "LF007", "the request id was given to another command")
+	X(ERR_ONCE_MISMATCH, "LF007", "the request id was given to another command") \
+	X(ERR_HISTORY_GAP, "LF008", "the changes asked for are not kept any more") \
+	X(ERR_SLOW_SUBSCRIBER, "LF009", \
+		"the subscriber has fallen behind the changes that are kept")
 
 enum error_code {
 #define X(name, state, text) name,

@@ -104,6 +104,18 @@
 	(2 * JOURNAL_EPOCHS_SILENT) /* a run's first epoch after the last that is on disk */
 #define SALVAGE_EPOCHS (1ull << 40) /* … after damage, which may have taken later ones */
 
+/* Change feeds */
+#define LIMIT_HISTORY_BYTES_MIN KIB(1) /* the least --history, of a shard */
+#define DEFAULT_HISTORY_BYTES MIB(64)  /* --history: changes kept for subscribers, of a shard */
+#define DEFAULT_HISTORY_KEEP_S \
+	300 /* --history-keep: … so long after a relation's last subscriber has gone */
+#define FEED_CHUNK_BYTES KIB(64)   /* history is given up in pieces of so much */
+#define FEED_TURN_BYTES KIB(256)   /* of history that a subscription goes through at a time */
+#define LIMIT_SUBSCRIPTIONS 100000 /* of a server; 53400 */
+#define LIMIT_SUBSCRIPTIONS_PER_SESSION 4096 /* … of a connection; 53400 */
+#define FEED_OUTPUT_BYTES KIB(256) /* waiting for a client: changes stay in the history beyond */
+#define FEED_PROGRESS_MS 1000 /* a subscription that is told nothing is told its epoch so often */
+
 /* Connections */
 #define LIMIT_FRAME_BYTES (MIB(16) + KIB(64)) /* a frame: the largest row, its envelope; 08P01 */
 #define LIMIT_STATEMENTS_PER_SESSION 4096     /* prepared handles of one connection; 53400 */

@@ -212,8 +212,10 @@ int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
 	/* Behind those it reads. */
-	for (; *last != NULL; last = &(*last)->next)
+	for (; *last != NULL; last = &(*last)->next) {
 		(*last)->feeds |= view_reads(v, (*last)->plan->view);
+		publish_watched(*last);
+	}
 	*last = v;
 	return 0;
 }
@@ -230,8 +232,16 @@ void flow_drop_view(struct flow *f, const struct relation *view)
 			w->feeds = false;
 			for (const struct view_state *x = w->next; x != NULL; x = x->next)
 				w->feeds |= view_reads(x, w->plan->view);
+			publish_watched(w);
 		}
 	view_free(f, v);
+}
+
+void flow_watch(struct flow *f, const struct part *target)
+{
+	for (struct view_state *v = f->views; v != NULL; v = v->next)
+		if (v->target == target)
+			publish_watched(v);
 }
 
 void flow_stop_view(struct flow *f, const struct relation *view)

@@ -80,6 +80,8 @@ int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target
 int flow_result(
 	const struct flow *f, int (*fn)(void *arg, const void *row, int64_t weight), void *arg);
 void flow_drop_view(struct flow *f, const struct relation *view);
+/* The part's feed has been set or taken away; when no stage is under way. */
+void flow_watch(struct flow *f, const struct part *target);
 /* Stop feeding a view that failed on any shard, and free its state. */
 void flow_stop_view(struct flow *f, const struct relation *view);
 

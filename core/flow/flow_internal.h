@@ -231,6 +231,7 @@ struct view_state {
 	bool paired;
 	bool same_hash; /* … and hashes alike */
 	bool feeds;     /* another view reads this one */
+	bool watched;   /* … or it has subscribers */
 	bool stopped;
 	struct view_build *build; /* NULL: it is built; or a query */
 	struct batch *inputs;     /* plan_inputs() of them */
@@ -337,15 +338,17 @@ void window_gather(struct flow *f, struct view_state *v, const struct node_plan 
 bool window_emit_some(
 	struct flow *f, struct view_state *v, const struct node_plan *n, unsigned max);
 void publish_input(struct flow *f, struct view_state *v, const void *row, int64_t weight);
-/* Whether somebody looks at the bytes of a row that is replaced: an index, or a view over this one. */
+/* Whether somebody looks at the bytes of a row that is replaced: an index, a view over this one, or a subscriber. */
 static inline bool view_keeps_old(const struct view_state *v)
 {
-	return v->target->indexes != NULL || v->feeds;
+	return v->target->indexes != NULL || v->watched;
 }
 /* Of a paired view: `row` (NULL: none) takes the place of `old` (NULL: of none; its bytes are looked at only when the
  * view_keeps_old()). hash: the group's. */
 void publish_pair(
 	struct flow *f, struct view_state *v, uint64_t hash, const void *old, const void *row);
+/* Who looks at its changes has changed. */
+void publish_watched(struct view_state *v);
 /* Whether a view is paired with this target. */
 void publish_open(struct view_state *v);
 void publish_run(struct flow *f, struct view_state *v, uint64_t epoch);

@@ -8,6 +8,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/probe.h"
+#include "core/flow/feed.h"
 #include "core/flow/flow_internal.h"
 
 static int no_memory(struct flow *f)
@@ -152,11 +153,26 @@ static struct delta *net(struct flow *f, const struct batch *b, unsigned *out)
 
 /* --- writing --- */
 
-/* The row new takes the place of old; either may be NULL. For the views over this one. */
-static void changed(struct flow *f, const struct view_state *v, const void *old, const void *new)
+void publish_watched(struct view_state *v)
+{
+	v->watched = v->feeds || (v->target != NULL && v->target->feed != NULL);
+}
+
+static __attribute__((noinline)) void row_watched(struct flow *f, const struct view_state *v,
+	uint64_t hash, uint64_t epoch, const void *old, const void *new)
 {
 	if (v->feeds)
 		flow_push(f, v->plan->view, old, new, NULL);
+	if (v->target->feed != NULL)
+		feed_add(v->target->feed, hash, epoch, old, new);
+}
+
+/* The row new takes the place of old; either may be NULL. For the views over this one, and subscribers. */
+static inline void changed(struct flow *f, const struct view_state *v, uint64_t hash,
+	uint64_t epoch, const void *old, const void *new)
+{
+	if (v->watched)
+		row_watched(f, v, hash, epoch, old, new);
 }
 
 static const void *published(const struct view_state *v, const struct delta *d)
@@ -215,13 +231,16 @@ static int publish_counted(
 		return error_set(&f->error, ERR_INTERNAL, 0,
 			"a row of the view would occur %lld times", (long long)count);
 	if (count == 0)
-		return old == NULL || part_delete(v->target, hash, epoch, old) == 0 ? 0
-										    : no_memory(f);
-	if (old != NULL)
-		row = counted_row(f, v, d, count);
-	if (row == NULL)
+		row = NULL;
+	else if (old != NULL && (row = counted_row(f, v, d, count)) == NULL)
 		return no_memory(f);
-	return part_put(v->target, hash, epoch, old, row) == 0 ? 0 : no_memory(f);
+	if (row != NULL && part_put(v->target, hash, epoch, old, row) != 0)
+		return no_memory(f);
+	if (row == NULL && old != NULL && part_delete(v->target, hash, epoch, old) != 0)
+		return no_memory(f);
+	if (v->target->feed != NULL)
+		feed_add(v->target->feed, hash, epoch, old, row);
+	return 0;
 }
 
 static int publish_delete(
@@ -231,7 +250,7 @@ static int publish_delete(
 		return 0;
 	if (part_delete(v->target, d->hash, epoch, d->row) != 0)
 		return no_memory(f);
-	changed(f, v, d->row, NULL);
+	changed(f, v, d->hash, epoch, d->row, NULL);
 	return 0;
 }
 
@@ -246,7 +265,7 @@ static int publish_insert(
 			v->plan->view->name);
 	if (part_put(v->target, d->hash, epoch, NULL, d->row) != 0)
 		return no_memory(f);
-	changed(f, v, NULL, d->row);
+	changed(f, v, d->hash, epoch, NULL, d->row);
 	return 0;
 }
 
@@ -383,7 +402,7 @@ static int publish_keyed(
 		if (is_replacement(v, old, new)) {
 			if (part_put(v->target, new->hash, epoch, old->row, new->row) != 0)
 				return no_memory(f);
-			changed(f, v, old->row, new->row);
+			changed(f, v, new->hash, epoch, old->row, new->row);
 			return 0;
 		}
 	}
@@ -414,8 +433,8 @@ static int run_pairs(struct flow *f, struct view_state *v, const struct batch *b
 			table_prefetch_version(t->table, b->list[i + FETCH_AHEAD].hash);
 		status = d->row != NULL ? part_put(t, d->hash, epoch, d->key, d->row)
 					: part_delete(t, d->hash, epoch, d->key);
-		if (v->feeds && status == 0)
-			flow_push(f, v->plan->view, d->key, d->row, NULL);
+		if (status == 0)
+			changed(f, v, d->hash, epoch, d->key, d->row);
 	}
 	rows_changed(f, v, b->n);
 	return status == 0 ? 0 : no_memory(f);

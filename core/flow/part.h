@@ -29,6 +29,7 @@ struct part_index {
 	uint64_t dropped; /* epoch */
 };
 
+struct feed_log;
 struct part {
 	const struct relation *relation; /* atomic: ALTER puts another one there */
 	const struct parts *all;         /* with those of the other shards; NULL: none are known */
@@ -55,6 +56,8 @@ struct part {
 	/* Of a view that has failed: part_empty() is due when no reader's pin is below this epoch; PART_EMPTY_LATER: the epoch is
 	 * not known yet; PART_EMPTIED: that is done. 0: it has not failed. */
 	uint64_t empty_at;
+
+	struct feed_log *feed; /* where its changes are kept for subscribers; NULL: it has none */
 };
 #define PART_EMPTIED (UINT64_MAX - 1)
 #define PART_EMPTY_LATER UINT64_MAX
@@ -144,6 +147,7 @@ static inline bool failure_set(struct failure *f, const struct error *why)
 /* What relation->user points at (atomic) once the engine knows it: the parts by shard. When a view gets
  * another key its parts are made anew, and readers with a pin before `since` go on in the older ones, which
  * are kept until there is no such pin. Fixed after that, but for the failure. */
+struct feed;
 struct parts {
 	unsigned shards;
 	int16_t partition; /* as relation->partition */
@@ -155,6 +159,7 @@ struct parts {
 	struct parts *next_gone;
 	uint64_t gone;
 	struct relation *relation; /* dropped with it, a reference to let go; or NULL */
+	struct feed *feed;         /* of its subscribers; under the catalog's lock; NULL: none */
 	struct part *part[];       /* one a shard */
 };
 

@@ -78,6 +78,9 @@ struct projector {
 	uint64_t build_epoch; /* of the last slice of a view being built */
 	bool no_tidying;      /* what is due could not be taken out for want of memory */
 
+	struct feeds feeds;
+	_Atomic(struct feed_request *) feed_requests; /* the newest first */
+
 	struct journal *journal;    /* NULL: none */
 	uint64_t unwritten;         /* as last told to the epochs */
 	const struct error *refuse; /* the journal takes nothing: what every command is answered */
@@ -690,6 +693,11 @@ static void batch_project(struct projector *p)
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
 
+		if (c->part->feed != NULL)
+			feed_add(c->part->feed,
+				part_key_hash(
+					c->part, c->new_row != NULL ? c->new_row : c->old_row),
+				p->epoch, c->old_row, c->new_row);
 		flow_push(p->flow, c->part->relation, c->old_row, c->new_row, NULL);
 	}
 	flow_run(p->flow, 0, p->epoch);
@@ -860,6 +868,67 @@ static bool batch_run(struct projector *p)
 	return n > 0;
 }
 
+/* --- feeds --- */
+
+void projector_request_feed(struct projector *p, struct feed_request *r)
+{
+	r->next = atomic_load_explicit(&p->feed_requests, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(
+		&p->feed_requests, &r->next, r, memory_order_release, memory_order_relaxed))
+		;
+}
+
+static void feed_request_do(struct projector *p, const struct feed_request *r)
+{
+	struct part *part;
+
+	if (r->finish) {
+		part = r->feed->logs[p->shard].part;
+		feed_log_finish(r->feed, p->shard);
+	} else {
+		feed_log_begin(&p->feeds, r->feed, p->shard, p->epoch);
+		part = r->feed->logs[p->shard].part;
+	}
+	/* A feed that a schema change has ended has none. */
+	if (part != NULL)
+		flow_watch(p->flow, part);
+}
+
+/* In an epoch of their own: what was changed in it before is not in a log that begins, what comes later is. */
+static bool feeds_serve(struct projector *p)
+{
+	struct epochs *epochs = p->set->epochs;
+	struct feed_request *r = atomic_exchange_explicit(
+				    &p->feed_requests, NULL, memory_order_acquire),
+			    *turned = NULL;
+
+	while (r != NULL) {
+		struct feed_request *next = r->next;
+
+		r->next = turned;
+		turned = r;
+		r = next;
+	}
+	p->epoch = epoch_enter(epochs, p->shard);
+	while (turned != NULL) {
+		/* The last request of a feed may be the end of it. */
+		struct feed_request *next = turned->next;
+
+		feed_request_do(p, turned);
+		turned = next;
+	}
+	batch_journal(p);
+	epoch_leave(epochs, p->shard);
+	epoch_advance(epochs);
+	wake_others(p);
+	return true;
+}
+
+static bool feeds_due(const struct projector *p)
+{
+	return atomic_load_explicit(&p->feed_requests, memory_order_relaxed) != NULL;
+}
+
 /* --- building views --- */
 
 /* Whether this shard has something to do for one: in stage 0 it goes on by itself; later ones wait for the others, and
@@ -994,6 +1063,8 @@ bool projector_step(struct projector *p)
 	did |= stages_run(p);
 	did |= copy_step(p);
 	if (pause == PAUSE_NONE) {
+		if (feeds_due(p))
+			did |= feeds_serve(p);
 		did |= batch_run(p);
 		did |= build_step(p);
 		did = did || parts_tidy(p);
@@ -1015,7 +1086,7 @@ bool projector_has_work(struct projector *p)
 	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE ||
 		journal_holds(p))
 		return false;
-	if (build_due(p))
+	if (build_due(p) || feeds_due(p))
 		return true;
 	for (unsigned i = 0; i < nlanes; i++) {
 		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);
@@ -1157,6 +1228,7 @@ int projector_new(
 		struct flow_io io = { p, exchange_out, view_failed };
 
 		p->retire = retire_new(p->heap);
+		feeds_init(&p->feeds, p->heap, p->retire, set->history, &set->feed_newest);
 		p->flow = flow_new(p->heap, shard, set->shards, &io);
 		change_log_init(&p->log, p->heap);
 		arena_init(&p->scratch, NULL);

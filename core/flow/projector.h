@@ -15,6 +15,7 @@
 #include "core/flow/answers.h"
 #include "core/flow/command.h"
 #include "core/flow/exchange.h"
+#include "core/flow/feed.h"
 #include "core/flow/flow.h"
 #include "core/flow/hold.h"
 #include "core/log/journal.h"
@@ -124,7 +125,9 @@ struct projector_set {
 	void *on_unwritable_arg;
 	/* The last epoch before this run: rows that were recovered count as changed then, since nobody knows when they were. */
 	uint64_t base_epoch;
-	unsigned stages; /* changed at DDL moments only */
+	unsigned stages;              /* changed at DDL moments only */
+	uint64_t history;             /* bytes of changes that a shard keeps for subscribers */
+	_Atomic uint64_t feed_newest; /* see struct feeds */
 	/* A statement that uses a table as it was before ALTER, prepared again; NULL with *e. By any projector. */
 	const struct statement *(*renew)(void *arg, const struct statement *s, struct error *e);
 	void *renew_arg;
@@ -156,6 +159,9 @@ bool projector_has_work(struct projector *p);
 void projector_wake(void *projector);
 /* Sleep between park_prepare() and now; ends as park_wait(). */
 void projector_sleep(struct projector *p, uint64_t timeout_us);
+/* Have it begin or finish the log of a feed, one after the other; by any thread. It wants to be woken then. */
+void projector_request_feed(struct projector *p, struct feed_request *r);
+
 /* What another thread needs to step it from now on: no write of the journal is under way. By the thread that has
  * stepped it, before it stops doing so. */
 void projector_let_go(struct projector *p);

@@ -615,6 +615,20 @@ static bool relation_serves(const struct relation *r, uint64_t epoch, struct err
 	return false;
 }
 
+int query_parts_sound(const struct relation *r, const struct parts *parts, struct error *e)
+{
+	if (!failure_seen(&parts->failure))
+		return 0;
+	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", r->name,
+		parts->failure.reason.message);
+	error_detail(e, "%s: %s", error_sqlstate(parts->failure.reason.code),
+		parts->failure.reason.detail);
+	return error_hint(e,
+		parts->failure.reason.code == ERR_OUT_OF_MEMORY
+			? "Give it memory (ALTER MATERIALIZED VIEW … SET (memory_limit = …), or fewer rows), then REFRESH MATERIALIZED VIEW."
+			: "Correct the rows that caused it, then REFRESH MATERIALIZED VIEW.");
+}
+
 /* One shard's part as if it were all. */
 static const struct parts *parts_own(const struct parts *all, struct query_own *own)
 {
@@ -631,8 +645,10 @@ const struct parts *query_parts(
 	const struct relation *r, const struct query_env *env, struct error *e)
 {
 	uint64_t epoch = env->epoch;
-	const struct parts *parts;
+	const struct parts *parts = env->parts;
 
+	if (parts != NULL)
+		return parts;
 	if (__atomic_load_n(&r->dropped, __ATOMIC_ACQUIRE) && !relation_serves(r, epoch, e))
 		return NULL;
 	parts = parts_at(r, epoch);
@@ -642,17 +658,9 @@ const struct parts *query_parts(
 			r->kind == RELATION_VIEW ? "made" : "altered");
 		return NULL;
 	}
-	if (!failure_seen(&parts->failure))
-		return env->own != NULL ? parts_own(parts, env->own) : parts;
-	error_set(e, ERR_VIEW_FAILED, 0, "view \"%s\" has failed: %s", r->name,
-		parts->failure.reason.message);
-	error_detail(e, "%s: %s", error_sqlstate(parts->failure.reason.code),
-		parts->failure.reason.detail);
-	error_hint(e,
-		parts->failure.reason.code == ERR_OUT_OF_MEMORY
-			? "Give it memory (ALTER MATERIALIZED VIEW … SET (memory_limit = …), or fewer rows), then REFRESH MATERIALIZED VIEW."
-			: "Correct the rows that caused it, then REFRESH MATERIALIZED VIEW.");
-	return NULL;
+	if (query_parts_sound(r, parts, e) != 0)
+		return NULL;
+	return env->own != NULL ? parts_own(parts, env->own) : parts;
 }
 
 /* Find the key or index that the statement was bound to, as of the reader's epoch. It may be dropped at any

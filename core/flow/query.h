@@ -42,6 +42,8 @@ struct query_env {
 	 * of all, by a reader. */
 	struct query_own *own;
 	const bool *canceled; /* atomic, may be NULL; polled while scanning: 57014 */
+	const struct parts *
+		parts; /* read these, which are sound, whatever the relation has by now; NULL: as it is */
 	struct query_profile
 		*profile; /* where to note what happens; NULL: nowhere, and always from outside */
 };
@@ -65,6 +67,8 @@ int query_compile(struct statement *s, struct error *e);
 /* Run one execution. 0; or -1 with *e (rows already given to the sink are void); or the sink's value. */
 int query_run(const struct statement *s, const void *params, struct query_env *env, query_sink sink,
 	void *arg, struct error *e);
+/* Whether the parts of a view can be read, or it has failed. 0; -1: LF004 with the reason. */
+int query_parts_sound(const struct relation *r, const struct parts *parts, struct error *e);
 /* n executions of one statement, in order; key lookups of all of them are fetched together. After what the
  * sink gets of the i-th, done(arg, i, status, e) is called with the status and error query_run() would give. */
 typedef void (*query_done)(void *arg, unsigned i, int status, const struct error *e);
