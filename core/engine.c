@@ -357,6 +357,7 @@ void lf_stats(struct lf_engine *engine, struct lf_stats *out)
 	out->memory_limit = engine->options.memory_limit;
 	out->disks_late = engine_disks_late(engine);
 	pthread_mutex_lock(&engine->catalog_lock);
+	out->subscriptions = engine->subscriptions;
 	for (unsigned i = 0; i < catalog_count(engine->catalog); i++) {
 		const struct parts *parts = catalog_at(engine->catalog, i)->user;
 

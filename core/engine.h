@@ -295,6 +295,7 @@ struct lf_stats {
 	uint64_t view_rows;     /* rows of views that changed */
 	uint64_t journal_bytes; /* written since the start */
 	uint64_t memory_used, memory_limit;
+	uint64_t subscriptions;
 	uint64_t disks_late; /* shards whose journal waits for a disk that hangs */
 	uint64_t rows;       /* live rows of all tables and views */
 	/* Answers remembered of commands with a request id; parts of such commands that were answered from them. */

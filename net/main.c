@@ -83,6 +83,8 @@ static const char USAGE[] =
 	"                         65536); older ids are refused (LF006)\n"
 	"  --once-memory SIZE     … of all clients together (default 64M)\n"
 	"  --once-seconds S       … and for how long (default 86400)\n"
+	"  --history SIZE         changes that each projector keeps for subscribers (default 64M)\n"
+	"  --history-keep S       … so long after the last subscriber of a table or view has gone (default 300)\n"
 	"  --prefault SIZE        memory taken from the system at start, so that growing up to it waits for no\n"
 	"                         page fault; it is kept until the end (default 0)\n"
 	"  --max-connections N    default 4096\n"
@@ -123,6 +125,8 @@ enum {
 	FLAG_ONCE_ANSWERS,
 	FLAG_ONCE_MEMORY,
 	FLAG_ONCE_SECONDS,
+	FLAG_HISTORY,
+	FLAG_HISTORY_KEEP,
 	FLAG_PREFAULT,
 	FLAG_CONNECTIONS,
 	FLAG_FRAME,
@@ -157,6 +161,8 @@ static const struct option FLAGS[] = {
 	{ "once-answers", required_argument, NULL, FLAG_ONCE_ANSWERS },
 	{ "once-memory", required_argument, NULL, FLAG_ONCE_MEMORY },
 	{ "once-seconds", required_argument, NULL, FLAG_ONCE_SECONDS },
+	{ "history", required_argument, NULL, FLAG_HISTORY },
+	{ "history-keep", required_argument, NULL, FLAG_HISTORY_KEEP },
 	{ "prefault", required_argument, NULL, FLAG_PREFAULT },
 	{ "max-connections", required_argument, NULL, FLAG_CONNECTIONS },
 	{ "max-frame", required_argument, NULL, FLAG_FRAME },
@@ -260,6 +266,14 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_ONCE_SECONDS:
 		s->engine.once_seconds = (uint32_t)parse_number(
 			"once-seconds", value, 0, 1000000000);
+		break;
+	case FLAG_HISTORY:
+		s->engine.history = parse_size(
+			"history", value, LIMIT_HISTORY_BYTES_MIN, UINT64_MAX >> 1);
+		break;
+	case FLAG_HISTORY_KEEP:
+		s->engine.history_keep_s = (unsigned)parse_number(
+			"history-keep", value, 0, 1000000);
 		break;
 	case FLAG_PREFAULT:
 		s->engine.prefault = parse_size("prefault", value, 0, UINT64_MAX >> 1);

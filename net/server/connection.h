@@ -51,6 +51,11 @@ struct session_host {
 	struct arena scratch;
 	struct session *waiting; /* sessions with a query that waits for an epoch */
 	struct reads reads;
+	struct session *subscribers; /* sessions with subscriptions */
+	uint64_t feeds_epoch;        /* that they were last told of */
+	uint64_t feeds_tick_us;
+	uint64_t now_us; /* as of the last session_feeds() */
+	bool feeds_left; /* there is one that was not told all */
 };
 
 struct connection {
@@ -112,6 +117,10 @@ void session_reply(void *arg, const struct lf_reply *reply);
 /* Queries that wait for an epoch: run those whose epoch is visible, answer those whose time is over.
  * Returns microseconds to the next time-out, UINT64_MAX when there is none. */
 uint64_t session_waiting(struct session_host *host, uint64_t now_us);
+/* Tell subscriptions what has become visible. True: there is more that could be told at once, in the next round. */
+bool session_feeds(struct session_host *host, uint64_t now_us);
+/* Whether it has subscriptions: then its client need not say anything. */
+bool session_subscribed(const struct session *s);
 void session_host_free(struct session_host *host);
 
 #endif

@@ -325,8 +325,7 @@ static bool zeros(const uint8_t z[3])
 	return z[0] == 0 && z[1] == 0 && z[2] == 0;
 }
 
-/* The size of the row at the reader, 0: there is no whole row. */
-static uint32_t row_at(const struct wire_reader *r)
+uint32_t session_row_at(const struct wire_reader *r)
 {
 	uint32_t size;
 
@@ -340,7 +339,7 @@ static uint32_t row_at(const struct wire_reader *r)
 static bool rows_whole(struct wire_reader r, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t size = row_at(&r);
+		uint32_t size = session_row_at(&r);
 
 		if (size == 0)
 			return false;
@@ -354,7 +353,7 @@ static bool rows_whole(struct wire_reader r, uint32_t count)
 static const void *params_take(
 	struct session *s, const struct statement *st, struct wire_reader *r, uint64_t request)
 {
-	uint32_t size = row_at(r);
+	uint32_t size = session_row_at(r);
 	const void *row = wire_take(r, size);
 	struct error e;
 
@@ -428,7 +427,7 @@ static bool execute_commands(struct session *s, const struct statement *st,
 		const void *row;
 
 		if (i < s->batch_done) {
-			(void)wire_take(r, row_at(r));
+			(void)wire_take(r, session_row_at(r));
 			continue;
 		}
 		if (options != NULL && options->client != 0)
@@ -533,7 +532,7 @@ static bool items_whole(struct wire_reader r, uint32_t count)
 		uint32_t size;
 
 		wire_get(&r, &item, sizeof(item));
-		size = r.bad || item.zero != 0 ? 0 : row_at(&r);
+		size = r.bad || item.zero != 0 ? 0 : session_row_at(&r);
 		if (size == 0)
 			return false;
 		(void)wire_take(&r, size);
@@ -554,7 +553,7 @@ static void read_item(struct session *s, uint64_t request, struct wire_reader *r
 		return;
 	}
 	session_reads_run(s);
-	(void)wire_take(r, row_at(r));
+	(void)wire_take(r, session_row_at(r));
 	if (slot == NULL) {
 		session_unknown_statement(s, request, item.handle);
 		return;

@@ -574,7 +574,8 @@ static void time_outs(struct reactor *r)
 			if (o->hello_s > 0 && r->now_us - c->opened_us > o->hello_s * 1000000ull)
 				session_fail(c->session, ERR_IDLE_TIMEOUT,
 					"no hello within the time allowed");
-		} else if (o->idle_s > 0 && session_quiet(c->session) && !c->blocked && !waits &&
+		} else if (o->idle_s > 0 && session_quiet(c->session) &&
+			!session_subscribed(c->session) && !c->blocked && !waits &&
 			r->now_us - c->last_in_us > o->idle_s * 1000000ull) {
 			session_fail(c->session, ERR_IDLE_TIMEOUT, "closed after being idle");
 		}
@@ -694,6 +695,7 @@ void reactor_run(struct reactor *r)
 		if (next < timeout)
 			timeout = next;
 		time_outs(r);
+		r->again |= session_feeds(&r->host, r->now_us);
 		if (atomic_load_explicit(&r->server->stopping, memory_order_acquire)) {
 			stop_begin(r);
 			settle(r);

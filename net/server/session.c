@@ -81,6 +81,7 @@ static void on_info(struct session *s, uint64_t request)
 	info_line(&info, "batches", stats.batches);
 	info_line(&info, "view_rows", stats.view_rows);
 	info_line(&info, "journal_bytes", stats.journal_bytes);
+	info_line(&info, "subscriptions", stats.subscriptions);
 	info_line(&info, "connections", atomic_load(&s->host->server->connections));
 	info_line(&info, "statements", atomic_load(&s->host->server->statements));
 	info_line(&info, "accepted_refused", atomic_load(&s->host->server->accepted_refused));
@@ -134,6 +135,8 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_EXECUTE_BATCH: return session_on_execute(s, h, r);
 	case WIRE_QUERY: return session_on_query(s, h->request, r);
 	case WIRE_READ: return session_on_read(s, h->request, r);
+	case WIRE_SUBSCRIBE: session_on_subscribe(s, h->request, r); return true;
+	case WIRE_UNSUBSCRIBE: session_on_unsubscribe(s, h->request, r); return true;
 	case WIRE_PING:
 	case WIRE_INFO:
 		if (h->length == 0 && h->type == WIRE_PING)
@@ -213,6 +216,7 @@ bool session_free(struct session *s)
 {
 	if (s->pending > 0 || s->waiting)
 		return false;
+	session_feeds_end(s);
 	for (uint32_t i = 0; i < s->nslots; i++)
 		if (s->slots[i].statement != NULL)
 			session_slot_drop(s, i);

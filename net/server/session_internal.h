@@ -44,6 +44,10 @@ struct session {
 	uint64_t hold_until_us;
 	bool hold_broken; /* … since its time was over, which is yet to be told */
 	struct session *next_waiting;
+	struct subscription *subscriptions; /* feeds.c */
+	unsigned nsubscriptions;
+	bool feeds_left; /* some have not told all that there is */
+	struct session *next_subscriber;
 };
 
 /* --- answer.c --- */
@@ -121,5 +125,15 @@ bool session_on_hold(struct session *s, uint64_t request, struct wire_reader *r)
 bool session_on_release(struct session *s, uint64_t request, struct wire_reader *r);
 /* Whether the statement must not be executed while the connection holds the epoch; then it is answered. */
 bool session_hold_refuses(struct session *s, uint64_t request, const struct statement *st);
+/* The size of the row at the reader, 0: there is no whole row. */
+uint32_t session_row_at(const struct wire_reader *r);
+
+/* --- feeds.c --- */
+
+/* The frames SUBSCRIBE and UNSUBSCRIBE. */
+void session_on_subscribe(struct session *s, uint64_t request, struct wire_reader *r);
+void session_on_unsubscribe(struct session *s, uint64_t request, struct wire_reader *r);
+/* End all of the session's, without a word. */
+void session_feeds_end(struct session *s);
 
 #endif

@@ -26,6 +26,8 @@ enum wire_type {
 	WIRE_INFO,
 	WIRE_SCHEMA,
 	WIRE_READ,
+	WIRE_SUBSCRIBE = 11,
+	WIRE_UNSUBSCRIBE = 12,
 	WIRE_HOLD = 17,
 	WIRE_RELEASE,
 	/* server to client */
@@ -38,7 +40,9 @@ enum wire_type {
 	WIRE_PONG,
 	WIRE_INFO_OK,
 	WIRE_DONE_BATCH,
-	WIRE_SCHEMA_OK
+	WIRE_SCHEMA_OK,
+	WIRE_SUBSCRIBED = 74,
+	WIRE_CHANGES = 75
 };
 
 /* Header of every frame; `length` bytes follow it. */
@@ -151,6 +155,42 @@ struct wire_rows {
 	uint32_t count;
 	uint32_t zero;
 };
+/* SUBSCRIBE; one packed parameter row follows. */
+struct wire_subscribe {
+	uint32_t handle;
+	uint8_t flags; /* enum wire_subscribe_flag */
+	uint8_t zero[3];
+	uint32_t timeout_ms;
+	uint32_t zero2;
+	uint64_t from;
+};
+enum wire_subscribe_flag { WIRE_SUBSCRIBE_LATEST = 1, WIRE_SUBSCRIBE_STRICT = 2 };
+struct wire_subscribed {
+	uint64_t visible;
+	uint64_t zero;
+};
+/* The head of CHANGES. Of a snapshot `count` packed rows follow, of a group so many changes. */
+struct wire_changes {
+	uint64_t epoch;
+	uint32_t count;
+	uint8_t kind; /* enum wire_changes_kind */
+	uint8_t last; /* 1: the snapshot or group ends here */
+	uint16_t zero;
+};
+enum wire_changes_kind {
+	WIRE_CHANGES_SNAPSHOT = 1,
+	WIRE_CHANGES_GROUP,
+	WIRE_CHANGES_PROGRESS,
+	WIRE_CHANGES_GAP,
+	WIRE_CHANGES_END
+};
+/* One change; the old row (updated, deleted) and the new one (inserted, updated) follow. */
+struct wire_change {
+	uint32_t times;
+	uint8_t op; /* enum wire_change_op */
+	uint8_t zero[3];
+};
+enum wire_change_op { WIRE_INSERTED = 1, WIRE_UPDATED, WIRE_DELETED };
 /* The head of ERROR; message, detail and hint follow. */
 struct wire_error {
 	char sqlstate[5];
@@ -161,11 +201,13 @@ struct wire_error {
 _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
 		sizeof(struct wire_execute) == 24 && sizeof(struct wire_read) == 16 &&
 		sizeof(struct wire_once) == 16 && sizeof(struct wire_expect) == 8 &&
-		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_hold) == 8 &&
-		sizeof(struct wire_query) == 16 && sizeof(struct wire_prepare) == 8 &&
-		sizeof(struct wire_prepared) == 16 && sizeof(struct wire_done) == 24 &&
-		sizeof(struct wire_done_item) == 24 && sizeof(struct wire_rows) == 16 &&
-		sizeof(struct wire_error) == 16,
+		sizeof(struct wire_hold) == 8 &&
+		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_query) == 16 &&
+		sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
+		sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
+		sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16 &&
+		sizeof(struct wire_subscribe) == 24 && sizeof(struct wire_subscribed) == 16 &&
+		sizeof(struct wire_changes) == 16 && sizeof(struct wire_change) == 8,
 	"drawn in PROTOCOL.md");
 
 /* --- reading bytes that cannot be trusted --- */

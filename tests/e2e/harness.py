@@ -110,6 +110,17 @@ class Server:
         if schema:
             args += ["--schema", schema]
         self.log = open(os.path.join(self.dir, "log"), "w+")
+        self._start(args, port_file)
+
+    def restart(self):
+        """Kill it, and start it again on what it has kept, on another port."""
+        self.process.kill()
+        self.process.wait()
+        os.unlink(self.port_file)
+        self._start(self.args, self.port_file)
+
+    def _start(self, args, port_file):
+        self.args, self.port_file = args, port_file
         self.process = subprocess.Popen(args, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + 60
         while not os.path.exists(port_file):

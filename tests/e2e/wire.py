@@ -6,9 +6,12 @@ import socket
 import struct
 
 MAGIC = 0x444C464C
-HELLO, PREPARE, CLOSE, EXECUTE, EXECUTE_BATCH, QUERY, PING, INFO, SCHEMA, READ = range(1, 11)
+HELLO, PREPARE, CLOSE, EXECUTE, EXECUTE_BATCH, QUERY, PING, INFO, SCHEMA, READ, SUBSCRIBE, UNSUBSCRIBE = range(1, 13)
 HOLD, RELEASE = 17, 18
 HELLO_OK, PREPARED, CLOSED, DONE, ROWS, ERROR, PONG, INFO_OK, DONE_BATCH, SCHEMA_OK = range(64, 74)
+SUBSCRIBED, CHANGES = 74, 75
+SNAPSHOT, GROUP, PROGRESS, GAP, END = range(1, 6)
+LATEST, STRICT = 1, 2
 MORE, ASYNC = 1, 2
 ONCE, EXPECT, META = 4, 8, 16
 ACCEPTED, DURABLE, VISIBLE = 0, 1, 2
@@ -108,6 +111,30 @@ class Answer:
             (self.handle, self.statement_kind, _, self.nparams, self.nresults, _,
              _) = struct.unpack_from("<IBBHHHI", body)
 
+        elif self.kind == SUBSCRIBED:
+            self.epoch, zero = struct.unpack("<QQ", body)
+            assert zero == 0
+        elif self.kind == CHANGES:
+            self.epoch, self.count, self.what, self.last, zero = struct.unpack_from("<QIBBH", body)
+            assert zero == 0 and SNAPSHOT <= self.what <= END
+            assert bool(self.flags & MORE) == (self.what != END)
+
+    def changes(self, kinds):
+        """(times, old, new) each, None where there is none."""
+        at, out = 16, []
+        for _ in range(self.count):
+            times, op = struct.unpack_from("<IB3x", self.body, at)
+            at += 8
+            assert times > 0 and op in (1, 2, 3)
+            old = new = None
+            if op != 1:
+                old, at = unrow(kinds, self.body, at)
+            if op != 3:
+                new, at = unrow(kinds, self.body, at)
+            out.append((times, old, new))
+        assert at == len(self.body), "changes fill the frame"
+        return out
+
     def rows(self, kinds):
         at, out = 16, []
         for _ in range(self.count):
@@ -185,6 +212,12 @@ class Connection:
         return frame(READ, self.request() if request is None else request,
                      struct.pack("<IIQ", len(reads) if count is None else count, timeout, at_least) +
                      b"".join(struct.pack("<II", handle, 0) + packed for handle, packed in reads))
+
+    def subscribe(self, handle, packed=row("", []), flags=0, since=0, timeout=0, request=None):
+        """Send SUBSCRIBE; its request."""
+        request = self.request() if request is None else request
+        self.send(frame(SUBSCRIBE, request, struct.pack("<IB3xIIQ", handle, flags, timeout, 0, since) + packed))
+        return request
 
     def query(self, text, ack=VISIBLE, timeout=0, at_least=0, request=None):
         """The bytes of QUERY."""

@@ -73,7 +73,9 @@ static void bed_settle(struct bed *b)
 	do {
 		lf_flush(b->host.port);
 		lf_settle(b->host.engine);
-	} while (lf_poll(b->host.port, session_reply, &b->host) > 0);
+		/* At a time that stands still: no progress is told. */
+	} while (lf_poll(b->host.port, session_reply, &b->host) > 0 ||
+		session_feeds(&b->host, 1));
 	(void)session_waiting(&b->host, clock_now_us());
 }
 
