@@ -188,7 +188,7 @@ $(BUILD)/leftfoldd: $(call object,net/main.c $(wildcard net/server/*.c)) $(BUILD
 	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)
 
 # What of core the client has besides its library's: splitting scripts, reading data directories.
-$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c core/log/segment.c core/log/disk.c \
+$(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c core/log/segment.c core/log/entry.c core/log/disk.c \
 		core/base/crc32c.c core/base/error.c core/base/assert.c core/base/log.c core/base/clock.c) $(BUILD)/libleftfold.a
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -luring -lzstd -lm

@@ -42,6 +42,7 @@ struct lf_options lf_options_default(void)
 		.segment_bytes = DEFAULT_SEGMENT_BYTES,
 		.checkpoint_bytes = DEFAULT_CHECKPOINT_BYTES,
 		.checkpoint_s = DEFAULT_CHECKPOINT_SECONDS,
+		.event_log_retain = DEFAULT_EVENT_LOG_BYTES,
 	};
 }
 
@@ -75,6 +76,9 @@ static int options_check(const struct lf_options *o, struct error *e)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"segments must be multiples of %d bytes between %d and %d", DISK_BLOCK,
 			LIMIT_SEGMENT_BYTES_MIN, LIMIT_SEGMENT_BYTES_MAX);
+	if (o->event_log && o->data == NULL && o->disk == NULL)
+		return error_set(
+			e, ERR_INVALID_PARAMETER, 0, "an event log needs a data directory");
 	if (o->batch_max < 1 || o->rows_max < 1 || o->build_slice < 1 || o->once_answers < 1)
 		return error_set(e, ERR_INVALID_PARAMETER, 0,
 			"limits of batches, rows and answers must be positive");
@@ -273,8 +277,10 @@ int engine_prepare(struct statement **out, struct lf_engine *engine, const char 
 		if (status != 0)
 			statement_free(s);
 	}
-	if (status == 0)
+	if (status == 0) {
+		s->serial = ++engine->serial;
 		*out = s;
+	}
 	return status;
 }
 

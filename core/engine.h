@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
+#include "core/log/event_reader.h"
 #include "core/sql/plan.h"
 
 struct lf_engine;
@@ -74,6 +75,10 @@ struct lf_options {
 	 * anything; 0: not for that reason. */
 	uint64_t checkpoint_bytes;
 	unsigned checkpoint_s;
+	/* Journal each command before its changes (engine_events.c), and keep so many bytes of journal even when no
+	 * checkpoint needs them. Without data or disk: 22023. */
+	bool event_log;
+	uint64_t event_log_retain;
 	/* Called once, by any thread, when the journal cannot be written any more: what waits for it is answered LF003,
 	 * further commands are refused. The caller should end. May be NULL. */
 	void (*on_unwritable)(void *arg, const struct error *why);
@@ -286,6 +291,37 @@ int lf_run_schema(struct lf_port *port, const char *text, size_t len, struct err
 /* Write one now, while everything goes on; the journal before the last but one is removed. 55000: nothing is kept;
  * 58030, 53100: it could not be written, and the earlier ones stay. */
 int lf_checkpoint(struct lf_engine *engine, struct error *e);
+
+/* --- the event log: options.event_log --- */
+
+struct lf_events;
+
+enum lf_events_from {
+	LF_EVENTS_BEHIND, /* `after` */
+	LF_EVENTS_OLDEST, /* all that are kept */
+	LF_EVENTS_NOW     /* those of epochs that are not visible yet */
+};
+struct lf_events_options {
+	enum lf_events_from from;
+	struct event_id after;
+	const char *table; /* commands that changed it only; NULL: any. A name of those times */
+	const char *key;   /* of one aggregate only, as its key is printed; NULL: any */
+};
+
+/* Read the commands that changed something, with what they changed: in the order of their ids, up to what is visible,
+ * also those of earlier runs. By one thread at a time, which may wait for the disk; with one block of the journal in
+ * memory. To be closed before the engine. 55000: there is no event log; LF010: events behind `after` are not kept any
+ * more; 53200. */
+int lf_events_open(struct lf_events **out, struct lf_engine *engine,
+	const struct lf_events_options *o, struct error *e);
+void lf_events_close(struct lf_events *ev);
+/* The next one: 1, valid until the next call; 0: there is none yet; -1: LF010, 58030, 53200. */
+int lf_events_next(struct lf_events *ev, struct event_id *id, struct event *out, struct error *e);
+/* The tables of that event. */
+const struct event_walk *lf_events_walk(const struct lf_events *ev);
+/* The key of its aggregate as text: returns the length, which may exceed cap; then nothing useful is in buf. 0: it changed
+ * several. */
+size_t lf_event_key(const struct event *event, char *buf, size_t cap);
 
 /* --- introspection --- */
 

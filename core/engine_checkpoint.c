@@ -362,29 +362,92 @@ static const struct segment_name *successor(const struct segment_list *l, unsign
 	return NULL;
 }
 
-/* Whether all epochs of a journal's segment are at most `epoch`. */
+/* Whether all epochs of a journal's segment are at most `epoch`: then *upto is one that they are all at most. */
 static int is_covered(struct lf_engine *engine, const struct segment_list *l, unsigned i,
-	uint64_t epoch, struct error *e)
+	uint64_t epoch, uint64_t *upto, struct error *e)
 {
 	const struct segment_name *next = successor(l, i);
 	struct segment_header h;
 	int status = next == NULL ? 0 : segment_header_read(engine->disk, next, &h, e);
 
-	return status <= 0 ? status : h.first_epoch <= epoch;
+	if (status <= 0)
+		return status;
+	*upto = h.first_epoch;
+	return h.first_epoch <= epoch;
+}
+
+struct kept_segment {
+	uint64_t first_epoch, bytes;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct kept_segment *x = a, *y = b;
+
+	if (x->first_epoch != y->first_epoch)
+		return x->first_epoch > y->first_epoch ? -1 : 1;
+	return 0;
+}
+
+/* Up to which epoch segments may be removed for all that the event log says: it keeps the newest ones, of all shards, that
+ * have so many bytes together. 0: none may. */
+static int events_keep(
+	struct lf_engine *engine, const struct segment_list *l, uint64_t *epoch, struct error *e)
+{
+	struct kept_segment *at = calloc(l->n + 1, sizeof(*at));
+	uint64_t bytes = 0;
+	unsigned n = 0;
+	int status = 0;
+
+	*epoch = 0;
+	if (at == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	for (unsigned i = 0; status >= 0 && i < l->n; i++) {
+		struct segment_header h;
+
+		if (l->at[i].kind != SEGMENT_JOURNAL)
+			break;
+		status = segment_header_read(engine->disk, &l->at[i], &h, e);
+		if (status > 0)
+			at[n++] = (struct kept_segment){ h.first_epoch, l->at[i].bytes };
+	}
+	if (n > 0)
+		qsort(at, n, sizeof(*at), newest_first);
+	for (unsigned i = 0; i < n && bytes < engine->options.event_log_retain; i++) {
+		bytes += at[i].bytes;
+		*epoch = bytes >= engine->options.event_log_retain ? at[i].first_epoch : 0;
+	}
+	free(at);
+	return status < 0 ? -1 : 0;
+}
+
+/* Before segments up to this epoch are removed: readers of the event log must know. */
+static void events_forget(struct lf_engine *engine, uint64_t epoch)
+{
+	if (epoch > atomic_load(&engine->events_gone))
+		atomic_store(&engine->events_gone, epoch);
 }
 
 static int prune(struct lf_engine *engine, struct error *e)
 {
 	const struct checkpoints *c = &engine->checkpoints;
-	uint64_t epoch = c->whole[CHECKPOINTS_KEPT - 1].epoch;
+	uint64_t epoch = c->whole[CHECKPOINTS_KEPT - 1].epoch, keep = epoch;
 	struct segment_list l;
 	int status = segment_list_read(&l, engine->disk, e);
 
+	if (status == 0 && engine->options.event_log && engine->options.event_log_retain > 0)
+		status = events_keep(engine, &l, &keep, e);
+	if (keep < epoch)
+		epoch = keep;
+
 	for (unsigned i = 0; status == 0 && i < l.n; i++) {
+		uint64_t upto = 0;
 		int useless = l.at[i].kind == SEGMENT_CHECKPOINT ? !is_kept(c, &l.at[i])
-			: epoch > 0 ? is_covered(engine, &l, i, epoch, e)
+			: epoch > 0 ? is_covered(engine, &l, i, epoch, &upto, e)
 				    : 0;
 
+		if (useless > 0 && upto > 0)
+			events_forget(engine, upto);
 		status = useless > 0 ? segment_remove(engine->disk, &l.at[i], e) : useless;
 	}
 	segment_list_free(&l);

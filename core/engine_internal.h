@@ -68,6 +68,7 @@ struct lf_engine {
 	pthread_mutex_t catalog_lock;
 	struct catalog *catalog;
 	struct heap *heap; /* statements, rings, catalog; under catalog_lock */
+	uint64_t serial;   /* of the last statement; under catalog_lock */
 	struct system_source system;
 
 	pthread_mutex_t ports_lock;
@@ -97,6 +98,8 @@ struct lf_engine {
 	bool recovered;                 /* there was something in the data directory */
 	bool salvaging;                 /* it is damaged, and what is sound is wanted */
 	uint64_t recovered_rows;
+	uint32_t run;                 /* of the journals */
+	_Atomic uint64_t events_gone; /* events up to this epoch are not kept any more */
 
 	struct checkpoints {
 		pthread_mutex_t lock; /* one at a time */

@@ -246,7 +246,7 @@ static int block_restore(
 		if (entry.kind == ENTRY_ANSWER && answer_restore(x, &entry) != 0 &&
 			!may_drop(reader, b, &x->error))
 			return -1;
-		if (t == NULL || entry.kind == ENTRY_SCHEMA || entry.kind == ENTRY_ANSWER)
+		if (t == NULL || (entry.kind != ENTRY_PUT && entry.kind != ENTRY_DELETE))
 			continue;
 		if (row_validate(&t->layout, entry.data, entry.bytes, &x->error) != 0) {
 			if (!may_drop(reader, b, &x->error))
@@ -423,9 +423,12 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 			return -1;
 	if (end->used_offset == 0)
 		return segment_remove(d, &g->names[last], e);
-	for (unsigned i = 0; sync && i < last; i++)
-		if (segment_cut(d, &g->names[i], g->names[i].bytes, sync, e) != 0)
+	for (unsigned i = 0; sync && i < g->skipped + last; i++) {
+		const struct segment_name *s = g->names - g->skipped + i;
+
+		if (segment_cut(d, s, s->bytes, sync, e) != 0)
 			return -1;
+	}
 	return segment_cut(d, &g->names[last], end->used_offset, sync, e);
 }
 
@@ -445,6 +448,26 @@ static int set_aside(const struct recovery *r, struct error *e)
 			return segment_failed(&r->list.at[i], "renaming it", status, e);
 	}
 	return 0;
+}
+
+/* Which events the files of earlier runs have. */
+static int events_known(struct lf_engine *engine, struct error *e)
+{
+	uint64_t gone;
+
+	if (events_gone(engine->disk, &gone, e) != 0)
+		return -1;
+	atomic_store(&engine->events_gone, gone);
+	return 0;
+}
+
+static int event_log_open(struct lf_engine *engine, unsigned shard)
+{
+	struct event_log *l = event_log_new();
+
+	if (l != NULL)
+		projector_set_event_log(engine->set.projectors[shard], l);
+	return l != NULL ? 0 : -1;
 }
 
 static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoch, struct error *e)
@@ -477,6 +500,7 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 	o.mode = engine->options.durability == LF_DURABILITY_DISK ? DISK_SYNCED : DISK_WRITTEN;
 	o.segment_bytes = engine->options.segment_bytes;
 	o.maker = engine->maker;
+	o.events = engine->options.event_log;
 	for (unsigned s = 0; s < n; s++) {
 		o.shard = (uint16_t)s;
 		o.wake = projector_wake;
@@ -484,8 +508,11 @@ static int run_begin(struct lf_engine *engine, uint32_t run, uint64_t first_epoc
 		if (journal_open(&engine->journals[s], &o, e) != 0)
 			return -1;
 		projector_set_journal(engine->set.projectors[s], engine->journals[s]);
+		if (engine->options.event_log && event_log_open(engine, s) != 0)
+			return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
-	return 0;
+	engine->run = run;
+	return engine->options.event_log ? events_known(engine, e) : 0;
 }
 
 /* Runs that ended before they had written anything have left nothing, and the next is the first again: that one may begin

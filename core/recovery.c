@@ -229,6 +229,28 @@ static void journals_salvage(struct recovery *r)
 	}
 }
 
+/* Files of journals that are kept for the event log only need not be read; the last of each is, for where it ends. */
+static int journals_skip(struct recovery *r, struct error *e)
+{
+	for (unsigned i = 0; i < r->ngroups; i++) {
+		struct group *g = &r->groups[i];
+
+		while (g->names->kind == SEGMENT_JOURNAL && g->n > 1) {
+			struct segment_header h;
+			int status = segment_header_read(r->engine->disk, &g->names[1], &h, e);
+
+			if (status < 0)
+				return -1;
+			if (status == 0 || h.first_epoch > r->base)
+				break;
+			g->names++;
+			g->n--;
+			g->skipped++;
+		}
+	}
+	return 0;
+}
+
 int recovery_survey(struct recovery *r, struct error *e)
 {
 	if (segment_list_read(&r->list, r->engine->disk, e) != 0 || groups_make(r, e) != 0 ||
@@ -238,7 +260,9 @@ int recovery_survey(struct recovery *r, struct error *e)
 		journals_salvage(r);
 		return 0;
 	}
-	return journals_check(r, e) != 0 ? -1 : shards_compare(r, e);
+	if (journals_check(r, e) != 0 || journals_skip(r, e) != 0)
+		return -1;
+	return shards_compare(r, e);
 }
 
 void recovery_free(struct recovery *r)

@@ -11,6 +11,7 @@
 struct group {
 	const struct segment_name *names;
 	unsigned n;
+	unsigned skipped;          /* files before names[0] that the checkpoint has all of */
 	bool used;                 /* a journal, or of a checkpoint that is taken */
 	struct journal_reader end; /* as it was after the last block; its data are gone */
 };

@@ -68,6 +68,10 @@ static const char USAGE[] =
 	"  --segment-size SIZE    of the journal's files (default 64M)\n"
 	"  --checkpoint-size SIZE a checkpoint is written after so much journal (default 1G; 0: not for that)\n"
 	"  --checkpoint-interval S  … or after so many seconds with changes (default 300; 0: not for that)\n"
+	"  --event-log            journal every command that changes something before its changes, and serve them all to\n"
+	"                         'leftfold events' and to consumers; with --data only\n"
+	"  --event-log-retain SIZE  … and keep so much journal for that when no checkpoint needs it (default 1G;\n"
+	"                         0: no longer than checkpoints do)\n"
 	"  --listen ADDR:PORT     default 127.0.0.1:5466; port 0 lets the kernel choose\n"
 	"  --port-file FILE       written with \"ADDR:PORT\" when the server is ready\n"
 	"  --reactors R           threads that serve connections (default 1)\n"
@@ -115,6 +119,8 @@ enum {
 	FLAG_BUILD_AT_ONCE,
 	FLAG_CHECKPOINT_SIZE,
 	FLAG_CHECKPOINT_INTERVAL,
+	FLAG_EVENT_LOG,
+	FLAG_EVENT_LOG_RETAIN,
 	FLAG_LISTEN,
 	FLAG_PORT_FILE,
 	FLAG_REACTORS,
@@ -151,6 +157,8 @@ static const struct option FLAGS[] = {
 	{ "build-at-once", required_argument, NULL, FLAG_BUILD_AT_ONCE },
 	{ "checkpoint-size", required_argument, NULL, FLAG_CHECKPOINT_SIZE },
 	{ "checkpoint-interval", required_argument, NULL, FLAG_CHECKPOINT_INTERVAL },
+	{ "event-log", no_argument, NULL, FLAG_EVENT_LOG },
+	{ "event-log-retain", required_argument, NULL, FLAG_EVENT_LOG_RETAIN },
 	{ "listen", required_argument, NULL, FLAG_LISTEN },
 	{ "port-file", required_argument, NULL, FLAG_PORT_FILE },
 	{ "reactors", required_argument, NULL, FLAG_REACTORS },
@@ -241,6 +249,11 @@ static void parse_flag(struct settings *s, int flag, const char *value)
 	case FLAG_CHECKPOINT_INTERVAL:
 		s->engine.checkpoint_s = (unsigned)parse_number(
 			"checkpoint-interval", value, 0, 1000000);
+		break;
+	case FLAG_EVENT_LOG: s->engine.event_log = true; break;
+	case FLAG_EVENT_LOG_RETAIN:
+		s->engine.event_log_retain = parse_size(
+			"event-log-retain", value, 0, UINT64_MAX >> 1);
 		break;
 	case FLAG_REACTORS:
 		s->server.reactors = (unsigned)parse_number("reactors", value, 1, LIMIT_REACTORS);
@@ -389,6 +402,10 @@ static void settings_parse(struct settings *s, int argc, char **argv)
 		exit(EXIT_USAGE);
 	}
 	durability_set(s);
+	if (s->engine.event_log && s->engine.data == NULL) {
+		fputs("leftfoldd: --event-log needs --data\n", stderr);
+		exit(EXIT_USAGE);
+	}
 	threads_set(s);
 	s->engine.ports_max = s->server.reactors + 2;
 }

@@ -100,7 +100,8 @@
 	X(ERR_ONCE_MISMATCH, "LF007", "the request id was given to another command") \
 	X(ERR_HISTORY_GAP, "LF008", "the changes asked for are not kept any more") \
 	X(ERR_SLOW_SUBSCRIBER, "LF009", \
-		"the subscriber has fallen behind the changes that are kept")
+		"the subscriber has fallen behind the changes that are kept") \
+	X(ERR_EVENTS_GONE, "LF010", "events that were asked for are not kept any more")
 
 enum error_code {
 #define X(name, state, text) name,

@@ -96,7 +96,11 @@
 	MIB(4) /* of a shard, waiting for the disk: nothing more is taken */
 #define DEFAULT_CHECKPOINT_BYTES MIB(1024) /* of journal, after which a checkpoint is written */
 #define DEFAULT_CHECKPOINT_SECONDS 300     /* … or after so long, when anything was */
-#define LIMIT_DISK_LATE_MS 5000            /* a write that takes longer: the disk hangs */
+#define DEFAULT_EVENT_LOG_BYTES \
+	MIB(1024ull)                      /* of journal kept for it, beyond what checkpoints need */
+#define LIMIT_EVENT_KEY_BYTES 1024        /* of a key that events are chosen by */
+#define LIMIT_EVENT_STATEMENTS (1u << 20) /* different ones of the commands in a block */
+#define LIMIT_DISK_LATE_MS 5000           /* a write that takes longer: the disk hangs */
 #define CHECKPOINTS_KEPT 2
 #define LIMIT_PACKED_BYTES MIB(32)       /* of a checkpoint's block, unpacked */
 #define JOURNAL_EPOCHS_SILENT (1u << 20) /* epochs without a block, at most */

@@ -82,6 +82,7 @@ struct projector {
 	_Atomic(struct feed_request *) feed_requests; /* the newest first */
 
 	struct journal *journal;    /* NULL: none */
+	struct event_log *events;   /* NULL: commands are not journaled */
 	uint64_t unwritten;         /* as last told to the epochs */
 	const struct error *refuse; /* the journal takes nothing: what every command is answered */
 
@@ -300,10 +301,34 @@ static int command_do(struct projector *p, const struct statement *s, const void
 	return command_execute(s, params, NULL, rows, env, result, e);
 }
 
-/* command_do() of a command with a request id, or what it gave the first time. *epoch: of the first time; 0: there will
+/* command_do(), and where commands are journaled the note that the changes it made are its. noted: its parameters as they
+ * are written then; NULL: none, or they are those of all parts and would be written with each. */
+static int command_noted(struct projector *p, const struct statement *s, const void *params,
+	const void *noted, const void *const *sources, const struct row_range *rows,
+	struct command_env *env, struct command_result *result, struct error *e)
+{
+	unsigned first = p->log.n;
+
+	if (p->events == NULL)
+		return command_do(p, s, params, sources, rows, env, result, e);
+	if (event_log_prepare(p->events, noted, NULL, 0, e) != 0 ||
+		command_do(p, s, params, sources, rows, env, result, e) != 0)
+		return -1;
+	if (p->log.n > first)
+		event_log_note(p->events, s, env->now_us, first, p->log.n - first);
+	return 0;
+}
+
+/* The parameters of a command that is a message by itself, to be noted. */
+static const void *message_params(const struct command_message *m)
+{
+	return m->statement->nparams > 0 ? m + 1 : NULL;
+}
+
+/* command_noted() of a command with a request id, or what it gave the first time. *epoch: of the first time; 0: there will
  * not be another time, or the refusal is not remembered. */
 static int once_do(struct projector *p, const struct statement *s, const void *params,
-	const struct row_range *rows, uint64_t hash, struct command_env *env,
+	const void *noted, const struct row_range *rows, uint64_t hash, struct command_env *env,
 	struct command_result *result, uint64_t *epoch, struct error *e)
 {
 	const struct command_options *o = env->options;
@@ -328,7 +353,7 @@ static int once_do(struct projector *p, const struct statement *s, const void *p
 	answer = answers_begin(p->answers, &key, o->payload, hash, e);
 	if (answer == NULL)
 		return -1;
-	status = command_do(p, s, params, NULL, rows, env, result, e);
+	status = command_noted(p, s, params, noted, NULL, rows, env, result, e);
 	if (once_remember(p->answers, answer, s, env, status, result, e)) {
 		*epoch = env->epoch;
 		p->answered_once = true;
@@ -357,8 +382,8 @@ static uint32_t single_once(struct projector *p, struct command_env *env,
 	struct command_result result = { 0 };
 	struct error e;
 
-	if (once_do(p, m->statement, m + 1, &m->rows, env->options->hash, env, &result, &r->epoch,
-		    &e) == 0)
+	if (once_do(p, m->statement, m + 1, message_params(m), &m->rows, env->options->hash, env,
+		    &result, &r->epoch, &e) == 0)
 		return single_reply(p, &result, r);
 	count(&p->stats.refused);
 	return reply_error(r, &e);
@@ -374,7 +399,8 @@ static uint32_t single_run(struct projector *p, struct command_env *env,
 		count(&p->stats.refused);
 		return reply_error(r, p->refuse);
 	}
-	if (command_do(p, m->statement, m + 1, NULL, &m->rows, env, &result, &e) != 0) {
+	if (command_noted(p, m->statement, m + 1, message_params(m), NULL, &m->rows, env, &result,
+		    &e) != 0) {
 		count(&p->stats.refused);
 		return reply_error(r, &e);
 	}
@@ -389,12 +415,12 @@ static int part_run(struct projector *p, struct command_env *env, const struct c
 	const struct command_parts *parts = m->parts;
 
 	if (env->options != NULL && (env->options->flags & COMMAND_ONCE) != 0)
-		return once_do(p, m->statement, parts->params, &parts->ranges[i], parts->hashes[i],
-			env, result, epoch, e);
+		return once_do(p, m->statement, parts->params, NULL, &parts->ranges[i],
+			parts->hashes[i], env, result, epoch, e);
 	*epoch = env->epoch;
 	if (p->refuse == NULL)
-		return command_do(p, m->statement, parts->params, parts->sources, &parts->ranges[i],
-			env, result, e);
+		return command_noted(p, m->statement, parts->params, NULL, parts->sources,
+			&parts->ranges[i], env, result, e);
 	*e = *p->refuse;
 	return -1;
 }
@@ -647,15 +673,12 @@ static void answer_journal(void *arg, const struct answer_record *r)
 	journal_add(p->journal, ENTRY_ANSWER, 0, r);
 }
 
-/* The batch's changes, and its answers in the same block: neither is there without the other. The disk begins while the
- * views are computed. */
-static void batch_journal(struct projector *p)
+/* Add the batch's changes. -1: the journal has failed. */
+static int changes_journal(struct projector *p)
 {
 	uint64_t bytes = 0;
 	struct answers_sum answers = { 0, 0 };
 
-	if (p->journal == NULL)
-		return;
 	if (p->answered_once)
 		answers_unwritten(p->answers, answer_sum, &answers);
 	for (unsigned i = 0; i < p->log.n; i++) {
@@ -663,11 +686,8 @@ static void batch_journal(struct projector *p)
 
 		bytes += row_size(c->new_row != NULL ? c->new_row : c->old_row);
 	}
-	if (journal_reserve(p->journal, p->epoch, p->log.n + answers.n, bytes + answers.bytes) !=
-		0) {
-		projector_set_unwritable(p->set, journal_error(p->journal));
-		return;
-	}
+	if (journal_reserve(p->journal, p->epoch, p->log.n + answers.n, bytes + answers.bytes) != 0)
+		return -1;
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
 
@@ -678,6 +698,43 @@ static void batch_journal(struct projector *p)
 	}
 	if (p->answered_once)
 		answers_unwritten(p->answers, answer_journal, p);
+	return 0;
+}
+
+/* … with the commands that made them. */
+static int commands_journal(struct projector *p)
+{
+	uint64_t bytes;
+	unsigned n;
+
+	struct answers_sum answers = { 0, 0 };
+
+	event_log_size(p->events, &p->log, &n, &bytes);
+	if (p->answered_once)
+		answers_unwritten(p->answers, answer_sum, &answers);
+	if (journal_reserve(p->journal, p->epoch, n + answers.n, bytes + answers.bytes) != 0) {
+		event_log_drop(p->events);
+		return -1;
+	}
+	event_log_write(p->events, &p->log, p->journal);
+	if (p->answered_once)
+		answers_unwritten(p->answers, answer_journal, p);
+	return 0;
+}
+
+/* The batch's changes, and its answers in the same block: neither is there without the other. The disk begins while the
+ * views are computed. */
+static void batch_journal(struct projector *p)
+{
+	int status;
+
+	if (p->journal == NULL)
+		return;
+	status = p->events == NULL ? changes_journal(p) : commands_journal(p);
+	if (status != 0) {
+		projector_set_unwritable(p->set, journal_error(p->journal));
+		return;
+	}
 	if (p->unwritten == UINT64_MAX && journal_oldest(p->journal) != UINT64_MAX) {
 		p->unwritten = journal_oldest(p->journal);
 		epoch_set_unwritten(p->set->epochs, p->shard, p->unwritten);
@@ -1277,6 +1334,7 @@ void projector_free(struct projector *p)
 		retire_free(p->retire);
 	if (p->heap != NULL)
 		heap_free_all(p->heap);
+	event_log_free(p->events);
 	free(p->parts);
 	free(p->condemned);
 	free(p->out);
@@ -1301,6 +1359,11 @@ void projector_set_journal(struct projector *p, struct journal *j)
 {
 	p->journal = j;
 	parker_init(&p->parker, sleeper_wake, p);
+}
+
+void projector_set_event_log(struct projector *p, struct event_log *l)
+{
+	p->events = l;
 }
 
 void projector_sleep(struct projector *p, uint64_t timeout_us)

@@ -14,6 +14,7 @@
 #include "core/base/limits.h"
 #include "core/flow/answers.h"
 #include "core/flow/command.h"
+#include "core/flow/event_log.h"
 #include "core/flow/exchange.h"
 #include "core/flow/feed.h"
 #include "core/flow/flow.h"
@@ -172,6 +173,8 @@ int projector_lead(struct projector *p, struct parker *leader, int event_fd);
 void projector_awake(struct projector *p);
 /* From now on changes are journaled; before threads. The journal stays its opener's. */
 void projector_set_journal(struct projector *p, struct journal *j);
+/* Commands are journaled, too; before threads. It becomes the projector's. */
+void projector_set_event_log(struct projector *p, struct event_log *l);
 
 struct parker *projector_parker(struct projector *p);
 struct heap *projector_heap(struct projector *p);

@@ -9,7 +9,8 @@
 
 enum {
 	JOURNAL_VERSION = 1,
-	SCHEMA_SHARD = 0xffff, /* the journal of schema changes */
+	JOURNAL_VERSION_EVENTS = 2, /* of a run that journals its commands, too: ENTRY_COMMAND */
+	SCHEMA_SHARD = 0xffff,      /* the journal of schema changes */
 	SEGMENT_HEADER_BYTES = 4096,
 	SEGMENT_NAME_BYTES = 40
 };
@@ -63,10 +64,11 @@ struct block_header {
 _Static_assert(sizeof(struct block_header) == 64, "no holes");
 
 enum entry_kind {
-	ENTRY_PUT = 1,    /* a packed row follows: it replaces the one of its key */
-	ENTRY_DELETE = 2, /* a packed row follows: as it was */
-	ENTRY_SCHEMA = 3, /* a statement's text follows */
-	ENTRY_ANSWER = 5  /* struct answer_record follows */
+	ENTRY_PUT = 1,     /* a packed row follows: it replaces the one of its key */
+	ENTRY_DELETE = 2,  /* a packed row follows: as it was */
+	ENTRY_SCHEMA = 3,  /* a statement's text follows */
+	ENTRY_COMMAND = 4, /* of the event log: see enum command_form */
+	ENTRY_ANSWER = 5   /* struct answer_record follows */
 };
 
 enum answer_kind {
@@ -108,11 +110,22 @@ struct answer_text {
 };
 _Static_assert(sizeof(struct answer_text) == 16, "no holes");
 
+/* What `form` says of an ENTRY_COMMAND. Tables and statements stand in a block before the first command that needs them,
+ * once a block: so each block can be understood without any other. */
+enum command_form {
+	FORM_TABLE = 0,     /* struct table_form */
+	FORM_STATEMENT = 1, /* struct statement_form */
+	FORM_COMMAND = 2    /* struct command_form_head; its changes are the entries behind it */
+};
+enum { CHANGE_REPLACES = 1 /* `form` of a put in the event log: there was a row of the key */ };
+
 /* A row follows (its size is its own first field); of a schema change `bytes` of text, then zeros up to 8. */
 struct entry_header {
-	uint32_t relation; /* its id; of a schema change: the id that the catalog gave next */
+	/* Its id; of a schema change: the id that the catalog gave next; of a statement or a command: the statement's
+	 * number in the block, from 0. */
+	uint32_t relation;
 	uint16_t kind;
-	uint16_t pad;
+	uint16_t form;
 };
 _Static_assert(sizeof(struct entry_header) == 8, "rows are 8-aligned");
 
@@ -120,5 +133,50 @@ struct schema_text {
 	uint32_t bytes;
 	uint32_t pad;
 };
+
+/* Each of these says first how many bytes it has, itself and what follows included: a multiple of 8. */
+
+/* A table as its rows are now: ncols times struct column_form; then the names: its own, then the columns'. */
+struct table_form {
+	uint32_t bytes;
+	uint16_t ncols;
+	int16_t partition; /* the column that says which aggregate a row is of */
+	uint16_t name_bytes;
+	uint16_t pad[3];
+};
+_Static_assert(sizeof(struct table_form) == 16, "no holes");
+
+struct column_form {
+	uint8_t type, scale; /* as struct type */
+	uint16_t modifier;
+	uint16_t flags; /* enum column_flags */
+	uint16_t name_bytes;
+};
+_Static_assert(sizeof(struct column_form) == 8, "no holes");
+
+enum column_flags { COLUMN_HIDDEN = 1, COLUMN_KEY = 2 };
+
+/* nparams times 4 bytes of a type; then the text. */
+struct statement_form {
+	uint32_t bytes;
+	uint32_t text_bytes;
+	uint16_t nparams;
+	uint16_t pad[3];
+};
+_Static_assert(sizeof(struct statement_form) == 16, "no holes");
+
+/* The key, a packed row of one column; the parameters, a packed row; the client's metadata. */
+struct command_form_head {
+	uint32_t bytes;
+	uint32_t changes; /* puts and deletes that follow */
+	int64_t time_us;  /* since 2000-01-01 UTC */
+	uint64_t hash;    /* value_hash() of the key */
+	uint8_t key_type, key_scale;
+	uint16_t key_modifier;
+	uint32_t key_bytes;    /* 0: it changed several aggregates */
+	uint32_t params_bytes; /* 0: they are not kept */
+	uint32_t meta_bytes;
+};
+_Static_assert(sizeof(struct command_form_head) == 40, "no holes");
 
 #endif

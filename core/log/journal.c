@@ -480,6 +480,28 @@ void journal_add(struct journal *j, enum entry_kind kind, uint32_t relation, con
 	checksum_add(j, h, sizeof(entry) + n);
 }
 
+unsigned char *journal_entry(struct journal *j, const struct entry_header *entry, uint32_t n)
+{
+	struct block_header *h = (struct block_header *)(j->filling.data + j->filling.last);
+
+	ASSERT(n % 8 == 0);
+	return entry_add(j, h, *entry, n);
+}
+
+void journal_entry_end(struct journal *j, uint32_t n)
+{
+	struct block_header *h = (struct block_header *)(j->filling.data + j->filling.last);
+
+	checksum_add(j, h, sizeof(struct entry_header) + n);
+}
+
+uint64_t journal_block(const struct journal *j)
+{
+	const struct block_header *h = (const void *)(j->filling.data + j->filling.last);
+
+	return h->sequence;
+}
+
 int journal_add_packed(struct journal *j, uint64_t epoch, const void *packed, uint32_t bytes,
 	uint32_t raw_bytes, uint32_t entries)
 {
@@ -528,7 +550,8 @@ int journal_append_schema(
 static void header_fill(const struct journal *j, unsigned char *at)
 {
 	const struct block_header *first = (const void *)(at + SEGMENT_HEADER_BYTES);
-	struct segment_header h = { .version = JOURNAL_VERSION,
+	struct segment_header h = { .version = j->o.events ? JOURNAL_VERSION_EVENTS
+							   : JOURNAL_VERSION,
 		.run = j->o.run,
 		.shard = j->o.shard,
 		.shards = j->o.shards,

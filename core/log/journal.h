@@ -22,6 +22,7 @@ struct journal_options {
 	uint32_t run;
 	uint16_t shard, shards;
 	uint64_t segment_bytes; /* a multiple of DISK_BLOCK, at least LIMIT_SEGMENT_BYTES_MIN */
+	bool events;            /* it will have entries of the event log, and its version says so */
 	struct segment_maker *maker; /* NULL: segments are made by who needs them */
 	void (*wake)(void *arg);     /* called by the maker when a segment is there; may be NULL */
 	void *arg;
@@ -38,6 +39,12 @@ void journal_close(struct journal *j);
 int journal_reserve(struct journal *j, uint64_t epoch, unsigned n, uint64_t bytes);
 /* One of those rows; kind: ENTRY_PUT or ENTRY_DELETE. */
 void journal_add(struct journal *j, enum entry_kind kind, uint32_t relation, const void *row);
+/* The same of an entry of any kind: room for its n bytes (a multiple of 8) behind the header, to be filled in before
+ * journal_entry_end(), which is told n again. A row so added counts as one of those reserved. */
+unsigned char *journal_entry(struct journal *j, const struct entry_header *entry, uint32_t n);
+void journal_entry_end(struct journal *j, uint32_t n);
+/* The block that entries are being added to: another one has another number. */
+uint64_t journal_block(const struct journal *j);
 /* Write that a run begins with this epoch, waiting. -1: it has failed. */
 int journal_begin_run(struct journal *j, uint64_t epoch);
 /* A block of its own: entries packed with zstd. -1: as journal_reserve(). */

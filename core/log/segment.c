@@ -225,8 +225,8 @@ static bool header_is_sound(const struct segment_header *h, enum segment_kind ki
 static int version_differs(const struct segment_header *h, struct error *e)
 {
 	return error_set(e, ERR_OBJECT_STATE, 0,
-		"the journal's format is version %u; this program knows version %u", h->version,
-		(unsigned)JOURNAL_VERSION);
+		"the journal's format is version %u; this program knows versions %u and %u",
+		h->version, (unsigned)JOURNAL_VERSION, (unsigned)JOURNAL_VERSION_EVENTS);
 }
 
 int segment_header_read(const struct disk *d, const struct segment_name *s,
@@ -399,7 +399,7 @@ static int segment_enter(struct journal_reader *r, struct error *e)
 	/* With salvage its blocks are looked for all the same. */
 	if (r->bytes < SEGMENT_HEADER_BYTES || !header_is_sound(h, s->kind))
 		return r->salvage;
-	if (h->version != JOURNAL_VERSION)
+	if (h->version != JOURNAL_VERSION && h->version != JOURNAL_VERSION_EVENTS)
 		return version_differs(h, e);
 	if (r->salvage) {
 		r->offset = SEGMENT_HEADER_BYTES;
@@ -531,34 +531,13 @@ static int malformed(const struct block *b, struct error *e)
 
 int block_entry(const struct block *b, uint64_t *at, struct entry *out, struct error *e)
 {
-	uint64_t left = b->bytes - *at, n;
-	const unsigned char *p = b->body + *at;
-	struct entry_header h;
+	uint64_t n;
 
-	if (left == 0)
+	if (*at == b->bytes)
 		return 0;
-	if (left < sizeof(h) + 8)
+	n = entry_read(b->body + *at, b->bytes - *at, out);
+	if (n == 0)
 		return malformed(b, e);
-	memcpy(&h, p, sizeof(h));
-	p += sizeof(h);
-	left -= sizeof(h);
-	*out = (struct entry){ .relation = h.relation, .kind = h.kind };
-	if (h.kind == ENTRY_SCHEMA) {
-		struct schema_text text;
-
-		memcpy(&text, p, sizeof(text));
-		n = sizeof(text) + ((uint64_t)text.bytes + 7) / 8 * 8;
-		out->data = p + sizeof(text);
-		out->bytes = text.bytes;
-	} else if (h.kind == ENTRY_PUT || h.kind == ENTRY_DELETE || h.kind == ENTRY_ANSWER) {
-		n = row_size(p);
-		out->data = p;
-		out->bytes = (uint32_t)n;
-	} else {
-		return malformed(b, e);
-	}
-	if (n == 0 || n % 8 != 0 || n > left)
-		return malformed(b, e);
-	*at += sizeof(h) + n;
+	*at += n;
 	return 1;
 }

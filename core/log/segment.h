@@ -9,7 +9,7 @@
 #define LF_LOG_SEGMENT_H
 
 #include "core/log/disk.h"
-#include "core/log/format.h"
+#include "core/log/entry.h"
 
 enum segment_kind { SEGMENT_JOURNAL, SEGMENT_CHECKPOINT };
 
@@ -102,12 +102,6 @@ void journal_reader_drop(struct journal_reader *r, const struct segment_name *s,
 int journal_reader_next(struct journal_reader *r, struct block *out, struct error *e);
 
 /* The entries of a block: walk with *at = 0 until 0 is returned; -1: it is not well-formed (58030). */
-struct entry {
-	uint32_t relation;
-	enum entry_kind kind;
-	const unsigned char *data; /* the row, or the text */
-	uint32_t bytes;
-};
 int block_entry(const struct block *b, uint64_t *at, struct entry *out, struct error *e);
 
 #endif

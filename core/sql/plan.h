@@ -281,6 +281,7 @@ struct statement {
 	struct arena arena;
 	struct heap *heap;
 	const char *text;
+	uint64_t serial; /* unlike any other's of the engine; 0: not prepared by one */
 	unsigned nparams;
 	struct type *params;
 	struct row_layout param_layout;

@@ -19,7 +19,7 @@ struct subscription {
 	uint64_t request;
 	uint32_t slot;
 	struct lf_subscription *feed;
-	uint64_t told_us, told; /* when it was last told anything, and the epoch */
+	uint64_t told_us, told;       /* when it was last told anything, and the epoch */
 	uint64_t from, wait_until_us; /* for this epoch, to go on from; 0: it does not */
 };
 

@@ -201,13 +201,13 @@ struct wire_error {
 _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) == 32 &&
 		sizeof(struct wire_execute) == 24 && sizeof(struct wire_read) == 16 &&
 		sizeof(struct wire_once) == 16 && sizeof(struct wire_expect) == 8 &&
-		sizeof(struct wire_hold) == 8 &&
-		sizeof(struct wire_read_item) == 8 && sizeof(struct wire_query) == 16 &&
-		sizeof(struct wire_prepare) == 8 && sizeof(struct wire_prepared) == 16 &&
-		sizeof(struct wire_done) == 24 && sizeof(struct wire_done_item) == 24 &&
-		sizeof(struct wire_rows) == 16 && sizeof(struct wire_error) == 16 &&
-		sizeof(struct wire_subscribe) == 24 && sizeof(struct wire_subscribed) == 16 &&
-		sizeof(struct wire_changes) == 16 && sizeof(struct wire_change) == 8,
+		sizeof(struct wire_hold) == 8 && sizeof(struct wire_read_item) == 8 &&
+		sizeof(struct wire_query) == 16 && sizeof(struct wire_prepare) == 8 &&
+		sizeof(struct wire_prepared) == 16 && sizeof(struct wire_done) == 24 &&
+		sizeof(struct wire_done_item) == 24 && sizeof(struct wire_rows) == 16 &&
+		sizeof(struct wire_error) == 16 && sizeof(struct wire_subscribe) == 24 &&
+		sizeof(struct wire_subscribed) == 16 && sizeof(struct wire_changes) == 16 &&
+		sizeof(struct wire_change) == 8,
 	"drawn in PROTOCOL.md");
 
 /* --- reading bytes that cannot be trusted --- */

@@ -74,8 +74,7 @@ static void bed_settle(struct bed *b)
 		lf_flush(b->host.port);
 		lf_settle(b->host.engine);
 		/* At a time that stands still: no progress is told. */
-	} while (lf_poll(b->host.port, session_reply, &b->host) > 0 ||
-		session_feeds(&b->host, 1));
+	} while (lf_poll(b->host.port, session_reply, &b->host) > 0 || session_feeds(&b->host, 1));
 	(void)session_waiting(&b->host, clock_now_us());
 }
 

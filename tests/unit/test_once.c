@@ -7,7 +7,7 @@
 #include "tests/unit/data_fixture.h"
 
 /* The last reply, in words: "epoch count [rows] | SQLSTATE". */
-struct answer_text {
+struct given_text {
 	unsigned replies;
 	uint64_t epoch;
 	uint64_t count;
@@ -20,7 +20,7 @@ struct answer_text {
 
 static void take(void *arg, const struct lf_reply *r)
 {
-	struct answer_text *a = arg;
+	struct given_text *a = arg;
 
 	a->replies++;
 	a->epoch = r->epoch;
@@ -37,11 +37,11 @@ static void take(void *arg, const struct lf_reply *r)
 			(void)add_row(a->rows, a->s, r->rows[i]);
 }
 
-static struct answer_text submit(
+static struct given_text submit(
 	struct fixture *f, const struct lf_command_options *o, enum lf_ack ack, const char *text)
 {
 	struct statement *s = prepare(f, text);
-	struct answer_text a = { .s = s };
+	struct given_text a = { .s = s };
 	uint64_t none[2] = { 0 };
 
 	row_encode(&s->param_layout, NULL, none);
@@ -58,7 +58,7 @@ static struct answer_text submit(
 	return a;
 }
 
-static struct answer_text once(
+static struct given_text once(
 	struct fixture *f, uint64_t client, uint64_t request, const char *text)
 {
 	const struct lf_command_options o = { .client = client, .request = request };
@@ -66,7 +66,7 @@ static struct answer_text once(
 	return submit(f, &o, LF_VISIBLE, text);
 }
 
-static void same(const struct answer_text *a, const struct answer_text *b)
+static void same(const struct given_text *a, const struct given_text *b)
 {
 	assert_int_equal(a->epoch, b->epoch);
 	assert_int_equal(a->count, b->count);
@@ -75,7 +75,7 @@ static void same(const struct answer_text *a, const struct answer_text *b)
 	assert_string_equal(a->rows, b->rows);
 }
 
-static void state_is(const struct answer_text *a, const char *state)
+static void state_is(const struct given_text *a, const char *state)
 {
 	if (strcmp(a->state, state) != 0)
 		fail_msg("%s %s instead of %s", a->state, a->message, state);
@@ -99,7 +99,7 @@ static const char TABLES[] =
 static void test_once(void **state)
 {
 	struct fixture f;
-	struct answer_text a, b;
+	struct given_text a, b;
 
 	(void)state;
 	open_fixture(&f, 2);
@@ -147,7 +147,7 @@ static void test_rows_without_key(void **state)
 	run(&f, TABLES);
 	for (unsigned r = 1; r <= 20; r++)
 		for (unsigned i = 0; i < 3; i++) {
-			struct answer_text a = once(&f, 1, r, "INSERT INTO log VALUES ('x')");
+			struct given_text a = once(&f, 1, r, "INSERT INTO log VALUES ('x')");
 
 			state_is(&a, "");
 		}
@@ -160,7 +160,7 @@ static void test_parts(void **state)
 	static const char many[] =
 		"INSERT INTO t VALUES (11, 1, 'x'), (12, 1, 'x'), (13, 1, 'x'), (1, 1, 'x') RETURNING id";
 	struct fixture f;
-	struct answer_text a, b;
+	struct given_text a, b;
 
 	(void)state;
 	open_fixture(&f, 3);
@@ -195,7 +195,7 @@ static void test_refused_kinds(void **state)
 {
 	const struct lf_command_options no_request = { .client = 1 };
 	struct fixture f;
-	struct answer_text a;
+	struct given_text a;
 
 	(void)state;
 	open_fixture(&f, 2);
@@ -233,7 +233,7 @@ static void test_restarts(void **state)
 	};
 	enum { N = sizeof(commands) / sizeof(commands[0]) };
 	static const unsigned projectors[] = { 2, 1, 4, 3, 3, 2 };
-	struct answer_text first[N];
+	struct given_text first[N];
 	struct bed b;
 
 	(void)state;
@@ -251,7 +251,7 @@ static void test_restarts(void **state)
 			assert_int_equal(lf_checkpoint(b.f.engine, &b.f.error), 0);
 		again(&b, projectors[round % (sizeof(projectors) / sizeof(projectors[0]))]);
 		for (unsigned i = 0; i < N; i++) {
-			struct answer_text a = once(&b.f, 5, i + 1, commands[i]);
+			struct given_text a = once(&b.f, 5, i + 1, commands[i]);
 
 			assert_int_equal(a.count, first[i].count);
 			assert_string_equal(a.state, first[i].state);
@@ -274,7 +274,7 @@ static void test_restarts(void **state)
 /* The table may change, or go, between. */
 static void test_schema_changes(void **state)
 {
-	struct answer_text a, again_;
+	struct given_text a, again_;
 	struct bed b;
 
 	(void)state;
@@ -321,7 +321,7 @@ static void open_narrow(struct bed *b, uint32_t answers, uint64_t bytes)
 static void increments(struct bed *b, uint64_t client, unsigned from, unsigned to)
 {
 	for (unsigned r = from; r <= to; r++) {
-		struct answer_text a = once(
+		struct given_text a = once(
 			&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
 
 		state_is(&a, "");
@@ -331,7 +331,7 @@ static void increments(struct bed *b, uint64_t client, unsigned from, unsigned t
 static void expired(struct bed *b, uint64_t client, unsigned from, unsigned to)
 {
 	for (unsigned r = from; r <= to; r++) {
-		struct answer_text a = once(
+		struct given_text a = once(
 			&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
 
 		state_is(&a, "LF006");
@@ -386,7 +386,7 @@ static void test_rows_lost(void **state)
 {
 	static const char insert[] = "INSERT INTO t VALUES (9, 1, repeat('y', 600000)) RETURNING s";
 	struct fixture f;
-	struct answer_text a;
+	struct given_text a;
 
 	(void)state;
 	open_fixture(&f, 1);
@@ -408,7 +408,7 @@ static void test_no_memory(void **state)
 	static const char insert[] = "INSERT INTO t VALUES (1000000, 1, repeat('y', 400000))";
 	struct lf_options o = lf_options_default();
 	struct fixture f;
-	struct answer_text a;
+	struct given_text a;
 	unsigned id = 100;
 
 	(void)state;

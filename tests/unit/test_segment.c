@@ -201,7 +201,7 @@ static void header_change(struct journal_bed *b, void (*change)(struct segment_h
 
 static void newer(struct segment_header *h)
 {
-	h->version++;
+	h->version = JOURNAL_VERSION_EVENTS + 1;
 }
 
 static void other_run(struct segment_header *h)

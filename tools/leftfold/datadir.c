@@ -74,6 +74,44 @@ static void answer_print(const struct entry *entry)
 		entry->bytes);
 }
 
+/* Of the event log; that it is well-formed is seen by the walk over the block. */
+static void command_print(const struct entry *entry)
+{
+	struct command_form_head head;
+	struct statement_form statement;
+	size_t at;
+
+	if (entry->form == FORM_COMMAND && entry->bytes >= sizeof(head)) {
+		memcpy(&head, entry->data, sizeof(head));
+		printf("      command: statement %u, %u changes, key %016" PRIx64
+		       ", %u bytes of parameters, %u of metadata\n",
+			entry->relation, head.changes, head.hash, head.params_bytes,
+			head.meta_bytes);
+	} else if (entry->form == FORM_STATEMENT && entry->bytes >= sizeof(statement)) {
+		memcpy(&statement, entry->data, sizeof(statement));
+		at = sizeof(statement) + statement.nparams * sizeof(struct type);
+		if (at <= entry->bytes && statement.text_bytes <= entry->bytes - at)
+			printf("      statement %u: %.*s\n", entry->relation,
+				(int)statement.text_bytes, (const char *)entry->data + at);
+	} else {
+		printf("      columns of relation %u, %u bytes\n", entry->relation, entry->bytes);
+	}
+}
+
+/* The commands of a block are as the event log says. */
+static int commands_check(const struct block *b, struct error *e)
+{
+	struct event_walk w = { 0 };
+	struct event ev;
+	int status;
+
+	event_walk_open(&w, b->body, b->bytes);
+	while ((status = event_walk_next(&w, &ev, e)) > 0)
+		;
+	event_walk_close(&w);
+	return status;
+}
+
 static int entries_print(const struct block *b, struct error *e)
 {
 	struct entry entry;
@@ -86,6 +124,8 @@ static int entries_print(const struct block *b, struct error *e)
 				(const char *)entry.data);
 		else if (entry.kind == ENTRY_ANSWER)
 			answer_print(&entry);
+		else if (entry.kind == ENTRY_COMMAND)
+			command_print(&entry);
 		else
 			printf("      %s in relation %u, %u bytes\n",
 				entry.kind == ENTRY_PUT ? "row" : "row deleted", entry.relation,
@@ -116,7 +156,7 @@ static int part_read(
 			       "\n",
 				b.header->sequence, b.header->epoch, b.header->entries,
 				b.header->body_bytes, b.segment->number, b.offset);
-		if (x->entries && entries_print(&b, e) < 0) {
+		if (x->entries && (entries_print(&b, e) < 0 || commands_check(&b, e) < 0)) {
 			p->status = -1;
 			break;
 		}
