@@ -79,6 +79,7 @@ E2E := \
 	tests/e2e/run_install.py \
 	$(BUILD)/tests/e2e/test_client_e2e \
 	tests/e2e/run_server.py \
+	tests/e2e/run_source.py \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_bench.py \
 	tests/e2e/run_tpch.py \

@@ -295,6 +295,12 @@ int lf_prepare(struct statement **out, struct lf_engine *engine, const char *tex
 	return status;
 }
 
+int lf_check_source(const struct lf_engine *engine, const struct statement *s, const char *source,
+	struct error *e)
+{
+	return catalog_has_sources(engine->catalog) ? statement_check_source(s, source, e) : 0;
+}
+
 void lf_release(struct lf_engine *engine, struct statement *s)
 {
 	if (s == NULL)

@@ -106,6 +106,10 @@ void lf_port_close(struct lf_port *port);
 /* See sql_prepare(). The statement is ready to execute and may be shared by all ports. */
 int lf_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
 	const enum type_id *declared, unsigned ndeclared, struct error *e);
+/* Whether who feeds tables of `source` (NULL: of none) may execute the statement; see statement_check_source(). What has no
+ * connections (a schema's script, recovery) may do anything. Without tables that are fed this is one comparison. */
+int lf_check_source(const struct lf_engine *engine, const struct statement *s, const char *source,
+	struct error *e);
 /* When no execution of it is under way on any port. */
 void lf_release(struct lf_engine *engine, struct statement *s);
 

@@ -281,6 +281,17 @@ static void names_set(const struct statement *s)
 	ix->nalterations = s->alter.nalterations;
 }
 
+int engine_alter_source(struct lf_engine *engine, const struct statement *s, struct error *e)
+{
+	struct relation *table = s->alter_source.table;
+
+	if (!s->alter_source.given)
+		return 0;
+	if (relation_note_parameters(table, s->alter_source.id, s->text) != 0)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	return catalog_set_source(engine->catalog, table, s->alter_source.source, e);
+}
+
 int engine_alter(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {

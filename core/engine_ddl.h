@@ -83,6 +83,8 @@ void build_free(struct online_build *b);
 /* All of a schema change, or -1 and nothing. */
 int engine_execute(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);
+/* The same for ALTER TABLE … SET and RESET (source). */
+int engine_alter_source(struct lf_engine *engine, const struct statement *s, struct error *e);
 /* The same for ALTER TABLE and RENAME. */
 int engine_alter(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);

@@ -172,6 +172,7 @@ int engine_execute(
 			engine->catalog, s->create.created, s->create.replaces, epoch, e);
 	case STATEMENT_DROP_PROCEDURE: return drop_procedures(engine, s);
 	case STATEMENT_ALTER_VIEW: return alter_view(engine, s, e);
+	case STATEMENT_ALTER_SOURCE: return engine_alter_source(engine, s, e);
 	case STATEMENT_REFRESH_VIEW: return refresh_view(engine, s->refresh.view, epoch, e);
 	default: return 0;
 	}

@@ -49,6 +49,7 @@
 	X(ERR_FOREIGN_KEY, "23503", "foreign key violation") \
 	X(ERR_UNIQUE, "23505", "duplicate key value violates unique constraint") \
 	X(ERR_CHECK, "23514", "new row violates check constraint") \
+	X(ERR_READ_ONLY, "25006", "the table is fed by a source") \
 	X(ERR_UNKNOWN_STATEMENT, "26000", "prepared statement does not exist") \
 	X(ERR_DEPENDENT, "2BP01", "other objects depend on it") \
 	X(ERR_SERIALIZATION, "40001", "could not serialize access") \

@@ -28,6 +28,7 @@
 #define LIMIT_KEY_COLUMNS 32       /* of a primary key or an index; 54011 */
 #define LIMIT_TABLES 1024          /* tables of a schema; 53400 */
 #define LIMIT_VIEWS 1024           /* views of a schema; 53400 */
+#define LIMIT_SOURCES 1024         /* names of sources of tables, since the start; 53400 */
 #define LIMIT_INDEXES_PER_TABLE 32 /* of one table or view; 53400 */
 #define LIMIT_JOINS_PER_VIEW 16    /* joined inputs of one view; 54001 */
 #define LIMIT_NODES_PER_VIEW 256   /* operators of one view; 54001 */

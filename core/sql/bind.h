@@ -239,6 +239,11 @@ int bind_inner_layout(struct binder *b, struct statement *q);
 /* WITH (…) of a view that is created. */
 int bind_view_parameters(
 	struct binder *b, struct relation *view, PgQuery__Node *const *list, size_t n);
+int bind_table_parameters(
+	struct binder *b, struct relation *table, PgQuery__Node *const *list, size_t n);
+/* Whether all actions are SET (…) or RESET (…); then the table's are for bind_alter_source(). */
+bool bind_sets_parameters(const PgQuery__AlterTableStmt *p);
+int bind_alter_source(struct binder *b, struct relation *table, const PgQuery__AlterTableStmt *p);
 int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p);
 int bind_refresh(struct binder *b, const PgQuery__RefreshMatViewStmt *p);
 

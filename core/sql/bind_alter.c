@@ -26,8 +26,8 @@ static int check_actions(struct binder *b, const PgQuery__AlterTableStmt *p)
 	for (size_t i = 0; i < p->n_cmds; i++)
 		if (action_name(p->cmds[i]->alter_table_cmd->subtype) == NULL) {
 			bind_unsupported(b, p->relation->location, "this kind of ALTER TABLE");
-			return error_hint(
-				b->error, "Supported are ADD COLUMN, DROP COLUMN and RENAME.");
+			return error_hint(b->error,
+				"Supported are ADD COLUMN, DROP COLUMN, RENAME, SET and RESET.");
 		}
 	return 0;
 }
@@ -290,15 +290,20 @@ int bind_alter(struct binder *b, const PgQuery__AlterTableStmt *p)
 {
 	struct relation *r;
 
-	if (check_actions(b, p) != 0)
+	if (!bind_sets_parameters(p) && check_actions(b, p) != 0)
 		return -1;
 	if (bind_is_missing(b, p->relation->relname, p->missing_ok))
 		return 0;
 	r = bind_relation(b, p->relation);
 	if (r == NULL)
 		return -1;
+	if (bind_sets_parameters(p) && r->kind == RELATION_TABLE)
+		return bind_alter_source(b, r, p);
 	if (r->kind == RELATION_TABLE)
 		return alter_table(b, r, p);
+	if (bind_sets_parameters(p))
+		return bind_fail(b, ERR_WRONG_OBJECT, p->relation->location,
+			"\"%s\" is not a table", r->name);
 	bind_fail(b, ERR_WRONG_OBJECT, -1, "ALTER action %s cannot be performed on relation \"%s\"",
 		action_name(p->cmds[0]->alter_table_cmd->subtype), r->name);
 	return error_detail(b->error, "This operation is not supported for materialized views.");

@@ -1,11 +1,13 @@
 /*
- * bind_storage.c: storage parameters of a materialized view (WITH, ALTER … SET and RESET), and REFRESH.
+ * bind_storage.c: storage parameters of tables and materialized views (WITH, ALTER … SET and RESET), and REFRESH.
  *
- * There is one, memory_limit. Those that PostgreSQL has for how its pages are used mean nothing here and are passed over.
+ * There is one of each: a table's source, a view's memory_limit. Those that PostgreSQL has for how its pages are used mean
+ * nothing here and are passed over.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/limits.h"
 #include "core/base/size.h"
 #include "core/sql/bind.h"
 
@@ -62,15 +64,14 @@ static int limit_parse(struct binder *b, const PgQuery__DefElem *d, uint64_t *li
 		"Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".");
 }
 
-/* The memory_limit among parameters; *given: there is one. reset: they have names only, and unknown ones are no error. */
-static int parameters(struct binder *b, PgQuery__Node *const *list, size_t n, bool reset,
-	bool *given, uint64_t *limit)
+/* The parameter of that name, NULL: it is not given. reset: they have names only, and unknown ones are no error. */
+static int parameter(struct binder *b, PgQuery__Node *const *list, size_t n, bool reset,
+	const char *name, const PgQuery__DefElem **found)
 {
-	*given = false;
-	*limit = 0;
+	*found = NULL;
 	for (size_t i = 0; i < n; i++) {
 		const PgQuery__DefElem *d = list[i]->def_elem;
-		bool ours = d->defnamespace[0] == '\0' && strcmp(d->defname, "memory_limit") == 0;
+		bool ours = d->defnamespace[0] == '\0' && strcmp(d->defname, name) == 0;
 
 		if (reset && d->arg != NULL)
 			return bind_fail(b, ERR_SYNTAX, d->location,
@@ -83,9 +84,29 @@ static int parameters(struct binder *b, PgQuery__Node *const *list, size_t n, bo
 		if (!ours && !reset && !is_other(d))
 			return bind_fail(b, ERR_INVALID_PARAMETER, d->location,
 				"unrecognized parameter \"%s\"", d->defname);
-		if (ours && !reset && limit_parse(b, d, limit) != 0)
+		if (ours)
+			*found = d;
+	}
+	return 0;
+}
+
+/* What actions that only SET and RESET say of a parameter; *given: it is among them, *found NULL: it is reset. */
+static int altered_parameter(struct binder *b, const PgQuery__AlterTableStmt *p, const char *name,
+	bool *given, const PgQuery__DefElem **found)
+{
+	*given = false;
+	*found = NULL;
+	for (size_t i = 0; i < p->n_cmds; i++) {
+		const PgQuery__AlterTableCmd *c = p->cmds[i]->alter_table_cmd;
+		bool reset = c->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions;
+		const PgQuery__DefElem *d;
+
+		if (parameter(b, c->def->list->items, c->def->list->n_items, reset, name, &d) != 0)
 			return -1;
-		*given |= ours;
+		if (d == NULL)
+			continue;
+		*given = true;
+		*found = reset ? NULL : d;
 	}
 	return 0;
 }
@@ -93,14 +114,72 @@ static int parameters(struct binder *b, PgQuery__Node *const *list, size_t n, bo
 int bind_view_parameters(
 	struct binder *b, struct relation *view, PgQuery__Node *const *list, size_t n)
 {
-	bool given;
+	const PgQuery__DefElem *d;
 
-	return parameters(b, list, n, false, &given, &view->memory_limit);
+	if (parameter(b, list, n, false, "memory_limit", &d) != 0)
+		return -1;
+	return d == NULL ? 0 : limit_parse(b, d, &view->memory_limit);
 }
+
+/* --- the source of a table --- */
+
+static int source_parse(struct binder *b, const PgQuery__DefElem *d, const char **source)
+{
+	char number[32];
+	const char *text = value_text(d, number);
+
+	if (text[0] == '\0' || strlen(text) > LIMIT_NAME_BYTES) {
+		bind_fail(b, ERR_INVALID_PARAMETER, d->location,
+			"invalid value for parameter \"%s\": \"%s\"", d->defname, text);
+		return error_detail(
+			b->error, "A source is a name of 1 to %d bytes.", LIMIT_NAME_BYTES);
+	}
+	*source = bind_keep(b, text);
+	return *source == NULL ? -1 : 0;
+}
+
+int bind_table_parameters(
+	struct binder *b, struct relation *table, PgQuery__Node *const *list, size_t n)
+{
+	const PgQuery__DefElem *d;
+
+	if (parameter(b, list, n, false, "source", &d) != 0)
+		return -1;
+	return d == NULL ? 0 : source_parse(b, d, &table->source);
+}
+
+int bind_alter_source(struct binder *b, struct relation *table, const PgQuery__AlterTableStmt *p)
+{
+	struct statement *st = b->statement;
+	const PgQuery__DefElem *d;
+
+	st->kind = STATEMENT_ALTER_SOURCE;
+	st->alter_source.table = table;
+	if (altered_parameter(b, p, "source", &st->alter_source.given, &d) != 0)
+		return -1;
+	if (st->alter_source.given)
+		st->alter_source.id = catalog_next_id(b->catalog);
+	return d == NULL ? 0 : source_parse(b, d, &st->alter_source.source);
+}
+
+bool bind_sets_parameters(const PgQuery__AlterTableStmt *p)
+{
+	for (size_t i = 0; i < p->n_cmds; i++) {
+		PgQuery__AlterTableType t = p->cmds[i]->alter_table_cmd->subtype;
+
+		if (t != PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions &&
+			t != PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions)
+			return false;
+	}
+	return true;
+}
+
+/* --- views --- */
 
 int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p)
 {
 	struct statement *st = b->statement;
+	const PgQuery__DefElem *d;
 	struct relation *r;
 
 	if (p->missing_ok && catalog_find(b->catalog, p->relation->relname) == NULL) {
@@ -115,28 +194,17 @@ int bind_alter_view(struct binder *b, const PgQuery__AlterTableStmt *p)
 	if (r->kind != RELATION_VIEW)
 		return bind_fail(b, ERR_WRONG_OBJECT, p->relation->location,
 			"\"%s\" is not a materialized view", r->name);
+	if (!bind_sets_parameters(p)) {
+		bind_unsupported(b, 0, "ALTER MATERIALIZED VIEW other than SET and RESET");
+		return -1;
+	}
 	st->kind = STATEMENT_ALTER_VIEW;
 	st->alter_view.view = r;
-	for (size_t i = 0; i < p->n_cmds; i++) {
-		const PgQuery__AlterTableCmd *c = p->cmds[i]->alter_table_cmd;
-		bool reset = c->subtype == PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions, given;
-		uint64_t limit;
-
-		if (!reset && c->subtype != PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions) {
-			bind_unsupported(b, 0, "ALTER MATERIALIZED VIEW other than SET and RESET");
-			return -1;
-		}
-		if (parameters(b, c->def->list->items, c->def->list->n_items, reset, &given,
-			    &limit) != 0)
-			return -1;
-		if (given) {
-			st->alter_view.given = true;
-			st->alter_view.memory_limit = limit;
-		}
-	}
+	if (altered_parameter(b, p, "memory_limit", &st->alter_view.given, &d) != 0)
+		return -1;
 	if (st->alter_view.given)
 		st->alter_view.id = catalog_next_id(b->catalog);
-	return 0;
+	return d == NULL ? 0 : limit_parse(b, d, &st->alter_view.memory_limit);
 }
 
 int bind_refresh(struct binder *b, const PgQuery__RefreshMatViewStmt *p)

@@ -592,14 +592,13 @@ int bind_create_table(struct binder *b, const PgQuery__CreateStmt *p)
 
 	if (status != 0)
 		return status < 0 ? -1 : 0;
-	if (p->n_inh_relations > 0 || p->partbound != NULL || p->n_options > 0 ||
-		p->of_typename != NULL) {
-		bind_unsupported(b, p->relation->location, "INHERITS, PARTITION OF, WITH or OF");
+	if (p->n_inh_relations > 0 || p->partbound != NULL || p->of_typename != NULL) {
+		bind_unsupported(b, p->relation->location, "INHERITS, PARTITION OF or OF");
 		return -1;
 	}
 	b->statement->kind = STATEMENT_CREATE_TABLE;
 	t.r = relation_begin(b, RELATION_TABLE, p->relation->relname);
-	if (t.r == NULL)
+	if (t.r == NULL || bind_table_parameters(b, t.r, p->options, p->n_options) != 0)
 		return -1;
 	return table_build(b, &t);
 }

@@ -19,7 +19,9 @@ struct catalog {
 	struct relation **procedures;
 	uint16_t nsystem, system_cap;
 	struct relation **system;
-	uint64_t epoch; /* see catalog_set_epoch() */
+	uint64_t epoch;    /* see catalog_set_epoch() */
+	unsigned nsources; /* atomic */
+	const char **sources;
 };
 
 /* Append to a heap-allocated array of *n pointers with room for *cap; 0 or -1. */
@@ -75,6 +77,9 @@ void catalog_free(struct catalog *c)
 	for (unsigned i = 0; i < c->nsystem; i++)
 		relation_release(c->system[i]);
 	heap_free(c->heap, c->procedures, c->procedures_cap * sizeof(struct relation *));
+	for (unsigned i = 0; i < c->nsources; i++)
+		heap_free(c->heap, (void *)(uintptr_t)c->sources[i], strlen(c->sources[i]) + 1);
+	heap_free(c->heap, c->sources, LIMIT_SOURCES * sizeof(*c->sources));
 	heap_free(c->heap, c->system, c->system_cap * sizeof(struct relation *));
 	heap_free(c->heap, c->relations, c->cap * sizeof(struct relation *));
 	heap_free(c->heap, c, sizeof(*c));
@@ -183,6 +188,52 @@ static int hook(struct catalog *c, struct relation *r, struct relation *const *r
 	return 0;
 }
 
+/* The catalog's own copy of a source's name, which stays. */
+static const char *source_keep(struct catalog *c, const char *name, struct error *e)
+{
+	size_t size = strlen(name) + 1;
+	char *copy;
+
+	for (unsigned i = 0; i < c->nsources; i++)
+		if (strcmp(c->sources[i], name) == 0)
+			return c->sources[i];
+	if (c->nsources == LIMIT_SOURCES) {
+		error_set(e, ERR_LIMIT, 0, "more than %d names of sources since the start",
+			LIMIT_SOURCES);
+		return NULL;
+	}
+	if (c->sources == NULL)
+		c->sources = heap_zalloc(c->heap, LIMIT_SOURCES * sizeof(*c->sources));
+	copy = c->sources == NULL ? NULL : heap_alloc(c->heap, size);
+	if (copy == NULL) {
+		error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	memcpy(copy, name, size);
+	c->sources[c->nsources] = copy;
+	__atomic_store_n(&c->nsources, c->nsources + 1, __ATOMIC_RELEASE);
+	return copy;
+}
+
+int catalog_set_source(struct catalog *c, struct relation *r, const char *source, struct error *e)
+{
+	const char *kept = NULL;
+
+	if (source != NULL) {
+		kept = source_keep(c, source, e);
+		if (kept == NULL)
+			return -1;
+	}
+	for (; r != NULL; r = r->former)
+		__atomic_store_n(&r->source, kept, __ATOMIC_RELEASE);
+	return 0;
+}
+
+bool catalog_has_sources(const struct catalog *c)
+{
+	return __atomic_load_n(&c->nsources, __ATOMIC_ACQUIRE) > 0;
+}
+
 int catalog_add(struct catalog *c, struct relation *r, struct error *e)
 {
 	if (duplicate(c, r->name, e) != 0)
@@ -199,6 +250,8 @@ int catalog_add(struct catalog *c, struct relation *r, struct error *e)
 		c->relations = grown;
 		c->cap = cap;
 	}
+	if (r->source != NULL && catalog_set_source(c, r, r->source, e) != 0)
+		return -1;
 	if (hook(c, r, r->reads, r->nreads) != 0) {
 		unhook(c, r);
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -492,6 +545,7 @@ struct relation *relation_altered(struct relation *from, unsigned more)
 	r->procedure = from->procedure;
 	r->stage = from->stage;
 	r->memory_limit = from->memory_limit;
+	r->source = from->source;
 	r->definition = from->definition;
 	r->shown = from->shown;
 	relation_hold(from);

@@ -144,6 +144,10 @@ struct relation {
 		stage; /* views: that in which their rows change (core/flow), as the engine has planned it */
 	/* Views: bytes that one may hold over all shards, 0: no limit. Atomic; changed at DDL moments. */
 	uint64_t memory_limit;
+	/* Tables: who feeds it, NULL: nobody; it is read-only for all others (statement_check_source()). Atomic, since it is
+	 * compared without a lock; changed at DDL moments. Of a relation not yet in the catalog the
+	 * arena's, else the catalog's, which keeps such names for ever. */
+	const char *source;
 	const char *definition; /* the CREATE statement's text */
 	const char *
 		shown; /* views: the same with the names that relations have now; NULL: they have those names */
@@ -179,6 +183,11 @@ void catalog_set_coming_id(struct catalog *c, uint32_t id);
 /* Add a relation built by the binder (takes its first reference) and hook it into those it reads or
  * references. 42P07, 53200. */
 int catalog_add(struct catalog *c, struct relation *r, struct error *e);
+/* Have a table fed by a source from now on, NULL: by nobody; also as it was before it was altered, which statements may
+ * still know. 53200, 53400. */
+int catalog_set_source(struct catalog *c, struct relation *r, const char *source, struct error *e);
+/* Whether any table has, or had, a source. Without a lock. */
+bool catalog_has_sources(const struct catalog *c);
 /* Add a relation that catalog_find() knows and nothing else (takes a reference). 0, or -1 out of memory. */
 int catalog_add_system(struct catalog *c, struct relation *r);
 /* The same for procedures, which have names of their own. */

@@ -197,6 +197,7 @@ enum statement_kind {
 	STATEMENT_CREATE_PROCEDURE,
 	STATEMENT_DROP_PROCEDURE,
 	STATEMENT_ALTER_VIEW,
+	STATEMENT_ALTER_SOURCE, /* of a table */
 	STATEMENT_REFRESH_VIEW,
 	STATEMENT_CHECKPOINT,
 	STATEMENT_NOTHING /* COMMENT ON, and IF [NOT] EXISTS that had nothing to do */
@@ -357,6 +358,12 @@ struct statement {
 			uint64_t memory_limit; /* 0: none */
 		} alter_view;
 		struct {
+			struct relation *table;
+			bool given;         /* else there is nothing to alter */
+			uint32_t id;        /* of the change */
+			const char *source; /* NULL: none */
+		} alter_source;
+		struct {
 			struct relation *view;
 		} refresh;
 	};
@@ -369,6 +376,12 @@ struct statement {
 int sql_prepare(struct statement **out, struct catalog *c, struct heap *h, const char *text,
 	size_t len, const enum type_id *declared, unsigned ndeclared, struct error *e);
 void statement_free(struct statement *s);
+
+/* --- source.c --- */
+
+/* Whether who feeds tables of `source` (NULL: of none) may execute it: 0; or 25006 when it would change rows or columns of
+ * a table that has another source. Without a lock, for statements held. */
+int statement_check_source(const struct statement *s, const char *source, struct error *e);
 
 /* --- select.c --- */
 

@@ -22,6 +22,7 @@ enum {
 	CLIENT_INFLIGHT = 65536,         /* options: inflight_max */
 	CLIENT_INFLIGHT_MAX = 1 << 22,
 	CLIENT_RESULT_BYTES = 512 << 20, /* options: result_max */
+	CLIENT_SOURCE_BYTES = 63,        /* options: source */
 	CLIENT_CONNECT_MS = 10000,       /* options: connect_timeout_ms */
 	CLIENT_BATCH_MAX = 65535,        /* executions of one frame */
 	CLIENT_TYPES_MAX = 256,          /* declared when preparing */

@@ -97,12 +97,15 @@ int client_dial(const char *address, unsigned timeout_ms, struct lf_client_error
 /* Say hello and wait for the server's, by the deadline. */
 static int greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_error *e)
 {
-	struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, WIRE_VERSION, WIRE_FEATURES };
+	const char *source = c->options.source == NULL ? "" : c->options.source;
+	struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, WIRE_VERSION,
+		WIRE_FEATURES | (source[0] == '\0' ? 0 : WIRE_FEATURE_SOURCE) };
 	struct waiter w = { .e = e };
 	struct group g = { .op = OPERATION_HELLO, .each = waiter_done, .arg = &w };
 	uint64_t deadline = client_now_ms() + timeout_ms;
 
-	if (request_send(c, WIRE_HELLO, &hello, sizeof(hello), NULL, 0, &g, true, NULL, e) != 0)
+	if (request_send(c, WIRE_HELLO, &hello, sizeof(hello), source, strlen(source), &g, true,
+		    NULL, e) != 0)
 		return -1;
 	while (!w.done) {
 		uint64_t now = client_now_ms();
@@ -128,6 +131,12 @@ int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_opt
 		close(fd);
 		return client_no_memory(e);
 	}
+	if (o->source != NULL && strlen(o->source) > CLIENT_SOURCE_BYTES) {
+		free(c);
+		close(fd);
+		return client_error(e, "22023", "the name of a source has at most %d bytes",
+			CLIENT_SOURCE_BYTES);
+	}
 	c->fd = fd;
 	c->options = *o;
 	c->options.address = NULL;
@@ -145,6 +154,7 @@ int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_opt
 		lf_client_close(c);
 		return -1;
 	}
+	c->options.source = NULL;
 	*out = c;
 	return 0;
 }

@@ -125,6 +125,9 @@ struct lf_client_options {
 	                        * power of two, at most 2^22. Default 65,536 */
 	size_t result_max; /* bytes of one answer; beyond: 54000 and the connection is closed, since the
 	                        * server never sends so much. Default 512 MiB */
+	const char *
+		source; /* the source that this client is: it may change tables created WITH (source = 'name'),
+	                  * which others may not (25006). 1 to 63 bytes; NULL (default): none */
 };
 LF_API struct lf_client_options lf_client_options_default(void);
 

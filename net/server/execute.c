@@ -422,6 +422,8 @@ static bool execute_commands(struct session *s, const struct statement *st,
 	struct wire_reader *r)
 {
 	uint64_t first = options != NULL ? options->request : 0;
+	struct error e;
+	bool refused = session_check_source(s, st, &e) != 0;
 
 	for (uint32_t i = 0; i < head->count && !s->c->closing; i++) {
 		const void *row;
@@ -433,7 +435,9 @@ static bool execute_commands(struct session *s, const struct statement *st,
 		if (options != NULL && options->client != 0)
 			options->request = first + i;
 		row = params_take(s, st, r, request + i);
-		if (row != NULL && st->kind == STATEMENT_NOTHING) {
+		if (row != NULL && refused) {
+			session_error(s, request + i, 0, &e);
+		} else if (row != NULL && st->kind == STATEMENT_NOTHING) {
 			session_done_item(s, request + i, 0, 0);
 		} else if (row != NULL &&
 			command_one(s, st, head->handle, row, request + i, (enum lf_ack)head->ack,
@@ -633,11 +637,13 @@ static struct statement *text_prepare(struct session *s, uint64_t request, struc
 		s->text = NULL;
 		return st;
 	}
-	if (lf_prepare(&st, s->host->engine, (const char *)r->p, r->left, NULL, 0, &e) == 0 &&
-		st->nparams > 0) {
-		lf_release(s->host->engine, st);
-		st = NULL;
-		error_set(&e, ERR_UNDEFINED_PARAMETER, 0, "there is no parameter $1");
+	if (lf_prepare(&st, s->host->engine, (const char *)r->p, r->left, NULL, 0, &e) == 0) {
+		if (st->nparams > 0)
+			error_set(&e, ERR_UNDEFINED_PARAMETER, 0, "there is no parameter $1");
+		if (st->nparams > 0 || session_check_source(s, st, &e) != 0) {
+			lf_release(s->host->engine, st);
+			st = NULL;
+		}
 	}
 	if (st == NULL)
 		session_error(s, request, 0, &e);

@@ -208,6 +208,10 @@ static void add_relation(void *arg, const struct relation *r)
 		r->partition < 0 || r->columns[r->partition].hidden
 			? ""
 			: r->columns[r->partition].name);
+	if (r->source != NULL) {
+		line(t, "source");
+		field(t, r->source);
+	}
 	columns(t, r);
 	indexes(t, r);
 	constraints(t, r);

@@ -28,6 +28,11 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 		session_violation(s, request, "hello a second time");
 		return;
 	}
+	if ((hello.features & WIRE_FEATURE_SOURCE) != 0 && r->left > 0 &&
+		r->left <= LIMIT_NAME_BYTES) {
+		wire_get(r, s->source, r->left);
+		ok.features |= WIRE_FEATURE_SOURCE;
+	}
 	if (r->bad || r->left != 0 || hello.magic != WIRE_MAGIC) {
 		session_violation(s, request, "malformed hello");
 		return;

@@ -36,6 +36,7 @@ struct session {
 	uint32_t pending;        /* requests the engine has */
 	uint64_t accepted_epoch; /* the newest of commands acknowledged as accepted */
 	bool greeted;
+	char source[LIMIT_NAME_BYTES + 1]; /* what tables it feeds; "": none */
 	uint32_t batch_done;    /* executions of the frame at the head already submitted */
 	struct statement *text; /* of the QUERY at the head, while a queue is full; else NULL */
 	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */
@@ -92,6 +93,8 @@ void session_slot_drop(struct session *s, uint32_t handle);
 void session_prepared(
 	struct session *s, uint64_t request, uint32_t handle, const struct statement *st);
 void session_unknown_statement(struct session *s, uint64_t request, uint32_t handle);
+/* Whether this connection may execute it, which a table's source may forbid (25006). */
+int session_check_source(struct session *s, const struct statement *st, struct error *e);
 /* The frames PREPARE and CLOSE. */
 void session_on_prepare(struct session *s, uint64_t request, struct wire_reader *r);
 void session_on_close(struct session *s, uint64_t request, struct wire_reader *r);

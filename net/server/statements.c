@@ -98,6 +98,11 @@ void session_prepared(
 	memcpy(p + at + head.notice_length, tag, head.tag_length);
 }
 
+int session_check_source(struct session *s, const struct statement *st, struct error *e)
+{
+	return lf_check_source(s->host->engine, st, s->source[0] == '\0' ? NULL : s->source, e);
+}
+
 void session_on_prepare(struct session *s, uint64_t request, struct wire_reader *r)
 {
 	struct wire_prepare head;
@@ -145,6 +150,11 @@ void session_on_prepare(struct session *s, uint64_t request, struct wire_reader 
 	}
 	if (lf_prepare(&st, s->host->engine, text, head.text_length, declared, head.ndeclared,
 		    &e) != 0) {
+		session_error(s, request, 0, &e);
+		return;
+	}
+	if (session_check_source(s, st, &e) != 0) {
+		lf_release(s->host->engine, st);
 		session_error(s, request, 0, &e);
 		return;
 	}

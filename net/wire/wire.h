@@ -67,6 +67,9 @@ enum {
 /* Feature bits: EXECUTE takes those flags. */
 enum { WIRE_FEATURE_OPTIONS = 1, WIRE_FEATURES = WIRE_FEATURE_OPTIONS };
 
+/* SOURCE: the name of the source that the client is stands behind the hello. */
+enum { WIRE_FEATURE_SOURCE = 16 };
+
 struct wire_hello {
 	uint32_t magic;
 	uint16_t version_min, version_max;

@@ -219,6 +219,7 @@ static void describe_one(struct cli *cli, const struct lines *l, size_t at)
 		print_referrers(l, name);
 		if (partition[0] != '\0')
 			printf("Partitioned by: %s\n", partition);
+		print_section(f, n, "source", "Fed by, and read-only for others");
 		print_section(f, n, "reads", "Reads");
 		print_section(f, n, "definition", "View definition");
 		putchar('\n');
