@@ -103,7 +103,8 @@ static int view_begin(
 {
 	const struct view_plan *plan;
 
-	if (view_open(engine, b->view, epoch, &plan, e) != 0)
+	if (view_open(engine, b->view, b->replaces == NULL ? b->view : b->replaces, epoch, &plan,
+		    e) != 0)
 		return -1;
 	b->parts = b->view->user;
 	b->rows = rows_read(b->view);
@@ -289,7 +290,8 @@ int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error 
 		return copy_end(engine, b, job->epoch, e);
 	if (b->view == NULL)
 		return index_end(engine, b, job->epoch, e);
-	return view_end(engine, b, job->epoch, e) != 0 ? -1 : view_add(engine, b->view, e);
+	return view_end(engine, b, job->epoch, e) != 0 ? -1
+						       : view_add(engine, b->view, job->epoch, e);
 }
 
 void engine_build_free(struct lf_engine *engine)

@@ -212,16 +212,34 @@ static int statement_end(struct lf_engine *engine, struct ddl_job *job)
 	return status;
 }
 
+/* What former changes have dropped is freed by and by: where memory has a limit it may be what this one needs. */
+static void remains_wait(struct lf_engine *engine)
+{
+	struct projector_set *set = &engine->set;
+
+	for (unsigned s = 0; engine->options.memory_limit > 0 && s < set->shards; s++)
+		while (projector_is_freeing(set->projectors[s]) && !atomic_load(&set->unwritable)) {
+			if (engine->options.stepped) {
+				projector_step(set->projectors[s]);
+			} else {
+				park_wake(projector_parker(set->projectors[s]));
+				engine_nap();
+			}
+		}
+}
+
 /* A schema change, or the beginning or the end of one, with the projectors standing still. */
 static int ddl_run(struct lf_engine *engine, struct ddl_job *job,
 	int (*run)(struct lf_engine *engine, struct ddl_job *job))
 {
 	int status;
 
+	remains_wait(engine);
 	if (barrier_enter(engine, &job->error) != 0)
 		return -1;
 	pthread_mutex_lock(&engine->catalog_lock);
 	parts_gone_free(engine, epoch_reclaimable(engine->set.epochs));
+	views_gone_free(engine);
 	job->epoch = epoch_enter(engine->set.epochs, 0);
 	status = run(engine, job);
 	ddl_epoch_end(engine, job->epoch);
@@ -242,6 +260,7 @@ int engine_ddl_replay(
 	status = statement_run(engine, text, len, epoch, e);
 	ddl_epoch_end(engine, epoch);
 	parts_gone_free(engine, epoch_reclaimable(engine->set.epochs));
+	views_gone_free(engine);
 	return status;
 }
 

@@ -34,16 +34,18 @@ struct view_slot {
 	struct view_slot *next;
 	const struct relation *view;
 	struct view_plan *plan;
-	struct relation *copy; /* of the view, which the plan was made for; NULL: of itself */
+	struct relation *copy;  /* of the view, which the plan was made for; NULL: of itself */
+	struct relation *owner; /* has the select of which the plan is; held */
 };
 
 /* The slot of a view in the list; points to NULL when it has none. */
 struct view_slot **view_slot_find(struct lf_engine *engine, const struct relation *view);
 /* The list and the array of indexes of a relation that was copied for a build; NULL is none. */
 void relation_copy_free(struct relation *copy);
-/* Make the plan, the parts and the operators' state of a view, to be fed at `epoch`. */
-int view_open(struct lf_engine *engine, struct relation *view, uint64_t epoch,
-	const struct view_plan **plan, struct error *e);
+/* Make the plan, the parts and the operators' state of a view, to be fed at `epoch`. owner: the relation that has its select:
+ * itself, or what it is a copy of. */
+int view_open(struct lf_engine *engine, struct relation *view, struct relation *owner,
+	uint64_t epoch, const struct view_plan **plan, struct error *e);
 /* It has been fed: see how it went. On failure it is as before view_open(). */
 int view_close(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);
 /* It cannot be finished: as if it had not been opened. */
@@ -51,12 +53,14 @@ void view_abandon(struct lf_engine *engine, struct relation *view, uint64_t epoc
 /* Open, feed and close it. */
 int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);
 /* One that has been built becomes the catalog's. On failure it is as before view_open(). */
-int view_add(struct lf_engine *engine, struct relation *view, struct error *e);
-/* Free its plan and its operators. */
+int view_add(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);
+/* Its plan and its operators go: in slices, by the projectors. */
 void view_forget(struct lf_engine *engine, const struct relation *view);
 /* Its parts, with the history that subscribers follow, are about to be replaced. */
 void view_end_subscriptions(
 	struct lf_engine *engine, const struct relation *view, struct parts *parts, uint64_t epoch);
+/* Free the plans that are not needed for that any more. */
+void views_gone_free(struct lf_engine *engine);
 /* The key of a view has changed: keep its rows by the new one. On failure the caller undoes the
  * change of the catalog and calls again. */
 int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);

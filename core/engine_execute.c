@@ -29,7 +29,7 @@ static int create_view(
 {
 	if (engine->recovering)
 		return catalog_add(engine->catalog, r, e);
-	return view_build(engine, r, epoch, e) != 0 ? -1 : view_add(engine, r, e);
+	return view_build(engine, r, epoch, e) != 0 ? -1 : view_add(engine, r, epoch, e);
 }
 
 static int view_key_set(

@@ -80,10 +80,11 @@ struct lf_engine {
 	bool ddl_started;
 	pthread_mutex_t ddl_lock;
 	pthread_cond_t ddl_cond;
-	struct ddl_queue ddl_jobs;  /* under ddl_lock */
-	struct view_slot *views;    /* under ddl_lock's holder: the DDL executor */
-	struct online_build *build; /* the same; NULL: none is under way */
-	struct feed *feeds;         /* under catalog_lock; and how many subscriptions there are */
+	struct ddl_queue ddl_jobs;    /* under ddl_lock */
+	struct view_slot *views;      /* under ddl_lock's holder: the DDL executor */
+	struct view_slot *gone_views; /* the same: of views that the projectors have yet to free */
+	struct online_build *build;   /* the same; NULL: none is under way */
+	struct feed *feeds;           /* under catalog_lock; and how many subscriptions there are */
 	unsigned subscriptions;
 	_Atomic int64_t
 		feeds_due; /* when to look for feeds that nobody wants any more; INT64_MAX: never */

@@ -95,7 +95,7 @@ void parts_condemn(
 		struct projector *p = engine->set.projectors[s];
 
 		projector_remove_part(p, parts->part[s]);
-		(void)projector_condemn(p, parts->part[s], epoch);
+		projector_condemn(p, parts->part[s], epoch);
 	}
 }
 
@@ -104,6 +104,6 @@ void parts_take_back(
 {
 	__atomic_store_n(&r->user, parts->older, __ATOMIC_RELEASE);
 	for (unsigned s = 0; s < parts->shards; s++)
-		part_free(parts->part[s]);
+		projector_condemn(engine->set.projectors[s], parts->part[s], 0);
 	gone_add(engine, parts, NULL, epoch);
 }

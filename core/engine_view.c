@@ -33,7 +33,22 @@ static void slot_free(struct view_slot *slot)
 {
 	view_plan_free(slot->plan);
 	relation_copy_free(slot->copy);
+	relation_release(slot->owner);
 	free(slot);
+}
+
+void views_gone_free(struct lf_engine *engine)
+{
+	for (struct view_slot **link = &engine->gone_views; *link != NULL;) {
+		struct view_slot *slot = *link;
+
+		if (view_plan_held(slot->plan)) {
+			link = &slot->next;
+			continue;
+		}
+		*link = slot->next;
+		slot_free(slot);
+	}
 }
 
 void view_forget(struct lf_engine *engine, const struct relation *view)
@@ -42,15 +57,17 @@ void view_forget(struct lf_engine *engine, const struct relation *view)
 	struct view_slot *slot = *link;
 
 	for (unsigned s = 0; s < engine->set.shards; s++)
-		flow_drop_view(projector_flow(engine->set.projectors[s]), view);
+		projector_drop_view(engine->set.projectors[s], view);
 	if (slot == NULL)
 		return;
 	*link = slot->next;
-	slot_free(slot);
+	slot->next = engine->gone_views;
+	engine->gone_views = slot;
 }
 
 void engine_views_free(struct lf_engine *engine)
 {
+	views_gone_free(engine);
 	while (engine->views != NULL) {
 		struct view_slot *slot = engine->views;
 
@@ -181,8 +198,8 @@ void view_abandon(struct lf_engine *engine, struct relation *view, uint64_t epoc
 	parts_take_back(engine, view, parts, epoch);
 }
 
-int view_open(struct lf_engine *engine, struct relation *view, uint64_t epoch,
-	const struct view_plan **plan, struct error *e)
+int view_open(struct lf_engine *engine, struct relation *view, struct relation *owner,
+	uint64_t epoch, const struct view_plan **plan, struct error *e)
 {
 	struct projector_set *set = &engine->set;
 	struct view_slot *slot;
@@ -205,6 +222,8 @@ int view_open(struct lf_engine *engine, struct relation *view, uint64_t epoch,
 	}
 	view->stage = view_plan_stages(slot->plan) - 1;
 	slot->view = view;
+	slot->owner = owner;
+	relation_hold(owner);
 	slot->next = engine->views;
 	engine->views = slot;
 	*plan = slot->plan;
@@ -241,7 +260,7 @@ int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
 {
 	const struct view_plan *plan;
 
-	if (view_open(engine, view, epoch, &plan, e) != 0)
+	if (view_open(engine, view, view, epoch, &plan, e) != 0)
 		return -1;
 	if (views_feed(engine, view, view_plan_stages(plan), epoch) == 0)
 		return view_close(engine, view, epoch, e);
@@ -249,18 +268,16 @@ int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
 	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
-int view_add(struct lf_engine *engine, struct relation *r, struct error *e)
+int view_add(struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
 {
 	struct parts *parts;
 
 	if (catalog_add(engine->catalog, r, e) == 0)
 		return 0;
 	parts = r->user;
-	view_forget(engine, r);
-	r->user = NULL;
 	for (unsigned s = 0; s < parts->shards; s++)
 		projector_remove_part(engine->set.projectors[s], parts->part[s]);
-	parts_free(parts);
+	view_abandon(engine, r, epoch);
 	return -1;
 }
 
@@ -337,7 +354,7 @@ static int views_open(struct lf_engine *engine, uint64_t epoch, unsigned *stages
 
 		if (r->kind != RELATION_VIEW)
 			continue;
-		if (view_open(engine, r, epoch, &plan, &why) == 0)
+		if (view_open(engine, r, r, epoch, &plan, &why) == 0)
 			*stages = view_plan_stages(plan) > *stages ? view_plan_stages(plan)
 								   : *stages;
 		else if (view_fail(engine, r, epoch, &why, e) != 0)

@@ -47,6 +47,22 @@ void *heap_zalloc(struct heap *h, size_t size);
 void *heap_alloc_aligned(struct heap *h, size_t size, size_t align);
 /* p from heap_alloc* of the same heap with that size; NULL is allowed. */
 void heap_free(struct heap *h, void *p, size_t size);
+/* Freeing in slices: *left says how many blocks of HEAP_FREE_UNIT bytes may be freed yet; smaller ones count as one, larger
+ * ones as what they are. It becomes less with each, and 0 at the least. */
+enum { HEAP_FREE_UNIT = 256 };
+static inline void heap_count_freed(size_t size, size_t *left)
+{
+	size_t n = 1 + size / HEAP_FREE_UNIT;
+
+	*left = n < *left ? *left - n : 0;
+}
+/* heap_free(), counted. */
+static inline void heap_free_counted(struct heap *h, void *p, size_t size, size_t *left)
+{
+	if (p != NULL)
+		heap_count_freed(size, left);
+	heap_free(h, p, size);
+}
 /* NULL at the limit; then p is untouched. p may be NULL with old == 0. */
 void *heap_realloc(struct heap *h, void *p, size_t old, size_t size);
 /* Bytes asked for and not freed. */

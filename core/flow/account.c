@@ -26,6 +26,15 @@ void account_bytes(struct view_state *v, const struct node_plan *n, uint64_t mor
 	v->bytes += more;
 }
 
+void account_less(struct view_state *v, const struct node_plan *n, uint64_t bytes)
+{
+	uint64_t held = account_of(v, n)->bytes;
+
+	account_bytes(v, n, -(bytes < held ? bytes : held));
+	if (v->target != NULL)
+		__atomic_store_n(&v->target->operators, v->bytes, __ATOMIC_RELAXED);
+}
+
 void measure_end(struct flow *f, struct view_state *v, const struct node_plan *n, uint64_t rows,
 	const struct measure *begin)
 {

@@ -36,6 +36,8 @@ static inline void account_rows(struct operator_count *c, uint64_t in, uint64_t 
 struct operator_count *account_of(const struct view_state *v, const struct node_plan *n);
 /* It holds so much more (as a difference, also less). */
 void account_bytes(struct view_state *v, const struct node_plan *n, uint64_t more);
+/* … so much less, or nothing if it is told to hold less than that. */
+void account_less(struct view_state *v, const struct node_plan *n, uint64_t bytes);
 /* The view's operators hold nothing any more. */
 void account_freed(struct view_state *v);
 /* At the end of a batch: tell what they hold, and fail the view when it is, over all shards, more than its memory_limit.

@@ -361,3 +361,26 @@ void aggregate_free(const struct aggregate *a, void *state, struct heap *h)
 	default: break;
 	}
 }
+
+bool aggregate_empty_some(const struct aggregate *a, void *state, struct heap *h, size_t *left)
+{
+	struct aggregate inner;
+	struct distinct *d = state;
+
+	switch (a->kind) {
+	case AGG_MIN:
+	case AGG_MAX:
+	case AGG_STRING:
+	case AGG_ARRAY:
+	case AGG_JSON:
+	case AGG_JSON_OBJECT:
+	case AGG_PERCENTILE_CONT:
+	case AGG_PERCENTILE_DISC:
+	case AGG_MODE: return ordered_free_some(state, h, left);
+	case AGG_DISTINCT:
+		inner = inner_of(a);
+		return ordered_free_some(&d->values, h, left) &&
+			aggregate_empty_some(&inner, d->state, h, left);
+	default: return true;
+	}
+}

@@ -60,5 +60,7 @@ static inline int aggregate_result(const struct aggregate *a, const void *state,
 
 /* Free what the state owns; it must not be used any more. */
 void aggregate_free(const struct aggregate *a, void *state, struct heap *h);
+/* Before that, free in slices what may be many blocks, as hashdir_free_some(). */
+bool aggregate_empty_some(const struct aggregate *a, void *state, struct heap *h, size_t *left);
 
 #endif

@@ -142,9 +142,11 @@ int answers_new(struct answers **out, struct heap *h, unsigned shard, unsigned s
 	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
-static void object_free(void *arg, void *object)
+static bool object_free(void *arg, void *object, size_t *left)
 {
+	(void)left;
 	answer_free(arg, object);
+	return true;
 }
 
 void answers_free(struct answers *a)

@@ -43,35 +43,50 @@ struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const str
 
 /* --- state --- */
 
-static void node_free(struct flow *f, struct view_state *v, const struct node_plan *n)
+static bool multimap_gone(struct multimap **m, size_t *left)
 {
-	struct node_state *state = &v->nodes[n->number];
-
-	if (n->kind == NODE_GROUP)
-		groups_free(f, v, n);
-	else if (n->kind == NODE_WINDOW)
-		windows_free(f, v, n);
-	multimap_free(state->rows);
+	if (*m != NULL && !multimap_free_some(*m, left))
+		return false;
+	*m = NULL;
+	return true;
 }
 
-static void state_free(struct flow *f, struct view_state *v)
+static bool node_free_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left)
+{
+	if (n->kind == NODE_GROUP && !groups_free_some(f, v, n, left))
+		return false;
+	if (n->kind == NODE_WINDOW && !windows_free_some(f, v, n, left))
+		return false;
+	return multimap_gone(&v->nodes[n->number].rows, left);
+}
+
+/* All that a view has gathered. True: it has nothing any more. */
+static bool state_free_some(struct flow *f, struct view_state *v, size_t *left)
 {
 	const struct view_plan *p = v->plan;
 	unsigned ninputs = plan_inputs(p);
 
-	for (unsigned i = 0; v->nodes != NULL && i < p->nnodes; i++)
-		node_free(f, v, p->nodes[i]);
+	build_close(f, v);
+	for (unsigned i = 0; v->nodes != NULL && i < p->nnodes; i++) {
+		uint64_t before = *f->heap_used;
+		bool done = node_free_some(f, v, p->nodes[i], left);
+
+		account_less(v, p->nodes[i], before - *f->heap_used);
+		if (!done)
+			return false;
+	}
+	if (!multimap_gone(&v->aside, left) || !multimap_gone(&v->result, left))
+		return false;
 	heap_free(f->heap, v->nodes, p->nnodes * sizeof(*v->nodes));
 	for (unsigned i = 0; v->inputs != NULL && i < ninputs; i++)
-		heap_free(
-			f->heap, v->inputs[i].list, v->inputs[i].cap * sizeof(*v->inputs[i].list));
+		heap_free_counted(f->heap, v->inputs[i].list,
+			v->inputs[i].cap * sizeof(*v->inputs[i].list), left);
 	heap_free(f->heap, v->inputs, ninputs * sizeof(*v->inputs));
-	multimap_free(v->result);
-	build_close(f, v);
-	v->result = NULL;
 	v->nodes = NULL;
 	v->inputs = NULL;
 	account_freed(v);
+	return true;
 }
 
 static int node_open(struct flow *f, struct view_state *v, const struct node_plan *n)
@@ -112,25 +127,78 @@ static int state_new(struct flow *f, struct view_state *v)
 	return 0;
 }
 
+void view_free_later(struct flow *f, struct view_state *v)
+{
+	f->freeing += !v->freeing;
+	v->freeing = true;
+}
+
+static void free_done(struct flow *f, struct view_state *v)
+{
+	f->freeing -= v->freeing;
+	v->freeing = false;
+}
+
 static void view_free(struct flow *f, struct view_state *v)
 {
+	size_t all = SIZE_MAX;
+
 	if (v->counts != NULL)
-		state_free(f, v);
+		(void)state_free_some(f, v, &all);
+	free_done(f, v);
 	heap_free(f->heap, v->counts, plan_operators(v->plan) * sizeof(*v->counts));
+	/* Release: what was done with the plan comes before its end. */
+	__atomic_sub_fetch(v->holders, 1, __ATOMIC_RELEASE);
 	heap_free(f->heap, v, sizeof(*v));
+}
+
+bool view_plan_held(const struct view_plan *p)
+{
+	return __atomic_load_n(&p->holders, __ATOMIC_ACQUIRE) > 0;
+}
+
+static void views_free(struct flow *f, struct view_state **list)
+{
+	while (*list != NULL) {
+		struct view_state *v = *list;
+
+		*list = v->next;
+		view_free(f, v);
+	}
 }
 
 void flow_free(struct flow *f)
 {
-	while (f->views != NULL) {
-		struct view_state *v = f->views;
-
-		f->views = v->next;
-		view_free(f, v);
-	}
+	views_free(f, &f->views);
+	views_free(f, &f->dropped);
 	arena_free(&f->rows);
 	arena_free(&f->scratch);
 	heap_free(f->heap, f, sizeof(*f));
+}
+
+bool flow_frees(const struct flow *f)
+{
+	return f->freeing > 0 || f->dropped != NULL;
+}
+
+bool flow_free_some(struct flow *f, size_t *left)
+{
+	for (struct view_state *v = f->views; f->freeing > 0 && v != NULL; v = v->next) {
+		if (!v->freeing)
+			continue;
+		if (v->stopped ? !state_free_some(f, v, left) : !multimap_gone(&v->aside, left))
+			return false;
+		free_done(f, v);
+	}
+	while (f->dropped != NULL) {
+		struct view_state *v = f->dropped;
+
+		if (*left == 0 || !state_free_some(f, v, left))
+			return false;
+		f->dropped = v->next;
+		view_free(f, v);
+	}
+	return true;
 }
 
 static bool view_reads(const struct view_state *v, const struct relation *r)
@@ -141,33 +209,51 @@ static bool view_reads(const struct view_state *v, const struct relation *r)
 	return false;
 }
 
-void view_fail(struct flow *f, struct view_state *v)
+static void view_stop(struct flow *f, struct view_state *v, bool now)
+{
+	size_t all = SIZE_MAX;
+
+	v->stopped = true;
+	build_close(f, v);
+	if (now)
+		(void)state_free_some(f, v, &all);
+	else
+		view_free_later(f, v);
+}
+
+/* now: what it holds is freed at once. So it is also where nothing else is done until all of a view has been fed. */
+static void view_fail_how(struct flow *f, struct view_state *v, bool now)
 {
 	if (v->stopped)
 		return;
-	v->stopped = true;
-	state_free(f, v);
+	view_stop(f, v, now || (v->build != NULL && v->build->progress == NULL));
 	f->io.fail(f->io.arg, v->plan->view, &f->error);
 	/* And those over it, which stand behind it. */
 	for (struct view_state *w = v->next; w != NULL; w = w->next)
 		if (!w->stopped && view_reads(w, v->plan->view)) {
 			error_set(&f->error, ERR_VIEW_FAILED, 0,
 				"view \"%s\", which it reads, has failed", v->plan->view->name);
-			view_fail(f, w);
+			view_fail_how(f, w, now);
 		}
+}
+
+void view_fail(struct flow *f, struct view_state *v)
+{
+	view_fail_how(f, v, false);
 }
 
 void view_no_memory(struct flow *f, struct view_state *v)
 {
 	error_set(&f->error, ERR_OUT_OF_MEMORY, 0, NULL);
-	view_fail(f, v);
+	/* The next one needs it. */
+	view_fail_how(f, v, true);
 }
 
 void view_error(struct flow *f, struct view_state *v, int64_t weight)
 {
 	arena_reset(&f->scratch);
 	if (f->error.code == ERR_OUT_OF_MEMORY) {
-		view_fail(f, v);
+		view_fail_how(f, v, true);
 		return;
 	}
 	if (weight > 0)
@@ -197,13 +283,15 @@ struct view_state *flow_view(struct flow *f, const struct relation *view)
 	return *view_find(f, view);
 }
 
-int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target, struct error *e)
+int flow_add_view(struct flow *f, struct view_plan *p, struct part *target, struct error *e)
 {
 	struct view_state *v = heap_zalloc(f->heap, sizeof(*v)), **last = &f->views;
 
 	if (v == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	v->plan = p;
+	v->holders = &p->holders;
+	__atomic_add_fetch(v->holders, 1, __ATOMIC_RELAXED);
 	v->target = target;
 	v->counts = heap_zalloc(f->heap, plan_operators(p) * sizeof(*v->counts));
 	publish_open(v);
@@ -234,7 +322,13 @@ void flow_drop_view(struct flow *f, const struct relation *view)
 				w->feeds |= view_reads(x, w->plan->view);
 			publish_watched(w);
 		}
-	view_free(f, v);
+	/* Its part goes by itself. */
+	account_freed(v);
+	v->target = NULL;
+	v->stopped = true;
+	free_done(f, v);
+	v->next = f->dropped;
+	f->dropped = v;
 }
 
 void flow_watch(struct flow *f, const struct part *target)
@@ -248,10 +342,8 @@ void flow_stop_view(struct flow *f, const struct relation *view)
 {
 	struct view_state *v = *view_find(f, view);
 
-	if (v != NULL && !v->stopped) {
-		v->stopped = true;
-		state_free(f, v);
-	}
+	if (v != NULL && !v->stopped)
+		view_stop(f, v, false);
 }
 
 /* --- expressions --- */

@@ -75,15 +75,22 @@ struct flow *flow_new(struct heap *h, unsigned shard, unsigned shards, const str
 void flow_free(struct flow *f);
 
 /* target NULL: of a query, whose rows flow_result() tells at the end. */
-int flow_add_view(struct flow *f, const struct view_plan *p, struct part *target, struct error *e);
+int flow_add_view(struct flow *f, struct view_plan *p, struct part *target, struct error *e);
 /* The rows of the only view, each with how often it occurs. */
 int flow_result(
 	const struct flow *f, int (*fn)(void *arg, const void *row, int64_t weight), void *arg);
+/* The view is no more. What it held, and the plan with it, stays until flow_free_some() has freed it. */
 void flow_drop_view(struct flow *f, const struct relation *view);
 /* The part's feed has been set or taken away; when no stage is under way. */
 void flow_watch(struct flow *f, const struct part *target);
-/* Stop feeding a view that failed on any shard, and free its state. */
+/* Stop feeding a view that failed on any shard; the same of its state. */
 void flow_stop_view(struct flow *f, const struct relation *view);
+/* Free what dropped and failed views held, in slices, as hashdir_free_some(); true: nothing is left. */
+bool flow_free_some(struct flow *f, size_t *left);
+/* Whether that has something to do. */
+bool flow_frees(const struct flow *f);
+/* Whether a shard holds something that was made by a plan, which must stay till then, with the view's select. Any thread. */
+bool view_plan_held(const struct view_plan *p);
 
 /* A change of a base table row in this shard, in the stage 0 that is under way (what it sends belongs to
  * that). The rows must stay valid until flow_run() of stage 0. old_row or new_row may be NULL. `only`: NULL, or the one view to feed (building a new view). */

@@ -42,7 +42,10 @@ void build_close(struct flow *f, struct view_state *v)
 		b->sweeps = s->next;
 		heap_free(f->heap, s, sizeof(*s));
 	}
-	multimap_free(b->excess);
+	if (b->excess != NULL) {
+		v->aside = b->excess;
+		view_free_later(f, v);
+	}
 	heap_free(f->heap, b, sizeof(*b));
 	v->build = NULL;
 }

@@ -64,19 +64,26 @@ struct owner {
 	const struct group_plan *plan;
 };
 
-static void group_drop(void *arg, void *object)
+static bool group_drop(void *arg, void *object, size_t *left)
 {
 	const struct owner *o = arg;
+	struct group *g = object;
 
-	group_free(o->flow, o->plan, object);
+	for (unsigned i = 0; i < o->plan->naggregates; i++)
+		if (!aggregate_empty_some(&o->plan->aggregates[i], group_state(o->plan, g, i),
+			    o->flow->heap, left))
+			return false;
+	heap_count_freed(group_bytes(o->plan, group_key(o->plan, g)), left);
+	group_free(o->flow, o->plan, g);
+	return true;
 }
 
-void groups_free(struct flow *f, struct view_state *v, const struct node_plan *n)
+bool groups_free_some(struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left)
 {
 	struct owner owner = { f, &n->group };
 
-	hashdir_free(&v->nodes[n->number].groups, group_drop, &owner);
 	v->nodes[n->number].dirty = NULL;
+	return hashdir_free_some(&v->nodes[n->number].groups, group_drop, &owner, left);
 }
 
 static bool is_group(const struct group_plan *plan, struct group *g, uint64_t hash,

@@ -149,6 +149,7 @@ struct view_plan {
 	const struct row_layout *param_layout; /* NULL: a view's */
 	const void *params;
 	int64_t now_us;
+	uint32_t holders; /* shards that have something made by it; atomic */
 	unsigned nscans;
 	struct scan_plan *scans; /* a list */
 	struct view_plan
@@ -233,12 +234,15 @@ struct view_state {
 	bool feeds;     /* another view reads this one */
 	bool watched;   /* … or it has subscribers */
 	bool stopped;
+	bool freeing; /* it has something that flow_free_some() is to free: all, if it has stopped, else what is aside */
+	struct multimap *aside;   /* … of its build */
 	struct view_build *build; /* NULL: it is built; or a query */
 	struct batch *inputs;     /* plan_inputs() of them */
 	struct node_state *nodes;
 	/* Of the scans, then of the nodes; stays while the view does, read by others (account.h). */
 	struct operator_count *counts;
 	uint64_t bytes;     /* sum of their bytes */
+	uint32_t *holders;  /* the plan's */
 	int64_t errors;     /* weight of rows dropped in this stage because of an error */
 	struct error error; /* one of them */
 };
@@ -251,8 +255,10 @@ struct flow {
 	struct arena rows;    /* rows made in a stage */
 	struct arena scratch; /* of programs */
 	struct error error;
-	uint64_t published; /* see flow_published() */
-	unsigned building;  /* views that are, while commands go on */
+	uint64_t published;         /* see flow_published() */
+	unsigned building;          /* views that are, while commands go on */
+	unsigned freeing;           /* views with something to be freed */
+	struct view_state *dropped; /* … and those that are no views any more */
 
 	/* For account.c: */
 	const uint64_t *heap_used;
@@ -284,7 +290,10 @@ void view_gather(
 
 /* 0 or -1 out of memory. */
 int build_open(struct flow *f, struct view_state *v);
+/* It is built, or never will be; what was aside waits to be freed. */
 void build_close(struct flow *f, struct view_state *v);
+/* Have flow_free_some() look at it. */
+void view_free_later(struct flow *f, struct view_state *v);
 /* Whether a view that is being built has been given rows of this hash of a relation that it reads. */
 bool build_has(const struct view_state *v, const struct relation *relation, uint64_t hash);
 /* The row, or NULL when it has not. */
@@ -357,8 +366,11 @@ void publish_settle(struct flow *f, struct view_state *v);
 
 /* 0 or -1 out of memory. */
 int groups_open(struct flow *f, struct view_state *v, const struct node_plan *n);
-void groups_free(struct flow *f, struct view_state *v, const struct node_plan *n);
+/* In slices, as hashdir_free_some(). */
+bool groups_free_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left);
 int windows_open(struct flow *f, struct view_state *v, const struct node_plan *n);
-void windows_free(struct flow *f, struct view_state *v, const struct node_plan *n);
+bool windows_free_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left);
 
 #endif

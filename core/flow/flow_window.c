@@ -21,11 +21,18 @@ struct partition {
 	struct partition *next_changed;
 	uint64_t hash;
 	bool changed;
+	bool gone;                   /* it is being freed */
 	struct rowtree_node *rows;   /* of weights that may be 0 … */
 	struct rowtree_node *empty;  /* … these, perhaps */
 	struct rowtree_node **given; /* top: those given last */
 	uint64_t ngiven, given_cap;
 	uint64_t stamp;
+};
+
+/* What a partition is freed with. */
+struct gone {
+	struct flow *flow;
+	struct partition *partition;
 };
 
 static uint64_t partition_hash(const void *arg, const void *object)
@@ -52,19 +59,48 @@ static void outputs_free(struct flow *f, struct rowtree_node *n)
 	n->noutputs = 0;
 }
 
-static void row_gone(void *arg, struct rowtree_node *n)
+/* What a row gave, which may be much when it is there often. */
+static bool row_gone(void *arg, struct rowtree_node *n, size_t *left)
 {
-	outputs_free(arg, n);
+	struct partition *p = ((struct gone *)arg)->partition;
+	struct flow *f = ((struct gone *)arg)->flow;
+
+	for (; p->ngiven < n->noutputs; p->ngiven++) {
+		void *row = n->outputs[p->ngiven];
+
+		if (*left == 0)
+			return false;
+		heap_free_counted(f->heap, row, row_size(row), left);
+	}
+	heap_free_counted(f->heap, n->outputs, n->noutputs * sizeof(void *), left);
+	p->ngiven = 0;
+	return true;
 }
 
-static void partition_free(void *arg, void *object)
+/* In slices; its list of given rows goes first, and then counts the outputs of the row at hand that are gone. */
+static bool partition_free_some(void *arg, void *object, size_t *left)
 {
 	struct flow *f = arg;
 	struct partition *p = object;
+	struct gone gone = { f, p };
 
-	rowtree_free(p->rows, f->heap, row_gone, f);
-	heap_free(f->heap, p->given, p->given_cap * sizeof(struct rowtree_node *));
-	heap_free(f->heap, p, sizeof(*p));
+	if (!p->gone) {
+		heap_free_counted(
+			f->heap, p->given, p->given_cap * sizeof(struct rowtree_node *), left);
+		p->gone = true;
+		p->ngiven = 0;
+	}
+	if (!rowtree_free_some(&p->rows, f->heap, row_gone, &gone, left))
+		return false;
+	heap_free_counted(f->heap, p, sizeof(*p), left);
+	return true;
+}
+
+static void partition_free(struct flow *f, struct partition *p)
+{
+	size_t all = SIZE_MAX;
+
+	(void)partition_free_some(f, p, &all);
 }
 
 int windows_open(struct flow *f, struct view_state *v, const struct node_plan *n)
@@ -72,10 +108,11 @@ int windows_open(struct flow *f, struct view_state *v, const struct node_plan *n
 	return hashdir_init(&v->nodes[n->number].groups, f->heap, NULL, partition_hash, NULL);
 }
 
-void windows_free(struct flow *f, struct view_state *v, const struct node_plan *n)
+bool windows_free_some(
+	struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left)
 {
-	hashdir_free(&v->nodes[n->number].groups, partition_free, f);
 	v->nodes[n->number].changed = NULL;
+	return hashdir_free_some(&v->nodes[n->number].groups, partition_free_some, f, left);
 }
 
 /* --- deltas --- */

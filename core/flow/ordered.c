@@ -165,19 +165,21 @@ int ordered_walk(const struct ordered *o,
 	return node_walk(node_of(o->root), fn, arg);
 }
 
-static void node_free(struct ordered_node *n, struct heap *h)
+bool ordered_free_some(struct ordered *o, struct heap *h, size_t *left)
 {
-	if (n == NULL)
-		return;
-	node_free(node_of(n->tree.left), h);
-	node_free(node_of(n->tree.right), h);
-	heap_free(h, n, n->bytes);
+	while (*left > 0 && o->root != NULL) {
+		struct ordered_node *n = node_of(treap_take(&o->root));
+
+		heap_free_counted(h, n, n->bytes, left);
+	}
+	return o->root == NULL;
 }
 
 void ordered_free(struct ordered *o, struct heap *h)
 {
-	node_free(node_of(o->root), h);
-	o->root = NULL;
+	size_t all = SIZE_MAX;
+
+	(void)ordered_free_some(o, h, &all);
 }
 
 static void node_check(const struct ordered_node *n)

@@ -26,6 +26,8 @@ bool ordered_find(const struct ordered *o, const struct value *v, struct value *
 int ordered_walk(const struct ordered *o,
 	int (*fn)(void *arg, const struct value *v, int64_t weight), void *arg);
 void ordered_free(struct ordered *o, struct heap *h);
+/* The same in slices, as hashdir_free_some(). */
+bool ordered_free_some(struct ordered *o, struct heap *h, size_t *left);
 void ordered_check(const struct ordered *o);
 
 #endif

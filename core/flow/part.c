@@ -9,6 +9,8 @@
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 
+enum { STEP_REST = 32 /* blocks freed a step (mem.h), of what was emptied or dropped */ };
+
 /* Whether equal values may print differently: 1.0 and 1.00, 0 and -0, blanks at the end of a bpchar of no length. */
 static bool has_forms(struct type t)
 {
@@ -108,43 +110,73 @@ int part_new(struct part **out, const struct relation *r, struct heap *h, struct
 	return 0;
 }
 
-static void part_index_free(struct part *p, struct part_index *x)
+/* True: it is gone. */
+static bool part_index_free_some(struct part *p, struct part_index *x, size_t *left)
 {
-	index_free(x->index);
-	btree_free(x->tree);
-	heap_free(p->heap, x, sizeof(*x));
+	if (x->index != NULL && !index_free_some(x->index, left))
+		return false;
+	x->index = NULL;
+	if (x->tree != NULL && !btree_free_some(x->tree, left))
+		return false;
+	heap_free_counted(p->heap, x, sizeof(*x), left);
+	return true;
 }
 
-/* Free the dropped indexes that no reader can be in. */
-static void dropped_free(struct part *p, uint64_t reclaimable)
+static void part_index_free(struct part *p, struct part_index *x)
+{
+	size_t all = SIZE_MAX;
+
+	(void)part_index_free_some(p, x, &all);
+}
+
+/* The dropped indexes that no reader can be in. True: none of these is left. */
+static bool dropped_free_some(struct part *p, uint64_t reclaimable, size_t *left)
 {
 	struct part_index **link = &p->dropped, *x;
 	uint64_t before = held(p);
+	bool done = true;
 
-	while ((x = *link) != NULL) {
+	while (done && (x = *link) != NULL) {
+		struct part_index *next = x->next_dropped;
+
 		if (x->dropped > reclaimable) {
 			link = &x->next_dropped;
 			continue;
 		}
-		*link = x->next_dropped;
-		part_index_free(p, x);
+		done = *left > 0 && part_index_free_some(p, x, left);
+		if (done)
+			*link = next;
 	}
 	count_since(p, before);
+	return done;
+}
+
+bool part_free_rest(struct part *p, uint64_t reclaimable, size_t *left)
+{
+	return table_clear_some(p->table, left) && dropped_free_some(p, reclaimable, left);
+}
+
+bool part_free_some(struct part *p, size_t *left)
+{
+	struct heap *h = p->heap;
+
+	while (p->indexes != NULL)
+		part_drop_index(p, p->indexes->def, 0);
+	if (!dropped_free_some(p, UINT64_MAX, left))
+		return false;
+	if (p->table != NULL && !table_free_some(p->table, left))
+		return false;
+	arena_free(&p->arena);
+	heap_free_counted(h, p, sizeof(*p), left);
+	return true;
 }
 
 void part_free(struct part *p)
 {
-	struct heap *h;
+	size_t all = SIZE_MAX;
 
-	if (p == NULL)
-		return;
-	h = p->heap;
-	while (p->indexes != NULL)
-		part_drop_index(p, p->indexes->def, 0);
-	dropped_free(p, UINT64_MAX);
-	table_free(p->table);
-	arena_free(&p->arena);
-	heap_free(h, p, sizeof(*p));
+	if (p != NULL)
+		(void)part_free_some(p, &all);
 }
 
 const void *part_find(const struct part *p, uint64_t hash, const struct row_layout *kl,
@@ -425,16 +457,24 @@ const struct part_index *part_index_at(const struct part *p, uint32_t index_id, 
 	return x == NULL || __atomic_load_n(&x->since, __ATOMIC_ACQUIRE) > v ? NULL : x;
 }
 
-static bool index_empty(struct part *p, struct part_index *x)
+/* Another one takes its place, and this one is as if dropped before anybody could be in it. */
+static bool index_empty(struct part *p, struct part_index **link)
 {
-	struct part_index empty = { .def = x->def };
+	struct part_index *x = *link, *empty = heap_alloc(p->heap, sizeof(*empty));
 
-	if (index_structure(p, &empty) != 0)
+	if (empty == NULL)
 		return false;
-	index_free(x->index);
-	btree_free(x->tree);
-	x->index = empty.index;
-	x->tree = empty.tree;
+	*empty = *x;
+	empty->index = NULL;
+	empty->tree = NULL;
+	if (index_structure(p, empty) != 0) {
+		heap_free(p->heap, empty, sizeof(*empty));
+		return false;
+	}
+	__atomic_store_n(link, empty, __ATOMIC_RELEASE);
+	x->dropped = 0;
+	x->next_dropped = p->dropped;
+	p->dropped = x;
 	return true;
 }
 
@@ -444,10 +484,19 @@ bool part_empty(struct part *p)
 	bool done = table_clear(p->table) == 0;
 
 	before = held(p);
-	for (struct part_index *x = p->indexes; x != NULL && done; x = x->next)
-		done = index_empty(p, x);
+	for (struct part_index **link = &p->indexes; *link != NULL && done; link = &(*link)->next)
+		done = index_empty(p, link);
 	count_since(p, before);
 	return done;
+}
+
+static bool rest_due(const struct part *p, uint64_t reclaimable)
+{
+	const struct part_index *x = p->dropped;
+
+	while (x != NULL && x->dropped > reclaimable)
+		x = x->next_dropped;
+	return x != NULL || table_is_clearing(p->table);
 }
 
 bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
@@ -459,8 +508,11 @@ bool part_step(struct part *p, uint64_t reclaimable, uint64_t epoch)
 		more |= x->tree != NULL ? btree_step(x->tree, reclaimable, epoch)
 					: index_step(x->index, reclaimable, epoch);
 	count_since(p, before);
-	if (p->dropped != NULL)
-		dropped_free(p, reclaimable);
+	if (rest_due(p, reclaimable)) {
+		size_t left = STEP_REST;
+
+		more |= !part_free_rest(p, reclaimable, &left);
+	}
 	return more;
 }
 
@@ -472,7 +524,7 @@ bool part_due(const struct part *p, uint64_t reclaimable)
 		if (x->tree != NULL ? btree_due(x->tree, reclaimable)
 				    : index_due(x->index, reclaimable))
 			return true;
-	return p->dropped != NULL && p->dropped->dropped <= reclaimable;
+	return rest_due(p, reclaimable);
 }
 
 const void *part_view_row(const struct part *p, const void *stored, int64_t *count, struct arena *a)

@@ -53,6 +53,9 @@ struct part {
 	uint64_t index_bytes;
 	uint64_t operators; /* of a view: what computes it holds so much in this shard (flow.h) */
 
+	/* Of one that was taken away: freed when no reader's pin is below the epoch. */
+	struct part *next_condemned;
+	uint64_t condemned;
 	/* Of a view that has failed: part_empty() is due when no reader's pin is below this epoch; PART_EMPTY_LATER: the epoch is
 	 * not known yet; PART_EMPTIED: that is done. 0: it has not failed. */
 	uint64_t empty_at;
@@ -65,6 +68,8 @@ struct part {
 int part_new(struct part **out, const struct relation *r, struct heap *h, struct retire *retire,
 	struct error *e);
 void part_free(struct part *p);
+/* The same in slices, as hashdir_free_some(); true: it is gone. */
+bool part_free_some(struct part *p, size_t *left);
 
 /* Bytes that it holds with its indexes, without what has been replaced and waits for readers. By any thread that knows that
  * it stays. */
@@ -109,9 +114,12 @@ void part_end_index(struct part *p, const struct index_def *d, uint64_t epoch);
 /* The structure of an index for a reader at epoch v; NULL: there is none that knows that epoch. */
 const struct part_index *part_index_at(const struct part *p, uint32_t index_id, uint64_t v);
 
-/* Free all rows and what its indexes have, when no reader can be in it. False: there was no memory for the empty ones; some
- * of it may be free, try again later. */
+/* Take out all rows and what its indexes have, when no reader can be in it; part_step() frees them, or part_free_rest(). False:
+ * there was no memory for the empty ones; some of it may be out, try again later. */
 bool part_empty(struct part *p);
+/* Free what was emptied, and dropped indexes that no reader can be in, in slices as hashdir_free_some(); true: nothing of it is
+ * left. */
+bool part_free_rest(struct part *p, uint64_t reclaimable, size_t *left);
 
 /* Bounded housekeeping, between epoch_enter(), which gave `epoch`, and epoch_leave(). True while more may
  * wait. */

@@ -31,16 +31,11 @@
 enum {
 	FETCH_AHEAD_COMMANDS = 6,
 	STEP_RETIRE_MAX = 4096, /* objects freed a step */
+	STEP_FREE = 1024,       /* blocks of what was dropped freed a step (mem.h): 0.1 ms */
 	STEP_PARTS = 4,         /* parts that a batch looks after … */
 	STEP_PART_MAX = 32, /* … with so many steps of each at most: more than a batch can kill */
 	LET_GO_WAIT_US = 1000,
 	POSTGRES_EPOCH_S = 946684800
-};
-
-/* A part that readers may still be in. */
-struct condemned {
-	struct part *part;
-	uint64_t epoch;
 };
 
 struct projector {
@@ -64,8 +59,8 @@ struct projector {
 
 	struct part **parts;
 	unsigned nparts, parts_cap;
-	struct condemned *condemned;
-	unsigned ncondemned, condemned_cap;
+	struct part *condemned; /* readers may still be in them */
+	_Atomic bool freeing;   /* there is, or may be, something that can be freed now */
 	unsigned failures_seen;
 	bool emptying;      /* there are parts of failed views that have something yet */
 	unsigned next_part; /* housekeeping goes round */
@@ -808,16 +803,20 @@ static bool failed_parts_undated(const struct projector *p)
 static void failed_parts_empty(struct projector *p, uint64_t reclaimable)
 {
 	bool left = false;
+	size_t all = SIZE_MAX;
 
 	for (unsigned i = 0; i < p->nparts; i++) {
 		struct part *part = p->parts[i];
 
 		if (part->empty_at == 0 || part->empty_at == PART_EMPTIED)
 			continue;
-		if (part->empty_at <= reclaimable && part_empty(part))
-			part->empty_at = PART_EMPTIED;
-		else
+		if (part->empty_at > reclaimable || !part_empty(part)) {
 			left = true;
+			continue;
+		}
+		part->empty_at = PART_EMPTIED;
+		if (command_memory_is_short(p->heap))
+			(void)part_free_rest(part, reclaimable, &all);
 	}
 	p->emptying = left;
 }
@@ -1059,22 +1058,55 @@ static void failures_check(struct projector *p)
 	}
 }
 
-static void housekeep(struct projector *p)
+/* Of what was taken away what nobody can be in, in slices, so that no command waits for all of it; but if memory is short
+ * commands, and views, wait for that. True: there is more. */
+static bool remains_free(struct projector *p, uint64_t reclaimable, size_t left)
+{
+	struct part **link = &p->condemned;
+
+	if (!flow_free_some(p->flow, &left))
+		return true;
+	while (*link != NULL) {
+		struct part *part = *link, *next = part->next_condemned;
+
+		if (part->condemned > reclaimable) {
+			link = &part->next_condemned;
+			continue;
+		}
+		if (left == 0 || !part_free_some(part, &left))
+			return true;
+		*link = next;
+	}
+	return false;
+}
+
+/* True while it has more to free. */
+static bool housekeep(struct projector *p)
 {
 	uint64_t reclaimable = epoch_reclaimable(p->set->epochs);
+	bool more;
 
 	failures_check(p);
 	retire_run(p->retire, reclaimable, STEP_RETIRE_MAX);
 	if (p->emptying)
 		failed_parts_empty(p, reclaimable);
-	for (unsigned i = 0; i < p->ncondemned;) {
-		if (p->condemned[i].epoch > reclaimable) {
-			i++;
-			continue;
-		}
-		part_free(p->condemned[i].part);
-		p->condemned[i] = p->condemned[--p->ncondemned];
-	}
+	if (p->condemned == NULL && !flow_frees(p->flow) &&
+		!atomic_load_explicit(&p->freeing, memory_order_relaxed))
+		return false;
+	more = remains_free(
+		p, reclaimable, command_memory_is_short(p->heap) ? SIZE_MAX : STEP_FREE);
+	atomic_store_explicit(&p->freeing, more, memory_order_release);
+	return more;
+}
+
+void projector_free_remains(struct projector *p)
+{
+	(void)remains_free(p, epoch_reclaimable(p->set->epochs), SIZE_MAX);
+}
+
+bool projector_is_freeing(const struct projector *p)
+{
+	return atomic_load_explicit(&p->freeing, memory_order_acquire);
 }
 
 /* --- answers for a checkpoint --- */
@@ -1126,7 +1158,7 @@ bool projector_step(struct projector *p)
 		did |= build_step(p);
 		did = did || parts_tidy(p);
 	}
-	housekeep(p);
+	did |= housekeep(p);
 	return did;
 }
 
@@ -1170,7 +1202,7 @@ void projector_restore_end(struct projector *p)
 	parts_step(p);
 	epoch_leave(p->set->epochs, p->shard);
 	epoch_advance(p->set->epochs);
-	housekeep(p);
+	(void)housekeep(p);
 }
 
 static void rowid_note(struct projector *p, const struct part *part, const void *row)
@@ -1325,8 +1357,12 @@ void projector_free(struct projector *p)
 		arena_free(&p->results);
 		change_log_free(&p->log);
 	}
-	for (unsigned i = 0; i < p->ncondemned; i++)
-		part_free(p->condemned[i].part);
+	while (p->condemned != NULL) {
+		struct part *next = p->condemned->next_condemned;
+
+		part_free(p->condemned);
+		p->condemned = next;
+	}
 	for (unsigned i = 0; i < p->nparts; i++)
 		part_free(p->parts[i]);
 	answers_free(p->answers);
@@ -1336,7 +1372,6 @@ void projector_free(struct projector *p)
 		heap_free_all(p->heap);
 	event_log_free(p->events);
 	free(p->parts);
-	free(p->condemned);
 	free(p->out);
 	free(p);
 }
@@ -1471,19 +1506,18 @@ void projector_build_index(struct projector *p, struct part *part, const struct 
 	p->index.progress = progress;
 }
 
-int projector_condemn(struct projector *p, struct part *part, uint64_t epoch)
+void projector_condemn(struct projector *p, struct part *part, uint64_t epoch)
 {
-	if (p->ncondemned == p->condemned_cap) {
-		unsigned cap = p->condemned_cap ? 2 * p->condemned_cap : 16;
-		struct condemned *list = realloc(p->condemned, cap * sizeof(*list));
+	part->condemned = epoch;
+	part->next_condemned = p->condemned;
+	p->condemned = part;
+	atomic_store(&p->freeing, true);
+}
 
-		if (list == NULL)
-			return -1;
-		p->condemned = list;
-		p->condemned_cap = cap;
-	}
-	p->condemned[p->ncondemned++] = (struct condemned){ part, epoch };
-	return 0;
+void projector_drop_view(struct projector *p, const struct relation *view)
+{
+	flow_drop_view(p->flow, view);
+	atomic_store(&p->freeing, true);
 }
 
 /* Oldest first. */

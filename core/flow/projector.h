@@ -153,6 +153,8 @@ void projector_free(struct projector *p);
 
 /* True when it did something. */
 bool projector_step(struct projector *p);
+/* Whether it is freeing what was dropped: memory that comes back by itself. Any thread. */
+bool projector_is_freeing(const struct projector *p);
 /* Whether a step would find something to do; called between park_prepare() and sleeping. */
 bool projector_has_work(struct projector *p);
 
@@ -230,8 +232,12 @@ void projector_remove_part(struct projector *p, struct part *part);
 /* Fill an index of the part, which part_begin_index() has begun, while commands go on; until the same with NULLs. */
 void projector_build_index(struct projector *p, struct part *part, const struct index_def *index,
 	struct build_progress *progress);
-/* Free the part once no reader can be in it: after `epoch` has passed all pins. */
-int projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
+/* Free the part, in slices, once no reader can be in it: after `epoch` has passed all pins. Cannot fail. */
+void projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
+/* flow_drop_view(); what it held is freed in the same way. */
+void projector_drop_view(struct projector *p, const struct relation *view);
+/* All at once, as far as no reader can be in it. */
+void projector_free_remains(struct projector *p);
 /* Run stage `stage` at `epoch` for views that are being built (`only`: one, NULL: all), with what was fed or came
  * through exchanges; `last`: that is all of it. */
 void projector_build_stage(struct projector *p, const struct relation *only, unsigned stage,

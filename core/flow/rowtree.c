@@ -90,13 +90,22 @@ bool rowtree_each(struct rowtree_node *n, bool (*fn)(void *arg, struct rowtree_n
 			rowtree_each(node_of(n->tree.right), fn, arg));
 }
 
-void rowtree_free(struct rowtree_node *n, struct heap *h,
-	void (*fn)(void *arg, struct rowtree_node *n), void *arg)
+bool rowtree_free_some(struct rowtree_node **root, struct heap *h,
+	bool (*fn)(void *arg, struct rowtree_node *n, size_t *left), void *arg, size_t *left)
 {
-	if (n == NULL)
-		return;
-	rowtree_free(node_of(n->tree.left), h, fn, arg);
-	rowtree_free(node_of(n->tree.right), h, fn, arg);
-	fn(arg, n);
-	node_free(n, h);
+	struct treap *tree = (struct treap *)*root;
+	struct treap *n = NULL;
+
+	while (*left > 0 && (n = treap_take(&tree)) != NULL) {
+		if (!fn(arg, node_of(n), left)) {
+			/* It has no left side, so it is the next that is taken. */
+			n->right = tree;
+			tree = n;
+			break;
+		}
+		heap_count_freed(row_size(node_of(n)->row), left);
+		node_free(node_of(n), h);
+	}
+	*root = node_of(tree);
+	return tree == NULL;
 }

@@ -41,8 +41,8 @@ void rowtree_remove(struct rowtree_node **root, const struct rowtree_order *o,
 /* Calls fn for the nodes in order, until it returns false. */
 bool rowtree_each(
 	struct rowtree_node *root, bool (*fn)(void *arg, struct rowtree_node *n), void *arg);
-/* Frees all, after fn has been given each. */
-void rowtree_free(struct rowtree_node *root, struct heap *h,
-	void (*fn)(void *arg, struct rowtree_node *n), void *arg);
+/* Frees all in slices, as hashdir_free_some(): each node after fn has been given it, again as long as that returns false. */
+bool rowtree_free_some(struct rowtree_node **root, struct heap *h,
+	bool (*fn)(void *arg, struct rowtree_node *n, size_t *left), void *arg, size_t *left);
 
 #endif

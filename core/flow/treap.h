@@ -84,6 +84,19 @@ static inline struct treap *treap_merge(struct treap *a, struct treap *b)
 	return b;
 }
 
+/* Take the first node out, without an order, to free all one after another: no call takes long, since a node is rotated
+ * to the right side once. NULL: there is none. */
+static inline struct treap *treap_take(struct treap **root)
+{
+	struct treap *n = *root;
+
+	while (n != NULL && n->left != NULL)
+		n = treap_rotate_right(n);
+	if (n != NULL)
+		*root = n->right;
+	return n;
+}
+
 /* Take the node out that hangs at the link. */
 static inline void treap_remove(struct treap **link)
 {

@@ -126,29 +126,39 @@ struct btree *btree_new(struct heap *h, struct retire *retire, const struct row_
 	return t;
 }
 
-static void node_free(struct btree *t, struct node *n)
+/* A node with all below it, from its end. False: *left is used up before that. */
+static bool node_free_some(struct btree *t, struct node *n, size_t *left)
 {
-	if (n == NULL)
-		return;
-	for (unsigned i = 0; i < order_count(n->order); i++) {
+	for (unsigned i = order_count(n->order); i-- > 0; n->order = order_remove(n->order, i)) {
 		void *p = child_at(n, n->order, i);
 
+		if (*left == 0)
+			return false;
 		if (n->leaf)
-			heap_free(t->heap, p, entry_bytes(p));
-		else
-			node_free(t, p);
+			heap_free_counted(t->heap, p, entry_bytes(p), left);
+		else if (!node_free_some(t, p, left))
+			return false;
 	}
-	heap_free(t->heap, n, node_bytes(n));
+	heap_free_counted(t->heap, n, node_bytes(n), left);
+	return true;
+}
+
+bool btree_free_some(struct btree *t, size_t *left)
+{
+	if (t->root != NULL && !node_free_some(t, t->root, left))
+		return false;
+	heap_free_counted(t->heap, t->scratch, t->scratch_cap, left);
+	arena_free(&t->arena);
+	heap_free_counted(t->heap, t, sizeof(*t), left);
+	return true;
 }
 
 void btree_free(struct btree *t)
 {
-	if (t == NULL)
-		return;
-	node_free(t, t->root);
-	heap_free(t->heap, t->scratch, t->scratch_cap);
-	arena_free(&t->arena);
-	heap_free(t->heap, t, sizeof(*t));
+	size_t all = SIZE_MAX;
+
+	if (t != NULL)
+		(void)btree_free_some(t, &all);
 }
 
 /* --- changing nodes --- */

@@ -21,6 +21,8 @@ struct btree *btree_new(struct heap *h, struct retire *retire, const struct row_
 	const uint16_t *cols, const uint8_t *flags, unsigned ncols, const uint16_t *key,
 	unsigned nkey);
 void btree_free(struct btree *t);
+/* The same in slices, as hashdir_free_some(); true: it is gone. */
+bool btree_free_some(struct btree *t, size_t *left);
 
 /* --- the writer, inside an epoch --- */
 

@@ -45,7 +45,7 @@ int hashdir_init(struct hashdir *d, struct heap *h, struct retire *retire,
 	struct hashdir_segment *s = heap_alloc_aligned(h, sizeof(*s), 64);
 
 	*d = (struct hashdir){ heap_zalloc(h, top_bytes(0)), h, retire, hash_of, arg,
-		top_bytes(0) + sizeof(*s) };
+		top_bytes(0) + sizeof(*s), 0 };
 	if (d->top == NULL || s == NULL) {
 		heap_free(h, d->top, top_bytes(0));
 		heap_free(h, s, sizeof(*s));
@@ -57,24 +57,66 @@ int hashdir_init(struct hashdir *d, struct heap *h, struct retire *retire,
 	return 0;
 }
 
-void hashdir_free(struct hashdir *d, void (*fn)(void *arg, void *object), void *arg)
+/* --- freeing --- */
+
+static void more_bytes(struct hashdir *d, size_t n)
+{
+	__atomic_store_n(&d->bytes, d->bytes + n, __ATOMIC_RELAXED);
+}
+
+static void bucket_prefetch(const struct hashdir_bucket *b)
+{
+	for (unsigned i = 0; i < HASHDIR_SLOTS; i++)
+		__builtin_prefetch(hashdir_object(b->slots[i]));
+}
+
+/* The objects of a segment. False: *left is used up before the last one. */
+static bool segment_free_some(struct hashdir_segment *s,
+	bool (*fn)(void *arg, void *object, size_t *left), void *arg, size_t *left)
+{
+	for (unsigned b = 0; b < HASHDIR_BUCKETS; b++) {
+		struct hashdir_bucket *at = &s->buckets[b];
+
+		if (b + 1 < HASHDIR_BUCKETS)
+			bucket_prefetch(at + 1);
+		for (unsigned k = 0; k < HASHDIR_SLOTS; k++) {
+			if ((at->tags >> (8 * k) & 0xff) == 0)
+				continue;
+			if (*left == 0 || !fn(arg, hashdir_object(at->slots[k]), left))
+				return false;
+			at->tags &= ~(UINT64_C(0xff) << (8 * k));
+		}
+	}
+	return true;
+}
+
+bool hashdir_free_some(struct hashdir *d, bool (*fn)(void *arg, void *object, size_t *left),
+	void *arg, size_t *left)
 {
 	struct hashdir_top *top = d->top;
 
 	if (top == NULL)
-		return;
-	for (uint64_t i = 0; i < UINT64_C(1) << top->depth;) {
-		struct hashdir_segment *s = top->segments[i];
+		return true;
+	while (d->freed < UINT64_C(1) << top->depth) {
+		struct hashdir_segment *s = top->segments[d->freed];
 
-		i += UINT64_C(1) << (top->depth - s->depth);
-		for (unsigned b = 0; fn != NULL && b < HASHDIR_BUCKETS; b++)
-			for (unsigned k = 0; k < HASHDIR_SLOTS; k++)
-				if ((s->buckets[b].tags >> (8 * k) & 0xff) != 0)
-					fn(arg, hashdir_object(s->buckets[b].slots[k]));
-		heap_free(d->heap, s, sizeof(*s));
+		if (*left == 0 || (fn != NULL && !segment_free_some(s, fn, arg, left)))
+			return false;
+		d->freed += UINT64_C(1) << (top->depth - s->depth);
+		heap_free_counted(d->heap, s, sizeof(*s), left);
+		more_bytes(d, -sizeof(*s));
 	}
-	heap_free(d->heap, top, top_bytes(top->depth));
+	heap_free_counted(d->heap, top, top_bytes(top->depth), left);
+	__atomic_store_n(&d->bytes, 0, __ATOMIC_RELAXED);
 	d->top = NULL;
+	return true;
+}
+
+void hashdir_free(struct hashdir *d, bool (*fn)(void *arg, void *object, size_t *left), void *arg)
+{
+	size_t all = SIZE_MAX;
+
+	(void)hashdir_free_some(d, fn, arg, &all);
 }
 
 /* --- growing --- */
@@ -85,11 +127,6 @@ static void discard(struct hashdir *d, uint64_t epoch, void *p, size_t size)
 		retire_add(d->retire, epoch, p, size);
 	else
 		heap_free(d->heap, p, size);
-}
-
-static void more_bytes(struct hashdir *d, size_t n)
-{
-	__atomic_store_n(&d->bytes, d->bytes + n, __ATOMIC_RELAXED);
 }
 
 static uint64_t slot_hash(const struct hashdir *d, uint64_t slot, uint64_t depth)

@@ -53,13 +53,19 @@ struct hashdir {
 	uint64_t (*hash_of)(const void *arg, const void *object);
 	const void *arg;
 	uint64_t bytes; /* of all that is not retired; by the writer, read by anyone */
+	uint64_t freed; /* places of the top whose segments hashdir_free_some() has freed */
 };
 
 /* 0, or -1 out of memory. */
 int hashdir_init(struct hashdir *d, struct heap *h, struct retire *retire,
 	uint64_t (*hash_of)(const void *arg, const void *object), const void *arg);
-/* Frees the directory, after fn (may be NULL) has been given each object. */
-void hashdir_free(struct hashdir *d, void (*fn)(void *arg, void *object), void *arg);
+/* Free the directory and its objects in slices: until *left is used up (mem.h). fn
+ * frees an object by the same rule, and is given it again as long as it returns false; NULL: the objects are others'. True: all is free; and
+ * of one that was never made. Between slices nothing else is done with it. Needs no memory. */
+bool hashdir_free_some(struct hashdir *d, bool (*fn)(void *arg, void *object, size_t *left),
+	void *arg, size_t *left);
+/* All of it at once. */
+void hashdir_free(struct hashdir *d, bool (*fn)(void *arg, void *object, size_t *left), void *arg);
 /* Add an object, which is not in it (epoch: for retiring; without readers anything). 0, or -1 with
  * nothing changed when out of memory. */
 int hashdir_insert(struct hashdir *d, uint64_t hash, uint64_t epoch, const void *object);

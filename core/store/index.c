@@ -150,33 +150,47 @@ struct index *index_new(struct heap *h, struct retire *retire, const struct row_
 	return ix;
 }
 
-static void child_free(struct index *ix, uintptr_t p)
+/* False: *left is used up before all is free below *p, which is 0 then. */
+static bool child_free_some(struct index *ix, uintptr_t *p, size_t *left)
 {
-	if (is_node(p)) {
-		struct node *n = as_node(p);
+	if (is_node(*p)) {
+		struct node *n = as_node(*p);
 
 		for (unsigned i = 0; i < FAN; i++)
-			child_free(ix, n->child[i]);
-		heap_free(ix->heap, n, sizeof(*n));
-		return;
+			if (!child_free_some(ix, &n->child[i], left))
+				return false;
+		heap_free_counted(ix->heap, n, sizeof(*n), left);
+		*p = 0;
+		return true;
 	}
-	for (struct entry *e = (struct entry *)p; e != NULL;) {
-		struct entry *next = e->next;
+	while (*p != 0) {
+		struct entry *e = (struct entry *)*p;
 
-		heap_free(ix->heap, e, entry_bytes(e));
-		e = next;
+		if (*left == 0)
+			return false;
+		*p = (uintptr_t)e->next;
+		heap_free_counted(ix->heap, e, entry_bytes(e), left);
 	}
+	return true;
+}
+
+bool index_free_some(struct index *ix, size_t *left)
+{
+	for (unsigned i = 0; i < FAN; i++)
+		if (!child_free_some(ix, &ix->root.child[i], left))
+			return false;
+	heap_free_counted(ix->heap, ix->removed, ix->removed_cap * sizeof(*ix->removed), left);
+	arena_free(&ix->arena);
+	heap_free_counted(ix->heap, ix, sizeof(*ix), left);
+	return true;
 }
 
 void index_free(struct index *ix)
 {
-	if (ix == NULL)
-		return;
-	for (unsigned i = 0; i < FAN; i++)
-		child_free(ix, ix->root.child[i]);
-	heap_free(ix->heap, ix->removed, ix->removed_cap * sizeof(*ix->removed));
-	arena_free(&ix->arena);
-	heap_free(ix->heap, ix, sizeof(*ix));
+	size_t all = SIZE_MAX;
+
+	if (ix != NULL)
+		(void)index_free_some(ix, &all);
 }
 
 int index_reserve(struct index *ix, unsigned n)
@@ -230,9 +244,10 @@ static void leaf_split(
 		struct entry *copy = heap_alloc(ix->heap, entry_bytes(e));
 
 		if (copy == NULL) {
-			for (unsigned i = 0; i < FAN; i++)
-				child_free(ix, n->child[i]);
-			heap_free(ix->heap, n, sizeof(*n));
+			uintptr_t made = (uintptr_t)n | 1;
+			size_t all = SIZE_MAX;
+
+			(void)child_free_some(ix, &made, &all);
 			return;
 		}
 		memcpy(copy, e, entry_bytes(e));

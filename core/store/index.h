@@ -17,6 +17,8 @@ struct index;
 struct index *index_new(struct heap *h, struct retire *retire, const struct row_layout *layout,
 	const uint16_t *cols, unsigned ncols, const uint16_t *key, unsigned nkey);
 void index_free(struct index *ix);
+/* The same in slices, as hashdir_free_some(); true: it is gone. */
+bool index_free_some(struct index *ix, size_t *left);
 
 /* --- the writer --- */
 

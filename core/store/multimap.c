@@ -72,32 +72,57 @@ struct multimap *multimap_new(struct heap *h, const bool counted[2])
 	return m;
 }
 
-static void side_free(struct multimap *m, struct multimap_entry *first)
+static void entry_free_counted(
+	const struct multimap *m, unsigned side, struct multimap_entry *e, size_t *left)
 {
-	unsigned side = first == NULL ? 0 : first->side;
-
-	for (struct multimap_entry *e = first, *next; e != NULL; e = next) {
-		next = e->next;
-		entry_free(m, side, e);
-	}
+	heap_count_freed(row_size(e->row), left);
+	entry_free(m, side, e);
 }
 
-static void chain_free(void *arg, void *object)
+/* What stands behind the first entry of a side. False: *left is used up before all of it is free. */
+static bool side_free_some(const struct multimap *m, struct multimap_entry *first, size_t *left)
+{
+	struct multimap_entry *e;
+
+	while ((e = first->next) != NULL) {
+		if (*left == 0)
+			return false;
+		first->next = e->next;
+		entry_free_counted(m, first->side, e, left);
+	}
+	return true;
+}
+
+static bool chain_free_some(void *arg, void *object, size_t *left)
 {
 	struct multimap_entry *head = object, *peer = head->peer;
+	const struct multimap *m = arg;
 
-	side_free(arg, head);
-	side_free(arg, peer);
+	if (!side_free_some(m, head, left) || (peer != NULL && !side_free_some(m, peer, left)))
+		return false;
+	if (peer != NULL)
+		entry_free_counted(m, peer->side, peer, left);
+	entry_free_counted(m, head->side, head, left);
+	return true;
+}
+
+bool multimap_free_some(struct multimap *m, size_t *left)
+{
+	for (unsigned k = 0; k < 2; k++)
+		if (!hashdir_free_some(&m->exact[k], NULL, NULL, left))
+			return false;
+	if (!hashdir_free_some(&m->chains, chain_free_some, m, left))
+		return false;
+	heap_free_counted(m->heap, m, sizeof(*m), left);
+	return true;
 }
 
 void multimap_free(struct multimap *m)
 {
-	if (m == NULL)
-		return;
-	for (unsigned k = 0; k < 2; k++)
-		hashdir_free(&m->exact[k], NULL, NULL);
-	hashdir_free(&m->chains, chain_free, m);
-	heap_free(m->heap, m, sizeof(*m));
+	size_t all = SIZE_MAX;
+
+	if (m != NULL)
+		(void)multimap_free_some(m, &all);
 }
 
 /* --- finding --- */

@@ -32,6 +32,8 @@ struct multimap_entry {
 /* counted: every entry of that side has a number of its owner's. NULL: out of memory. */
 struct multimap *multimap_new(struct heap *h, const bool counted[2]);
 void multimap_free(struct multimap *m);
+/* The same in slices, as hashdir_free_some(); true: it is gone. */
+bool multimap_free_some(struct multimap *m, size_t *left);
 
 /* What there is of a hash: the first entry of each side, NULL: none; `next` leads to the others. The caller compares keys,
  * since different ones may have one hash. Not across changes of the multimap. */

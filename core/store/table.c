@@ -40,8 +40,9 @@ struct table {
 	_Alignas(64) struct hashdir places;
 	/* writer */
 	_Alignas(64) uint64_t rows;
-	uint64_t bytes;    /* of the newest versions, the ring and this */
-	struct dead *dead; /* ring */
+	uint64_t bytes;         /* of the newest versions, the ring and this */
+	struct hashdir cleared; /* by table_clear(), to be freed */
+	struct dead *dead;      /* ring */
 	size_t dead_cap, dead_head, dead_tail;
 	uint64_t forgotten;
 };
@@ -196,40 +197,65 @@ struct table *table_new(const struct table_options *o)
 	return t;
 }
 
-static void version_free(void *arg, void *object)
+static void bytes_add(struct table *t, uint64_t n)
+{
+	__atomic_store_n(&t->bytes, t->bytes + n, __ATOMIC_RELAXED);
+}
+
+static bool version_free(void *arg, void *object, size_t *left)
 {
 	struct table *t = arg;
 	struct version *v = object;
 
-	heap_free(t->o.heap, v, version_bytes(v));
+	bytes_add(t, -(uint64_t)version_bytes(v));
+	heap_free_counted(t->o.heap, v, version_bytes(v), left);
+	return true;
+}
+
+bool table_free_some(struct table *t, size_t *left)
+{
+	/* Older versions are in the retire list. */
+	if (!hashdir_free_some(&t->places, version_free, t, left) || !table_clear_some(t, left))
+		return false;
+	heap_free_counted(t->o.heap, t->dead, t->dead_cap * sizeof(*t->dead), left);
+	heap_free_counted(t->o.heap, t, sizeof(*t), left);
+	return true;
 }
 
 void table_free(struct table *t)
 {
-	if (t == NULL)
-		return;
-	/* Older versions are in the retire list. */
-	hashdir_free(&t->places, version_free, t);
-	if (t->dead != NULL)
-		heap_free(t->o.heap, t->dead, t->dead_cap * sizeof(*t->dead));
-	heap_free(t->o.heap, t, sizeof(*t));
+	size_t all = SIZE_MAX;
+
+	if (t != NULL)
+		(void)table_free_some(t, &all);
 }
 
 int table_clear(struct table *t)
 {
 	struct hashdir empty;
 
-	if (hashdir_init(&empty, t->o.heap, t->o.retire, version_hash, t) != 0)
+	if (t->cleared.top != NULL ||
+		hashdir_init(&empty, t->o.heap, t->o.retire, version_hash, t) != 0)
 		return -1;
-	hashdir_free(&t->places, version_free, t);
+	t->cleared = t->places;
 	t->places.top = empty.top;
 	__atomic_store_n(&t->places.bytes, empty.bytes, __ATOMIC_RELAXED);
+	bytes_add(t, -(uint64_t)(t->dead_cap * sizeof(*t->dead)));
 	heap_free(t->o.heap, t->dead, t->dead_cap * sizeof(*t->dead));
 	t->dead = NULL;
 	t->dead_cap = t->dead_head = t->dead_tail = 0;
 	__atomic_store_n(&t->rows, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->bytes, sizeof(*t), __ATOMIC_RELAXED);
 	return 0;
+}
+
+bool table_clear_some(struct table *t, size_t *left)
+{
+	return hashdir_free_some(&t->cleared, version_free, t, left);
+}
+
+bool table_is_clearing(const struct table *t)
+{
+	return t->cleared.top != NULL;
 }
 
 /* --- changing --- */
@@ -250,11 +276,6 @@ static struct version *version_new(struct table *t, uint64_t epoch, const void *
 	v->flags = 0;
 	memcpy(v->row, row, size);
 	return v;
-}
-
-static void bytes_add(struct table *t, uint64_t n)
-{
-	__atomic_store_n(&t->bytes, t->bytes + n, __ATOMIC_RELAXED);
 }
 
 /* Link a new head before the old one, which is retired. As large as the old one, so that undo fits. */
@@ -422,7 +443,8 @@ uint64_t table_rows(const struct table *t)
 uint64_t table_bytes(const struct table *t)
 {
 	return __atomic_load_n(&t->bytes, __ATOMIC_RELAXED) +
-		__atomic_load_n(&t->places.bytes, __ATOMIC_RELAXED);
+		__atomic_load_n(&t->places.bytes, __ATOMIC_RELAXED) +
+		__atomic_load_n(&t->cleared.bytes, __ATOMIC_RELAXED);
 }
 
 /* --- scanning --- */

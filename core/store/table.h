@@ -30,6 +30,8 @@ struct table_options {
 struct table *table_new(const struct table_options *o);
 /* Frees all versions too: no reader may be left. */
 void table_free(struct table *t);
+/* The same in slices, as hashdir_free_some(); true: it is gone. */
+bool table_free_some(struct table *t, size_t *left);
 
 /* --- the writer --- */
 
@@ -54,12 +56,16 @@ int table_delete(struct table *t, uint64_t hash, uint64_t epoch, const void *row
 bool table_step(struct table *t, uint64_t reclaimable, uint64_t epoch);
 /* Whether table_step() would find a key that is dead as of `reclaimable`. */
 bool table_due(const struct table *t, uint64_t reclaimable);
-/* Take all keys out and free what they had, when no reader can be in it. 0, or -1 out of memory with nothing changed. */
+/* Take all keys out, when no reader can be in it; what they had is then freed in slices by table_clear_some(), true: all of it
+ * is. 0, or -1 with nothing changed: out of memory, or there is something left of the last time. */
 int table_clear(struct table *t);
 /* The newest epoch of a deletion that it knows nothing of any more, or was told of: a key that is not there may have been
  * deleted up to then. By the writer. */
 uint64_t table_forgotten(const struct table *t);
 void table_forget(struct table *t, uint64_t epoch);
+bool table_clear_some(struct table *t, size_t *left);
+/* Whether that has something to do. */
+bool table_is_clearing(const struct table *t);
 /* Keys whose newest version is alive (any thread). */
 uint64_t table_rows(const struct table *t);
 /* What it holds, without versions that have been replaced and wait for readers (any thread). */

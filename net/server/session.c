@@ -48,7 +48,7 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 		return;
 	}
 	s->greeted = true;
-	ok.features = hello.features & WIRE_FEATURES;
+	ok.features |= hello.features & WIRE_FEATURES;
 	p = session_frame(s, WIRE_HELLO_OK, 0, request, sizeof(ok));
 	if (p != NULL)
 		memcpy(p, &ok, sizeof(ok));
