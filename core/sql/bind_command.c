@@ -249,6 +249,10 @@ static int bind_conflict(
 			"ON CONFLICT DO UPDATE requires inference specification or constraint name");
 	scope_push(b, r, alias, 0);
 	scope_push(b, r, "excluded", 1);
+	/* The excluded row is all of one. */
+	for (unsigned k = 0; k < r->ncols; k++)
+		if (!r->columns[k].hidden && bind_note_column(b, r, k) != 0)
+			return -1;
 	/* Unqualified names mean the existing row: look it up alone first is what PostgreSQL does not do;
 	 * there they are ambiguous, and so they are here. */
 	b->no_aggregates = "UPDATE";

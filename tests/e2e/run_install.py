@@ -101,6 +101,13 @@ def test_users(root, prefix, server):
     program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/pipeline.c"))
     out = run([program, server.address, "20000"], env=library).stdout
     check("20000 votes counted" in out, "the example: %r" % out)
+    program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/command_query.c"))
+    out = run([program, server.address], env=library).stdout
+    check("AC002: account 1 has only 4000" in out and "AC001: there is no account 2" in out and
+          "spent 6000 cents in 2 payments" in out and "has 4020 cents, after 1 tries" in out, "commands: %r" % out)
+    program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/read_your_writes.c"))
+    out = run([program, server.address], env=library).stdout
+    check("100 notes, each seen at once on both connections\n" in out, "own writes: %r" % out)
 
 
 def main():
