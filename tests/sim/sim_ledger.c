@@ -29,6 +29,8 @@ struct ledger {
 	uint64_t number, told, skipped, unknown;
 	struct track aggregates[AGGREGATES];
 	bool extra_there[EXTRAS], extra_usable[EXTRAS];
+	bool procedures,
+		calls; /* there are procedures for some commands; they are used in this life */
 	struct statement *statements[KINDS][EXTRAS];
 	struct statement *tables[FIXED_TABLES + EXTRAS];
 };
@@ -40,18 +42,19 @@ struct ledger {
  * A–D its note, m X Y the names of accounts, p a key's note, u v w the notes of a tag's rows, j a key's account. */
 static const struct {
 	const char *text, *params;
+	const char *call; /* the same by a procedure of sim_schema.c; NULL: there is none */
 } TEMPLATES[KINDS] = {
 	[OPEN] = { "INSERT INTO account VALUES ($1, $2, $3, $4)", "iman" },
 	[MOVE] = { "UPDATE account SET balance = balance + $2, seq = $3 WHERE id = $1;"
 		   " INSERT INTO entry VALUES ($1, $4, $2, $5)",
-		"ian0A" },
+		"ian0A", "CALL move(id => $1, amount => $2, seq => $3, no => $4, note => $5)" },
 	[ENTRIES2] = { "INSERT INTO entry VALUES ($1, $2, $3, $4), ($1, $5, $6, $7)", "i0aA1bB" },
 	[ENTRIES4] = { "INSERT INTO entry VALUES ($1, $2, $3, $4), ($1, $5, $6, $7),"
 		       " ($1, $8, $9, $10), ($1, $11, $12, $13)",
 		"i0aA1bB2cC3dD" },
 	[TRIM] = { "DELETE FROM entry WHERE account = $1 AND no < $2;"
 		   " UPDATE account SET seq = $3 WHERE id = $1",
-		"izn" },
+		"izn", "CALL shorten($1, $2, $3)" },
 	[CLOSE] = { "DELETE FROM entry WHERE account = $1; DELETE FROM account WHERE id = $1",
 		"i" },
 	[CLOSE_ALONE] = { "DELETE FROM account WHERE id = $1", "i" },
@@ -62,7 +65,7 @@ static const struct {
 		"anixy" },
 	[PUT] = { "INSERT INTO kv VALUES ($1, $2, $3, $4, $5) ON CONFLICT (k) DO UPDATE SET"
 		  " v = kv.v + excluded.v, seq = excluded.seq, pad = excluded.pad",
-		"sjanp" },
+		"sjanp", "CALL put(key => $1, v => $3, account => $2, seq => $4, pad => $5)" },
 	[KEY_MOVE] = { "UPDATE kv SET v = v + $2, seq = $3, pad = $4 WHERE k = $1", "sanp" },
 	[KEY_DELETE] = { "DELETE FROM kv WHERE k = $1", "s" },
 	[LOG_ADD] = { "INSERT INTO log VALUES ($1, 0, $2, $3), ($1, 1, $2, $4), ($1, 2, $2, $5)",
@@ -104,6 +107,8 @@ static struct statement *statement_for(struct ledger *l, enum kind kind, unsigne
 
 	if (*s != NULL)
 		return *s;
+	if (l->calls && TEMPLATES[kind].call != NULL)
+		format = TEMPLATES[kind].call;
 	for (unsigned i = 0; params[i] != '\0'; i++)
 		types[i] = is_text(params[i]) ? TYPE_TEXT : TYPE_INT8;
 	if (hole == NULL)
@@ -584,8 +589,14 @@ void ledger_free(struct ledger *l)
 	free(l);
 }
 
+void ledger_has_procedures(struct ledger *l)
+{
+	l->procedures = true;
+}
+
 void ledger_attach(struct ledger *l, struct lf_engine *engine)
 {
+	l->calls = l->procedures && !l->calls;
 	l->engine = engine;
 }
 

@@ -40,6 +40,8 @@ struct ledger *ledger_new(struct random *random);
 void ledger_free(struct ledger *l);
 
 /* A run begins or ends: prepared statements are of one engine. */
+/* Some commands are given by procedures, in every other life. */
+void ledger_has_procedures(struct ledger *l);
 void ledger_attach(struct ledger *l, struct lf_engine *engine);
 void ledger_detach(struct ledger *l);
 

@@ -40,7 +40,14 @@ enum {
 	FIRST_COLUMN = FIRST_NEW + 9
 };
 
-enum object_kind { OBJECT_VIEW, OBJECT_INDEX, OBJECT_TABLE, OBJECT_COLUMN, OBJECT_NAME };
+enum object_kind {
+	OBJECT_VIEW,
+	OBJECT_INDEX,
+	OBJECT_TABLE,
+	OBJECT_PROCEDURE,
+	OBJECT_COLUMN,
+	OBJECT_NAME
+};
 
 /* on: of what is on a view, an index or another view, the number of that view and one; of an index on a column that comes
  * and goes, of that. A column is named with its table. A name is that of one of the NAMED, which has the text as its name when it has not
@@ -122,11 +129,28 @@ static const struct object {
 	{ OBJECT_NAME, "named_2", "named_1", 0 },
 	{ OBJECT_NAME, "named_index_2", "named_index_1", 0 },
 	{ OBJECT_NAME, "named_view_2", "named_view_1", 0 },
+	{ OBJECT_PROCEDURE, "give",
+		"CREATE PROCEDURE give(a bigint, n bigint DEFAULT 1) BEGIN ATOMIC"
+		" SELECT CASE WHEN count(*) = 0 THEN reject('no account') END FROM account WHERE id = a;"
+		" UPDATE account SET balance = balance + n WHERE id = a; END",
+		0 },
+	{ OBJECT_PROCEDURE, "keep",
+		"CREATE OR REPLACE PROCEDURE keep(key text) BEGIN ATOMIC"
+		" UPDATE kv SET pad = keep.key WHERE k = key; END",
+		0 },
 };
 static const char *const NAMED[] = { "CREATE TABLE named_1 (k bigint PRIMARY KEY, v bigint)",
 	"CREATE INDEX named_index_1 ON named_1 (v)",
 	"CREATE MATERIALIZED VIEW named_view_1 AS SELECT named_1.v, count(*) AS n FROM named_1 GROUP BY v",
-	"INSERT INTO named_1 VALUES (1, 7), (2, 7)" };
+	"INSERT INTO named_1 VALUES (1, 7), (2, 7)",
+	"CREATE PROCEDURE move(id bigint, amount bigint, seq bigint, no bigint, note text) BEGIN ATOMIC"
+	" UPDATE account SET balance = balance + amount, seq = move.seq WHERE account.id = move.id;"
+	" INSERT INTO entry VALUES ($1, $4, amount, note); END",
+	"CREATE PROCEDURE shorten(bigint, bigint, bigint) BEGIN ATOMIC DELETE FROM entry WHERE account = $1 AND no < $2;"
+	" UPDATE account SET seq = $3 WHERE id = $1; END",
+	"CREATE PROCEDURE put(key text, account bigint, v bigint, seq bigint, pad text) BEGIN ATOMIC"
+	" INSERT INTO kv VALUES (key, put.account, put.v, put.seq, put.pad) ON CONFLICT (k) DO UPDATE SET"
+	" v = kv.v + excluded.v, seq = excluded.seq, pad = excluded.pad; END" };
 enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]) };
 
 /* By column, from the first on: how many rows do not have what they should. */
@@ -535,7 +559,8 @@ static bool may_change(const struct schema *s, unsigned k)
 
 static void change_text(const struct object *o, bool make, char *text, size_t cap)
 {
-	static const char *const KINDS_TEXT[] = { "MATERIALIZED VIEW", "INDEX", "TABLE" };
+	static const char *const KINDS_TEXT[] = { "MATERIALIZED VIEW", "INDEX", "TABLE",
+		"PROCEDURE" };
 	const char *dot = strchr(o->name, '.');
 
 	if (o->kind == OBJECT_NAME) {
@@ -681,6 +706,8 @@ void schema_create(struct schema *s, struct lf_port *port)
 		if (lf_run(port, TABLE_DEFS[t], strlen(TABLE_DEFS[t]), NULL, NULL, NULL, &e) != 0)
 			wrong("%s: %s %s", TABLE_DEFS[t], error_sqlstate(e.code), e.message);
 	}
+	if (s->count == COUNT)
+		ledger_has_procedures(s->ledger);
 	for (unsigned i = 0; s->count == COUNT && i < sizeof(NAMED) / sizeof(NAMED[0]); i++) {
 		struct error e;
 
