@@ -504,7 +504,8 @@ static int altered_copy(struct relation *r, const struct relation *from, unsigne
 		relation_hold(from->reads[r->nreads]);
 		r->reads[r->nreads] = from->reads[r->nreads];
 	}
-	memcpy(r->columns, from->columns, from->ncols * sizeof(*r->columns));
+	if (from->ncols > 0)
+		memcpy(r->columns, from->columns, from->ncols * sizeof(*r->columns));
 	if (from->nchecks > 0)
 		memcpy(r->checks, from->checks, from->nchecks * sizeof(*r->checks));
 	if (from->nfks > 0)

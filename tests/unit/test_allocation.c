@@ -260,6 +260,16 @@ static const char *const STATEMENTS[] = {
 	"ALTER MATERIALIZED VIEW summary SET (memory_limit = '1GB')",
 	"REFRESH MATERIALIZED VIEW summary",
 	"DROP INDEX by_customer",
+	"CREATE PROCEDURE grow(o int, by int DEFAULT 1) BEGIN ATOMIC"
+	" SELECT CASE WHEN count(*) = 0 THEN reject('none') END FROM item WHERE order_id = o;"
+	" UPDATE item SET qty = qty + by WHERE order_id = o AND line = 1; END",
+	"CALL grow(10, 1 + 1)",
+	"CREATE OR REPLACE PROCEDURE grow(o int, by int DEFAULT 1) BEGIN ATOMIC"
+	" UPDATE item SET qty = qty + 2 * by WHERE order_id = o AND line = 1 AND lf_epoch > 0; END",
+	"ALTER PROCEDURE grow RENAME TO swell",
+	"CALL swell(10)",
+	"SELECT line, lf_epoch > 0 FROM item WHERE order_id = 10 ORDER BY lf_epoch, line",
+	"DROP PROCEDURE swell",
 	"CREATE TABLE gone (a int PRIMARY KEY)",
 	"DROP TABLE gone",
 };
