@@ -74,6 +74,7 @@ E2E := \
 	tests/e2e/run_packages.py \
 	tests/e2e/run_transfers.py \
 	tests/e2e/run_durability.py \
+	tests/e2e/run_once.py \
 	tests/e2e/run_cli.py \
 	tests/e2e/run_copy.py \
 	tests/e2e/run_install.py \
@@ -104,7 +105,7 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all pgo lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long views-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long views-long once-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|pgo|debug|asan|tsan)
@@ -332,6 +333,9 @@ property-long: ## 10,000 random commands against the oracle, address+undefined
 
 views-long: all ## 20,000 rounds of random views and commands beside PostgreSQL
 	$(Q)tests/e2e/run_views.py --rounds 20000
+
+once-long: all ## 1,000,000 commands with request ids, executed once over kills and cut connections
+	$(Q)tests/e2e/run_once.py --commands 1000000
 
 test-all: ## the tests in release, address+undefined and thread
 	$(Q)$(MAKE) VARIANT=release test

@@ -13,7 +13,7 @@
  * Recovery: answers of as many shards as there are now come in order. Else each shard reads those of all, and takes them by
  * their hash, which is that of the rows; they are put in order at the end. Of a command that went to every shard, shard s
  * of n takes what shards s, s + n, … did, if all did it; if some did not, it cannot be told which rows are still to be
- * changed, and the command stays refused with LF003.
+ * changed, and the command is expired.
  */
 #include "core/flow/answers.h"
 
@@ -756,7 +756,7 @@ static void merge_parts(const struct siblings *s, struct answer_record *whole)
 	struct error why;
 
 	if (s->did < s->of) {
-		error_set(&why, ERR_OUTCOME_UNKNOWN, 0,
+		error_set(&why, ERR_ONCE_EXPIRED, 0,
 			"%u of %u shards had executed the command when the number of projectors "
 			"was changed",
 			s->did, s->of);

@@ -313,6 +313,7 @@ void lf_client_close(struct lf_client *c)
 
 		c->statements = s->next;
 		shape_release(s->shape);
+		free(s->source);
 		free(s);
 	}
 	while (lf_client_next(c, &(struct lf_client_completion){ 0 }))
@@ -331,6 +332,7 @@ void lf_client_close(struct lf_client *c)
 	free(c->slots);
 	free(c->groups);
 	free(c->completions);
+	free((char *)(uintptr_t)c->options.address);
 	free(c);
 }
 

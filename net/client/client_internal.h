@@ -26,6 +26,7 @@ enum {
 	CLIENT_CONNECT_MS = 10000,       /* options: connect_timeout_ms */
 	CLIENT_BATCH_MAX = 65535,        /* executions of one frame */
 	CLIENT_TYPES_MAX = 256,          /* declared when preparing */
+	CLIENT_RETRY_MS = 30000,         /* options: retry_ms */
 	CLIENT_KEEP_BYTES = 1 << 20,     /* a spare result with more is given back to libc */
 };
 
@@ -58,7 +59,11 @@ struct lf_type type_at(const struct row_layout *l, unsigned i);
 struct lf_statement {
 	struct lf_client *client;
 	struct shape *shape;
-	uint32_t handle;
+	uint32_t handle; /* UINT32_MAX: it could not be prepared again */
+	/* To prepare it again. */
+	unsigned char *source; /* the types declared, then the text */
+	size_t text_bytes;
+	unsigned ntypes;
 	uint32_t groups; /* of requests that use it */
 	bool closed;     /* freed with the last of them */
 	struct lf_statement *next, *prev;
@@ -87,6 +92,7 @@ struct lf_result {
 	const unsigned char *base; /* own, or the input buffer */
 	unsigned char *own;
 	size_t used, cap;
+	uint64_t once_client, once_request; /* 0: none */
 	uint64_t request;       /* of a part of an answer; of one that waits for lf_client_next() */
 	struct lf_result *next; /* in a list */
 	struct lf_client_error error;
@@ -117,6 +123,7 @@ struct group {
 	uint8_t flags; /* of its frame */
 	uint32_t n, left, failed;
 	uint64_t first, count, epoch;
+	uint64_t once_client, once_first; /* of its commands; 0: none */
 	lf_client_on_result each;
 	lf_client_on_batch all;
 	void *arg;
@@ -145,12 +152,13 @@ int waiter_run(struct lf_client *c, enum wire_type type, const void *head, size_
 
 struct lf_client {
 	int fd;
-	bool broken;                     /* no more input: outstanding requests are to be failed */
-	bool dispatching;                /* callbacks are running */
-	struct lf_client_error fate;     /* why it is broken */
-	bool warned;                     /* `farewell` is set */
-	struct lf_client_error farewell; /* what the server said of the connection */
-	struct lf_client_options options;
+	bool broken;                      /* no more input: outstanding requests are to be failed */
+	bool dispatching;                 /* callbacks are running */
+	struct lf_client_error fate;      /* why it is broken */
+	bool warned;                      /* `farewell` is set */
+	struct lf_client_error farewell;  /* what the server said of the connection */
+	struct lf_client_options options; /* address: own, or NULL */
+	uint64_t once_next;               /* see options.once_first */
 	struct lf_client_server server;
 	struct client_buffer in, out;
 
@@ -163,6 +171,7 @@ struct lf_client {
 
 	/* The batch under construction: its frame begins at out.head + batch_at. */
 	bool batching;
+	bool batch_numbered; /* its commands have numbers of the connection */
 	size_t batch_at;
 	uint32_t batch_n;
 	struct group batch; /* what its group will be */
@@ -247,7 +256,9 @@ struct execute_start {
 	unsigned char options[sizeof(struct wire_once) + sizeof(struct wire_expect) +
 		((sizeof(uint32_t) + WIRE_META_MAX + 7) & ~(size_t)7)];
 	uint8_t flags;
-	size_t size; /* of the head and the options */
+	size_t size;           /* of the head and the options */
+	struct wire_once once; /* client 0: none */
+	bool numbered;         /* by the connection: see execute_sent() */
 };
 _Static_assert(offsetof(struct execute_start, options) == sizeof(struct wire_execute),
 	"the options follow the head");
@@ -265,6 +276,21 @@ int execute_prepare(struct execute_start *start, const struct lf_client *c,
 	struct lf_client_error *e);
 int query_head(struct wire_query *head, const struct lf_client *c, const struct lf_client_call *how,
 	struct lf_client_error *e);
+
+/* The group's flags and numbers. */
+void execute_group(const struct execute_start *start, struct group *g);
+/* n executions have been sent: their numbers are used up. */
+void execute_sent(struct lf_client *c, const struct group *g, bool numbered, uint32_t n);
+
+/* The exchange of hellos over c->fd. */
+int client_greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_error *e);
+/* A connected socket for the address. */
+int client_connect(const char *address, unsigned timeout_ms, struct lf_client_error *e);
+/* lf_client_prepare() over the connection that there is. */
+int statement_prepare(struct lf_statement **out, struct lf_client *c, const char *text, size_t len,
+	const uint8_t *types, unsigned ntypes, struct lf_client_error *e);
+/* Prepare a statement by its source; its shape stays. 0; -1: refused (handle UINT32_MAX), or lost. */
+int statement_prepare_again(struct lf_statement *s);
 
 struct lf_result *result_take(struct lf_client *c); /* a spare one, or new; NULL out of memory */
 void result_give(struct lf_client *c, struct lf_result *r);

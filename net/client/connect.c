@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct lf_client_options lf_client_options_default(void)
@@ -19,6 +20,7 @@ struct lf_client_options lf_client_options_default(void)
 	return (struct lf_client_options){ .connect_timeout_ms = CLIENT_CONNECT_MS,
 		.output_max = CLIENT_OUTPUT_BYTES,
 		.inflight_max = CLIENT_INFLIGHT,
+		.retry_ms = CLIENT_RETRY_MS,
 		.result_max = CLIENT_RESULT_BYTES };
 }
 
@@ -95,7 +97,7 @@ int client_dial(const char *address, unsigned timeout_ms, struct lf_client_error
 }
 
 /* Say hello and wait for the server's, by the deadline. */
-static int greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_error *e)
+int client_greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_error *e)
 {
 	const char *source = c->options.source == NULL ? "" : c->options.source;
 	struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, WIRE_VERSION,
@@ -120,6 +122,16 @@ static int greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_erro
 	return w.failed ? -1 : 0;
 }
 
+/* Above all numbers that the client had before, if it sends less than a million commands a second and its clock is not set
+ * back. */
+static uint64_t once_first_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_options *o,
 	struct lf_client_error *e)
 {
@@ -141,6 +153,7 @@ int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_opt
 	c->options = *o;
 	c->options.address = NULL;
 	c->next = c->oldest = 1;
+	c->once_next = o->once_first != 0 ? o->once_first : once_first_now();
 	while (slots < o->inflight_max && slots < CLIENT_INFLIGHT_MAX)
 		slots *= 2;
 	c->mask = slots - 1;
@@ -150,7 +163,7 @@ int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_opt
 		lf_client_close(c);
 		return client_no_memory(e);
 	}
-	if (greet(c, o->connect_timeout_ms, e) != 0) {
+	if (client_greet(c, o->connect_timeout_ms, e) != 0) {
 		lf_client_close(c);
 		return -1;
 	}
@@ -159,15 +172,31 @@ int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_client_opt
 	return 0;
 }
 
+int client_connect(const char *address, unsigned timeout_ms, struct lf_client_error *e)
+{
+	int one = 1, fd = client_dial(address, timeout_ms, e);
+
+	if (fd >= 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
 int lf_client_open(
 	struct lf_client **out, const struct lf_client_options *o, struct lf_client_error *e)
 {
-	int one = 1, fd;
+	char *address;
+	int fd;
 
 	*out = NULL;
-	fd = client_dial(o->address, o->connect_timeout_ms, e);
-	if (fd < 0)
+	fd = client_connect(o->address, o->connect_timeout_ms, e);
+	if (fd < 0 || lf_client_open_fd(out, fd, o, e) != 0)
 		return -1;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	return lf_client_open_fd(out, fd, o, e);
+	address = strdup(o->address);
+	if (address == NULL) {
+		lf_client_close(*out);
+		*out = NULL;
+		return client_no_memory(e);
+	}
+	(*out)->options.address = address;
+	return 0;
 }

@@ -31,6 +31,9 @@
  * - A function that can fail takes `struct lf_client_error *e`, which may be NULL, fills it when it fails and
  *   returns -1. Errors of the server come with their SQLSTATE; those of the library with 08xxx (connection),
  *   22xxx and 42xxx (parameters), 53200 (memory), 55000 (a call at the wrong moment), 54000 (a limit).
+ * - With a client id (lf_client_options.once_client) every execution of a prepared command carries a number and is executed
+ *   once, however often it is sent. lf_client_execute() then reconnects and sends again by itself when the connection is
+ *   lost; of what was sent otherwise lf_result_resend() tells what may be sent again, after lf_client_reconnect().
  * - Text is UTF-8. A length of SIZE_MAX means that the text ends with a zero byte.
  * - Columns, rows and parameters count from 0; parameter 0 is $1.
  * - Nothing the server sends is trusted: bytes that are not the protocol end the connection with 08P01.
@@ -123,6 +126,16 @@ struct lf_client_options {
 	unsigned
 		inflight_max; /* unanswered requests beyond which sending would block; rounded up to a
 	                        * power of two, at most 2^22. Default 65,536 */
+	/* A number of this client's own, not 0, that no other one uses at the same time: commands are executed once. It is
+	 * for ever to the server: give each worker one that it keeps, also over restarts. 0 (default): none. */
+	uint64_t once_client;
+	/* The number of the first command; the next ones count up. It must be above all that this client id has had. 0
+	 * (default): microseconds since 1970. */
+	uint64_t once_first;
+	unsigned
+		retry_ms; /* how long lf_client_execute() connects and sends again after the connection was
+	                    * lost, for commands with a number; with a client id also for queries, and
+	                    * lf_client_prepare(). 0: not at all. Default 30,000 */
 	size_t result_max; /* bytes of one answer; beyond: 54000 and the connection is closed, since the
 	                        * server never sends so much. Default 512 MiB */
 	const char *
@@ -142,6 +155,11 @@ LF_API int lf_client_open_fd(struct lf_client **out, int fd, const struct lf_cli
 /* Outstanding requests are answered with 08006 first. Frees the connection and its statements; parameters
  * and results live on. NULL is allowed. Not from a callback. */
 LF_API void lf_client_close(struct lf_client *c);
+
+/* A lost connection (55000: it is not) anew, to the address that lf_client_open() was given (55000: to none): the open
+ * statements are prepared again. Everything outstanding is answered with 08006 first. One try; -1: it stays lost, as
+ * lf_client_open(). A statement that cannot be prepared any more answers 26000 from then on. Not from a callback. */
+LF_API int lf_client_reconnect(struct lf_client *c, struct lf_client_error *e);
 
 /* What the server said when the connection was made. */
 struct lf_client_server {
@@ -266,8 +284,10 @@ struct lf_client_call {
  * old to know of it is not asked: 0A000. */
 struct lf_client_command {
 	/* Execute it once, however often it is sent, also by another connection: a number of the client's own and one of
-	 * this command, both from 1. client 0: not asked for. The executions of a batch count `request` up. */
+	 * this command, both from 1. client 0: those of the connection, if it has a client id. The executions of a batch
+	 * count `request` up. 0A000 (of the server) for a command with a query. */
 	uint64_t client, request;
+	bool not_once; /* without numbers, also if the connection has a client id */
 	/* Refuse it (40001, "current version N" in the detail) if a row that it changes, makes or deletes was changed, made or
 	 * deleted by another command after this epoch: that of the read it rests on (lf_result_epoch()). */
 	bool expect;
@@ -276,6 +296,9 @@ struct lf_client_command {
 	const void *meta;
 	size_t meta_bytes;
 };
+
+/* The number that the connection's next command gets; 0: it has no client id. */
+LF_API uint64_t lf_client_once_next(const struct lf_client *c);
 
 /* Execute and wait for the answer. p may be NULL for a statement without parameters. r may be NULL; else its
  * former content is replaced, also by an error, which is given in *e as well. Other requests may be
@@ -429,6 +452,12 @@ LF_API struct lf_result *lf_result_new(void);
 LF_API void lf_result_free(struct lf_result *r);
 /* Make `to` the same as `from`. 0, or -1 out of memory. */
 LF_API int lf_result_copy(struct lf_result *to, const struct lf_result *from);
+
+/* Of a command that was executed with numbers: what they were. False: it was without. */
+LF_API bool lf_result_once(const struct lf_result *r, uint64_t *client, uint64_t *request);
+/* Whether a command may be sent again, by the same numbers (lf_client_send_with()): its outcome is unknown, or it was
+ * refused for a reason of the moment (08006, 53100, 53200, 57P01, LF002, LF003, LF005). */
+LF_API bool lf_result_resend(const struct lf_result *r);
 
 /* NULL: success. */
 LF_API const struct lf_client_error *lf_result_error(const struct lf_result *r);

@@ -228,6 +228,8 @@ void request_answer(struct lf_client *c, uint64_t request, struct lf_result *r)
 	c->inflight--;
 	c->answered++;
 	r->request = request;
+	r->once_client = g->once_client;
+	r->once_request = g->once_client != 0 ? g->once_first + (request - g->first) : 0;
 	g->left--;
 	g->count += r->count;
 	if (r->epoch > g->epoch)

@@ -36,6 +36,7 @@ void result_reset(struct lf_result *r)
 	r->shape = NULL;
 	r->shape_held = r->failed = false;
 	r->epoch = r->count = 0;
+	r->once_client = r->once_request = 0;
 	r->parts = r->parts_all = 0;
 	r->nrows = r->used = 0;
 	r->base = NULL;

@@ -44,15 +44,12 @@ static int options_add(struct execute_start *start, const struct lf_client *c,
 {
 	static const unsigned char zeros[8] = { 0 };
 
-	if (command->client == 0 && !command->expect && command->meta == NULL)
+	if (start->once.client == 0 && !command->expect && command->meta == NULL)
 		return 0;
 	if (check_command(c, command, e) != 0)
 		return -1;
-	if (command->client != 0) {
-		struct wire_once once = { command->client, command->request };
-
-		option_add(start, WIRE_FLAG_ONCE, &once, sizeof(once));
-	}
+	if (start->once.client != 0)
+		option_add(start, WIRE_FLAG_ONCE, &start->once, sizeof(start->once));
 	if (command->expect)
 		option_add(start, WIRE_FLAG_EXPECT, &command->expected_epoch,
 			sizeof(command->expected_epoch));
@@ -66,9 +63,36 @@ static int options_add(struct execute_start *start, const struct lf_client *c,
 	return 0;
 }
 
+/* The command's own numbers, or the connection's. */
+static void number(struct execute_start *start, const struct lf_client *c,
+	const struct lf_client_command *command)
+{
+	if (command->client != 0) {
+		start->once = (struct wire_once){ command->client, command->request };
+	} else if (c->options.once_client != 0 && !command->not_once) {
+		start->once = (struct wire_once){ c->options.once_client, c->once_next };
+		start->numbered = true;
+	}
+}
+
+void execute_group(const struct execute_start *start, struct group *g)
+{
+	g->flags = start->flags;
+	g->once_client = start->once.client;
+	g->once_first = start->once.request;
+}
+
+void execute_sent(struct lf_client *c, const struct group *g, bool numbered, uint32_t n)
+{
+	if (numbered)
+		c->once_next = g->once_first + n;
+}
+
 static int execute_head(struct execute_start *start, const struct lf_client *c,
 	const struct execution *x, struct lf_client_error *e)
 {
+	static const struct lf_client_command none = { 0 };
+	const struct lf_client_command *command = x->command != NULL ? x->command : &none;
 	const struct lf_client_call *how = x->how;
 	struct wire_execute *head = &start->head;
 
@@ -77,6 +101,8 @@ static int execute_head(struct execute_start *start, const struct lf_client *c,
 	};
 	start->size = sizeof(*head);
 	start->flags = 0;
+	start->once = (struct wire_once){ 0, 0 };
+	start->numbered = false;
 	if (how != NULL) {
 		head->ack = (uint8_t)how->ack;
 		head->timeout_ms = how->timeout_ms;
@@ -84,9 +110,11 @@ static int execute_head(struct execute_start *start, const struct lf_client *c,
 		if (check_call(how, e) != 0)
 			return -1;
 	}
-	if (x->command == NULL || x->statement->shape->kind == LF_STATEMENT_QUERY)
+	if (x->statement->shape->kind == LF_STATEMENT_QUERY)
 		return 0;
-	return options_add(start, c, x->command, e);
+	if (x->statement->shape->kind == LF_STATEMENT_COMMAND || command->client != 0)
+		number(start, c, command);
+	return options_add(start, c, command, e);
 }
 
 int query_head(struct wire_query *head, const struct lf_client *c, const struct lf_client_call *how,
@@ -162,11 +190,16 @@ int lf_client_send_with(struct lf_client *c, struct lf_statement *s, const struc
 	struct execute_start start;
 	const unsigned char *row;
 	size_t size;
+	int status;
 
 	if (client_ready(c, false, e) != 0 || execute_prepare(&start, c, &x, &row, &size, e) != 0)
 		return -1;
-	g.flags = start.flags;
-	return request_send(c, WIRE_EXECUTE, &start, start.size, row, size, &g, false, request, e);
+	execute_group(&start, &g);
+	status = request_send(
+		c, WIRE_EXECUTE, &start, start.size, row, size, &g, false, request, e);
+	if (status == 0)
+		execute_sent(c, &g, start.numbered, 1);
+	return status;
 }
 
 int lf_client_send(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
@@ -253,7 +286,8 @@ int lf_client_batch_begin_with(struct lf_client *c, struct lf_statement *s,
 
 	if (client_ready(c, false, e) != 0 || execute_head(&start, c, &x, e) != 0)
 		return -1;
-	g.flags = start.flags;
+	execute_group(&start, &g);
+	c->batch_numbered = start.numbered;
 	return batch_start(c, WIRE_EXECUTE_BATCH, &start, start.size, &g, e);
 }
 
@@ -272,6 +306,7 @@ int lf_client_reads_begin(struct lf_client *c, const struct lf_client_call *how,
 
 	if (client_ready(c, false, e) != 0 || check_call(how, e) != 0)
 		return -1;
+	c->batch_numbered = false;
 	if (how != NULL) {
 		head.timeout_ms = how->timeout_ms;
 		head.at_least = at_least(c, how);
@@ -441,6 +476,7 @@ int lf_client_batch_end(struct lf_client *c, uint64_t *first, struct lf_client_e
 			(h.type == WIRE_READ ? offsetof(struct wire_read, count)
 					     : offsetof(struct wire_execute, count)),
 		&c->batch_n, sizeof(c->batch_n));
+	execute_sent(c, &c->batch, c->batch_numbered, c->batch_n);
 	c->batching = false;
 	c->batch.reads = NULL;
 	if (first != NULL)

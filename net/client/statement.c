@@ -114,6 +114,7 @@ static void statement_free(struct lf_statement *s)
 	else
 		s->client->statements = s->next;
 	shape_release(s->shape);
+	free(s->source);
 	free(s);
 }
 
@@ -123,15 +124,42 @@ void statement_unuse(struct lf_statement *s)
 		statement_free(s);
 }
 
-int lf_client_prepare(struct lf_statement **out, struct lf_client *c, const char *text, size_t len,
+/* PREPARE of a statement's source; fills in w. */
+static int prepare_run(const struct lf_statement *s, struct waiter *w)
+{
+	struct group g = { .op = OPERATION_PREPARE, .each = waiter_done, .arg = w };
+	struct wire_prepare head = { .ndeclared = (uint16_t)s->ntypes,
+		.text_length = (uint32_t)s->text_bytes };
+
+	return waiter_run(s->client, WIRE_PREPARE, &head, sizeof(head), s->source,
+		s->ntypes + s->text_bytes, &g, w);
+}
+
+static struct lf_statement *statement_new(
+	struct lf_client *c, const char *text, size_t len, const uint8_t *types, unsigned ntypes)
+{
+	struct lf_statement *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->client = c;
+	s->text_bytes = len;
+	s->ntypes = ntypes;
+	s->source = malloc(ntypes + len + 1);
+	if (s->source == NULL) {
+		free(s);
+		return NULL;
+	}
+	if (ntypes > 0)
+		memcpy(s->source, types, ntypes);
+	memcpy(s->source + ntypes, text, len);
+	return s;
+}
+
+int statement_prepare(struct lf_statement **out, struct lf_client *c, const char *text, size_t len,
 	const uint8_t *types, unsigned ntypes, struct lf_client_error *e)
 {
 	struct waiter w = { .e = e };
-	struct group g = { .op = OPERATION_PREPARE, .each = waiter_done, .arg = &w };
-	struct {
-		struct wire_prepare head;
-		uint8_t types[CLIENT_TYPES_MAX];
-	} start = { { 0, 0, 0 }, { 0 } };
 	struct lf_statement *s;
 
 	*out = NULL;
@@ -140,19 +168,14 @@ int lf_client_prepare(struct lf_statement **out, struct lf_client *c, const char
 	if (ntypes > CLIENT_TYPES_MAX || len > UINT32_MAX)
 		return client_error(e, "54000",
 			"at most %d types can be declared, and 4 GiB of text", CLIENT_TYPES_MAX);
-	start.head.ndeclared = (uint16_t)ntypes;
-	start.head.text_length = (uint32_t)len;
-	if (ntypes > 0)
-		memcpy(start.types, types, ntypes);
-	s = calloc(1, sizeof(*s));
+	s = statement_new(c, text, len, types, ntypes);
 	if (s == NULL)
 		return client_no_memory(e);
-	if (waiter_run(c, WIRE_PREPARE, &start, sizeof(start.head) + ntypes, text, len, &g, &w) !=
-		0) {
+	if (prepare_run(s, &w) != 0) {
+		free(s->source);
 		free(s);
 		return -1;
 	}
-	s->client = c;
 	s->shape = w.shape;
 	s->handle = w.handle;
 	s->next = c->statements;
@@ -161,6 +184,28 @@ int lf_client_prepare(struct lf_statement **out, struct lf_client *c, const char
 	c->statements = s;
 	*out = s;
 	return 0;
+}
+
+static bool same_types(const struct row_layout *a, const struct row_layout *b)
+{
+	return a->ncols == b->ncols &&
+		(a->ncols == 0 || memcmp(a->types, b->types, a->ncols * sizeof(*a->types)) == 0);
+}
+
+int statement_prepare_again(struct lf_statement *s)
+{
+	struct waiter w = { .e = NULL };
+	int status = prepare_run(s, &w);
+
+	/* Parameters and results are laid out by the shape of before. */
+	if (status == 0 &&
+		(!same_types(&w.shape->params, &s->shape->params) ||
+			!same_types(&w.shape->columns, &s->shape->columns)))
+		status = -1;
+	s->handle = status == 0 ? w.handle : UINT32_MAX;
+	if (w.shape != NULL)
+		shape_release(w.shape);
+	return status;
 }
 
 void lf_statement_close(struct lf_statement *s)

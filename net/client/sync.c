@@ -68,29 +68,6 @@ int waiter_run(struct lf_client *c, enum wire_type type, const void *head, size_
 	return w->failed ? -1 : 0;
 }
 
-int lf_client_execute_with(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
-	const struct lf_client_call *how, const struct lf_client_command *command,
-	struct lf_result *r, struct lf_client_error *e)
-{
-	const struct execution x = { s, p, how, command };
-	struct waiter w = { .result = r, .e = e };
-	struct group g = { .op = OPERATION_EXECUTE,
-		.each = waiter_done,
-		.arg = &w,
-		.statement = s,
-		.shape = s->shape };
-	struct execute_start start;
-	const unsigned char *row;
-	size_t size;
-
-	if (r != NULL)
-		result_reset(r);
-	if (execute_prepare(&start, c, &x, &row, &size, e) != 0)
-		return -1;
-	g.flags = start.flags;
-	return waiter_run(c, WIRE_EXECUTE, &start, start.size, row, size, &g, &w);
-}
-
 int lf_client_execute(struct lf_client *c, struct lf_statement *s, const struct lf_params *p,
 	const struct lf_client_call *how, struct lf_result *r, struct lf_client_error *e)
 {

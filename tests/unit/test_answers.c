@@ -318,8 +318,8 @@ static void test_every_shard(void **state)
 {
 	(void)state;
 	every_shard(3, "");
-	every_shard(2, "LF003");
-	every_shard(1, "LF003");
+	every_shard(2, "LF006");
+	every_shard(1, "LF006");
 	every_shard(0, "");
 }
 
