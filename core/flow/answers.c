@@ -717,6 +717,7 @@ struct siblings {
 	const struct answer *own[LIMIT_PROJECTORS]; /* that this shard takes over */
 	unsigned nown;
 	const struct answer *refused; /* one of these */
+	uint64_t epoch;               /* the newest of these */
 	size_t bytes;                 /* of their rows */
 };
 
@@ -735,6 +736,8 @@ static void siblings_find(
 			continue;
 		s->own[s->nown++] = x;
 		s->bytes += x->record.size - sizeof(x->record);
+		if (x->record.epoch > s->epoch)
+			s->epoch = x->record.epoch;
 		if (x->record.kind == ANSWER_REFUSED)
 			s->refused = x;
 	}
@@ -786,9 +789,12 @@ static int merge(struct answers *a, const struct answer_record *r, struct error 
 {
 	struct siblings s;
 	struct answer_record *whole;
+	uint64_t epoch = r->epoch;
 	int status;
 
 	siblings_find(a, r, &s);
+	if (s.nown > 0)
+		epoch = s.epoch;
 	whole = calloc(1, sizeof(*whole) + TEXTS_MAX + 8 + s.bytes);
 	if (whole == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
@@ -799,7 +805,7 @@ static int merge(struct answers *a, const struct answer_record *r, struct error 
 		.client = r->client,
 		.request = r->request,
 		.payload = r->payload,
-		.epoch = r->epoch,
+		.epoch = epoch,
 		.time_us = r->time_us,
 		.part = a->shard };
 	merge_parts(&s, whole);

@@ -25,6 +25,7 @@
 #include "core/engine.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_ledger.h"
+#include "tests/sim/sim_once.h"
 #include "tests/sim/sim_schema.h"
 
 enum {
@@ -59,6 +60,7 @@ struct sim {
 	struct sim_disk *disk;
 	struct ledger *ledger;
 	struct schema *schema;
+	struct once *once; /* NULL: as kept seeds are played */
 	struct lf_engine *engine;
 	struct lf_port *ports[PORTS], *reader;
 	struct lf_options options;
@@ -78,6 +80,7 @@ static struct {
 	bool verbose;
 	char program[160], repeat[200]; /* and its flags */
 	uint64_t commands, skipped, unknown, changes, recoveries, crashes, checkpoints, compared;
+	uint64_t once, once_repeats, once_settled;
 } all;
 
 /* --- faults and settings --- */
@@ -152,6 +155,8 @@ static void on_reply(void *arg, const struct lf_reply *reply)
 
 	if (reply->tag == HOLD_TAG)
 		trace("released at %" PRIu64, reply->epoch);
+	else if (reply->tag & ONCE_TAG)
+		once_reply(s->once, reply, bad);
 	else if (reply->tag & SCHEMA_TAG)
 		schema_reply(s->schema, reply, bad);
 	else
@@ -245,6 +250,7 @@ static void read_compare(struct sim *s, enum ledger_check check, bool gaps, bool
 	uint64_t epoch;
 	struct error e;
 
+	schema_ready(s->schema);
 	if (lf_read_begin(s->reader, 0, &epoch, &e) != 0)
 		wrong("read_begin: %s", e.message);
 	trace("read at %" PRIu64, epoch);
@@ -254,6 +260,8 @@ static void read_compare(struct sim *s, enum ledger_check check, bool gaps, bool
 	if (check == CHECK_LIVE && random_one_in(&s->random, 3))
 		step_random(s);
 	schema_compare(s->schema, s->reader, everything);
+	if (s->once != NULL)
+		once_compare(s->once, s->reader, epoch, false);
 	lf_read_end(s->reader);
 	ledger_tell(s->ledger, epoch);
 }
@@ -290,6 +298,30 @@ static void checkpoint(struct sim *s)
 		wrong("checkpoint: %s %s", error_sqlstate(e.code), e.message);
 }
 
+/* All has been answered: send again what has no answer, and once nothing is left, each must have been executed once. */
+static void once_settle(struct sim *s)
+{
+	uint64_t epoch;
+	struct error e;
+
+	for (unsigned tries = 0; once_submit_all(s->once, s->ports[tries % PORTS]) > 0; tries++)
+		if (!settle(s) || s->unwritable || sim_disk_is_full(s->disk) || tries == SETTLE_MAX)
+			return;
+	if (lf_read_begin(s->reader, 0, &epoch, &e) != 0)
+		wrong("read_begin: %s", e.message);
+	once_compare(s->once, s->reader, epoch, true);
+	lf_read_end(s->reader);
+	all.once_settled++;
+}
+
+static void once_random(struct sim *s, struct random *random)
+{
+	unsigned n = random_below(random, 4);
+
+	for (unsigned i = 0; i < n; i++)
+		once_submit(s->once, s->ports[random_below(random, PORTS)]);
+}
+
 static void round_random(struct sim *s)
 {
 	unsigned n = random_below(&s->random, 5);
@@ -300,6 +332,8 @@ static void round_random(struct sim *s)
 
 		(void)ledger_submit(s->ledger, s->ports[port], port);
 	}
+	if (s->once != NULL && random_one_in(&s->random, 2))
+		once_random(s, &s->random);
 	if (random_one_in(&s->random, 8))
 		schema_submit(s->schema, s->ports[random_below(&s->random, PORTS)]);
 	if (!s->old)
@@ -324,8 +358,11 @@ static void round_random(struct sim *s)
 	if (sim_disk_dead(s->disk))
 		return;
 	if ((random_one_in(&s->random, 25) || ledger_crowded(s->ledger)) && settle(s) &&
-		!s->unwritable)
+		!s->unwritable) {
 		read_compare(s, CHECK_QUIET, false, true);
+		if (s->once != NULL)
+			once_settle(s);
+	}
 }
 
 /* --- a life --- */
@@ -341,6 +378,8 @@ static void ports_open(struct sim *s)
 		wrong("a port: %s", e.message);
 	ledger_attach(s->ledger, s->engine);
 	schema_attach(s->schema, s->engine);
+	if (s->once != NULL)
+		once_attach(s->once, s->engine);
 }
 
 static void engine_end(struct sim *s)
@@ -354,6 +393,8 @@ static void engine_end(struct sim *s)
 	lf_port_close(s->reader);
 	ledger_detach(s->ledger);
 	schema_detach(s->schema);
+	if (s->once != NULL)
+		once_detach(s->once);
 	lf_engine_close(s->engine);
 	s->engine = NULL;
 }
@@ -365,6 +406,8 @@ static void power_failed(struct sim *s)
 		return;
 	s->check = CHECK_ADOPT;
 	ledger_forget_told(s->ledger);
+	if (s->once != NULL)
+		once_adopt(s->once);
 }
 
 static void crashed(struct sim *s)
@@ -463,6 +506,8 @@ static void life_first(struct sim *s)
 		wrong("opening: %s", e.message);
 	ports_open(s);
 	schema_create(s->schema, s->reader);
+	if (s->once != NULL)
+		once_create(s->once, s->reader);
 	engine_end(s);
 	s->check = CHECK_QUIET;
 }
@@ -483,6 +528,7 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 	s.disk = sim_disk_new(&s.random, all.plant);
 	s.ledger = ledger_new(&s.random);
 	s.schema = schema_new(&s.random, s.ledger, old);
+	s.once = old ? NULL : once_new(seed);
 	life_first(&s);
 	for (unsigned i = 0; i < lives; i++)
 		life(&s);
@@ -493,6 +539,11 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 	all.recoveries += s.recoveries;
 	all.crashes += s.crashes;
 	all.compared += schema_compared(s.schema);
+	if (s.once != NULL) {
+		all.once += once_commands(s.once);
+		all.once_repeats += once_repeats(s.once);
+		once_free(s.once);
+	}
 	schema_free(s.schema);
 	ledger_free(s.ledger);
 	sim_disk_free(s.disk);
@@ -576,9 +627,12 @@ int main(int argc, char **argv)
 	printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " commands (%" PRIu64
 	       " refused for want of space, %" PRIu64 " unknown), %" PRIu64
 	       " schema changes, %" PRIu64 " checkpoints, %" PRIu64 " crashes, %" PRIu64
-	       " recoveries, %" PRIu64 " views equal; trace %016" PRIx64 "\n",
+	       " recoveries, %" PRIu64 " views equal, %" PRIu64
+	       " commands with request ids (%" PRIu64 " answers repeated, all counted %" PRIu64
+	       " times); trace %016" PRIx64 "\n",
 		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints,
-		all.crashes, all.recoveries, all.compared, hash);
+		all.crashes, all.recoveries, all.compared, all.once, all.once_repeats,
+		all.once_settled, hash);
 	if (plant != NULL) {
 		fprintf(stderr, "the defect '%s' was not found\n", plant);
 		return 1;

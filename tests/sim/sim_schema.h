@@ -29,6 +29,8 @@ bool schema_busy(const struct schema *s);
 /* What came back is what was acknowledged; one that was not may be there. adopt: whatever is there is right. */
 void schema_recovered(struct schema *s, bool adopt);
 
+/* Before an epoch is pinned to compare at: a schema change of a later one has no part in the queries then. */
+void schema_ready(struct schema *s);
 /* Compare views, as they are read at the pinned epoch, with SQLite's; a few, or all. */
 void schema_compare(struct schema *s, struct lf_port *reader, bool all);
 /* Views compared; schema changes submitted. */
