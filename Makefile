@@ -83,6 +83,7 @@ E2E := \
 	tests/e2e/run_source.py \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_commands.py \
+	tests/e2e/run_feeds.py \
 	tests/e2e/run_bench.py \
 	tests/e2e/run_tpch.py \
 	tests/e2e/run_demo.py \

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void violation(struct lf_client *c, const char *what)
+void client_violation(struct lf_client *c, const char *what)
 {
 	client_break(c, "08P01", "protocol violation by the server: %s", what);
 }
@@ -83,7 +83,7 @@ static void on_error(struct lf_client *c, const struct wire_header *h, struct wi
 	bool partial;
 
 	if (!read_error(&e, in)) {
-		violation(c, "malformed error");
+		client_violation(c, "malformed error");
 		return;
 	}
 	if ((h->flags & WIRE_FLAG_ASYNC) || h->request == 0) {
@@ -97,8 +97,12 @@ static void on_error(struct lf_client *c, const struct wire_header *h, struct wi
 			c->on_error(c->on_error_arg, h->request, &e);
 		return;
 	}
+	if (h->request & FEED_BIT) {
+		feed_error(c, h->request, &e);
+		return;
+	}
 	if (request_find(c, h->request) < 0) {
-		violation(c, "error for a request that is not under way");
+		client_violation(c, "error for a request that is not under way");
 		return;
 	}
 	r = answer_of(c, h->request, &partial);
@@ -121,7 +125,7 @@ static void on_rows(struct lf_client *c, const struct wire_header *h, struct wir
 
 	wire_get(in, &head, sizeof(head));
 	if (in->bad || shape == NULL || (!more && shape->kind != LF_STATEMENT_QUERY)) {
-		violation(c, "rows that nobody asked for");
+		client_violation(c, "rows that nobody asked for");
 		return;
 	}
 	r = answer_of(c, h->request, &partial);
@@ -143,7 +147,7 @@ static void on_rows(struct lf_client *c, const struct wire_header *h, struct wir
 		if (partial)
 			result_give(c, r);
 		if (status == -1)
-			violation(c, "malformed rows");
+			client_violation(c, "malformed rows");
 		else if (status == -2)
 			client_break(c, "53200", "out of memory");
 		else
@@ -178,7 +182,7 @@ static void on_done(struct lf_client *c, const struct wire_header *h, struct wir
 
 	wire_get(in, &done, sizeof(done));
 	if (in->bad || in->left != 0 || !answered_by_done(g)) {
-		violation(c, "malformed or unexpected done");
+		client_violation(c, "malformed or unexpected done");
 		return;
 	}
 	if (done.epoch > c->epoch)
@@ -205,7 +209,7 @@ static void on_done_batch(struct lf_client *c, struct wire_reader *in)
 	struct wire_done_item item;
 
 	if (in->left == 0 || in->left % sizeof(item) != 0) {
-		violation(c, "malformed done");
+		client_violation(c, "malformed done");
 		return;
 	}
 	while (in->left > 0 && !c->broken) {
@@ -215,7 +219,7 @@ static void on_done_batch(struct lf_client *c, struct wire_reader *in)
 		index = request_find(c, item.request);
 		if (index < 0 || !answered_by_done(&c->groups[index]) ||
 			is_partial(c, item.request)) {
-			violation(c, "done for a request that is not under way");
+			client_violation(c, "done for a request that is not under way");
 			return;
 		}
 		request_succeed(c, (uint32_t)index, item.request, item.epoch, item.count);
@@ -232,12 +236,12 @@ static void on_prepared(
 	struct waiter *w = g->arg;
 
 	if ((g->op != OPERATION_PREPARE && g->op != OPERATION_QUERY) || g->shape != NULL) {
-		violation(c, "unexpected prepared");
+		client_violation(c, "unexpected prepared");
 		return;
 	}
 	shape = shape_read(in, &handle);
 	if (shape == NULL) {
-		violation(c, "malformed prepared");
+		client_violation(c, "malformed prepared");
 		return;
 	}
 	if (g->op == OPERATION_QUERY) {
@@ -256,7 +260,7 @@ static void on_hello_ok(struct lf_client *c, const struct wire_header *h, struct
 
 	wire_get(in, &ok, sizeof(ok));
 	if (in->bad || in->left != 0 || ok.version != WIRE_VERSION || ok.frame_max == 0) {
-		violation(c, "malformed hello");
+		client_violation(c, "malformed hello");
 		return;
 	}
 	c->server = (struct lf_client_server){ ok.version, ok.shards, ok.frame_max,
@@ -271,7 +275,7 @@ static void on_text(struct lf_client *c, const struct wire_header *h, struct wir
 	struct waiter *w = g->arg;
 
 	if (g->op != op) {
-		violation(c, "unexpected answer");
+		client_violation(c, "unexpected answer");
 		return;
 	}
 	w->text = malloc(h->length + (size_t)1);
@@ -290,7 +294,7 @@ static void on_empty(
 	struct lf_client *c, const struct wire_header *h, const struct group *g, enum operation op)
 {
 	if (h->length != 0 || g->op != op) {
-		violation(c, "unexpected answer");
+		client_violation(c, "unexpected answer");
 		return;
 	}
 	result_reset(&c->view);
@@ -311,9 +315,13 @@ void answer_frame(struct lf_client *c, const struct wire_header *h, const unsign
 		on_error(c, h, &in);
 		return;
 	}
+	if (h->request & FEED_BIT) {
+		feed_frame(c, h, &in);
+		return;
+	}
 	index = request_find(c, h->request);
 	if (index < 0) {
-		violation(c, "answer to a request that is not under way");
+		client_violation(c, "answer to a request that is not under way");
 		return;
 	}
 	g = &c->groups[index];
@@ -327,10 +335,10 @@ void answer_frame(struct lf_client *c, const struct wire_header *h, const unsign
 		if (g->op == OPERATION_HELLO)
 			on_hello_ok(c, h, &in);
 		else
-			violation(c, "unexpected hello");
+			client_violation(c, "unexpected hello");
 		break;
 	case WIRE_INFO_OK: on_text(c, h, &in, g, OPERATION_INFO); break;
 	case WIRE_SCHEMA_OK: on_text(c, h, &in, g, OPERATION_SCHEMA); break;
-	default: violation(c, "unknown type of frame"); break;
+	default: client_violation(c, "unknown type of frame"); break;
 	}
 }

@@ -237,6 +237,7 @@ int lf_client_flush(struct lf_client *c, struct lf_client_error *e)
 static int lost(struct lf_client *c, struct lf_client_error *e)
 {
 	request_fail_all(c);
+	feeds_fail_all(c);
 	client_error(e, "08006", "the connection is lost: %s", c->fate.message);
 	if (e != NULL && c->warned)
 		(void)snprintf(e->detail, sizeof(e->detail), "%s: %.500s", c->farewell.sqlstate,
@@ -307,6 +308,8 @@ void lf_client_close(struct lf_client *c)
 	lf_client_batch_cancel(c);
 	client_break(c, "08003", "the connection was closed by its owner");
 	request_fail_all(c);
+	feeds_fail_all(c);
+	feeds_free(c);
 	close(c->fd);
 	while (c->statements != NULL) {
 		struct lf_statement *s = c->statements;

@@ -188,6 +188,8 @@ struct lf_client {
 	uint64_t answered, received; /* requests; bytes */
 	lf_client_on_late_error on_error;
 	void *on_error_arg;
+	struct lf_client_feed *feeds;
+	uint64_t nfeeds; /* numbers given */
 	struct lf_statement *statements;
 };
 
@@ -297,6 +299,22 @@ void result_give(struct lf_client *c, struct lf_result *r);
 
 /* Handle one frame. */
 void answer_frame(struct lf_client *c, const struct wire_header *h, const unsigned char *body);
+
+/* --- feed.c --- */
+
+/* Requests that are subscriptions have this bit, and are not in the table. */
+#define FEED_BIT (UINT64_C(1) << 63)
+/* A frame for one. */
+void feed_frame(struct lf_client *c, const struct wire_header *h, struct wire_reader *in);
+void feed_error(struct lf_client *c, uint64_t request, const struct lf_client_error *e);
+/* The connection is lost. */
+void feeds_fail_all(struct lf_client *c);
+void feeds_free(struct lf_client *c);
+
+/* The row of parameters for a statement. 0, or -1. */
+int params_row(const struct shape *s, const struct lf_params *p, const unsigned char **row,
+	size_t *size, struct lf_client_error *e);
+void client_violation(struct lf_client *c, const char *what);
 
 /* Connect to HOST:PORT within timeout_ms (0: no limit); a non-blocking socket, or -1. */
 int client_dial(const char *address, unsigned timeout_ms, struct lf_client_error *e);

@@ -445,6 +445,97 @@ LF_API void lf_client_on_error(struct lf_client *c, lf_client_on_late_error fn, 
 /* Accepted commands refused afterwards. */
 LF_API uint64_t lf_client_refused(const struct lf_client *c);
 
+/* --- subscriptions: the rows of a query, then every change of them --- */
+
+/* A subscription to a query over one table or view (columns and expressions of its rows, conditions on them; no aggregates,
+ * joins, ORDER BY, LIMIT: create a materialized view and subscribe to that). First a snapshot of its rows at one epoch, then
+ * its changes: a group brings a client exactly from the state at its last epoch to that at the group's, and nothing is told
+ * before it is visible, that is as durable as the server makes it. */
+struct lf_client_feed;
+
+struct lf_client_subscribe_options {
+	uint64_t
+		from; /* go on behind this epoch: lf_client_feed_epoch() of before; 0 (default): a snapshot first */
+	bool latest; /* one group, with one change a row, for all that came since the last; who does not keep up gets a gap.
+	                * Else every epoch is a group, and one who does not keep up is ended with LF009 */
+	bool strict; /* LF008 rather than a gap and a snapshot */
+	uint32_t timeout_ms; /* how long to wait for `from` to be visible; then LF001 */
+};
+
+enum lf_client_group_kind {
+	LF_GROUP_SNAPSHOT, /* all rows there are at `epoch`; in parts, `first` to `last`. What was there before is void */
+	LF_GROUP_CHANGES, /* what has changed since the group before, whole */
+	LF_GROUP_PROGRESS, /* nothing has, up to `epoch`; about once a second while there are other changes */
+	LF_GROUP_GAP, /* changes behind `epoch` are lost: a snapshot follows */
+	LF_GROUP_END  /* no more comes: `error` says why, NULL: it was closed */
+};
+
+enum { LF_NO_ROW = -1 };
+
+struct lf_client_change {
+	uint32_t times;           /* so often, of rows that are equal; 1 where there is a key */
+	int64_t old_row, new_row; /* rows of the group; LF_NO_ROW: inserted, deleted */
+};
+
+struct lf_client_group {
+	enum lf_client_group_kind kind;
+	bool first, last; /* of a snapshot's parts */
+	uint64_t epoch;
+	const struct lf_result *rows; /* SNAPSHOT: the rows; CHANGES: old and new ones */
+	size_t nchanges;
+	const struct lf_client_change *changes;
+	const struct lf_client_error *error;
+};
+
+/* The group is valid during the call. May send, subscribe and lf_client_feed_close(); otherwise as lf_client_on_result. Called
+ * last with LF_GROUP_END, also when the connection is lost, but not after lf_client_feed_close(). */
+typedef void (*lf_client_on_group)(
+	void *arg, struct lf_client_feed *f, const struct lf_client_group *g);
+
+/* Begin. p, o may be NULL. fn NULL: groups wait for lf_client_feed_next(). What the server refuses comes as LF_GROUP_END. The
+ * statement may be closed meanwhile. 0; LF_WOULD_BLOCK: as lf_client_send(); -1. It counts for none of lf_client_wait() and
+ * `inflight_max`; lf_client_poll() counts its groups as answers. */
+LF_API int lf_client_subscribe(struct lf_client_feed **out, struct lf_client *c,
+	struct lf_statement *s, const struct lf_params *p,
+	const struct lf_client_subscribe_options *o, lf_client_on_group fn, void *arg,
+	struct lf_client_error *e);
+/* Wait for the next group, at most timeout_ms (negative: without limit). 1: *g is it, valid until the next call; 0: there is
+ * none yet; -1: no more comes, *e says why. Not from a callback. */
+LF_API int lf_client_feed_next(struct lf_client_feed *f, int timeout_ms,
+	const struct lf_client_group **g, struct lf_client_error *e);
+/* All up to this epoch was given, in groups that were whole: where to go on. 0: nothing, or a snapshot that was not whole. */
+LF_API uint64_t lf_client_feed_epoch(const struct lf_client_feed *f);
+/* End it; f is not to be used any more. lf_client_close() does so with all of its connection. NULL is allowed. */
+LF_API void lf_client_feed_close(struct lf_client_feed *f);
+
+/* A subscription that connects anew when the connection is lost, and goes on where it was; to be read by one thread. */
+struct lf_follower;
+
+struct lf_follower_options {
+	struct lf_client_options client;
+	struct lf_client_subscribe_options subscribe;
+	const char *text;          /* the query */
+	const char *const *params; /* as text (lf_params_parse()), NULL: NULL; `nparams` of them */
+	unsigned nparams;
+	unsigned retry_ms_max; /* pause between attempts, at most. Default 2,000 */
+	bool once;             /* a lost connection, or LF009, is the end all the same */
+};
+LF_API struct lf_follower_options lf_follower_options_default(void);
+
+/* Connect and subscribe. What o points to must live as long. Errors of lf_client_open() and of preparing. */
+LF_API int lf_follower_open(
+	struct lf_follower **out, const struct lf_follower_options *o, struct lf_client_error *e);
+/* As lf_client_feed_next(). A lost connection and LF009 are no ends: it goes on behind the last whole group, if need be with a
+ * gap and a snapshot (`strict`: then it ends with LF008). */
+LF_API int lf_follower_next(struct lf_follower *f, int timeout_ms, const struct lf_client_group **g,
+	struct lf_client_error *e);
+LF_API uint64_t lf_follower_epoch(const struct lf_follower *f);
+/* How often it has connected anew. */
+LF_API uint64_t lf_follower_reconnects(const struct lf_follower *f);
+/* The names and types of its rows; valid until the next lf_follower_next(). NULL while it is not connected. */
+LF_API const struct lf_statement *lf_follower_statement(const struct lf_follower *f);
+LF_API void lf_follower_close(struct lf_follower *f);
+
 /* --- results --- */
 
 /* An empty one, to be used for any number of calls; NULL: out of memory. */

@@ -138,7 +138,7 @@ static bool same_types(const struct row_layout *a, const struct row_layout *b)
 /* The row of parameters for a statement. A statement without parameters needs none: NO_PARAMS is its row. */
 static const unsigned char NO_PARAMS[8] = { 8 };
 
-static int params_row(const struct shape *s, const struct lf_params *p, const unsigned char **row,
+int params_row(const struct shape *s, const struct lf_params *p, const unsigned char **row,
 	size_t *size, struct lf_client_error *e)
 {
 	if (p == NULL) {

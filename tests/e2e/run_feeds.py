@@ -5,8 +5,13 @@ run_feeds.py [NAME...] runs the tests whose names contain one of the words; each
 """
 
 import collections
+import json
+import os
 import random
+import signal
+import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -444,6 +449,88 @@ def stopped(server):
     equal((a.kind, a.state, a.request), (ERROR, "57P01", 0), "the server says that it stops")
     equal(f.connection.receive(), None, "the end")
     server.process.wait(30)
+
+
+# --- the command-line client ---
+
+
+def cli(server, *args, **options):
+    return subprocess.Popen([os.path.join(harness.BUILD, "leftfold"), "subscribe", "--connect", server.address] +
+                            list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def lines_of(process, n):
+    return [process.stdout.readline().rstrip("\n") for _ in range(n)]
+
+
+@test()
+def command_line(server):
+    c = made(server)
+    c.run("INSERT INTO t VALUES (1, 1, 10)")
+    text = cli(server, "SELECT id, v FROM t WHERE v < $1", "100", "--count", "4")
+    e, = lines_of(text, 1)
+    epoch, rest = e.split(" ", 1)
+    equal(rest, "+ 1,10", "the snapshot")
+    equal(lines_of(text, 1), [epoch + " ."], "its end")
+    epochs = [c.run(sql).epoch for sql in ("INSERT INTO t VALUES (2, 1, 20)", "UPDATE t SET v = 21 WHERE id = 2",
+                                           "UPDATE t SET v = 200 WHERE id = 2")]
+    told = [line for line in text.communicate(timeout=60)[0].splitlines()]
+    told = [line for i, line in enumerate(told)
+            if not (line.endswith(" .") and (i == 0 or told[i - 1].endswith(" .")))]  # progress
+    equal(told, ["%d + 2,20" % epochs[0], "%d ." % epochs[0], "%d < 2,20" % epochs[1], "%d > 2,21" % epochs[1],
+                 "%d ." % epochs[1], "%d - 2,21" % epochs[2], "%d ." % epochs[2]], "changes")
+    equal(text.returncode, 0, "exit code")
+    process = cli(server, "SELECT id, v FROM t", "--from", str(epochs[0]), "--format", "json", "--latest", "--count", "1")
+    objects = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    check(objects[0]["epoch"] >= epochs[2], "as of its epoch")
+    epochs[2] = objects[0]["epoch"]
+    equal(objects, [{"epoch": epochs[2], "op": "update", "old": {"id": 2, "v": 20}, "new": {"id": 2, "v": 200}},
+                    {"epoch": epochs[2], "op": "end"}], "json")
+    for args, code in ((("SELECT count(*) FROM t",), 1), (("SELECT * FROM nix",), 1), ((), 2),
+                       (("SELECT * FROM t", "--from", "x"), 2), (("SELECT * FROM t", "--format", "x"), 2),
+                       (("SELECT * FROM t WHERE id = $1",), 1), (("SELECT * FROM t WHERE id = $1", "x"), 1)):
+        process = cli(server, *args)
+        _, errors = process.communicate(timeout=60)
+        equal(process.returncode, code, repr(args))
+        check(errors, "an error says why")
+    process = cli(server, "SELECT count(*) FROM t")
+    check("LINE 1: SELECT count(*) FROM t\n" in process.communicate(timeout=60)[1], "the place")
+    process = cli(server, "SELECT * FROM t")
+    lines_of(process, 3)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    equal(process.returncode, 0, "stopped")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@cases.test
+def command_line_reconnects():
+    server = harness.Server(projectors=2, extra=("--listen", "127.0.0.1:%d" % free_port()))
+    try:
+        c = made(server)
+        c.run("INSERT INTO t VALUES (1, 1, 1)")
+        process = cli(server, "SELECT id FROM t", "--count", "3")
+        equal([line.split(" ", 1)[1] for line in lines_of(process, 2)], ["+ 1", "."], "the snapshot")
+        once = cli(server, "SELECT id FROM t", "--once")
+        lines_of(once, 2)
+        server.restart()
+        once.communicate(timeout=60)
+        equal(once.returncode, 1, "--once")
+        marks = []
+        while not marks or marks[-1] != "!":
+            marks.append(lines_of(process, 1)[0].split(" ", 1)[1])
+        equal([line.split(" ", 1)[1] for line in lines_of(process, 2)], ["+ 1", "."], "after the gap")
+        Connection(server.address).run("INSERT INTO t VALUES (2, 1, 1)")
+        out, errors = process.communicate(timeout=60)
+        check("+ 2" in out, out)
+        check("connected again" in errors, errors)
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -512,6 +512,106 @@ static void test_hold(void)
 	lf_client_close(c);
 }
 
+/* --- subscriptions --- */
+
+struct told {
+	unsigned groups, ended;
+	long long sum; /* of v, over the rows there are */
+};
+
+static void on_group(void *arg, struct lf_client_feed *f, const struct lf_client_group *g)
+{
+	struct told *t = arg;
+
+	(void)f;
+	t->groups++;
+	if (g->kind == LF_GROUP_SNAPSHOT && g->first)
+		t->sum = 0;
+	for (size_t i = 0; g->kind == LF_GROUP_SNAPSHOT && i < lf_result_nrows(g->rows); i++)
+		t->sum += lf_result_int(g->rows, i, 1);
+	for (size_t i = 0; i < g->nchanges; i++) {
+		const struct lf_client_change *x = &g->changes[i];
+
+		if (x->old_row != LF_NO_ROW)
+			t->sum -= lf_result_int(g->rows, (size_t)x->old_row, 1);
+		if (x->new_row != LF_NO_ROW)
+			t->sum += lf_result_int(g->rows, (size_t)x->new_row, 1);
+	}
+	t->ended += g->kind == LF_GROUP_END;
+}
+
+static void test_subscriptions(void)
+{
+	struct lf_client *c = open_client(), *other = open_client();
+	struct lf_follower_options o = lf_follower_options_default();
+	struct lf_client_subscribe_options from = { .timeout_ms = ANSWER_MS };
+	static const char *const PARAMETERS[] = { "3" };
+	const struct lf_client_group *g;
+	struct lf_client_feed *feed, *second;
+	struct lf_follower *follower;
+	struct told t = { 0, 0, 0 }, u = { 0, 0, 0 };
+	struct lf_statement *s;
+
+	CHECK(lf_client_query(c, "CREATE TABLE followed (id int PRIMARY KEY, v int)", SIZE_MAX,
+		      NULL, NULL, &error) == 0);
+	CHECK(lf_client_prepare(&s, c, "SELECT id, v FROM followed", SIZE_MAX, NULL, 0, &error) ==
+		0);
+	CHECK(lf_client_subscribe(&feed, c, s, NULL, NULL, on_group, &t, &error) == 0);
+	lf_statement_close(s);
+	for (int i = 0; i < 50; i++) {
+		char text[80];
+
+		(void)snprintf(text, sizeof(text), "INSERT INTO followed VALUES (%d, %d)", i, i);
+		CHECK(lf_client_query(other, text, SIZE_MAX, NULL, NULL, &error) == 0);
+	}
+	while (lf_client_feed_epoch(feed) < lf_client_epoch(other))
+		CHECK(lf_client_poll(c, ANSWER_MS, &error) >= 0);
+	CHECK(t.sum == 49 * 50 / 2 && t.groups >= 2);
+	/* A request beside it; the end. */
+	CHECK(one_int(c, "SELECT count(*) FROM followed") == 50);
+	from.from = lf_client_feed_epoch(feed);
+	lf_client_feed_close(feed);
+	CHECK(lf_client_query(c, "UPDATE followed SET v = 1000 WHERE id = 3", SIZE_MAX, NULL, NULL,
+		      &error) == 0);
+	/* From there on, without a callback. */
+	CHECK(lf_client_prepare(&s, c, "SELECT id, v FROM followed", SIZE_MAX, NULL, 0, &error) ==
+		0);
+	CHECK(lf_client_subscribe(&feed, c, s, NULL, &from, NULL, NULL, &error) == 0);
+	CHECK(lf_client_feed_next(feed, ANSWER_MS, &g, &error) == 1);
+	CHECK(g->kind == LF_GROUP_CHANGES && g->nchanges == 1);
+	CHECK(lf_result_int(g->rows, (size_t)g->changes[0].old_row, 1) == 3);
+	CHECK(lf_result_int(g->rows, (size_t)g->changes[0].new_row, 1) == 1000);
+	/* One that is refused. */
+	CHECK(lf_client_prepare(
+		      &s, c, "SELECT count(*), 1 FROM followed", SIZE_MAX, NULL, 0, &error) == 0);
+	CHECK(lf_client_subscribe(&second, c, s, NULL, NULL, on_group, &u, &error) == 0);
+	while (u.ended == 0)
+		CHECK(lf_client_poll(c, ANSWER_MS, &error) >= 0);
+	lf_client_feed_close(second);
+	/* With parameters, over connections of its own. */
+	o.client.address = address;
+	o.text = "SELECT v FROM followed WHERE id = $1";
+	o.params = PARAMETERS;
+	o.nparams = 1;
+	CHECK(lf_follower_open(&follower, &o, &error) == 0);
+	CHECK(lf_follower_next(follower, ANSWER_MS, &g, &error) == 1);
+	CHECK(g->kind == LF_GROUP_SNAPSHOT && lf_result_int(g->rows, 0, 0) == 1000);
+	CHECK(lf_client_query(other, "DELETE FROM followed WHERE id = 3", SIZE_MAX, NULL, NULL,
+		      &error) == 0);
+	do
+		CHECK(lf_follower_next(follower, ANSWER_MS, &g, &error) == 1);
+	while (g->kind == LF_GROUP_PROGRESS);
+	CHECK(g->kind == LF_GROUP_CHANGES && g->changes[0].new_row == LF_NO_ROW);
+	CHECK(lf_follower_epoch(follower) == lf_client_epoch(other));
+	CHECK(lf_client_query(other, "DROP TABLE followed", SIZE_MAX, NULL, NULL, &error) == 0);
+	while (lf_follower_next(follower, ANSWER_MS, &g, &error) > 0)
+		;
+	CHECK(strcmp(error.sqlstate, "42P01") == 0);
+	lf_follower_close(follower);
+	lf_client_close(c);
+	lf_client_close(other);
+}
+
 /* The server goes away: each request is answered, with what happened or with 08006. */
 static void test_server_stops(void)
 {
@@ -547,6 +647,7 @@ int main(int argc, char **argv)
 	test_large_answer();
 	test_statements();
 	test_hold();
+	test_subscriptions();
 	test_server_stops();
 	return 0;
 }

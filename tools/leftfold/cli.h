@@ -3,7 +3,7 @@
  *
  * main.c takes flags; script.c reads scripts, interactive.c a terminal, and both give statements to run.c and
  * lines that begin with a backslash to meta.c, which uses describe.c; print.c prints. copy.c does COPY, with copy_statement.c
- * and copy_text.c. datadir.c reads data directories.
+ * and copy_text.c. datadir.c reads data directories. subscribe.c follows a query.
  */
 #ifndef LF_TOOLS_LEFTFOLD_CLI_H
 #define LF_TOOLS_LEFTFOLD_CLI_H
@@ -28,6 +28,9 @@ struct grid {
 };
 void print_grid(FILE *out, enum format format, const struct grid *g);
 struct grid result_grid(const struct lf_result *r);
+/* One row, without a line break. */
+void print_csv_row(FILE *out, const struct grid *g, size_t row);
+void print_json_row(FILE *out, const struct grid *g, size_t row);
 
 struct cli {
 	struct lf_client *connection;
@@ -92,5 +95,7 @@ bool run_complete(struct cli *cli, struct text *t, bool last, char *inside);
 /* leftfold inspect and leftfold backup: the rest of the arguments, the command's name being the first. Exit codes. */
 int inspect_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
+/* leftfold subscribe (subscribe.c): the same. */
+int subscribe_command(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ static const char USAGE[] =
 	"Usage: leftfold [--connect ADDR:PORT] [-c SQL | -f FILE]\n"
 	"       leftfold inspect DIR [--blocks | --entries]\n"
 	"       leftfold backup DATA-DIR NEW-DIR [--connect ADDR:PORT]\n"
+	"       leftfold subscribe QUERY [PARAMETER...] [--help]\n"
 	"\n"
 	"Runs statements and commands that begin with a backslash (\\? lists them), each acknowledged before\n"
 	"the next. Without -c and -f: a prompt on a terminal, else those of standard input.\n"
@@ -31,7 +32,8 @@ static const char USAGE[] =
 	"format table says what a command did (INSERT 0 1).\n"
 	"\n"
 	"inspect prints and verifies the journal and checkpoints of a data directory, and changes nothing. backup\n"
-	"has the server write a checkpoint and copies it: a server can be started on NEW-DIR.\n"
+	"has the server write a checkpoint and copies it: a server can be started on NEW-DIR. subscribe prints the\n"
+	"rows of a query over one table or view, and then every change of them.\n"
 	"\n"
 	"Exit codes: 0; 1 a statement failed or the connection broke; 2 wrong flags.\n"
 	"Environment: LEFTFOLD_CONNECT, LEFTFOLD_HISTORY (default ~/.leftfold_history; empty: none).\n";
@@ -118,6 +120,8 @@ int main(int argc, char **argv)
 		return inspect_command(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "backup") == 0)
 		return backup_command(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "subscribe") == 0)
+		return subscribe_command(argc - 1, argv + 1);
 	while ((flag = getopt_long(argc, argv, "c:f:h", FLAGS, NULL)) != -1)
 		switch (flag) {
 		case 'C': address = optarg; break;

@@ -251,10 +251,20 @@ static void csv_field(FILE *out, const char *s)
 	fputc('"', out);
 }
 
-static void print_csv(FILE *out, const struct grid *g)
+void print_csv_row(FILE *out, const struct grid *g, size_t row)
 {
 	struct text t = { NULL, 0, 0 };
 
+	for (unsigned c = 0; c < g->ncolumns; c++) {
+		if (c > 0)
+			fputc(',', out);
+		csv_field(out, cell(g, row, c, &t));
+	}
+	text_free(&t);
+}
+
+static void print_csv(FILE *out, const struct grid *g)
+{
 	for (unsigned c = 0; c < g->ncolumns; c++) {
 		if (c > 0)
 			fputc(',', out);
@@ -262,14 +272,9 @@ static void print_csv(FILE *out, const struct grid *g)
 	}
 	fputc('\n', out);
 	for (size_t i = 0; i < g->nrows; i++) {
-		for (unsigned c = 0; c < g->ncolumns; c++) {
-			if (c > 0)
-				fputc(',', out);
-			csv_field(out, cell(g, i, c, &t));
-		}
+		print_csv_row(out, g, i);
 		fputc('\n', out);
 	}
-	text_free(&t);
 }
 
 /* --- JSON --- */
@@ -303,30 +308,35 @@ static void json_value(FILE *out, const char *s, enum lf_type_id type)
 		json_string(out, s);
 }
 
-static void print_json(FILE *out, const struct grid *g, bool lines)
+void print_json_row(FILE *out, const struct grid *g, size_t row)
 {
 	struct text t = { NULL, 0, 0 };
 
+	fputc('{', out);
+	for (unsigned c = 0; c < g->ncolumns; c++) {
+		if (c > 0)
+			fputs(", ", out);
+		json_string(out, name_of(g, c));
+		fputs(": ", out);
+		json_value(out, cell(g, row, c, &t), type_of(g, c));
+	}
+	fputc('}', out);
+	text_free(&t);
+}
+
+static void print_json(FILE *out, const struct grid *g, bool lines)
+{
 	if (!lines)
 		fputc('[', out);
 	for (size_t i = 0; i < g->nrows; i++) {
 		if (!lines && i > 0)
 			fputs(",\n ", out);
-		fputc('{', out);
-		for (unsigned c = 0; c < g->ncolumns; c++) {
-			if (c > 0)
-				fputs(", ", out);
-			json_string(out, name_of(g, c));
-			fputs(": ", out);
-			json_value(out, cell(g, i, c, &t), type_of(g, c));
-		}
-		fputc('}', out);
+		print_json_row(out, g, i);
 		if (lines)
 			fputc('\n', out);
 	}
 	if (!lines)
 		fputs("]\n", out);
-	text_free(&t);
 }
 
 void print_grid(FILE *out, enum format format, const struct grid *g)
