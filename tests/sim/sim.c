@@ -10,7 +10,7 @@
  *   --seeds N    seeds to run (default 20), after those that have found a bug
  *   --from K     the first (default 1)
  *   --seed S     this one only
- *   --no-checkpoints, --old   as kept seeds are played: without checkpoints; with the first views only
+ *   --no-checkpoints, --old   as kept seeds are played: without checkpoints; with the first views only, nobody follows
  *   --verbose    print what happens
  *   --plant early|nodirsync|twice   a disk with a defect: exits 0 when it is found, 1 when it is not
  */
@@ -24,6 +24,7 @@
 #include "core/base/log.h"
 #include "core/engine.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_follow.h"
 #include "tests/sim/sim_ledger.h"
 #include "tests/sim/sim_once.h"
 #include "tests/sim/sim_schema.h"
@@ -60,7 +61,8 @@ struct sim {
 	struct sim_disk *disk;
 	struct ledger *ledger;
 	struct schema *schema;
-	struct once *once; /* NULL: as kept seeds are played */
+	struct once *once;           /* NULL: as kept seeds are played */
+	struct followers *followers; /* NULL: nobody follows */
 	struct lf_engine *engine;
 	struct lf_port *ports[PORTS], *reader;
 	struct lf_options options;
@@ -81,6 +83,7 @@ static struct {
 	char program[160], repeat[200]; /* and its flags */
 	uint64_t commands, skipped, unknown, changes, recoveries, crashes, checkpoints, compared;
 	uint64_t once, once_repeats, once_settled;
+	uint64_t followed, gaps;
 } all;
 
 /* --- faults and settings --- */
@@ -144,6 +147,8 @@ static void options_random(struct sim *s)
 	o->segment_bytes = SEGMENT_BYTES;
 	o->on_unwritable = on_unwritable;
 	o->on_unwritable_arg = s;
+	if (s->followers != NULL)
+		followers_options(s->followers, o);
 }
 
 /* --- running --- */
@@ -350,6 +355,8 @@ static void round_random(struct sim *s)
 	if (sim_disk_dead(s->disk))
 		return;
 	gaps = sim_disk_was_full(s->disk) || sim_disk_failed(s->disk);
+	if (s->followers != NULL)
+		followers_round(s->followers);
 	if (random_one_in(&s->random, 6))
 		read_compare(s, CHECK_LIVE, gaps, false);
 	if (s->full_only && sim_disk_was_full(s->disk) && !sim_disk_is_full(s->disk) &&
@@ -362,6 +369,8 @@ static void round_random(struct sim *s)
 		read_compare(s, CHECK_QUIET, false, true);
 		if (s->once != NULL)
 			once_settle(s);
+		if (s->followers != NULL)
+			followers_quiet(s->followers);
 	}
 }
 
@@ -380,6 +389,8 @@ static void ports_open(struct sim *s)
 	schema_attach(s->schema, s->engine);
 	if (s->once != NULL)
 		once_attach(s->once, s->engine);
+	if (s->followers != NULL)
+		followers_attach(s->followers, s->engine);
 }
 
 static void engine_end(struct sim *s)
@@ -388,6 +399,8 @@ static void engine_end(struct sim *s)
 	/* A schema change of one may wait for a hold whose end another has. */
 	for (unsigned i = 0; i < PORTS; i++)
 		lf_flush(s->ports[i]);
+	if (s->followers != NULL)
+		followers_detach(s->followers);
 	for (unsigned i = 0; i < PORTS; i++)
 		lf_port_close(s->ports[i]);
 	lf_port_close(s->reader);
@@ -529,6 +542,7 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 	s.ledger = ledger_new(&s.random);
 	s.schema = schema_new(&s.random, s.ledger, old);
 	s.once = old ? NULL : once_new(seed);
+	s.followers = old ? NULL : followers_new(seed, s.ledger);
 	life_first(&s);
 	for (unsigned i = 0; i < lives; i++)
 		life(&s);
@@ -543,6 +557,11 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 		all.once += once_commands(s.once);
 		all.once_repeats += once_repeats(s.once);
 		once_free(s.once);
+	}
+	if (s.followers != NULL) {
+		all.followed += followers_compared(s.followers);
+		all.gaps += followers_gaps(s.followers);
+		followers_free(s.followers);
 	}
 	schema_free(s.schema);
 	ledger_free(s.ledger);
@@ -629,10 +648,10 @@ int main(int argc, char **argv)
 	       " schema changes, %" PRIu64 " checkpoints, %" PRIu64 " crashes, %" PRIu64
 	       " recoveries, %" PRIu64 " views equal, %" PRIu64
 	       " commands with request ids (%" PRIu64 " answers repeated, all counted %" PRIu64
-	       " times); trace %016" PRIx64 "\n",
+	       " times), %" PRIu64 " groups followed, %" PRIu64 " gaps; trace %016" PRIx64 "\n",
 		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints,
 		all.crashes, all.recoveries, all.compared, all.once, all.once_repeats,
-		all.once_settled, hash);
+		all.once_settled, all.followed, all.gaps, hash);
 	if (plant != NULL) {
 		fprintf(stderr, "the defect '%s' was not found\n", plant);
 		return 1;
