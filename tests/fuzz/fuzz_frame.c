@@ -39,6 +39,33 @@ static void rows_check(struct wire_reader *r)
 	}
 }
 
+static void changes_check(struct wire_reader *r)
+{
+	struct wire_changes head;
+
+	wire_get(r, &head, sizeof(head));
+	ASSERT(head.kind >= WIRE_CHANGES_SNAPSHOT && head.kind <= WIRE_CHANGES_END);
+	ASSERT(head.last <= 1 && head.zero == 0);
+	ASSERT(head.kind <= WIRE_CHANGES_GROUP || head.count == 0);
+	for (uint32_t i = 0; i < head.count && !r->bad; i++) {
+		struct wire_change item = { .op = WIRE_INSERTED };
+
+		if (head.kind == WIRE_CHANGES_GROUP) {
+			wire_get(r, &item, sizeof(item));
+			ASSERT(item.times > 0);
+			ASSERT(item.op >= WIRE_INSERTED && item.op <= WIRE_DELETED);
+		}
+		for (unsigned k = item.op == WIRE_UPDATED ? 2 : 1; k > 0; k--) {
+			uint32_t n = 0;
+
+			ASSERT(r->left >= 8);
+			memcpy(&n, r->p, sizeof(n));
+			ASSERT(n >= 8 && n % 8 == 0);
+			(void)wire_take(r, n);
+		}
+	}
+}
+
 static void prepared_check(struct wire_reader *r)
 {
 	struct wire_prepared head;
@@ -88,6 +115,8 @@ static void answers_check(struct buffer *out)
 		case WIRE_DONE: (void)wire_take(&r, sizeof(struct wire_done)); break;
 		case WIRE_ROWS: rows_check(&r); break;
 		case WIRE_ERROR: error_check(&r); break;
+		case WIRE_SUBSCRIBED: (void)wire_take(&r, sizeof(struct wire_subscribed)); break;
+		case WIRE_CHANGES: changes_check(&r); break;
 		case WIRE_INFO_OK:
 		case WIRE_SCHEMA_OK: (void)wire_take(&r, h.length); break;
 		case WIRE_DONE_BATCH:
