@@ -20,7 +20,7 @@
 #include "core/base/assert.h"
 #include "core/flow/query_internal.h"
 
-enum { LOOK_AGAIN_US = 1000000, PLACES_KEPT = 1024 };
+enum { LOOK_AGAIN_US = 1000000, PLACES_KEPT = 1024, KEYS_MAX = 16 };
 
 /* A key of a shard in a group of the latest changes. Equal rows of a view without key may be in several. */
 struct latest_place {
@@ -37,6 +37,9 @@ struct lf_subscription {
 	bool latest, strict;
 	bool begun; /* `at` says up to where all has been told */
 	uint64_t from, at;
+	/* Of the keys that the query is for, when it is for few: of others no change need be looked at. */
+	unsigned nkeys;
+	uint64_t keys[KEYS_MAX];
 	struct error *ended; /* NULL: it goes on */
 	struct latest_place *places;
 	uint32_t nplaces, cap;
@@ -210,6 +213,30 @@ static struct feed *feed_take(struct lf_engine *engine, struct parts *parts, str
 
 /* --- begin and end --- */
 
+/* Note the hashes of the keys that the query is for, as part_key_hash() gives them. Where that fails it will fail, or not, with
+ * the rows. */
+static void keys_note(struct lf_subscription *sub, const struct parts *parts)
+{
+	const struct compiled_query *k = sub->statement->compiled;
+	const struct access *a = &sub->statement->query.access;
+	const void *rows[EXPR_SOURCES] = { [EXPR_PARAMS] = sub->params };
+	struct arena arena;
+	struct error ignored;
+	struct program_env env = { &arena, &ignored, 0, 0 };
+	struct value *v;
+
+	if (a->kind != ACCESS_KEYS || a->index_id != parts->key_id || a->nkeys > KEYS_MAX)
+		return;
+	arena_init(&arena, NULL);
+	v = arena_alloc(&arena, (a->nkeys * a->width + 1) * sizeof(*v));
+	if (v != NULL && program_run(k->keys, rows, v, &env) == 0) {
+		for (unsigned i = 0; i < a->nkeys; i++)
+			sub->keys[i] = values_hash(v + i * a->width, a->width);
+		sub->nkeys = a->nkeys;
+	}
+	arena_free(&arena);
+}
+
 /* With the lock held: the relation as it is, and its feed. 1: the statement is old by now. */
 static int subscription_open(
 	struct lf_subscription *sub, const struct statement *s, struct error *e)
@@ -232,6 +259,7 @@ static int subscription_open(
 		return -1;
 	engine->subscriptions++;
 	sub->statement = s;
+	keys_note(sub, parts);
 	return 0;
 }
 
@@ -439,7 +467,16 @@ static uint64_t next_epoch(const struct telling *t)
 	return epoch;
 }
 
-/* fn for every entry of an epoch. */
+static inline bool concerns(const struct lf_subscription *sub, const struct feed_entry *x)
+{
+	bool found = sub->nkeys == 0;
+
+	for (unsigned i = 0; !found && i < sub->nkeys; i++)
+		found = sub->keys[i] == x->hash;
+	return found;
+}
+
+/* fn for every entry of an epoch that concerns it. */
 static int epoch_each(struct telling *t, uint64_t epoch,
 	int (*fn)(struct telling *t, unsigned shard, const struct feed_entry *x))
 {
@@ -452,7 +489,8 @@ static int epoch_each(struct telling *t, uint64_t epoch,
 		while (status == 0 && (x = feed_peek(&sub->cursors[s], epoch)) != NULL) {
 			feed_advance(&sub->cursors[s], x);
 			t->looked += x->size;
-			status = fn(t, s, x);
+			if (concerns(sub, x))
+				status = fn(t, s, x);
 		}
 	}
 	return status;

@@ -325,7 +325,7 @@ def all_of_it():
             for row in name, name + ", open loop at half load":
                 shares = [share for share, _ in result["distributions"][row]]
                 check(shares == sorted(shares) and shares[-1] == 1, "percentiles of %s: %r" % (row, shares))
-        equal(sorted(result["micro"]), ["bench_build", "bench_cost", "bench_epoch", "bench_growth", "bench_journal",
+        equal(sorted(result["micro"]), ["bench_build", "bench_cost", "bench_epoch", "bench_feed", "bench_growth", "bench_journal",
                                         "bench_prepare", "bench_projection", "bench_recovery", "bench_ring", "bench_table", "bench_tpch",
                                         "bench_wire"],
               "micro-benchmarks")

@@ -24,7 +24,9 @@ static const char *const QUERIES[] = { "SELECT * FROM t", "SELECT id, v + 1 FROM
 	"SELECT s FROM t WHERE v > 40 AND g < 5", "SELECT * FROM sums",
 	"SELECT s FROM sums WHERE n > 2", "SELECT * FROM loose", "SELECT m FROM loose WHERE g = 1",
 	"SELECT * FROM joined", "SELECT x FROM joined WHERE id = 7", "SELECT * FROM top",
-	"SELECT c FROM over WHERE n IN (1, 2, 3)", "SELECT * FROM u WHERE id = 4" };
+	"SELECT c FROM over WHERE n IN (1, 2, 3)", "SELECT * FROM u WHERE id = 4",
+	"SELECT v FROM t WHERE id IN (1, 3, 5, 3)", "SELECT v, g FROM t WHERE id = 2 AND v > 20",
+	"SELECT n FROM sums WHERE g = 2", "SELECT w FROM u WHERE id = 5 AND line = 1" };
 enum { NQUERIES = sizeof(QUERIES) / sizeof(QUERIES[0]) };
 
 /* --- a multiset of rows, as the sum of their hashes --- */

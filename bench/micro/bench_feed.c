@@ -1,0 +1,275 @@
+/*
+ * bench_feed.c: what subscriptions cost commands, and how many changes they tell.
+ *
+ *   bench_feed [--votes N] [--subscribers N] [--smoke]
+ *
+ * The votes of leftfold-bench in process, with one projector, sent by one thread (default 2 million, for 10,000 articles):
+ * without a subscription; with one to all rows of the view of counts, read by a thread of its own, every change and then only
+ * the latest; and with N of them (default 1,000) that are for an article each. Tells votes a second until all of them are
+ * visible and have been told, and what was told. Checks that what was told adds up to the votes sent.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "bench/micro/micro.h"
+#include "core/engine.h"
+
+static const char SCHEMA[] =
+	"CREATE TABLE vote (article bigint, voter bigint, PRIMARY KEY (article, voter));"
+	"CREATE MATERIALIZED VIEW article_votes AS SELECT article, count(*) AS votes FROM vote GROUP BY article;"
+	"CREATE UNIQUE INDEX ON article_votes (article)";
+static const char VOTE[] = "INSERT INTO vote VALUES ($1, $2)";
+
+enum { DEPTH = 4096, FLUSH = 256, WAIT_US = 1000 };
+
+struct bench {
+	struct lf_engine *engine;
+	struct lf_port *port;
+	struct statement *vote;
+	uint64_t articles, votes, sent, answered, epoch;
+	uint64_t *counts; /* votes sent, by article */
+};
+
+struct follower {
+	struct bench *bench;
+	struct lf_port *port;
+	struct statement *query;
+	unsigned n; /* subscriptions: of all articles, or one each */
+	bool latest;
+	struct lf_subscription **subs;
+	uint64_t *counts; /* as told: of all articles together, or by subscription */
+	unsigned at;      /* whose turn it is */
+	uint64_t groups, changes;
+	_Atomic uint64_t until; /* epoch that is to be told; 0: not known yet */
+	_Atomic bool begun;
+};
+
+static void check(int status, const struct error *e)
+{
+	if (status != 0)
+		micro_fail("bench_feed: %s %s", error_sqlstate(e->code), e->message);
+}
+
+/* --- votes --- */
+
+static void on_vote(void *arg, const struct lf_reply *reply)
+{
+	struct bench *b = arg;
+
+	check(reply->error != NULL ? -1 : 0, reply->error);
+	b->answered++;
+	if (reply->epoch > b->epoch)
+		b->epoch = reply->epoch;
+}
+
+static void answers(struct bench *b)
+{
+	lf_flush(b->port);
+	if (lf_poll(b->port, on_vote, b) == 0)
+		lf_port_wait(b->port, WAIT_US);
+}
+
+static void votes_send(struct bench *b)
+{
+	uint64_t last = b->sent + b->votes;
+	struct error e;
+
+	while (b->sent < last) {
+		uint64_t article = hash_u64(b->sent) % b->articles, row[4];
+		struct value v[2] = { { .type = TYPE_INT8, .i = (int64_t)article },
+			{ .type = TYPE_INT8, .i = (int64_t)b->sent } };
+
+		row_encode(&b->vote->param_layout, v, row);
+		while (lf_submit(b->port, b->vote, row, 0, LF_DURABLE, &e) != 0) {
+			if (e.code != ERR_OVERLOAD)
+				check(-1, &e);
+			answers(b);
+		}
+		b->counts[article]++;
+		if (++b->sent % FLUSH == 0)
+			lf_flush(b->port);
+		while (b->sent - b->answered >= DEPTH)
+			answers(b);
+	}
+	while (b->answered < b->sent || lf_visible(b->engine) < b->epoch)
+		answers(b);
+}
+
+/* --- following --- */
+
+static int64_t number(const struct follower *f, const void *row)
+{
+	struct value v;
+
+	if (row == NULL)
+		return 0;
+	row_get(&f->query->result_layout, row, 0, &v);
+	return v.i;
+}
+
+static int on_feed(void *arg, const struct lf_feed_event *ev)
+{
+	struct follower *f = arg;
+
+	if (ev->kind == LF_FEED_CHANGES)
+		f->groups++;
+	if (ev->kind == LF_FEED_SNAPSHOT)
+		f->counts[f->at] = 0;
+	if (ev->kind == LF_FEED_CHANGE)
+		f->changes++;
+	if (ev->kind == LF_FEED_CHANGE || ev->kind == LF_FEED_ROW)
+		f->counts[f->at] += (uint64_t)(number(f, ev->new_row) - number(f, ev->old_row));
+	return 0;
+}
+
+/* All that there is at one epoch. Whether that is all there will be. */
+static bool follow_once(struct follower *f)
+{
+	uint64_t epoch, until;
+	bool begun = true;
+	struct error e;
+
+	check(lf_read_begin(f->port, 0, &epoch, &e), &e);
+	for (f->at = 0; f->at < f->n; f->at++) {
+		int status;
+
+		while ((status = lf_feed_read(f->subs[f->at], on_feed, f, &e)) > 0)
+			;
+		check(status, &e);
+		begun &= lf_feed_epoch(f->subs[f->at]) > 0;
+	}
+	lf_read_end(f->port);
+	if (begun)
+		atomic_store(&f->begun, true);
+	lf_want_changes(f->port, epoch + 1);
+	until = atomic_load(&f->until);
+	return until > 0 && epoch >= until;
+}
+
+static void *follow(void *arg)
+{
+	struct follower *f = arg;
+
+	while (!follow_once(f))
+		lf_port_wait(f->port, WAIT_US);
+	return NULL;
+}
+
+static void subscribe(struct follower *f, const char *text)
+{
+	struct lf_feed_options o = { .latest = f->latest };
+	struct error e;
+
+	check(lf_port_open(&f->port, f->bench->engine, NULL, NULL, &e), &e);
+	check(lf_prepare(&f->query, f->bench->engine, text, strlen(text), NULL, 0, &e), &e);
+	f->subs = calloc(f->n, sizeof(struct lf_subscription *));
+	f->counts = calloc(f->n, sizeof(*f->counts));
+	if (f->subs == NULL || f->counts == NULL)
+		micro_fail("out of memory");
+	for (unsigned i = 0; i < f->n; i++) {
+		struct value v = { .type = TYPE_INT8, .i = i };
+		uint64_t row[2];
+
+		row_encode(&f->query->param_layout, &v, row);
+		check(lf_subscribe(&f->subs[i], f->port, f->query, row, &o, &e), &e);
+	}
+}
+
+static void unsubscribe(struct follower *f)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		lf_unsubscribe(f->subs[i]);
+	lf_release(f->bench->engine, f->query);
+	lf_port_close(f->port);
+	free(f->subs);
+	free(f->counts);
+}
+
+/* --- a round --- */
+
+static void counts_check(const struct bench *b, const struct follower *f)
+{
+	if (f->query->nparams == 0 && f->counts[0] != b->sent)
+		micro_fail("told of %llu votes instead of %llu", (unsigned long long)f->counts[0],
+			(unsigned long long)b->sent);
+	for (unsigned i = 0; f->query->nparams > 0 && i < f->n; i++)
+		if (f->counts[i] != b->counts[i])
+			micro_fail("article %u: told of %llu votes instead of %llu", i,
+				(unsigned long long)f->counts[i], (unsigned long long)b->counts[i]);
+}
+
+static void measure(struct bench *b, const char *what, struct follower *f, const char *text)
+{
+	pthread_t thread;
+	uint64_t begin;
+	double s;
+
+	if (f != NULL) {
+		f->bench = b;
+		subscribe(f, text);
+		if (pthread_create(&thread, NULL, follow, f) != 0)
+			micro_fail("no thread");
+		while (!atomic_load(&f->begun))
+			answers(b);
+	}
+	begin = clock_now_ns();
+	votes_send(b);
+	if (f != NULL) {
+		atomic_store(&f->until, b->epoch);
+		(void)pthread_join(thread, NULL);
+	}
+	s = micro_seconds(begin);
+	printf("%-42s %9.0f votes/s", what, (double)b->votes / s);
+	if (f != NULL) {
+		printf("  %9.0f changes/s in %llu groups", (double)f->changes / s,
+			(unsigned long long)f->groups);
+		counts_check(b, f);
+		unsubscribe(f);
+	}
+	printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t votes = 2000000, subscribers = 1000;
+	bool smoke = false;
+	const struct micro_flag flags[] = { { "--smoke", &smoke, NULL },
+		{ "--votes", NULL, &votes }, { "--subscribers", NULL, &subscribers } };
+	struct lf_options o = lf_options_default();
+	struct bench b = { .articles = 10000 };
+	struct error e;
+	char many[64];
+
+	micro_flags(argc, argv, flags, sizeof(flags) / sizeof(flags[0]));
+	if (smoke) {
+		votes = 20000;
+		subscribers = 100;
+		b.articles = 500;
+	}
+	if (subscribers < 1 || subscribers > b.articles)
+		micro_fail("there are %llu articles", (unsigned long long)b.articles);
+	o.ports_max = 2;
+	o.history = UINT64_C(1) << 30; /* so that none falls behind */
+	b.votes = votes;
+	b.counts = calloc(b.articles, sizeof(*b.counts));
+	if (b.counts == NULL)
+		micro_fail("out of memory");
+	check(lf_engine_open(&b.engine, &o, &e), &e);
+	check(lf_port_open(&b.port, b.engine, NULL, NULL, &e), &e);
+	check(lf_run_script(b.port, SCHEMA, strlen(SCHEMA), &e), &e);
+	check(lf_prepare(&b.vote, b.engine, VOTE, strlen(VOTE), NULL, 0, &e), &e);
+	(void)snprintf(
+		many, sizeof(many), "%u subscriptions to an article each", (unsigned)subscribers);
+	measure(&b, "no subscription", NULL, NULL);
+	measure(&b, "one to all counts, every change", &(struct follower){ .n = 1 },
+		"SELECT votes FROM article_votes");
+	measure(&b, "one to all counts, the latest", &(struct follower){ .n = 1, .latest = true },
+		"SELECT votes FROM article_votes");
+	measure(&b, many, &(struct follower){ .n = (unsigned)subscribers },
+		"SELECT votes FROM article_votes WHERE article = $1");
+	lf_release(b.engine, b.vote);
+	lf_port_close(b.port);
+	lf_engine_close(b.engine);
+	free(b.counts);
+	return 0;
+}
