@@ -386,6 +386,18 @@ static void salvage_seek(struct journal_reader *r)
 		r->sequence = h->sequence;
 }
 
+/* The first segment of a journal is passed over when the first write had no room in it. */
+static bool is_passed_over(struct journal_reader *r)
+{
+	if (r->sequence != 0 || r->names[r->at].number != 1 || r->at + 1 >= r->n ||
+		!all_zero(r->data, r->bytes))
+		return false;
+	r->sequence = 1;
+	r->at++;
+	r->loaded = false;
+	return true;
+}
+
 /* Enter names[at]: check its header and find the first block. 1; 0: it is not used, or its first write is torn. */
 static int segment_enter(struct journal_reader *r, struct error *e)
 {
@@ -496,6 +508,8 @@ int journal_reader_next(struct journal_reader *r, struct block *out, struct erro
 
 		if (!r->loaded)
 			status = segment_enter(r, e);
+		if (status == 0 && !r->ended && is_passed_over(r))
+			continue;
 		if (status == 0 && !r->ended)
 			return tail(r, e);
 		if (status > 0)

@@ -114,6 +114,25 @@ static void test_segments(void **state)
 	bed_burn(&b);
 }
 
+/* The first segment is too small for what has gathered: it is never used, and the journal begins in the second. */
+static void test_first_too_large(void **state)
+{
+	struct journal_bed b;
+	struct seen seen;
+
+	(void)state;
+	bed_make(&b);
+	open_journal(&b);
+	add_row(b.journal, 1, 1, 3 * LIMIT_SEGMENT_BYTES_MIN, 'a');
+	assert_int_equal(journal_sync(b.journal), 0);
+	add_row(b.journal, 2, 2, 64, 'b');
+	assert_int_equal(journal_sync(b.journal), 0);
+	read_all(&b, &seen);
+	assert_int_equal(seen.blocks, 2);
+	assert_int_equal(seen.entries, 2);
+	bed_burn(&b);
+}
+
 static void test_busy(void **state)
 {
 	struct journal_bed b;
@@ -265,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_first_too_large),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_failed),
