@@ -84,6 +84,7 @@ E2E := \
 	tests/e2e/run_protocol.py \
 	tests/e2e/run_commands.py \
 	tests/e2e/run_feeds.py \
+	tests/e2e/run_events.py \
 	tests/e2e/run_bench.py \
 	tests/e2e/run_tpch.py \
 	tests/e2e/run_demo.py \
@@ -99,7 +100,7 @@ object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 # The client library: with what it needs of core (types, text of values), on libc's allocator.
 CLIENT := $(wildcard net/client/*.c) core/base/assert.c core/base/error.c core/base/mem.c core/base/utf8.c \
-	core/store/row.c core/store/value.c core/sql/cast.c core/sql/datetime.c core/sql/datetime_parse.c \
+	core/log/entry.c core/store/row.c core/store/value.c core/sql/cast.c core/sql/datetime.c core/sql/datetime_parse.c \
 	core/sql/datetime_text.c core/sql/interval.c core/sql/json.c core/sql/numeric.c core/sql/numeric_math.c
 CLIENT_OBJECTS := $(patsubst %.c,$(BUILD)/obj-client/%.o,$(CLIENT))
 CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction-sections -fdata-sections -DLF_LIBC_MALLOC

@@ -94,10 +94,12 @@ static void on_visible(void *arg, uint64_t v)
 	unsigned n = atomic_load_explicit(&engine->nports, memory_order_acquire);
 	uint64_t newest;
 
-	/* V was stored before; a port stores what it wants before it looks at V. The fence is between
+	/* V was stored before; a port (or the event log's thread) stores what it wants before it looks at V. The fence is between
 	 * our store of V and our loads of `want`, so one of the two sees the other. */
 	atomic_thread_fence(memory_order_seq_cst);
 	newest = atomic_load_explicit(&engine->set.feed_newest, memory_order_relaxed);
+	if (atomic_load_explicit(&engine->events.waiting, memory_order_relaxed))
+		park_wake(&engine->events.parker);
 	for (unsigned i = 0; i < n; i++) {
 		struct lf_port *port = __atomic_load_n(&engine->ports[i], __ATOMIC_ACQUIRE);
 		uint64_t want, read, changes;
@@ -168,6 +170,8 @@ static int engine_open(
 	pthread_mutex_init(&engine->catalog_lock, NULL);
 	pthread_mutex_init(&engine->ports_lock, NULL);
 	pthread_mutex_init(&engine->ddl_lock, NULL);
+	pthread_mutex_init(&engine->events.lock, NULL);
+	parker_init(&engine->events.parker, NULL, NULL);
 	pthread_cond_init(&engine->ddl_cond, NULL);
 	pthread_mutex_init(&engine->set.unwritable_lock, NULL);
 	pthread_mutex_init(&engine->checkpoints.lock, NULL);
@@ -226,6 +230,7 @@ void lf_engine_close(struct lf_engine *engine)
 		ASSERT(engine->ports[i] == NULL);
 	if (engine->threads != NULL && !engine->options.stepped)
 		engine_threads_stop(engine);
+	engine_events_free(engine);
 	engine_journals_close(engine, engine->opened);
 	for (unsigned s = 0; set->projectors != NULL && s < set->shards; s++)
 		projector_free(set->projectors[s]);
@@ -252,6 +257,7 @@ void lf_engine_close(struct lf_engine *engine)
 	pthread_mutex_destroy(&engine->catalog_lock);
 	pthread_mutex_destroy(&engine->ports_lock);
 	pthread_mutex_destroy(&engine->ddl_lock);
+	pthread_mutex_destroy(&engine->events.lock);
 	pthread_cond_destroy(&engine->ddl_cond);
 	pthread_mutex_destroy(&engine->set.unwritable_lock);
 	pthread_mutex_destroy(&engine->checkpoints.lock);
@@ -339,6 +345,7 @@ void lf_settle(struct lf_engine *engine)
 		moved = false;
 		for (unsigned s = 0; s <= engine->set.shards; s++)
 			moved |= lf_step(engine, s);
+		moved |= engine_events_step(engine);
 		moved |= journals_wait(engine);
 	} while (moved);
 }

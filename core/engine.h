@@ -327,6 +327,31 @@ const struct event_walk *lf_events_walk(const struct lf_events *ev);
  * several. */
 size_t lf_event_key(const struct event *event, char *buf, size_t cap);
 
+/* The same by a thread of the engine, for a port that must not wait: it reads ahead one lot. */
+struct lf_stream;
+
+struct lf_lot {
+	/* So many events: each a struct event_head and its entries (core/log/entry.h). A lot is understood without others. */
+	const unsigned char *data;
+	size_t bytes;
+	uint32_t events;
+	struct event_id reached; /* all up to this one have been given, or passed over */
+	bool last; /* there will be no more: all is given that was visible at the beginning */
+	const struct error *error; /* … or it has failed; NULL: not */
+};
+
+/* follow: it goes on with what becomes visible. Errors as lf_events_open(). */
+int lf_stream_open(struct lf_stream **out, struct lf_port *port, const struct lf_events_options *o,
+	bool follow, struct error *e);
+/* By the port's thread. Also before the port is closed. */
+void lf_stream_close(struct lf_stream *s);
+/* The lot that is ready, until lf_stream_take(); NULL: not yet. The first is ready at once, without events, and says where
+ * it begins. */
+const struct lf_lot *lf_stream_peek(struct lf_stream *s);
+void lf_stream_take(struct lf_stream *s);
+/* Whether any stream of the port has got ready since this was asked last. The port is woken for it. */
+bool lf_port_streams(struct lf_port *port);
+
 /* --- introspection --- */
 
 struct lf_stats {

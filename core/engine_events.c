@@ -15,15 +15,10 @@ struct lf_events {
 	char *table, *key; /* NULL: all */
 };
 
-static struct event_place place_of(const struct lf_engine *engine)
-{
-	return (struct event_place){ engine->disk, engine->run, &engine->events_gone };
-}
-
 int lf_events_open(struct lf_events **out, struct lf_engine *engine,
 	const struct lf_events_options *o, struct error *e)
 {
-	struct event_place place = place_of(engine);
+	const struct event_place place = { engine->disk, engine->run, &engine->events_gone };
 	struct event_id after = o->after;
 	struct lf_events *ev;
 
@@ -104,10 +99,26 @@ static bool has_key(const struct event *event, const char *key)
 		memcmp(text, key, n) == 0;
 }
 
-static bool passes(const struct lf_events *ev, const struct event *event)
+bool engine_events_pass(const struct lf_events *ev, const struct event *event)
 {
 	return (ev->table == NULL || has_table(event_reader_walk(ev->reader), event, ev->table)) &&
 		(ev->key == NULL || has_key(event, ev->key));
+}
+
+int engine_events_look(struct lf_events *ev, uint64_t visible, struct event_id *id,
+	struct event *out, struct error *e)
+{
+	return event_reader_next(ev->reader, visible, id, out, e);
+}
+
+uint64_t engine_events_block(const struct lf_events *ev)
+{
+	return event_reader_block(ev->reader);
+}
+
+struct event_id engine_events_reached(const struct lf_events *ev)
+{
+	return event_reader_reached(ev->reader);
 }
 
 int lf_events_next(struct lf_events *ev, struct event_id *id, struct event *out, struct error *e)
@@ -117,7 +128,7 @@ int lf_events_next(struct lf_events *ev, struct event_id *id, struct event *out,
 
 	do
 		status = event_reader_next(ev->reader, visible, id, out, e);
-	while (status > 0 && !passes(ev, out));
+	while (status > 0 && !engine_events_pass(ev, out));
 	return status;
 }
 

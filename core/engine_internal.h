@@ -56,6 +56,18 @@ struct online_build {
 	struct build_progress progress;
 };
 
+/* The thread that reads the event log for streams. */
+struct event_service {
+	pthread_t thread;
+	bool started;
+	_Atomic bool stopping;
+	_Atomic bool waiting; /* it wants to be woken when V rises */
+	struct parker parker;
+	pthread_mutex_t lock;
+	struct lf_stream *coming; /* opened, not seen by the thread yet; under the lock */
+	struct lf_stream *streams;
+};
+
 struct lf_engine {
 	struct lf_options options;
 	struct projector_set set;
@@ -101,6 +113,7 @@ struct lf_engine {
 	uint64_t recovered_rows;
 	uint32_t run;                 /* of the journals */
 	_Atomic uint64_t events_gone; /* events up to this epoch are not kept any more */
+	struct event_service events;
 
 	struct checkpoints {
 		pthread_mutex_t lock; /* one at a time */
@@ -184,7 +197,8 @@ struct lf_port {
 	pthread_mutex_t side_lock;
 	struct ddl_queue side; /* finished DDL, under side_lock */
 	_Atomic unsigned nside;
-	struct lane lanes[]; /* by shard */
+	_Atomic bool streams; /* one has got ready */
+	struct lane lanes[];  /* by shard */
 };
 
 int64_t engine_now_us(const struct lf_engine *engine);
@@ -259,6 +273,20 @@ void engine_checkpoints_stop(struct lf_engine *engine);
 unsigned engine_disks_late(const struct lf_engine *engine);
 /* The run's end; orderly: nothing more happens, and the journals say so. */
 void engine_journals_close(struct lf_engine *engine, bool orderly);
+
+/* As lf_events_next(), up to the epoch `visible` of the live run, and without the filters; whether an event passes them. */
+int engine_events_look(struct lf_events *ev, uint64_t visible, struct event_id *id,
+	struct event *out, struct error *e);
+bool engine_events_pass(const struct lf_events *ev, const struct event *event);
+uint64_t engine_events_block(const struct lf_events *ev);
+struct event_id engine_events_reached(const struct lf_events *ev);
+
+/* The event log's service: with an event log. Its step: true when it did something. */
+int engine_events_start(struct lf_engine *engine, struct error *e);
+void engine_events_stop(struct lf_engine *engine);
+bool engine_events_step(struct lf_engine *engine);
+/* At the engine's end, when all streams are closed. */
+void engine_events_free(struct lf_engine *engine);
 
 /* Free a port's memory, at the engine's end. */
 void port_free(struct lf_port *port);

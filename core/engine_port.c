@@ -436,8 +436,8 @@ static int once_check(
 		"What the query gives may differ from time to time: read it, and give it as parameters.");
 }
 
-static int options_check(
-	const struct statement *s, const struct lf_command_options *o, struct error *e)
+static int options_check(const struct lf_engine *engine, const struct statement *s,
+	const struct lf_command_options *o, struct error *e)
 {
 	if (o->meta != NULL && o->meta_bytes > LIMIT_META_BYTES)
 		return error_set(e, ERR_PROGRAM_LIMIT, 0,
@@ -446,8 +446,11 @@ static int options_check(
 	if (o->expect && statement_is_ddl(s))
 		return error_set(e, ERR_FEATURE, 0,
 			"a schema change that expects a version is not supported");
-	if (o->meta != NULL)
-		return error_set(e, ERR_FEATURE, 0, "commands with metadata are not supported");
+	if (o->meta != NULL && !engine->options.event_log) {
+		(void)error_set(e, ERR_FEATURE, 0,
+			"commands with metadata are not supported without an event log");
+		return error_hint(e, "Start the server with --event-log.");
+	}
 	return o->client != 0 ? once_check(s, o, e) : 0;
 }
 
@@ -745,7 +748,7 @@ int lf_submit_with(struct lf_port *port, const struct statement *s, const void *
 {
 	int status;
 
-	if (options != NULL && options_check(s, options, e) != 0)
+	if (options != NULL && options_check(port->engine, s, options, e) != 0)
 		return -1;
 	port->options = options;
 	if (is_once(port))
@@ -1148,6 +1151,7 @@ static bool port_has_work(struct lf_port *port)
 	uint64_t changes = atomic_load_explicit(&port->want_changes, memory_order_relaxed);
 
 	if (atomic_load_explicit(&port->nside, memory_order_acquire) > 0 ||
+		atomic_load_explicit(&port->streams, memory_order_acquire) ||
 		(read != 0 && read <= visible) ||
 		(changes != 0 && changes <= visible &&
 			changes <= atomic_load_explicit(

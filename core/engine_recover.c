@@ -423,12 +423,9 @@ static int group_tidy(const struct recovery *r, const struct group *g, struct er
 			return -1;
 	if (end->used_offset == 0)
 		return segment_remove(d, &g->names[last], e);
-	for (unsigned i = 0; sync && i < g->skipped + last; i++) {
-		const struct segment_name *s = g->names - g->skipped + i;
-
-		if (segment_cut(d, s, s->bytes, sync, e) != 0)
+	for (unsigned i = 0; sync && i < last; i++)
+		if (segment_cut(d, &g->names[i], g->names[i].bytes, sync, e) != 0)
 			return -1;
-	}
 	return segment_cut(d, &g->names[last], end->used_offset, sync, e);
 }
 

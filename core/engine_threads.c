@@ -137,11 +137,14 @@ int engine_threads_start(struct lf_engine *engine, struct error *e)
 		(void)snprintf(name, sizeof(name), "projector-%u", s % 1000);
 		(void)pthread_setname_np(t->thread, name);
 	}
-	return engine_checkpoints_start(engine, e) != 0 ? -1 : engine_ddl_start(engine, e);
+	if (engine_checkpoints_start(engine, e) != 0 || engine_events_start(engine, e) != 0)
+		return -1;
+	return engine_ddl_start(engine, e);
 }
 
 void engine_threads_stop(struct lf_engine *engine)
 {
+	engine_events_stop(engine);
 	engine_checkpoints_stop(engine);
 	engine_ddl_stop(engine);
 	atomic_store(&engine->stopping, true);

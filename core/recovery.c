@@ -229,24 +229,41 @@ static void journals_salvage(struct recovery *r)
 	}
 }
 
-/* Files of journals that are kept for the event log only need not be read; the last of each is, for where it ends. */
+/* Whether the first file of a journal need not be read: the checkpoint has all of it, and the second file is whole, so that
+ * where the journal ends is found behind it. 1; 0; -1. */
+static int is_skippable(const struct recovery *r, const struct group *g, struct error *e)
+{
+	struct segment_header second, third;
+	int status;
+
+	if (g->names->kind != SEGMENT_JOURNAL || g->n < 2)
+		return 0;
+	status = segment_header_read(r->engine->disk, &g->names[1], &second, e);
+	if (status <= 0 || second.first_epoch > r->base)
+		return status < 0 ? -1 : 0;
+	/* Of earlier runs what was not whole has been cut off. Of the last one a file is whole when there is another one
+	 * behind it, unless its writes need not have been on the medium. */
+	if (g->names->run != r->last_run)
+		return 1;
+	if (g->n < 3 || second.mode != DISK_SYNCED)
+		return 0;
+	return segment_header_read(r->engine->disk, &g->names[2], &third, e);
+}
+
+/* Files that are kept for the event log only. */
 static int journals_skip(struct recovery *r, struct error *e)
 {
 	for (unsigned i = 0; i < r->ngroups; i++) {
 		struct group *g = &r->groups[i];
+		int status;
 
-		while (g->names->kind == SEGMENT_JOURNAL && g->n > 1) {
-			struct segment_header h;
-			int status = segment_header_read(r->engine->disk, &g->names[1], &h, e);
-
-			if (status < 0)
-				return -1;
-			if (status == 0 || h.first_epoch > r->base)
-				break;
+		while ((status = is_skippable(r, g, e)) > 0) {
 			g->names++;
 			g->n--;
 			g->skipped++;
 		}
+		if (status < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -125,6 +125,7 @@
 #define LIMIT_FRAME_BYTES (MIB(16) + KIB(64)) /* a frame: the largest row, its envelope; 08P01 */
 #define LIMIT_STATEMENTS_PER_SESSION 4096     /* prepared handles of one connection; 53400 */
 #define LIMIT_EXECUTIONS_PER_FRAME 65535      /* of an execute-batch frame; 08P01 */
+#define LIMIT_STREAMS_PER_SESSION 16          /* of events, of one connection; 53400 */
 #define LIMIT_REQUESTS_IN_FLIGHT 65536        /* unanswered, of one connection: no more is read */
 #define LIMIT_CONNECTIONS 65536               /* the highest --max-connections */
 #define DEFAULT_CONNECTIONS 4096              /* --max-connections; 53300 */

@@ -302,11 +302,14 @@ static int command_noted(struct projector *p, const struct statement *s, const v
 	const void *noted, const void *const *sources, const struct row_range *rows,
 	struct command_env *env, struct command_result *result, struct error *e)
 {
+	const struct command_options *o = env->options;
+	uint32_t meta = o != NULL && (o->flags & COMMAND_META) ? o->meta_bytes : 0;
 	unsigned first = p->log.n;
 
 	if (p->events == NULL)
 		return command_do(p, s, params, sources, rows, env, result, e);
-	if (event_log_prepare(p->events, noted, NULL, 0, e) != 0 ||
+	/* Before it is executed: afterwards nothing may fail. */
+	if (event_log_prepare(p->events, noted, meta > 0 ? o->meta : NULL, meta, e) != 0 ||
 		command_do(p, s, params, sources, rows, env, result, e) != 0)
 		return -1;
 	if (p->log.n > first)

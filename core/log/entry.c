@@ -212,11 +212,16 @@ static int command_take(
 	return 0;
 }
 
-void event_walk_open(struct event_walk *w, const unsigned char *p, uint64_t bytes)
+void event_walk_more(struct event_walk *w, const unsigned char *p, uint64_t bytes)
 {
 	w->p = p;
 	w->bytes = bytes;
 	w->at = 0;
+}
+
+void event_walk_open(struct event_walk *w, const unsigned char *p, uint64_t bytes)
+{
+	event_walk_more(w, p, bytes);
 	w->nstatements = w->ntables = 0;
 }
 

@@ -75,6 +75,16 @@ struct event_change {
 	uint32_t bytes;
 };
 
+/* What stands before an event's entries where it has left its block: the tables and the statement that it needs, unless
+ * they stand before already, the command, its changes. */
+struct event_head {
+	uint64_t epoch;
+	uint32_t shard, number;
+	uint32_t attempt; /* a consumer's: how manieth delivery it is, from 1; else 0 */
+	uint32_t bytes;   /* of the entries; a multiple of 8 */
+};
+_Static_assert(sizeof(struct event_head) == 24, "drawn in PROTOCOL.md");
+
 struct event_walk {
 	const unsigned char *p;
 	uint64_t bytes, at;
@@ -87,6 +97,8 @@ struct event_walk {
 /* Entries that begin at p and live as long as the walk is used. A walk that is {0} may be opened, and one that has been
  * open may be again. */
 void event_walk_open(struct event_walk *w, const unsigned char *p, uint64_t bytes);
+/* Go on with other bytes, what the former ones said of tables and statements being valid still. */
+void event_walk_more(struct event_walk *w, const unsigned char *p, uint64_t bytes);
 void event_walk_close(struct event_walk *w);
 /* The next command with its changes: 1; 0: there is none; -1: 58030 not well-formed, 53200. Changes without a command are
  * passed over. */

@@ -74,7 +74,8 @@ static int is_silent(const struct disk *d, const struct segment_name *s, struct 
 	return got < (int64_t)sizeof(h) || h.magic != BLOCK_MAGIC || (h.flags & BLOCK_END);
 }
 
-/* A journal's first file: what was before it is gone. A run that had changes and no event log is noted. */
+/* A journal's first file that is used: what was before it is gone. A run that had changes and no event log is noted. 1; 0:
+ * the file is not used. */
 static int group_gone(const struct disk *d, const struct segment_name *s, uint64_t *gone,
 	uint32_t *unlogged, struct error *e)
 {
@@ -86,11 +87,11 @@ static int group_gone(const struct disk *d, const struct segment_name *s, uint64
 	if (s->number > 1 && h.first_epoch > *gone)
 		*gone = h.first_epoch;
 	if (h.version != JOURNAL_VERSION || s->shard == SCHEMA_SHARD)
-		return 0;
+		return 1;
 	status = is_silent(d, s, e);
 	if (status == 0)
 		*unlogged = s->run;
-	return status < 0 ? -1 : 0;
+	return status < 0 ? -1 : 1;
 }
 
 /* All before this run is gone: its schema's journal says where it begins. */
@@ -129,10 +130,15 @@ int events_gone(const struct disk *d, uint64_t *gone, struct error *e)
 	int status = segment_list_read(&l, d, e);
 
 	*gone = 0;
-	for (unsigned i = 0; status == 0 && i < l.n && l.at[i].kind == SEGMENT_JOURNAL; i++)
+	for (unsigned i = 0; status >= 0 && i < l.n && l.at[i].kind == SEGMENT_JOURNAL; i++) {
 		if (i == 0 || l.at[i - 1].run != l.at[i].run || l.at[i - 1].shard != l.at[i].shard)
+			status = 0;
+		if (status == 0)
 			status = group_gone(d, &l.at[i], gone, &unlogged, e);
+	}
 	first = run_above(&l, unlogged);
+	if (status >= 0)
+		status = 0;
 	if (status == 0 && first > 1)
 		status = run_gone(d, &l, first, gone, e);
 	segment_list_free(&l);
@@ -221,6 +227,22 @@ static int source_open(struct event_reader *r, struct source *s, uint64_t number
 	return 1;
 }
 
+/* Begin with the file the source has; or the second one, since the first is not used when the first write had no room in it. */
+static int source_begin(struct event_reader *r, struct source *s, struct error *e)
+{
+	struct segment_name second = s->name;
+	struct segment_header h;
+	int status = source_open(r, s, s->name.number, e);
+
+	if (status != 0 || s->name.number != 1)
+		return status;
+	second.number = 2;
+	status = file_is_there(r, &second, e);
+	if (status > 0)
+		status = segment_header_read(r->place.disk, &second, &h, e);
+	return status > 0 && h.sequence == 1 ? source_open(r, s, 2, e) : status < 0 ? -1 : 0;
+}
+
 /* The next file is not there: was it once? 0: no, or not yet. */
 static int next_missing(struct event_reader *r, const struct source *s, struct error *e)
 {
@@ -259,7 +281,7 @@ static int source_header(struct event_reader *r, struct source *s, struct error 
 static int source_look(struct event_reader *r, struct source *s, struct error *e)
 {
 	while (!s->have && !s->ended) {
-		int status = s->file == NULL ? source_open(r, s, s->name.number, e) : 1;
+		int status = s->file == NULL ? source_begin(r, s, e) : 1;
 
 		if (status > 0) {
 			status = source_header(r, s, e);
@@ -509,6 +531,11 @@ int event_reader_next(struct event_reader *r, uint64_t visible, struct event_id 
 const struct event_walk *event_reader_walk(const struct event_reader *r)
 {
 	return &r->walk;
+}
+
+struct event_id event_reader_reached(const struct event_reader *r)
+{
+	return r->after;
 }
 
 uint64_t event_reader_block(const struct event_reader *r)

@@ -55,6 +55,8 @@ int event_reader_next(struct event_reader *r, uint64_t visible, struct event_id 
 	struct event *out, struct error *e);
 /* The tables of that event. */
 const struct event_walk *event_reader_walk(const struct event_reader *r);
+/* Where it is: the last event that was given, or the place that it began behind. */
+struct event_id event_reader_reached(const struct event_reader *r);
 /* Another number for each block that events come from. */
 uint64_t event_reader_block(const struct event_reader *r);
 

@@ -247,7 +247,7 @@ static int lost(struct lf_client *c, struct lf_client_error *e)
 
 int lf_client_poll(struct lf_client *c, int timeout_ms, struct lf_client_error *e)
 {
-	uint64_t before = c->answered, now = 0, deadline = 0;
+	uint64_t before = c->answered + c->delivered, now = 0, deadline = 0;
 
 	if (c->dispatching || c->batching)
 		return client_ready(c, true, e);
@@ -263,8 +263,8 @@ int lf_client_poll(struct lf_client *c, int timeout_ms, struct lf_client_error *
 			dispatch(c, !ended && c->broken);
 		if (c->broken)
 			return lost(c, e);
-		if (c->answered != before) {
-			uint64_t n = c->answered - before;
+		if (c->answered + c->delivered != before) {
+			uint64_t n = c->answered + c->delivered - before;
 
 			client_write(c);
 			return n > INT32_MAX ? INT32_MAX : (int)n;

@@ -114,7 +114,8 @@ enum operation {
 	OPERATION_PING,
 	OPERATION_HOLD, /* and RELEASE */
 	OPERATION_INFO,
-	OPERATION_SCHEMA
+	OPERATION_SCHEMA,
+	OPERATION_EVENTS
 };
 
 /* One sent frame's requests: numbers first … first + n - 1, of which `left` are unanswered. */
@@ -186,6 +187,7 @@ struct lf_client {
 
 	uint64_t epoch, refused;
 	uint64_t answered, received; /* requests; bytes */
+	uint64_t delivered;          /* events */
 	lf_client_on_late_error on_error;
 	void *on_error_arg;
 	struct lf_client_feed *feeds;
@@ -296,6 +298,10 @@ int statement_prepare_again(struct lf_statement *s);
 
 struct lf_result *result_take(struct lf_client *c); /* a spare one, or new; NULL out of memory */
 void result_give(struct lf_client *c, struct lf_result *r);
+
+/* A frame of the event log. */
+void answer_events(
+	struct lf_client *c, const struct wire_header *h, struct wire_reader *in, struct group *g);
 
 /* Handle one frame. */
 void answer_frame(struct lf_client *c, const struct wire_header *h, const unsigned char *body);

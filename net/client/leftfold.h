@@ -535,6 +535,69 @@ LF_API uint64_t lf_follower_reconnects(const struct lf_follower *f);
 /* The names and types of its rows; valid until the next lf_follower_next(). NULL while it is not connected. */
 LF_API const struct lf_statement *lf_follower_statement(const struct lf_follower *f);
 LF_API void lf_follower_close(struct lf_follower *f);
+/* --- the event log --- */
+
+/* Where an event is: events are in the order of these, also over restarts of the server. */
+struct lf_event_position {
+	uint64_t epoch;
+	uint32_t shard;
+	uint32_t number; /* of the shard's in the epoch, from 0 */
+};
+/* The position behind all events of an epoch. */
+#define LF_EPOCH_END(e) ((struct lf_event_position){ (e), UINT32_MAX, UINT32_MAX })
+
+enum lf_event_kind { LF_EVENT_INSERT, LF_EVENT_UPDATE, LF_EVENT_DELETE };
+
+struct lf_event_change {
+	enum lf_event_kind kind;
+	const char *table; /* as it was called then */
+	/* Of one row, with the columns of then: as it is after the change, of a delete as it was. A column without a name is
+	 * none that SELECT * had: pass it over. */
+	const struct lf_result *row;
+};
+
+/* A command that changed something. Everything is valid during the call only. */
+struct lf_event {
+	struct lf_event_position position;
+	uint32_t attempt;      /* of a consumer's: how manieth delivery it is, from 1 */
+	int64_t time_us;       /* when it was executed: microseconds since 2000-01-01 UTC */
+	const char *statement; /* its text; not zero-terminated */
+	size_t statement_length;
+	const struct lf_result
+		*key;      /* of its aggregate, one row and column; NULL: it changed several */
+	uint64_t key_hash; /* the same for equal keys */
+	const struct lf_result *params; /* one row; NULL: none, or not kept */
+	const void *meta;               /* struct lf_client_command; NULL: none */
+	size_t meta_bytes;
+	size_t nchanges;
+	const struct lf_event_change *changes;
+};
+typedef void (*lf_client_on_event)(void *arg, const struct lf_event *ev);
+/* It has ended: all was given that there was (e is NULL), or why not. reached: go on behind it. */
+typedef void (*lf_client_on_event_end)(
+	void *arg, struct lf_event_position reached, const struct lf_client_error *e);
+
+enum lf_log_from {
+	LF_LOG_BEHIND, /* `behind`; of all zeros: from the very first */
+	LF_LOG_OLDEST, /* all that are kept */
+	LF_LOG_NOW
+};
+struct lf_client_log {
+	enum lf_log_from from;
+	struct lf_event_position behind;
+	bool follow; /* go on with what happens; else it ends with what is visible when it is asked for */
+	const char *table; /* commands that changed it only; NULL: any */
+	const char *key;   /* of the aggregate whose key is printed so; NULL: any */
+};
+/* Have the events of the server's log given to fn, by whoever polls. It counts as an unanswered request, and the numbers
+ * that may be unanswered are counted from it: use a connection of its own if it follows. A client that does not poll is not
+ * sent more than its buffers hold. 0; LF_WOULD_BLOCK; -1. Its end may say: 55000 the server keeps no event log; LF010
+ * events that were asked for are not kept any more; 57014 it was stopped; 08006. */
+LF_API int lf_client_log_open(struct lf_client *c, const struct lf_client_log *from,
+	lf_client_on_event fn, lf_client_on_event_end end, void *arg, uint64_t *request,
+	struct lf_client_error *e);
+/* Have it end; may be called from its callbacks. Some more events may come. 55000: there is none of this number. */
+LF_API int lf_client_log_stop(struct lf_client *c, uint64_t request, struct lf_client_error *e);
 
 /* --- results --- */
 

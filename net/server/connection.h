@@ -49,7 +49,8 @@ struct session_host {
 	void *reactor;
 	struct pending *spare; /* request records to be used again */
 	struct arena scratch;
-	struct session *waiting; /* sessions with a query that waits for an epoch */
+	struct session *waiting;   /* sessions with a query that waits for an epoch */
+	struct session *streaming; /* … with streams of events */
 	struct reads reads;
 	struct session *subscribers; /* sessions with subscriptions */
 	uint64_t feeds_epoch;        /* that they were last told of */
@@ -121,6 +122,12 @@ uint64_t session_waiting(struct session_host *host, uint64_t now_us);
 bool session_feeds(struct session_host *host, uint64_t now_us);
 /* Whether it has subscriptions: then its client need not say anything. */
 bool session_subscribed(const struct session *s);
+/* Write what its streams of events have ready, as far as the output has room. */
+void session_streams_pump(struct session *s);
+/* Some have: list their connections. */
+void session_streams_ready(struct session_host *host);
+/* Whether it has any. */
+bool session_streams(const struct session *s);
 void session_host_free(struct session_host *host);
 
 #endif

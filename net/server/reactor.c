@@ -327,6 +327,8 @@ static void connection_settle(struct reactor *r, struct connection *c)
 		(void)connection_free(r, c);
 		return;
 	}
+	if (session_streams(c->session))
+		session_streams_pump(c->session);
 	if (!c->sending && buffer_length(&c->out) > 0) {
 		struct buffer b = c->sent;
 
@@ -575,7 +577,8 @@ static void time_outs(struct reactor *r)
 				session_fail(c->session, ERR_IDLE_TIMEOUT,
 					"no hello within the time allowed");
 		} else if (o->idle_s > 0 && session_quiet(c->session) &&
-			!session_subscribed(c->session) && !c->blocked && !waits &&
+			!session_subscribed(c->session) && !session_streams(c->session) &&
+			!c->blocked && !waits &&
 			r->now_us - c->last_in_us > o->idle_s * 1000000ull) {
 			session_fail(c->session, ERR_IDLE_TIMEOUT, "closed after being idle");
 		}
@@ -691,6 +694,8 @@ void reactor_run(struct reactor *r)
 		completions(r);
 		take_handed(r);
 		(void)lf_poll(r->host.port, session_reply, &r->host);
+		if (lf_port_streams(r->host.port))
+			session_streams_ready(&r->host);
 		next = session_waiting(&r->host, r->now_us);
 		if (next < timeout)
 			timeout = next;

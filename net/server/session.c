@@ -153,6 +153,7 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 		return true;
 	case WIRE_HOLD: return session_on_hold(s, h->request, r);
 	case WIRE_RELEASE: return session_on_release(s, h->request, r);
+	case WIRE_EVENTS: session_on_events(s, h->request, r); return true;
 	case WIRE_SCHEMA: session_on_schema(s, h->request, r); return true;
 	default: session_violation(s, h->request, "unknown type of frame"); return true;
 	}
@@ -222,6 +223,7 @@ bool session_free(struct session *s)
 	if (s->pending > 0 || s->waiting)
 		return false;
 	session_feeds_end(s);
+	session_streams_end(s);
 	for (uint32_t i = 0; i < s->nslots; i++)
 		if (s->slots[i].statement != NULL)
 			session_slot_drop(s, i);
@@ -239,7 +241,12 @@ bool session_greeted(const struct session *s)
 
 bool session_quiet(const struct session *s)
 {
-	return s->pending == 0;
+	return s->pending == 0 && s->nbounded == 0;
+}
+
+bool session_streams(const struct session *s)
+{
+	return s->nstreams > 0;
 }
 
 void session_host_free(struct session_host *host)

@@ -49,6 +49,11 @@ struct session {
 	unsigned nsubscriptions;
 	bool feeds_left; /* some have not told all that there is */
 	struct session *next_subscriber;
+	/* Of the event log, see events.c. */
+	struct stream *streams;
+	unsigned nstreams, nbounded; /* of them, those that end by themselves */
+	bool streaming;              /* in host->streaming */
+	struct session *next_streaming;
 };
 
 /* --- answer.c --- */
@@ -103,6 +108,12 @@ void session_on_close(struct session *s, uint64_t request, struct wire_reader *r
 
 /* The frame SCHEMA. */
 void session_on_schema(struct session *s, uint64_t request, struct wire_reader *r);
+
+/* --- events.c --- */
+
+/* The frame EVENTS. */
+void session_on_events(struct session *s, uint64_t request, struct wire_reader *r);
+void session_streams_end(struct session *s);
 
 /* --- execute.c --- */
 

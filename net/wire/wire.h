@@ -28,6 +28,7 @@ enum wire_type {
 	WIRE_READ,
 	WIRE_SUBSCRIBE = 11,
 	WIRE_UNSUBSCRIBE = 12,
+	WIRE_EVENTS = 13,
 	WIRE_HOLD = 17,
 	WIRE_RELEASE,
 	/* server to client */
@@ -42,7 +43,8 @@ enum wire_type {
 	WIRE_DONE_BATCH,
 	WIRE_SCHEMA_OK,
 	WIRE_SUBSCRIBED = 74,
-	WIRE_CHANGES = 75
+	WIRE_CHANGES = 75,
+	WIRE_EVENTS_ARE = 76
 };
 
 /* Header of every frame; `length` bytes follow it. */
@@ -125,6 +127,28 @@ struct wire_query {
 	uint8_t zero[3];
 	uint32_t timeout_ms;
 	uint64_t at_least;
+};
+/* The head of EVENTS; the table's name and the key's text follow. */
+enum wire_events_flags {
+	WIRE_EVENTS_FOLLOW = 1,
+	WIRE_EVENTS_OLDEST = 2,
+	WIRE_EVENTS_NOW = 4,
+	WIRE_EVENTS_STOP = 8,
+	WIRE_EVENTS_FLAGS = 15
+};
+struct wire_events_from {
+	uint32_t flags;
+	uint16_t table_length, key_length;
+	uint64_t epoch;
+	uint32_t shard, number;
+	uint64_t zero;
+};
+/* The head of EVENTS_ARE; `events` times a struct event_head (core/log/entry.h) and its entries follow. */
+struct wire_events {
+	uint64_t epoch;
+	uint32_t shard, number;
+	uint32_t events;
+	uint32_t zero;
 };
 /* The head of PREPARE; ndeclared type numbers (a byte each), then the text. */
 struct wire_prepare {
@@ -210,7 +234,8 @@ _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) =
 		sizeof(struct wire_done_item) == 24 && sizeof(struct wire_rows) == 16 &&
 		sizeof(struct wire_error) == 16 && sizeof(struct wire_subscribe) == 24 &&
 		sizeof(struct wire_subscribed) == 16 && sizeof(struct wire_changes) == 16 &&
-		sizeof(struct wire_change) == 8,
+		sizeof(struct wire_change) == 8 && sizeof(struct wire_events_from) == 32 &&
+		sizeof(struct wire_events) == 24,
 	"drawn in PROTOCOL.md");
 
 /* --- reading bytes that cannot be trusted --- */

@@ -16,6 +16,7 @@ import time
 import cases
 import harness
 from cases import check, equal
+from event_frames import *
 from wire import *
 
 
@@ -157,6 +158,14 @@ VIOLATIONS = [
     ("all options and a byte",
      frame(EXECUTE, 9, execute_head() + struct.pack("<QQQI4s", 1, 1, 1, 4, b"abcd") + ROW + b"x",
            flags=ONCE | EXPECT | META), 9),
+    ("events: empty", frame(EVENTS, 9), 9),
+    ("events: cut", frame(EVENTS, 9, bytes(31)), 9),
+    ("events: a byte too many", frame(EVENTS, 9, bytes(33)), 9),
+    ("events: an unknown flag", events_frame(9, flags=16), 9),
+    ("events: oldest and now", events_frame(9, flags=OLDEST | NOW), 9),
+    ("events: stop and follow", events_frame(9, flags=STOP | FOLLOW), 9),
+    ("events: the name is cut", frame(EVENTS, 9, struct.pack("<IHHQIIQ", 0, 2, 0, 0, 0, 0, 0) + b"t"), 9),
+    ("events: not zero", frame(EVENTS, 9, struct.pack("<IHHQIIQ", 0, 0, 0, 0, 0, 0, 1)), 9),
     ("read: empty", frame(READ, 9), 9),
     ("read: short head", frame(READ, 9, bytes(15)), 9),
     ("read: count 0", read_frame(count=0), 9),

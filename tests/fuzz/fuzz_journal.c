@@ -88,6 +88,56 @@ static void checksums_right(unsigned char *p, size_t n)
 			block_right(p + at - 8, n - (at - 8));
 }
 
+static unsigned bytes_sum(const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += p[i];
+	return sum;
+}
+
+/* All that the commands of the event log say. */
+static unsigned events_sum(const unsigned char *body, uint64_t bytes)
+{
+	struct event_walk w = { 0 };
+	struct event ev;
+	struct error e;
+	unsigned sum = 0;
+
+	event_walk_open(&w, body, bytes);
+	while (event_walk_next(&w, &ev, &e) > 0) {
+		struct event_change change;
+		uint32_t n = 0;
+
+		sum += bytes_sum(ev.statement->text, ev.statement->text_bytes) +
+			bytes_sum(
+				ev.statement->params, ev.statement->nparams * sizeof(struct type)) +
+			bytes_sum(ev.meta, ev.head.meta_bytes);
+		if (ev.key != NULL)
+			sum += bytes_sum(ev.key, ev.head.key_bytes);
+		if (ev.params != NULL)
+			sum += bytes_sum(ev.params, ev.head.params_bytes);
+		for (uint64_t at = 0; event_change(&ev, &at, &change); n++) {
+			const struct event_table *t = event_walk_table(&w, change.table);
+
+			ASSERT(t != NULL);
+			sum += bytes_sum(change.row, change.bytes) +
+				bytes_sum(t->name, t->name_bytes);
+			for (unsigned c = 0; c < t->ncols; c++) {
+				struct event_column column;
+
+				event_table_column(t, c, &column);
+				sum += bytes_sum(column.name, column.name_bytes);
+			}
+		}
+		ASSERT(n == ev.head.changes);
+	}
+	event_walk_close(&w);
+	return sum;
+}
+
 static void read_all(unsigned how, const struct segment_name *names, unsigned n)
 {
 	static const struct disk_ops OPS = {
@@ -113,6 +163,7 @@ static void read_all(unsigned how, const struct segment_name *names, unsigned n)
 		while (block_entry(&b, &at, &entry, &e) > 0)
 			for (uint32_t i = 0; i < entry.bytes; i++)
 				sum += entry.data[i];
+		sum += events_sum(b.body, b.bytes);
 	}
 	ASSERT((r.used_at < n || r.salvage) && sum < UINT32_MAX);
 	journal_reader_close(&r);

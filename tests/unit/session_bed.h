@@ -24,7 +24,8 @@ void connection_list(struct connection *c)
 	c->listed = true;
 }
 
-static struct lf_engine *bed_engine(unsigned projectors)
+/* data: a directory for it, with an event log; NULL: none. */
+static struct lf_engine *bed_engine_in(unsigned projectors, const char *data)
 {
 	struct lf_options o = lf_options_default();
 	struct lf_engine *engine;
@@ -36,9 +37,17 @@ static struct lf_engine *bed_engine(unsigned projectors)
 	o.stepped = true;
 	o.fixed_now_us = 1;
 	o.rows_max = 100000;
+	o.data = data;
+	o.event_log = data != NULL;
+	o.segment_bytes = LIMIT_SEGMENT_BYTES_MIN;
 	status = lf_engine_open(&engine, &o, &e);
 	ASSERT(status == 0);
 	return engine;
+}
+
+static inline struct lf_engine *bed_engine(unsigned projectors)
+{
+	return bed_engine_in(projectors, NULL);
 }
 
 /* A connection to an engine in stepped mode. */
@@ -73,6 +82,8 @@ static void bed_settle(struct bed *b)
 	do {
 		lf_flush(b->host.port);
 		lf_settle(b->host.engine);
+		if (lf_port_streams(b->host.port))
+			session_streams_pump(b->c.session);
 		/* At a time that stands still: no progress is told. */
 	} while (lf_poll(b->host.port, session_reply, &b->host) > 0 || session_feeds(&b->host, 1));
 	(void)session_waiting(&b->host, clock_now_us());

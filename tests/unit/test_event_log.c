@@ -372,6 +372,94 @@ static void test_off(void **state)
 	burn_bed(&b);
 }
 
+/* --- streams --- */
+
+/* The keys of the events in a lot, which is understood by itself. */
+static unsigned lot_read(const struct lf_lot *lot, char *text)
+{
+	struct event_walk w = { 0 };
+	unsigned n = 0;
+
+	for (size_t at = 0; at < lot->bytes; n++) {
+		struct event_head head;
+		struct event ev;
+		struct error e;
+
+		memcpy(&head, lot->data + at, sizeof(head));
+		at += sizeof(head);
+		event_walk_more(&w, lot->data + at, head.bytes);
+		assert_int_equal(event_walk_next(&w, &ev, &e), 1);
+		assert_int_equal(w.at, w.bytes);
+		event_print(&ev, &w, text);
+		at += head.bytes;
+	}
+	assert_int_equal(n, lot->events);
+	event_walk_close(&w);
+	return n;
+}
+
+static void test_streams(void **state)
+{
+	struct lf_events_options oldest = { .from = LF_EVENTS_OLDEST };
+	struct lf_stream *stream, *other;
+	const struct lf_lot *lot;
+	char text[LINE], sql[128];
+	unsigned n = 0, lots = 0;
+	struct bed b;
+
+	(void)state;
+	make_events(&b, 2);
+	run(&b.f, "CREATE TABLE t (id int PRIMARY KEY, pad text)");
+	assert_int_equal(lf_stream_open(&stream, b.f.port, &oldest, true, &b.f.error), 0);
+	/* The first lot says where it begins. */
+	lot = lf_stream_peek(stream);
+	assert_non_null(lot);
+	assert_int_equal(lot->events, 0);
+	lf_stream_take(stream);
+	lf_settle(b.f.engine);
+	assert_null(lf_stream_peek(stream));
+	assert_false(lf_port_streams(b.f.port));
+	/* What becomes visible; of much of it a lot at a time. */
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(sql, sizeof(sql), "INSERT INTO t VALUES (%u, repeat('x', 1000))", i);
+		command(&b.f, sql);
+	}
+	assert_true(lf_port_streams(b.f.port));
+	assert_false(lf_port_streams(b.f.port));
+	while ((lot = lf_stream_peek(stream)) != NULL) {
+		/* Text of the statement and columns are in each block once, so here with each. */
+		assert_true(lot->bytes < KIB(64) + 2048 && !lot->last && lot->error == NULL);
+		n += lot_read(lot, text);
+		lots++;
+		lf_stream_take(stream);
+		lf_settle(b.f.engine);
+	}
+	assert_int_equal(n, 200);
+	assert_true(lots > 3);
+	/* One that ends: where it was opened. */
+	assert_int_equal(lf_stream_open(&other, b.f.port, &oldest, false, &b.f.error), 0);
+	command(&b.f, "DELETE FROM t WHERE id = 5");
+	for (n = 0; !(lot = lf_stream_peek(other))->last;) {
+		n += lot_read(lot, text);
+		lf_stream_take(other);
+		lf_settle(b.f.engine);
+	}
+	n += lot_read(lot, text);
+	assert_int_equal(n, 200);
+	lf_stream_take(other);
+	lf_settle(b.f.engine);
+	assert_ptr_equal(lf_stream_peek(other), lot);
+	assert_int_equal(lf_stream_peek(stream)->events, 1);
+	assert_int_equal(lot_read(lf_stream_peek(stream), text), 1);
+	assert_true(strncmp(text, "5|DELETE FROM t WHERE id = 5|t:D(id=5,", 37) == 0);
+	/* Be it ready or not, it may be closed. */
+	lf_stream_close(other);
+	lf_stream_take(stream);
+	lf_stream_close(stream);
+	close_fixture(&b.f);
+	burn_bed(&b);
+}
+
 /* Where it is whole the block says so: no byte of a command can be another unnoticed. */
 static void test_malformed(void **state)
 {
@@ -408,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_retention),
 		cmocka_unit_test(test_off),
+		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_malformed),
 	};
 

@@ -321,8 +321,7 @@ static void open_narrow(struct bed *b, uint32_t answers, uint64_t bytes)
 static void increments(struct bed *b, uint64_t client, unsigned from, unsigned to)
 {
 	for (unsigned r = from; r <= to; r++) {
-		struct given_text a = once(
-			&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
+		struct given_text a = once(&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
 
 		state_is(&a, "");
 	}
@@ -331,8 +330,7 @@ static void increments(struct bed *b, uint64_t client, unsigned from, unsigned t
 static void expired(struct bed *b, uint64_t client, unsigned from, unsigned to)
 {
 	for (unsigned r = from; r <= to; r++) {
-		struct given_text a = once(
-			&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
+		struct given_text a = once(&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
 
 		state_is(&a, "LF006");
 	}

@@ -5,9 +5,11 @@
  * client sends and exactly what the server answers; a session without sockets, whose epochs are repeatable,
  * must give those bytes. LEFTFOLD_GOLDEN=print prints what it gives instead.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -196,6 +198,18 @@ static void rows_out_of_range(void **state)
 
 /* --- frames --- */
 
+static void directory_remove(const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *entry;
+
+	assert_non_null(d);
+	while ((entry = readdir(d)) != NULL)
+		(void)unlinkat(dirfd(d), entry->d_name, 0);
+	closedir(d);
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void print_frames(const unsigned char *p, size_t n)
 {
 	while (n >= sizeof(struct wire_header)) {
@@ -222,6 +236,7 @@ static void golden_frames(void **state)
 	const char *path = getenv("LEFTFOLD_GOLDEN_FILE");
 	FILE *f = fopen(path != NULL ? path : "tests/golden/protocol.txt", "r");
 	struct lf_engine *engine = bed_engine(1);
+	char data[] = "/tmp/leftfold-wire-XXXXXX";
 	char *line = NULL;
 	size_t cap = 0, frames = 0;
 	struct bed b;
@@ -240,7 +255,9 @@ static void golden_frames(void **state)
 			assert_true(print || buffer_length(&b.c.out) == 0);
 			bed_close(&b);
 			lf_engine_close(engine);
-			engine = bed_engine(1);
+			engine = strncmp(line, "new events", 10) == 0
+				? bed_engine_in(1, mkdtemp(data))
+				: bed_engine(1);
 			bed_open(&b, engine, 1);
 		} else if (strncmp(line, "closed", 6) == 0) {
 			assert_true(b.c.closing);
@@ -270,6 +287,7 @@ static void golden_frames(void **state)
 	assert_true(print || frames > 20);
 	bed_close(&b);
 	lf_engine_close(engine);
+	directory_remove(data);
 	free(line);
 	fclose(f);
 }

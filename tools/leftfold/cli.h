@@ -32,6 +32,12 @@ struct grid result_grid(const struct lf_result *r);
 void print_csv_row(FILE *out, const struct grid *g, size_t row);
 void print_json_row(FILE *out, const struct grid *g, size_t row);
 
+/* JSON: a string of n bytes of text; a value and a whole row (an object) of a result's first row. Columns without a name are
+ * passed over. */
+void print_json_string(FILE *out, const char *s, size_t n);
+void print_json_value(FILE *out, const struct lf_result *r, unsigned column);
+void print_json_object(FILE *out, const struct lf_result *r);
+
 struct cli {
 	struct lf_client *connection;
 	struct lf_result *answer;
@@ -97,5 +103,7 @@ int inspect_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
 /* leftfold subscribe (subscribe.c): the same. */
 int subscribe_command(int argc, char **argv);
+/* leftfold events. */
+int events_command(int argc, char **argv);
 
 #endif

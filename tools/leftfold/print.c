@@ -279,10 +279,10 @@ static void print_csv(FILE *out, const struct grid *g)
 
 /* --- JSON --- */
 
-static void json_string(FILE *out, const char *s)
+void print_json_string(FILE *out, const char *s, size_t n)
 {
 	fputc('"', out);
-	for (; *s != '\0'; s++) {
+	for (const char *end = s + n; s < end; s++) {
 		if (*s == '"' || *s == '\\')
 			fprintf(out, "\\%c", *s);
 		else if (*s == '\n')
@@ -293,6 +293,11 @@ static void json_string(FILE *out, const char *s)
 			fputc(*s, out);
 	}
 	fputc('"', out);
+}
+
+static void json_string(FILE *out, const char *s)
+{
+	print_json_string(out, s, strlen(s));
 }
 
 /* Numbers and booleans are JSON's; NaN and infinities, which JSON has not, are strings. */
@@ -306,6 +311,34 @@ static void json_value(FILE *out, const char *s, enum lf_type_id type)
 		fputs(s, out);
 	else
 		json_string(out, s);
+}
+
+void print_json_value(FILE *out, const struct lf_result *r, unsigned column)
+{
+	const struct grid g = { .result = r };
+	struct text t = { NULL, 0, 0 };
+
+	json_value(out, cell(&g, 0, column, &t), type_of(&g, column));
+	text_free(&t);
+}
+
+void print_json_object(FILE *out, const struct lf_result *r)
+{
+	const char *between = "";
+
+	fputc('{', out);
+	for (unsigned c = 0; c < lf_result_ncolumns(r); c++) {
+		const char *name = lf_result_column_name(r, c);
+
+		if (name[0] == '\0')
+			continue;
+		fputs(between, out);
+		between = ", ";
+		json_string(out, name);
+		fputs(": ", out);
+		print_json_value(out, r, c);
+	}
+	fputc('}', out);
 }
 
 void print_json_row(FILE *out, const struct grid *g, size_t row)

@@ -1,0 +1,14 @@
+/*
+ * events.h: events as leftfold prints them.
+ */
+#ifndef LF_TOOLS_LEFTFOLD_EVENTS_H
+#define LF_TOOLS_LEFTFOLD_EVENTS_H
+
+#include <stdio.h>
+
+#include "net/client/leftfold.h"
+
+/* A line of JSON, or some lines of text. */
+void event_print(FILE *out, const struct lf_event *ev, bool json);
+
+#endif
