@@ -96,6 +96,9 @@ E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/bench-sqlite $
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
 
+# The feed from PostgreSQL, where its client library (libpq-dev) is installed.
+PGFEED := $(if $(wildcard /usr/include/postgresql/libpq-fe.h),$(BUILD)/leftfold-pgfeed)
+
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 # The client library: with what it needs of core (types, text of values), on libc's allocator.
@@ -110,7 +113,7 @@ CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfo
 	test-all consistency-long property-long views-long once-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
-all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client micro ## build everything (VARIANT=release|pgo|debug|asan|tsan)
+all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(PGFEED) client micro ## build everything (VARIANT=release|pgo|debug|asan|tsan)
 
 # Twice: once to see what the server does under its own load generator, then by what was seen. The counts lie beside the
 # objects.
@@ -198,6 +201,10 @@ $(BUILD)/leftfold: $(call object,$(wildcard tools/leftfold/*.c) core/sql/split.c
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -ledit -luring -lzstd -lm
 
+$(BUILD)/leftfold-pgfeed: $(call object,$(wildcard tools/pgfeed/*.c)) $(BUILD)/libleftfold.a
+	$(if $(Q),@echo '  LINK  $@')
+	$(Q)$(CC) $(FLAGS) $(LINK) $^ -o $@ -lpq -lpthread -lm
+
 # Generator and queries of TPC-H.
 TPCH := $(call object,bench/tpch/tpch.c bench/tpch/words.c bench/tpch/sql.c)
 
@@ -270,16 +277,16 @@ $(BUILD)/bench/instructions: $(call object,bench/instructions/instructions.c) $(
 	$(if $(Q),@echo '  LINK  $@')
 	$(Q)$(CC) $(FLAGS) $(filter-out -fno-lto,$(LINK)) $(LTO_LINK) $^ -o $@ $(LIBS)
 
-install: $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench client ## into PREFIX (/usr/local), below DESTDIR
+install: $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(PGFEED) client ## into PREFIX (/usr/local), below DESTDIR
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig)
-	$(Q)install $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(DESTDIR)$(PREFIX)/bin
+	$(Q)install $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(PGFEED) $(DESTDIR)$(PREFIX)/bin
 	$(Q)install -m 644 net/client/leftfold.h $(DESTDIR)$(PREFIX)/include
 	$(Q)install -m 644 $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so.0 $(DESTDIR)$(PREFIX)/lib
 	$(Q)ln -sf libleftfold.so.0 $(DESTDIR)$(PREFIX)/lib/libleftfold.so
 	$(Q)install -m 644 $(BUILD)/leftfold.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
 
 uninstall: ## remove what install installed
-	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/leftfoldd bin/leftfold bin/leftfold-bench include/leftfold.h \
+	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/leftfoldd bin/leftfold bin/leftfold-bench bin/leftfold-pgfeed include/leftfold.h \
 		lib/libleftfold.a lib/libleftfold.so lib/libleftfold.so.0 lib/pkgconfig/leftfold.pc)
 
 setup: ## install the apt packages that are missing

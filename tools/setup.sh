@@ -6,7 +6,7 @@ set -eu
 packages=
 for group in "$@"; do
 	case $group in
-	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libzstd-dev libpcre2-dev libedit-dev systemtap-sdt-dev" ;;
+	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libzstd-dev libpcre2-dev libedit-dev libpq-dev systemtap-sdt-dev" ;;
 	demo) packages="$packages libsqlite3-dev" ;;
 	test) packages="$packages libcmocka-dev libsqlite3-dev postgresql-15 python3 g++ pkg-config valgrind linux-perf" ;;
 	bench) packages="$packages libck-dev gnuplot-nox linux-perf binutils python3" ;;

@@ -10,7 +10,8 @@ import tempfile
 
 from harness import BUILD, ROOT, Failure, Server, run
 
-FILES = ["bin/leftfold", "bin/leftfold-bench", "bin/leftfoldd", "include/leftfold.h", "lib/libleftfold.a", "lib/libleftfold.so",
+FILES = ["bin/leftfold", "bin/leftfold-bench", "bin/leftfold-pgfeed", "bin/leftfoldd",
+         "include/leftfold.h", "lib/libleftfold.a", "lib/libleftfold.so",
          "lib/libleftfold.so.0", "lib/pkgconfig/leftfold.pc"]
 USER = """
 #include <leftfold.h>
