@@ -79,7 +79,7 @@ static int next(
 	else if (now - p->in_use_ms >= IN_USE_MS)
 		return EXIT_IN_USE;
 	if (o->retry_s > 0 && now - p->begun_ms >= 1000 * (uint64_t)o->retry_s)
-		return EXIT_FAILED;
+		return f->kind == FAILURE_IN_USE ? EXIT_IN_USE : EXIT_FAILED;
 	p->wait_ms = p->wait_ms == 0 ? WAIT_MS_LEAST : 2 * p->wait_ms;
 	if (p->wait_ms > WAIT_MS_MOST)
 		p->wait_ms = WAIT_MS_MOST;
