@@ -291,6 +291,69 @@ def expected_versions(server):
     equal(a[702][1], 0, "a row that never was")
 
 
+@test()
+def once(server):
+    """A request id: executed once, answered the same by any connection; another payload, batches, RETURNING, parts."""
+    c = table(server)
+    d = Connection(server.address)
+    insert = [x.prepare("INSERT INTO t VALUES ($1, $2)").handle for x in (c, d)]
+    change = [x.prepare("UPDATE t SET n = n + 1 WHERE id = $1 RETURNING n").handle for x in (c, d)]
+    two = c.prepare("INSERT INTO t VALUES ($1, 0), ($2, 0)").handle
+    every = c.prepare("UPDATE t SET n = n + 10").handle
+
+    def answers(x, n, *args, **named):
+        x.send(x.execute(*args, **named))
+        return [a for _, a in sorted(results(x, n).items())]
+
+    first = answers(c, 1, insert[0], row("qi", [1, 1]), once=(9, 1))
+    equal(answers(d, 1, insert[1], row("qi", [1, 1]), once=(9, 1)), first, "again")
+    a, = results_in_order(d, d.execute(insert[1], row("qi", [1, 2]), once=(9, 1)), 1)
+    refused(a, "LF007", "other parameters")
+    a, = results_in_order(d, d.execute(change[1], row("q", [1]), once=(9, 1)), 1)
+    refused(a, "LF007", "another statement")
+    # Rows come again, though the balance has changed since.
+    for _ in range(2):
+        for x, handle in ((c, change[0]), (d, change[1])):
+            x.send(x.execute(handle, row("q", [1]), once=(9, 2)))
+            a = x.receive()
+            equal((a.kind, a.rows("i")), (ROWS, [[2]]), "RETURNING")
+            equal(x.receive().kind, DONE, "behind its rows")
+        c.run("UPDATE t SET n = 7 WHERE id = 1")
+    # A batch counts up: the executions in the middle were sent before, by themselves.
+    before = [answers(c, 1, insert[0], row("qi", [n, n]), once=(9, n))[0] for n in (12, 13)]
+    rows = [row("qi", [n, n]) for n in range(10, 16)]
+    first = answers(c, 6, insert[0], *rows, once=(9, 10))
+    equal(first[2:4], before, "of the batch")
+    equal(answers(d, 6, insert[1], *rows, once=(9, 10)), first, "the batch again")
+    # Several aggregates, and every shard.
+    for handle, params, request in ((two, row("qq", [100, 101]), 20), (every, row("", []), 21)):
+        got = [answers(c, 1, handle, params, once=(9, request)) for _ in range(3)]
+        equal(got[1:], [got[0]] * 2, "request %d again" % request)
+    equal(c.run("SELECT sum(n) FROM t").rows("q"), [[7 + 75 + 90]], "sum")
+    info = c.info()
+    equal((info["once_clients"] > 0, info["once_answers"] > 0, info["once_repeated"] > 0), (True,) * 3, "INFO")
+    # What has no part that is the same every time.
+    handle = c.prepare("INSERT INTO t SELECT id + 1000, n FROM t").handle
+    refused(results_in_order(c, c.execute(handle, row("", []), once=(9, 30)), 1)[0], "0A000", "a query")
+    handle = c.prepare("CREATE TABLE u (id bigint PRIMARY KEY)").handle
+    refused(results_in_order(c, c.execute(handle, row("", []), once=(9, 30)), 1)[0], "0A000", "a schema change")
+
+
+@test("--once-answers", "5", projectors=1)
+def once_horizon(server):
+    """What is forgotten is expired, not executed again; what is remembered of others is not touched."""
+    c = table(server)
+    insert = c.prepare("INSERT INTO t VALUES ($1, 0)").handle
+    for client in (1, 2):
+        results(c, 8, c.send(c.execute(insert, *[row("q", [100 * client + n]) for n in range(8)], once=(client, 1))))
+        results(c, 1, c.send(c.execute(insert, row("q", [100 * client + 8]), once=(client, 9))))
+    for n in range(9):
+        a, = results_in_order(c, c.execute(insert, row("q", [100 + n]), once=(1, n + 1)), 1)
+        equal(getattr(a, "state", None), "LF006" if n < 4 else None, "request %d" % (n + 1))
+    equal(c.run("SELECT count(*) FROM t").rows("q"), [[18]], "rows")
+    equal(c.info()["once_answers"], 10, "answers")
+
+
 # --- errors of a request: answered, and the connection goes on ---
 
 

@@ -3,7 +3,8 @@
  *
  * The first byte says how the rest is used: 1 a hello is sent first; 2 a schema is made and statements are
  * prepared first (handles 0…3); 4 the rest is not bytes of the stream but records (u8 type, u8 request, u16
- * length, body) that are given well-formed headers, so that what lies behind the header is reached often. The
+ * length, body) that are given well-formed headers, so that what lies behind the header is reached often: the type's
+ * three highest bits are the flags ONCE, EXPECT and META. The
  * second byte is the size of the pieces in which the stream arrives, 0: in one. Nothing may crash or leak,
  * and every answer must be a well-formed frame.
  */
@@ -174,7 +175,9 @@ static size_t records_frame(const uint8_t *data, size_t size, unsigned char *out
 	size_t n = 0;
 
 	while (size >= 4) {
-		struct wire_header h = { .type = data[0], .request = data[1] };
+		struct wire_header h = { .type = data[0] & 31,
+			.flags = (uint8_t)(data[0] >> 5 << 2),
+			.request = data[1] };
 		size_t length = data[2] | (size_t)data[3] << 8;
 
 		data += 4;
