@@ -21,7 +21,8 @@ enum {
 	SUMS = 16,     /* the first half is for one aggregate, the others for several */
 	SUM_PARTS = 3,
 	ALL_ROWS = 8,
-	GATES = 4,
+	GATES = 2,
+	RECENT = 12,
 	CLIENTS = 3,
 	COPIES = 2 /* of a command under way */
 };
@@ -145,6 +146,14 @@ static void command_new(struct once *o, struct lf_port *port)
 		o->n++;
 }
 
+/* One of the last, nearly always: these are what a crash may take. */
+static unsigned repeated(struct once *o)
+{
+	unsigned back = random_below(&o->random, random_one_in(&o->random, 8) ? o->n : RECENT);
+
+	return back < o->n ? o->n - 1 - back : 0;
+}
+
 void once_submit(struct once *o, struct lf_port *port)
 {
 	unsigned open = 0, chosen = 0;
@@ -158,7 +167,7 @@ void once_submit(struct once *o, struct lf_port *port)
 	else if (open > 0 && !random_one_in(&o->random, 3))
 		(void)submit(o, port, chosen, (enum lf_ack)random_below(&o->random, 3));
 	else if (o->n > 0)
-		(void)submit(o, port, random_below(&o->random, o->n), LF_DURABLE);
+		(void)submit(o, port, repeated(o), LF_DURABLE);
 }
 
 unsigned once_submit_all(struct once *o, struct lf_port *port)

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "core/log/disk.h"
 #include "tests/unit/data_fixture.h"
 
 /* The last reply, in words: "epoch count [rows] | SQLSTATE". */
@@ -303,6 +304,101 @@ static void test_schema_changes(void **state)
 	burn_bed(&b);
 }
 
+/* --- the disk --- */
+
+/* A directory whose writes complete when the test says so. */
+struct gate {
+	struct disk real, disk;
+	struct disk_ops ops;
+	bool shut;
+};
+
+static struct gate gate;
+
+static int gate_completed(void *impl, struct disk_queue *q, int *result)
+{
+	return gate.shut ? 0 : gate.real.ops->completed(impl, q, result);
+}
+
+static void gate_open(struct bed *b, unsigned projectors)
+{
+	struct lf_options o = lf_options_default();
+
+	gate.shut = false;
+	gate.ops = *gate.real.ops;
+	gate.ops.completed = gate_completed;
+	gate.disk = (struct disk){ &gate.ops, gate.real.impl };
+	o.projectors = projectors;
+	o.stepped = true;
+	o.segment_bytes = b->segment_bytes;
+	o.disk = &gate.disk;
+	if (lf_engine_open(&b->f.engine, &o, &b->f.error) != 0)
+		fail_msg("%s", b->f.error.message);
+	assert_int_equal(lf_port_open(&b->f.port, b->f.engine, NULL, NULL, &b->f.error), 0);
+}
+
+static void send(struct fixture *f, struct lf_port *port, const struct statement *s,
+	uint64_t request, enum lf_ack ack)
+{
+	const struct lf_command_options o = { .client = 1, .request = request };
+	uint64_t none[2] = { 0 };
+
+	row_encode(&s->param_layout, NULL, none);
+	assert_int_equal(lf_submit_with(port, s, none, request, ack, &o, &f->error), 0);
+	lf_flush(port);
+	for (int i = 0; i < 100; i++)
+		(void)lf_step(f->engine, 0);
+}
+
+/* An answer that is asked for durably is not given before the disk has it: neither a refusal, nor one that is repeated, by
+ * whatever port. */
+static void test_waits_for_the_disk(void **state)
+{
+	struct statement *insert, *update;
+	struct answer_text a = { .s = NULL }, other = { .s = NULL };
+	struct lf_port *second;
+	struct bed b;
+
+	(void)state;
+	make_bed(&b, 1);
+	close_fixture(&b.f);
+	assert_int_equal(disk_open(&gate.real, b.path, &b.f.error), 0);
+	gate_open(&b, 1);
+	assert_int_equal(lf_port_open(&second, b.f.engine, NULL, NULL, &b.f.error), 0);
+	run(&b.f, TABLES);
+	insert = prepare(&b.f, "INSERT INTO t VALUES (1, 1, 'again')");
+	update = prepare(&b.f, "UPDATE t SET n = n + 1 WHERE id = 2");
+	for (unsigned round = 0; round < 2; round++) {
+		const struct statement *s = round == 0 ? insert : update;
+
+		a.replies = other.replies = 0;
+		gate.shut = true;
+		send(&b.f, b.f.port, s, 1 + round, LF_DURABLE);
+		send(&b.f, second, s, 1 + round, LF_DURABLE);
+		assert_int_equal(lf_poll(b.f.port, take, &a) + lf_poll(second, take, &other), 0);
+		gate.shut = false;
+		lf_settle(b.f.engine);
+		assert_int_equal(lf_poll(b.f.port, take, &a) + lf_poll(second, take, &other), 2);
+		same(&a, &other);
+		state_is(&a, round == 0 ? "23505" : "");
+		/* What is written already need not wait, nor what does not ask for it. */
+		gate.shut = true;
+		send(&b.f, second, s, 1 + round, LF_DURABLE);
+		assert_int_equal(lf_poll(second, take, &other), 1);
+		same(&a, &other);
+		send(&b.f, b.f.port, s, 11 + round, LF_ACCEPTED);
+		assert_int_equal(lf_poll(b.f.port, take, &a), 1);
+		gate.shut = false;
+		lf_settle(b.f.engine);
+	}
+	lf_release(b.f.engine, insert);
+	lf_release(b.f.engine, update);
+	lf_port_close(second);
+	close_fixture(&b.f);
+	disk_close(&gate.real);
+	burn_bed(&b);
+}
+
 /* --- the horizon --- */
 
 static void open_narrow(struct bed *b, uint32_t answers, uint64_t bytes)
@@ -441,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_refused_kinds),
 		cmocka_unit_test(test_restarts),
 		cmocka_unit_test(test_schema_changes),
+		cmocka_unit_test(test_waits_for_the_disk),
 		cmocka_unit_test(test_horizon),
 		cmocka_unit_test(test_rows_lost),
 		cmocka_unit_test(test_no_memory),
