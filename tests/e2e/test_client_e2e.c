@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -613,6 +614,60 @@ static void test_subscriptions(void)
 }
 
 /* The server goes away: each request is answered, with what happened or with 08006. */
+/* The socket is closed behind the library's back: a command that is waited for goes on over another, and is executed once. */
+static void test_once(void)
+{
+	struct lf_client_options o = lf_client_options_default();
+	struct lf_client_call visible = { LF_ACK_VISIBLE, ANSWER_MS, LF_EPOCH_OWN };
+	struct lf_result *r = lf_result_new();
+	struct lf_client_command again = { 0 };
+	struct lf_statement *add, *sum, *gone;
+	struct lf_params *p;
+	struct lf_client *c;
+
+	o.address = address;
+	o.once_client = 77;
+	o.retry_ms = ANSWER_MS;
+	CHECK(lf_client_open(&c, &o, &error) == 0);
+	CHECK(lf_client_query(c, "CREATE TABLE once (id bigint PRIMARY KEY, n int)", SIZE_MAX, NULL,
+		      NULL, &error) == 0);
+	CHECK(lf_client_query(c, "CREATE TABLE gone (id bigint PRIMARY KEY)", SIZE_MAX, NULL, NULL,
+		      &error) == 0);
+	CHECK(lf_client_prepare(&add, c,
+		      "INSERT INTO once VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = once.n + 1"
+		      " RETURNING n",
+		      SIZE_MAX, NULL, 0, &error) == 0);
+	CHECK(lf_client_prepare(&sum, c, "SELECT sum(n) FROM once", SIZE_MAX, NULL, 0, &error) ==
+		0);
+	CHECK(lf_client_prepare(
+		      &gone, c, "INSERT INTO gone VALUES (1)", SIZE_MAX, NULL, 0, &error) == 0);
+	CHECK(lf_client_query(c, "DROP TABLE gone", SIZE_MAX, NULL, NULL, &error) == 0);
+	p = lf_params_new(add);
+	for (int i = 0; i < 20; i++) {
+		uint64_t number = lf_client_once_next(c);
+
+		lf_params_set_int(p, 0, i % 3);
+		(void)shutdown(lf_client_fd(c), i % 2 ? SHUT_RDWR : SHUT_RD);
+		CHECK(lf_client_execute(c, add, p, &visible, r, &error) == 0);
+		CHECK(lf_result_int(r, 0, 0) == i / 3 + 1);
+		CHECK(lf_client_connected(c) && lf_client_once_next(c) == number + 1);
+		/* By the same number it is not executed again. */
+		again.client = 77;
+		again.request = number;
+		CHECK(lf_client_execute_with(c, add, p, &visible, &again, r, &error) == 0);
+		CHECK(lf_result_int(r, 0, 0) == i / 3 + 1);
+		(void)shutdown(lf_client_fd(c), SHUT_RDWR);
+		CHECK(lf_client_execute(c, sum, NULL, &visible, r, &error) == 0);
+		CHECK(lf_result_int(r, 0, 0) == i + 1);
+	}
+	/* What cannot be prepared again is not there any more. */
+	CHECK(lf_client_execute(c, gone, NULL, NULL, NULL, &error) == -1);
+	CHECK(strcmp(error.sqlstate, "26000") == 0);
+	lf_result_free(r);
+	lf_params_free(p);
+	lf_client_close(c);
+}
+
 static void test_server_stops(void)
 {
 	struct lf_client *c = open_client();
@@ -648,6 +703,7 @@ int main(int argc, char **argv)
 	test_statements();
 	test_hold();
 	test_subscriptions();
+	test_once();
 	test_server_stops();
 	return 0;
 }

@@ -103,6 +103,7 @@ static inline struct fake fake_open(struct lf_client_options o)
 		.frame_max = FAKE_FRAME_MAX,
 		.statements_max = 5,
 		.requests_max = 6,
+		.features = WIRE_FEATURES,
 		.visible = 77 };
 	struct fake f;
 	unsigned char hello[64];

@@ -76,6 +76,23 @@ static struct body rows_of(uint64_t epoch, uint32_t count)
 	return b;
 }
 
+/* What callbacks have seen of commands with numbers. */
+struct numbered {
+	unsigned answers;
+	uint64_t client, request;
+	bool once, resend;
+};
+
+static void note_number(void *arg, uint64_t request, const struct lf_result *r)
+{
+	struct numbered *n = arg;
+
+	(void)request;
+	n->answers++;
+	n->once = lf_result_once(r, &n->client, &n->request);
+	n->resend = lf_result_resend(r);
+}
+
 /* --- opening --- */
 
 static void test_hello(void **state)
@@ -960,6 +977,139 @@ static void test_random_damage(void **state)
 	}
 }
 
+/* --- options of commands --- */
+
+/* What stands between the head and the row, and the header's flags. */
+static void options_are(struct fake *f, uint8_t flags, const void *options, size_t n)
+{
+	unsigned char body[FAKE_BODY_MAX * 2], row[16] = { 16 };
+	struct wire_execute head = { .handle = 40, .ack = LF_ACK_VISIBLE, .count = 1 };
+	struct wire_header h = fake_read(f, body, sizeof(body));
+
+	row[4] = 1; /* NULL */
+	assert_int_equal(h.flags, flags);
+	assert_int_equal(h.length, sizeof(head) + n + sizeof(row));
+	assert_memory_equal(body, &head, sizeof(head));
+	if (n > 0)
+		assert_memory_equal(body + sizeof(head), options, n);
+	assert_memory_equal(body + sizeof(head) + n, row, sizeof(row));
+}
+
+static void test_options(void **state)
+{
+	static const uint8_t BYTES[4097] = { 'w', 'h', 'o' };
+	struct fake f = fake_open(lf_client_options_default());
+	struct lf_statement *s = fake_prepare(&f, 2, WIRE_KIND_COMMAND, &INT8, 1, NULL, 0);
+	struct lf_statement *q = fake_prepare(&f, 3, WIRE_KIND_QUERY, &INT8, 1, &INT8, 1);
+	struct lf_params *p = lf_params_new(s);
+	struct lf_client_command command = { .client = 5, .request = 6 };
+	struct numbered seen = { 0 };
+	struct body want = { .n = 0 };
+	uint32_t three = 3;
+
+	(void)state;
+	assert_int_equal(lf_client_send(f.c, s, p, NULL, note_number, &seen, NULL, &f.e), 0);
+	assert_int_equal(lf_client_flush(f.c, &f.e), 0);
+	options_are(&f, 0, NULL, 0);
+	command.expect = true;
+	command.expected_epoch = 7;
+	command.meta = BYTES;
+	command.meta_bytes = 3;
+	assert_int_equal(
+		lf_client_send_with(f.c, s, p, NULL, &command, note_number, &seen, NULL, &f.e), 0);
+	assert_int_equal(lf_client_flush(f.c, &f.e), 0);
+	body_add(&want, &command.client, 8);
+	body_add(&want, &command.request, 8);
+	body_add(&want, &command.expected_epoch, 8);
+	body_add(&want, &three, 4);
+	body_add(&want, BYTES, 4);
+	options_are(&f, WIRE_FLAGS_EXECUTE, want.bytes, want.n);
+	/* Queries take no notice. */
+	assert_int_equal(
+		lf_client_send_with(f.c, q, p, NULL, &command, note_number, &seen, NULL, &f.e), 0);
+	assert_int_equal(lf_client_flush(f.c, &f.e), 0);
+	options_are(&f, 0, NULL, 0);
+	command.meta_bytes = sizeof(BYTES);
+	assert_int_equal(
+		lf_client_send_with(f.c, s, p, NULL, &command, note_number, &seen, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "54000");
+	command = (struct lf_client_command){ .client = 5 };
+	assert_int_equal(
+		lf_client_send_with(f.c, s, p, NULL, &command, note_number, &seen, NULL, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "22023");
+	assert_int_equal(lf_client_once_next(f.c), 0);
+	fake_done(&f, 5, 9, 1);
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 1);
+	assert_true(seen.once && !seen.resend && seen.client == 5 && seen.request == 6);
+	lf_params_free(p);
+	fake_close(&f);
+}
+
+/* With a client id commands are numbered; what is lost can be sent again by the same numbers. */
+static void test_numbers(void **state)
+{
+	struct lf_client_options o = lf_client_options_default();
+	struct lf_client_command without = { .not_once = true };
+	struct numbered seen = { 0 };
+	struct wire_once want = { 8, 100 };
+	unsigned char body[256];
+	struct lf_statement *s;
+	struct lf_params *p;
+	struct fake f;
+
+	(void)state;
+	o.once_client = 8;
+	o.once_first = 100;
+	f = fake_open(o);
+	s = fake_prepare(&f, 2, WIRE_KIND_COMMAND, &INT8, 1, NULL, 0);
+	p = lf_params_new(s);
+	assert_int_equal(lf_client_once_next(f.c), 100);
+	assert_int_equal(lf_client_send(f.c, s, p, NULL, note_number, &seen, NULL, &f.e), 0);
+	assert_int_equal(lf_client_flush(f.c, &f.e), 0);
+	options_are(&f, WIRE_FLAG_ONCE, &want, sizeof(want));
+	assert_int_equal(
+		lf_client_send_with(f.c, s, p, NULL, &without, note_number, &seen, NULL, &f.e), 0);
+	assert_int_equal(lf_client_flush(f.c, &f.e), 0);
+	options_are(&f, 0, NULL, 0);
+	/* A batch that is not sent uses no numbers up. */
+	assert_int_equal(lf_client_batch_begin(f.c, s, NULL, note_number, NULL, &seen, &f.e), 0);
+	assert_int_equal(lf_client_batch_add(f.c, p, &f.e), 0);
+	lf_client_batch_cancel(f.c);
+	assert_int_equal(lf_client_once_next(f.c), 101);
+	assert_int_equal(lf_client_batch_begin(f.c, s, NULL, note_number, NULL, &seen, &f.e), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(lf_client_batch_add(f.c, p, &f.e), 0);
+	assert_int_equal(lf_client_batch_end(f.c, NULL, &f.e), 0);
+	assert_int_equal(lf_client_once_next(f.c), 104);
+	assert_int_equal(lf_client_flush(f.c, &f.e), 0);
+	assert_int_equal(fake_read(&f, body, sizeof(body)).flags, WIRE_FLAG_ONCE);
+	want.request = 101;
+	assert_memory_equal(body + sizeof(struct wire_execute), &want, sizeof(want));
+	/* The second of the batch is refused, the third of the moment, the first is lost. */
+	fake_error(&f, 0, 6, "23505", "twice");
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 1);
+	assert_true(seen.once && seen.request == 102 && !seen.resend);
+	fake_error(&f, 0, 7, "53100", "full");
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 1);
+	assert_true(seen.once && seen.request == 103 && seen.resend);
+	fake_done(&f, 4, 9, 1);
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 1);
+	assert_false(seen.once);
+	fake_done(&f, 3, 9, 1);
+	assert_int_equal(lf_client_poll(f.c, 0, &f.e), 1);
+	assert_true(seen.once && seen.request == 100 && !seen.resend);
+	assert_int_equal(lf_client_reconnect(f.c, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "55000");
+	(void)shutdown(f.fd, SHUT_RDWR);
+	assert_int_equal(lf_client_poll(f.c, -1, &f.e), -1);
+	assert_true(seen.once && seen.client == 8 && seen.request == 101 && seen.resend);
+	/* It was not made to an address. */
+	assert_int_equal(lf_client_reconnect(f.c, &f.e), -1);
+	assert_string_equal(f.e.sqlstate, "55000");
+	lf_params_free(p);
+	fake_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -984,6 +1134,8 @@ int main(void)
 		cmocka_unit_test(test_violations),
 		cmocka_unit_test(test_malformed_prepared),
 		cmocka_unit_test(test_random_damage),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
