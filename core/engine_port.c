@@ -455,8 +455,8 @@ static int options_check(const struct lf_engine *engine, const struct statement 
 }
 
 /* See that rows go where they went whenever the command is sent: at another time each of their partition values must be the
- * same, or a retry would come to a shard that knows nothing of the command. n: ranges; a row that spreads is told by its
- * ids. Notes the first one's hash for the message. */
+ * same, or a retry would come to a shard that knows nothing of the command. n: ranges, with their hashes; the first is what
+ * the message of a command of one part says. */
 static int once_route(struct lf_port *port, const struct statement *s, const void *params,
 	const struct routing *routing, const struct row_range *ranges, const uint64_t *hashes,
 	unsigned n, struct error *e)

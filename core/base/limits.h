@@ -64,11 +64,10 @@
 
 /* Commands with a request id: what is remembered of a shard's answers */
 #define LIMIT_ONCE_CLIENTS (1u << 20) /* clients that a shard knows; a new one beyond: 53400 */
-#define LIMIT_ONCE_ROWS_BYTES \
-	KIB(512)                   /* rows of an answer: more are not kept; a retry is told so */
-#define DEFAULT_ONCE_ANSWERS 65536 /* --once-answers, of a client and shard; older ones: LF006 */
-#define DEFAULT_ONCE_BYTES MIB(64) /* --once-memory, over all shards */
-#define DEFAULT_ONCE_SECONDS 86400 /* --once-seconds */
+#define LIMIT_ONCE_ROWS_BYTES KIB(64) /* rows of an answer: more are not kept; a retry: 54000 */
+#define DEFAULT_ONCE_ANSWERS 65536    /* --once-answers, of a client and shard; older ones: LF006 */
+#define DEFAULT_ONCE_BYTES MIB(64)    /* --once-memory, over all shards */
+#define DEFAULT_ONCE_SECONDS 86400    /* --once-seconds */
 /* The longest entry of an answer in a file: its header, record and rows, or texts. */
 #define LIMIT_ONCE_ENTRY_BYTES (LIMIT_ONCE_ROWS_BYTES + KIB(2))
 

@@ -406,7 +406,7 @@ static uint32_t single_run(struct projector *p, struct command_env *env,
 	return single_reply(p, &result, r);
 }
 
-/* One part of several. *epoch: that it is answered with. */
+/* One part of several. *epoch, 0 before: that it is answered with. */
 static int part_run(struct projector *p, struct command_env *env, const struct command_message *m,
 	unsigned i, struct command_result *result, uint64_t *epoch, struct error *e)
 {
@@ -415,12 +415,15 @@ static int part_run(struct projector *p, struct command_env *env, const struct c
 	if (env->options != NULL && (env->options->flags & COMMAND_ONCE) != 0)
 		return once_do(p, m->statement, parts->params, NULL, &parts->ranges[i],
 			parts->hashes[i], env, result, epoch, e);
+	if (p->refuse != NULL) {
+		*e = *p->refuse;
+		return -1;
+	}
+	if (command_noted(p, m->statement, parts->params, NULL, parts->sources, &parts->ranges[i],
+		    env, result, e) != 0)
+		return -1;
 	*epoch = env->epoch;
-	if (p->refuse == NULL)
-		return command_noted(p, m->statement, parts->params, NULL, parts->sources,
-			&parts->ranges[i], env, result, e);
-	*e = *p->refuse;
-	return -1;
+	return 0;
 }
 
 /* A command of several parts: each range succeeds or fails by itself, the first error is told. */
