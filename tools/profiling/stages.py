@@ -24,6 +24,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("views: group", "core/flow/flow_group.c core/flow/aggregate.c core/flow/ordered.c core/sql/sum.c core/sql/variance.c core/sql/float_sums.c core/sql/regression.c core/flow/percentile.c core/sql/limbs.c core/sql/tuple.c core/sql/array.c core/sql/json_build.c"),
     ("views: window", "core/flow/flow_window.c core/flow/window_frame.c core/flow/rowtree.c"),
     ("views: publish", "core/flow/flow_publish.c"),
+    ("subscriptions", "core/flow/feed.c core/engine_feed.c feeds_serve"),
     ("views: exchange", "core/flow/exchange.c exchange_* chunk_receive"),
     ("epochs, reclaiming", "core/sync/epoch.c core/sync/retire.c housekeep parts_step parts_tidy"),
     ("allocator", "core/base/mem.c core/base/extents.c libjemalloc malloc free calloc realloc"),
