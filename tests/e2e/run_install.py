@@ -109,6 +109,13 @@ def test_users(root, prefix, server):
     program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/read_your_writes.c"))
     out = run([program, server.address], env=library).stdout
     check("100 notes, each seen at once on both connections\n" in out, "own writes: %r" % out)
+    program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/subscription.c"))
+    out = run([program, server.address, "500"], env=library).stdout
+    check(out.startswith("500 payments") and out.endswith(" 0 differences\n"), "subscription: %r" % out)
+    program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/dashboard.c"))
+    boards = [run([program, server.address, "5000", how], env=library).stdout.splitlines()
+              for how in ("subscribe", "poll")]
+    check(boards[0][-1] == boards[1][-1] and len(boards[0]) > 1 and len(boards[1]) > 1, "dashboards: %r" % boards)
 
 
 def main():
