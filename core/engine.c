@@ -117,6 +117,16 @@ static void on_visible(void *arg, uint64_t v)
 
 /* --- open and close --- */
 
+/* Of a shard: what is for subscribers may not take the memory that commands need. */
+static uint64_t history_of(const struct lf_options *o)
+{
+	uint64_t most = o->memory_limit / HISTORY_MEMORY_PART / o->projectors;
+
+	if (o->memory_limit == 0 || o->history <= most)
+		return o->history;
+	return most < LIMIT_HISTORY_BYTES_MIN ? LIMIT_HISTORY_BYTES_MIN : most;
+}
+
 static int set_open(struct lf_engine *engine, struct error *e)
 {
 	struct projector_set *set = &engine->set;
@@ -133,7 +143,7 @@ static int set_open(struct lf_engine *engine, struct error *e)
 		.bytes = engine->options.once_bytes / set->shards,
 		.seconds = engine->options.once_seconds };
 	set->stages = 1;
-	set->history = engine->options.history;
+	set->history = history_of(&engine->options);
 	set->on_unwritable = engine->options.on_unwritable;
 	set->on_unwritable_arg = engine->options.on_unwritable_arg;
 	set->renew = engine_projector_renew;

@@ -53,7 +53,8 @@ struct lf_options {
 	unsigned
 		spin_us; /* a projector's thread without work looks for it so long before it sleeps */
 	bool stepped;
-	uint64_t history;        /* bytes of changes that a shard keeps for subscribers */
+	/* Bytes of changes that a shard keeps for subscribers; of all at most an eighth of the memory limit. */
+	uint64_t history;
 	unsigned history_keep_s; /* how long it does when a relation's last one has gone */
 	uint64_t rows_max;       /* rows that a sort or a grouping in a query may hold */
 	int64_t fixed_now_us;    /* stepped mode: what now() gives; 0: the clock */
@@ -231,7 +232,8 @@ typedef int (*lf_on_feed)(void *arg, const struct lf_feed_event *event);
 /* 0; 0A000 with position and hint when the statement is no query of one table or view that can be followed: columns and
  * expressions of its rows, and conditions on them. */
 int lf_subscribable(const struct statement *s, struct error *e);
-/* Follow such a query. The statement must live until lf_unsubscribe(); params is copied. Also LF004, 42P01, 53200, 53400. */
+/* Follow such a query. The statement must live until lf_unsubscribe(), the port too; params is copied. Also LF004, 42P01,
+ * 53200, 53400. */
 int lf_subscribe(struct lf_subscription **out, struct lf_port *port, const struct statement *s,
 	const void *params, const struct lf_feed_options *o, struct error *e);
 /* Tell what has become visible up to the pinned epoch: between lf_read_begin() and lf_read_end() of its port. A snapshot or

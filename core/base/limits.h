@@ -113,6 +113,7 @@
 #define DEFAULT_HISTORY_BYTES MIB(64)  /* --history: changes kept for subscribers, of a shard */
 #define DEFAULT_HISTORY_KEEP_S \
 	300 /* --history-keep: … so long after a relation's last subscriber has gone */
+#define HISTORY_MEMORY_PART 8      /* … of all shards, at most this part of the memory limit */
 #define FEED_CHUNK_BYTES KIB(64)   /* history is given up in pieces of so much */
 #define FEED_TURN_BYTES KIB(256)   /* of history that a subscription goes through at a time */
 #define LIMIT_SUBSCRIPTIONS 100000 /* of a server; 53400 */

@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { RETRY_MS_FIRST = 50, RETRY_MS_MAX = 2000, CONNECT_MS = 5000 };
+enum { RETRY_MS_FIRST = 50, RETRY_MS_MAX = 2000, CONNECT_MS = 5000, EPOCH_MS = 10000 };
 
 struct lf_follower {
 	struct lf_follower_options options;
@@ -30,6 +30,7 @@ struct lf_follower_options lf_follower_options_default(void)
 		.retry_ms_max = RETRY_MS_MAX };
 
 	o.client.connect_timeout_ms = CONNECT_MS;
+	o.subscribe.timeout_ms = EPOCH_MS;
 	return o;
 }
 
@@ -104,11 +105,11 @@ int lf_follower_open(
 	return 0;
 }
 
-/* Whether trying again may go better: the connection, the server's end, its limits, being slow, an epoch yet to come. */
+/* Whether trying again may go better: the connection, the server's end, its limits, being slow. */
 static bool passes(const struct lf_client_error *e)
 {
 	static const char *const STATES[] = { "08001", "08006", "57P01", "57P05", "53300", "53200",
-		"LF001", "LF009" };
+		"LF009" };
 
 	for (size_t i = 0; i < sizeof(STATES) / sizeof(STATES[0]); i++)
 		if (strcmp(e->sqlstate, STATES[i]) == 0)

@@ -56,7 +56,9 @@ struct session_host {
 	uint64_t feeds_epoch;        /* that they were last told of */
 	uint64_t feeds_tick_us;
 	uint64_t now_us; /* as of the last session_feeds() */
-	bool feeds_left; /* there is one that was not told all */
+	uint64_t feeds_not_before_us;
+	unsigned feeds_turns; /* left in this round */
+	bool feeds_left;      /* there is one that was not told all */
 };
 
 struct connection {
@@ -118,8 +120,9 @@ void session_reply(void *arg, const struct lf_reply *reply);
 /* Queries that wait for an epoch: run those whose epoch is visible, answer those whose time is over.
  * Returns microseconds to the next time-out, UINT64_MAX when there is none. */
 uint64_t session_waiting(struct session_host *host, uint64_t now_us);
-/* Tell subscriptions what has become visible. True: there is more that could be told at once, in the next round. */
-bool session_feeds(struct session_host *host, uint64_t now_us);
+/* Tell subscriptions what has become visible. True: there is more that could be told at once, in the next round. *timeout_us
+ * may become less, when it wants to be called again. */
+bool session_feeds(struct session_host *host, uint64_t now_us, uint64_t *timeout_us);
 /* Whether it has subscriptions: then its client need not say anything. */
 bool session_subscribed(const struct session *s);
 /* Write what its streams of events have ready, as far as the output has room. */

@@ -10,9 +10,16 @@
  */
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "net/server/session_internal.h"
 
-enum { FRAME_BYTES = KIB(64), TURNS = 16 /* of a subscription in a round */, TICK_US = 100000 };
+enum {
+	FRAME_BYTES = KIB(64),
+	TURNS = 16,        /* of a subscription in a round */
+	TURNS_ROUND = 256, /* … of all of a reactor, that brought something */
+	TICK_US = 100000,
+	SHORT_US = 100 /* a round of them that takes less may be followed by another at once */
+};
 
 struct subscription {
 	struct subscription *next;
@@ -351,8 +358,11 @@ static int serve_one(struct session *s, struct subscription *p, uint64_t now_us)
 {
 	int status = 1;
 
-	for (unsigned i = 0; status == 1 && i < TURNS && has_room(s); i++)
+	for (unsigned i = 0; status == 1 && i < TURNS && s->host->feeds_turns > 0 && has_room(s);
+		i++) {
 		status = tell(s, p, now_us);
+		s->host->feeds_turns -= status == 1;
+	}
 	return status == 0 ? tell_nothing(s, p, now_us) : status;
 }
 
@@ -376,7 +386,7 @@ static bool serve(struct session *s, uint64_t now_us)
 	struct subscription **link = &s->subscriptions;
 	bool more = false;
 
-	while (*link != NULL && has_room(s) && !s->c->closing) {
+	while (*link != NULL && has_room(s) && !s->c->closing && s->host->feeds_turns > 0) {
 		int status = serve_one(s, *link, now_us);
 
 		more |= status > 0;
@@ -391,12 +401,43 @@ static bool serve(struct session *s, uint64_t now_us)
 	return more && has_room(s);
 }
 
-bool session_feeds(struct session_host *host, uint64_t now_us)
+/* The first one goes to the end. */
+static void rotate_sessions(struct session_host *host)
 {
-	bool tick = now_us - host->feeds_tick_us >= TICK_US, moved, again = false;
+	struct session *first = host->subscribers, **last;
+
+	if (first == NULL || first->next_subscriber == NULL)
+		return;
+	host->subscribers = first->next_subscriber;
+	for (last = &host->subscribers; *last != NULL; last = &(*last)->next_subscriber)
+		;
+	first->next_subscriber = NULL;
+	*last = first;
+}
+
+/* All sessions that may have something. True: there is more that could be told at once. */
+static bool serve_all(struct session_host *host, bool all, uint64_t now_us)
+{
 	struct session *s, *next;
+	bool again = false;
+
+	host->feeds_left = false;
+	host->feeds_turns = TURNS_ROUND;
+	for (s = host->subscribers; s != NULL; s = next) {
+		next = s->next_subscriber;
+		s->feeds_left |= all;
+		if (s->feeds_left && !s->c->dead && !s->c->closing)
+			again |= serve(s, now_us);
+	}
+	rotate_sessions(host);
+	return again;
+}
+
+bool session_feeds(struct session_host *host, uint64_t now_us, uint64_t *timeout_us)
+{
+	bool tick = now_us - host->feeds_tick_us >= TICK_US, moved, again;
+	uint64_t epoch, took;
 	struct error e;
-	uint64_t epoch;
 
 	host->now_us = now_us;
 	if (host->subscribers == NULL) {
@@ -404,19 +445,26 @@ bool session_feeds(struct session_host *host, uint64_t now_us)
 		return false;
 	}
 	moved = lf_visible(host->engine) != host->feeds_epoch;
-	if ((!moved && !host->feeds_left && !tick) || lf_read_begin(host->port, 0, &epoch, &e) != 0)
+	if (!moved && !host->feeds_left && !tick)
+		return false;
+	if (now_us < host->feeds_not_before_us) {
+		if (host->feeds_not_before_us - now_us < *timeout_us)
+			*timeout_us = host->feeds_not_before_us - now_us;
+		lf_want_changes(host->port, 0);
+		return false;
+	}
+	if (lf_read_begin(host->port, 0, &epoch, &e) != 0)
 		return false;
 	host->feeds_epoch = epoch;
-	host->feeds_left = false;
 	if (tick)
 		host->feeds_tick_us = now_us;
-	for (s = host->subscribers; s != NULL; s = next) {
-		next = s->next_subscriber;
-		if (!s->c->dead && !s->c->closing && (moved || tick || s->feeds_left))
-			again |= serve(s, now_us);
-	}
+	took = clock_now_us();
+	again = serve_all(host, moved || tick, now_us);
+	took = clock_now_us() - took;
 	lf_read_end(host->port);
 	lf_want_changes(host->port, epoch + 1);
+	/* There are many: what else there is to do gets as much time as they. */
+	host->feeds_not_before_us = took < SHORT_US ? 0 : now_us + 2 * took;
 	return again;
 }
 

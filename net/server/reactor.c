@@ -700,7 +700,7 @@ void reactor_run(struct reactor *r)
 		if (next < timeout)
 			timeout = next;
 		time_outs(r);
-		r->again |= session_feeds(&r->host, r->now_us);
+		r->again |= session_feeds(&r->host, r->now_us, &timeout);
 		if (atomic_load_explicit(&r->server->stopping, memory_order_acquire)) {
 			stop_begin(r);
 			settle(r);

@@ -311,10 +311,10 @@ def progress(server):
     equal(f.snapshots, 1, "snapshot")
     begin = time.monotonic()
     last = 0
-    while time.monotonic() - begin < 3.5:
+    while time.monotonic() - begin < 2.5:
         last = c.run("INSERT INTO t VALUES (1, 1, 1) ON CONFLICT (id) DO UPDATE SET v = t.v + 1").epoch
     f.until(last)
-    check(3 <= f.progress <= 6, "%d marks" % f.progress)
+    check(2 <= f.progress <= 5, "%d marks" % f.progress)
     equal((f.groups, len(f.rows)), (0, 0), "changes")
 
 
@@ -432,7 +432,7 @@ def not_idle(server):
     c = made(server)
     f = follow(server, "SELECT * FROM t")
     f.step()
-    time.sleep(2.5)
+    time.sleep(1.8)
     c = Connection(server.address)
     last = c.run("INSERT INTO t VALUES (1, 1, 1)").epoch
     f.until(last)

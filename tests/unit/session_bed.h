@@ -79,13 +79,17 @@ static void bed_open(struct bed *b, struct lf_engine *engine, unsigned projector
 /* Everything that is under way, until it rests. */
 static void bed_settle(struct bed *b)
 {
+	uint64_t timeout_us = UINT64_MAX;
+
 	do {
+		b->host.feeds_not_before_us = 0;
 		lf_flush(b->host.port);
 		lf_settle(b->host.engine);
 		if (lf_port_streams(b->host.port))
 			session_streams_pump(b->c.session);
 		/* At a time that stands still: no progress is told. */
-	} while (lf_poll(b->host.port, session_reply, &b->host) > 0 || session_feeds(&b->host, 1));
+	} while (lf_poll(b->host.port, session_reply, &b->host) > 0 ||
+		session_feeds(&b->host, 1, &timeout_us));
 	(void)session_waiting(&b->host, clock_now_us());
 }
 
