@@ -236,11 +236,11 @@ void lf_engine_close(struct lf_engine *engine)
 	if (engine == NULL)
 		return;
 	set = &engine->set;
+	engine_events_stop(engine);
 	for (unsigned i = 0; i < LIMIT_PORTS; i++)
 		ASSERT(engine->ports[i] == NULL);
 	if (engine->threads != NULL && !engine->options.stepped)
 		engine_threads_stop(engine);
-	engine_events_free(engine);
 	engine_journals_close(engine, engine->opened);
 	for (unsigned s = 0; set->projectors != NULL && s < set->shards; s++)
 		projector_free(set->projectors[s]);
@@ -278,6 +278,17 @@ void lf_engine_close(struct lf_engine *engine)
 
 /* --- statements --- */
 
+/* Whether it is about the engine's own tables (engine_consume.c). */
+static bool is_own(const struct statement *s)
+{
+	static const char PREFIX[] = "leftfold_";
+
+	for (unsigned i = 0; i < s->nrelations; i++)
+		if (strncmp(s->relations[i]->name, PREFIX, sizeof(PREFIX) - 1) != 0)
+			return false;
+	return s->nrelations > 0;
+}
+
 int engine_prepare(struct statement **out, struct lf_engine *engine, const char *text, size_t len,
 	const enum type_id *declared, unsigned ndeclared, struct error *e)
 {
@@ -295,6 +306,7 @@ int engine_prepare(struct statement **out, struct lf_engine *engine, const char 
 	}
 	if (status == 0) {
 		s->serial = ++engine->serial;
+		s->unlogged = is_own(s);
 		*out = s;
 	}
 	return status;

@@ -338,6 +338,7 @@ struct lf_lot {
 	size_t bytes;
 	uint32_t events;
 	struct event_id reached; /* all up to this one have been given, or passed over */
+	uint64_t requeued;       /* of lf_consume_requeue() */
 	bool last; /* there will be no more: all is given that was visible at the beginning */
 	const struct error *error; /* … or it has failed; NULL: not */
 };
@@ -351,6 +352,45 @@ void lf_stream_close(struct lf_stream *s);
  * it begins. */
 const struct lf_lot *lf_stream_peek(struct lf_stream *s);
 void lf_stream_take(struct lf_stream *s);
+/* --- consumers: streams whose events are shared by a group, and must be acknowledged (consumer_group.h) --- */
+
+struct lf_consume_options {
+	const char *name; /* of the group, up to LIMIT_NAME_BYTES */
+	/* Where it begins if it is new, or with `reset`; else it goes on behind what has been settled. */
+	enum lf_events_from from;
+	struct event_id after;
+	bool reset; /* 55000 when it has members */
+	uint32_t
+		ack_ms; /* an event that is not acknowledged so long is given again; 0: the default */
+	uint32_t
+		attempts_max; /* … but so often at most, then it is a dead letter; 0: the default */
+	uint32_t inflight_max; /* unacknowledged ones at once; 0: the default */
+};
+
+/* Become a member of a group. Its stream's first lot is empty and comes when it has joined; `reached` is the position that
+ * is kept. Errors come as lots: 55000 there is no event log, or it cannot be reset; LF010; 53400, 53200, and those of
+ * writing a position. 22023: the name. The group's position and its dead letters are kept in the tables leftfold_consumers and
+ * leftfold_dead_letters, which are made when they are needed; their changes are no events. */
+int lf_consume_open(struct lf_stream **out, struct lf_port *port,
+	const struct lf_consume_options *o, struct error *e);
+
+enum lf_settle {
+	LF_SETTLE_ACKNOWLEDGE,
+	LF_SETTLE_REJECT, /* give it again, now */
+	LF_SETTLE_DEAD    /* make it a dead letter */
+};
+/* Of events that the stream has given. Others are passed over, and so are more than LIMIT_CONSUMER_WINDOW at once. */
+void lf_consume_settle(
+	struct lf_stream *s, enum lf_settle how, const struct event_id *ids, unsigned n);
+
+/* Give dead letters of a group again (one, or with NULL all), beginning anew to count. A stream whose only lot is the
+ * last, with `requeued` being how many. Errors as lots: 42704 there is no such group, or it has no such letter. */
+int lf_consume_requeue(struct lf_stream **out, struct lf_port *port, const char *name,
+	const struct event_id *id, struct error *e);
+
+/* Stepped mode: from now on time-outs are measured by this time (> 0), not by the clock. */
+void lf_step_clock(struct lf_engine *engine, uint64_t us);
+
 /* Whether any stream of the port has got ready since this was asked last. The port is woken for it. */
 bool lf_port_streams(struct lf_port *port);
 

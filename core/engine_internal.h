@@ -65,7 +65,16 @@ struct event_service {
 	struct parker parker;
 	pthread_mutex_t lock;
 	struct lf_stream *coming; /* opened, not seen by the thread yet; under the lock */
+	/* the thread's */
 	struct lf_stream *streams;
+	bool busy;       /* in its step */
+	uint64_t now_us; /* stepped mode: the time; 0: the clock's */
+	/* of consumers: see engine_consume.c */
+	struct group *groups;
+	unsigned ngroups;
+	uint64_t members; /* numbers given */
+	struct lf_port *port;
+	struct consumer_statements *statements;
 };
 
 struct lf_engine {
@@ -283,10 +292,11 @@ struct event_id engine_events_reached(const struct lf_events *ev);
 
 /* The event log's service: with an event log. Its step: true when it did something. */
 int engine_events_start(struct lf_engine *engine, struct error *e);
+/* At the engine's end, when all streams are closed, before its threads. */
 void engine_events_stop(struct lf_engine *engine);
 bool engine_events_step(struct lf_engine *engine);
-/* At the engine's end, when all streams are closed. */
-void engine_events_free(struct lf_engine *engine);
+/* What time-outs are measured by. */
+uint64_t engine_events_now(const struct lf_engine *engine);
 
 /* Free a port's memory, at the engine's end. */
 void port_free(struct lf_port *port);

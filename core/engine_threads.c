@@ -144,7 +144,6 @@ int engine_threads_start(struct lf_engine *engine, struct error *e)
 
 void engine_threads_stop(struct lf_engine *engine)
 {
-	engine_events_stop(engine);
 	engine_checkpoints_stop(engine);
 	engine_ddl_stop(engine);
 	atomic_store(&engine->stopping, true);

@@ -407,7 +407,8 @@ static void settings_parse(struct settings *s, int argc, char **argv)
 		exit(EXIT_USAGE);
 	}
 	threads_set(s);
-	s->engine.ports_max = s->server.reactors + 2;
+	/* One for what runs at the start, one of consumers. */
+	s->engine.ports_max = s->server.reactors + 2 + s->engine.event_log;
 }
 
 /* --- start --- */

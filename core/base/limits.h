@@ -97,8 +97,16 @@
 #define DEFAULT_CHECKPOINT_BYTES MIB(1024) /* of journal, after which a checkpoint is written */
 #define DEFAULT_CHECKPOINT_SECONDS 300     /* … or after so long, when anything was */
 #define DEFAULT_EVENT_LOG_BYTES \
-	MIB(1024ull)                      /* of journal kept for it, beyond what checkpoints need */
-#define LIMIT_EVENT_KEY_BYTES 1024        /* of a key that events are chosen by */
+	MIB(1024ull)               /* of journal kept for it, beyond what checkpoints need */
+#define LIMIT_EVENT_KEY_BYTES 1024 /* of a key that events are chosen by */
+#define LIMIT_CONSUMER_WINDOW \
+	1024 /* events of a group of consumers that are not settled, or wait for one */
+#define LIMIT_CONSUMER_BYTES MIB(4)       /* … and their bytes, unless it is one */
+#define LIMIT_CONSUMERS 256               /* groups at work; 53400 */
+#define LIMIT_CONSUMER_MEMBERS 256        /* of one group; 53400 */
+#define DEFAULT_CONSUMER_ACK_MS 30000     /* until an event is given again */
+#define DEFAULT_CONSUMER_ATTEMPTS 5       /* before it is a dead letter */
+#define DEFAULT_CONSUMER_INFLIGHT 64      /* unacknowledged, of one member */
 #define LIMIT_EVENT_STATEMENTS (1u << 20) /* different ones of the commands in a block */
 #define LIMIT_DISK_LATE_MS 5000           /* a write that takes longer: the disk hangs */
 #define CHECKPOINTS_KEPT 2

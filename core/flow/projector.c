@@ -312,7 +312,7 @@ static int command_noted(struct projector *p, const struct statement *s, const v
 	if (event_log_prepare(p->events, noted, meta > 0 ? o->meta : NULL, meta, e) != 0 ||
 		command_do(p, s, params, sources, rows, env, result, e) != 0)
 		return -1;
-	if (p->log.n > first)
+	if (p->log.n > first && !s->unlogged)
 		event_log_note(p->events, s, env->now_us, first, p->log.n - first);
 	return 0;
 }

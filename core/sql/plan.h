@@ -283,6 +283,7 @@ struct statement {
 	struct heap *heap;
 	const char *text;
 	uint64_t serial; /* unlike any other's of the engine; 0: not prepared by one */
+	bool unlogged;   /* its changes are no events: all its tables are the engine's own */
 	unsigned nparams;
 	struct type *params;
 	struct row_layout param_layout;

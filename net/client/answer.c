@@ -338,6 +338,7 @@ void answer_frame(struct lf_client *c, const struct wire_header *h, const unsign
 			client_violation(c, "unexpected hello");
 		break;
 	case WIRE_EVENTS_ARE: answer_events(c, h, &in, g); break;
+	case WIRE_REQUEUED: answer_requeued(c, h, &in, g); break;
 	case WIRE_INFO_OK: on_text(c, h, &in, g, OPERATION_INFO); break;
 	case WIRE_SCHEMA_OK: on_text(c, h, &in, g, OPERATION_SCHEMA); break;
 	default: client_violation(c, "unknown type of frame"); break;

@@ -115,7 +115,8 @@ enum operation {
 	OPERATION_HOLD, /* and RELEASE */
 	OPERATION_INFO,
 	OPERATION_SCHEMA,
-	OPERATION_EVENTS
+	OPERATION_EVENTS,
+	OPERATION_REQUEUE
 };
 
 /* One sent frame's requests: numbers first … first + n - 1, of which `left` are unanswered. */
@@ -143,7 +144,8 @@ struct waiter {
 	uint64_t epoch;
 	struct shape *shape; /* PREPARE */
 	uint32_t handle;
-	char *text; /* INFO, SCHEMA */
+	uint64_t count; /* REQUEUE */
+	char *text;     /* INFO, SCHEMA */
 	size_t length;
 };
 void waiter_done(void *arg, uint64_t request, const struct lf_result *r);
@@ -299,6 +301,9 @@ int statement_prepare_again(struct lf_statement *s);
 struct lf_result *result_take(struct lf_client *c); /* a spare one, or new; NULL out of memory */
 void result_give(struct lf_client *c, struct lf_result *r);
 
+/* How many dead letters are given again. */
+void answer_requeued(struct lf_client *c, const struct wire_header *h, struct wire_reader *in,
+	const struct group *g);
 /* A frame of the event log. */
 void answer_events(
 	struct lf_client *c, const struct wire_header *h, struct wire_reader *in, struct group *g);

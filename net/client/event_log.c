@@ -1,5 +1,5 @@
 /*
- * event_log.c: streams of the event log.
+ * event_log.c: streams of the event log, and consumers, who acknowledge.
  *
  * A stream is a request whose answer has many frames; each is taken apart when it is there, its events are given to the
  * callback, and nothing is kept but the shapes of tables, which are the same from frame to frame as a rule. What a getter
@@ -374,6 +374,13 @@ static void stream_done(void *arg, uint64_t request, const struct lf_result *r)
 	stream_free(x);
 }
 
+static uint32_t from_flags(enum lf_log_from from)
+{
+	return from == LF_LOG_OLDEST ? WIRE_EVENTS_OLDEST
+		: from == LF_LOG_NOW ? WIRE_EVENTS_NOW
+				     : 0;
+}
+
 static int from_check(
 	const struct lf_client_log *from, size_t *table, size_t *key, struct lf_client_error *e)
 {
@@ -384,56 +391,72 @@ static int from_check(
 	return 0;
 }
 
+/* A stream for this callback; NULL: no memory. */
+static struct event_stream *stream_new(lf_client_on_event fn, lf_client_on_event_end end, void *arg,
+	struct lf_event_position behind)
+{
+	struct event_stream *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		return NULL;
+	x->fn = fn;
+	x->end = end;
+	x->arg = arg;
+	x->reached = behind;
+	return x;
+}
+
+static int stream_send(struct lf_client *c, struct event_stream *x, enum wire_type type,
+	const void *head, size_t nhead, const void *body, size_t nbody, uint64_t *request,
+	struct lf_client_error *e)
+{
+	struct group g = { .op = OPERATION_EVENTS, .each = stream_done, .arg = x };
+	int status = request_send(c, type, head, nhead, body, nbody, &g, false, request, e);
+
+	if (status != 0)
+		stream_free(x);
+	return status;
+}
+
 int lf_client_log_open(struct lf_client *c, const struct lf_client_log *from, lf_client_on_event fn,
 	lf_client_on_event_end end, void *arg, uint64_t *request, struct lf_client_error *e)
 {
-	struct {
-		struct wire_events_from head;
-		char text[2 * (UINT16_MAX + 1)];
-	} * body;
-	struct group g = { .op = OPERATION_EVENTS, .each = stream_done };
+	struct wire_events_from head;
 	struct event_stream *x;
 	size_t table, key;
+	char *text;
 	int status;
 
 	if (client_ready(c, false, e) != 0 || from_check(from, &table, &key, e) != 0)
 		return -1;
-	x = calloc(1, sizeof(*x));
-	body = calloc(1, sizeof(*body));
-	if (x == NULL || body == NULL) {
+	x = stream_new(fn, end, arg, from->behind);
+	text = malloc(table + key + 1);
+	if (x == NULL || text == NULL) {
 		free(x);
-		free(body);
+		free(text);
 		return client_no_memory(e);
 	}
-	x->fn = fn;
-	x->end = end;
-	x->arg = arg;
-	x->reached = from->behind;
-	g.arg = x;
-	body->head = (struct wire_events_from){ .flags = (from->follow ? WIRE_EVENTS_FOLLOW : 0) |
-			(from->from == LF_LOG_OLDEST ? WIRE_EVENTS_OLDEST : 0) |
-			(from->from == LF_LOG_NOW ? WIRE_EVENTS_NOW : 0),
+	head = (struct wire_events_from){ .flags = (from->follow ? WIRE_EVENTS_FOLLOW : 0) |
+			from_flags(from->from),
 		.table_length = (uint16_t)table,
 		.key_length = (uint16_t)key,
 		.epoch = from->behind.epoch,
 		.shard = from->behind.shard,
 		.number = from->behind.number };
 	if (table > 0)
-		memcpy(body->text, from->table, table);
+		memcpy(text, from->table, table);
 	if (key > 0)
-		memcpy(body->text + table, from->key, key);
-	status = request_send(c, WIRE_EVENTS, &body->head, sizeof(body->head), body->text,
-		table + key, &g, false, request, e);
-	free(body);
-	if (status != 0)
-		stream_free(x);
+		memcpy(text + table, from->key, key);
+	status = stream_send(c, x, WIRE_EVENTS, &head, sizeof(head), text, table + key, request, e);
+	free(text);
 	return status;
 }
 
-int lf_client_log_stop(struct lf_client *c, uint64_t request, struct lf_client_error *e)
+/* A frame about a stream that is under way: no request of its own. */
+static int stream_say(struct lf_client *c, enum wire_type type, uint64_t request, const void *head,
+	size_t nhead, const void *body, size_t nbody, struct lf_client_error *e)
 {
-	struct wire_events_from head = { .flags = WIRE_EVENTS_STOP };
-	struct wire_header h = { sizeof(head), WIRE_EVENTS, 0, 0, request };
+	struct wire_header h = { (uint32_t)(nhead + nbody), (uint8_t)type, 0, 0, request };
 	int64_t index;
 	unsigned char *p;
 
@@ -442,11 +465,124 @@ int lf_client_log_stop(struct lf_client *c, uint64_t request, struct lf_client_e
 	index = request_find(c, request);
 	if (index < 0 || c->groups[index].op != OPERATION_EVENTS)
 		return client_error(e, "55000", "no stream of events has this request");
-	p = client_buffer_room(&c->out, sizeof(h) + sizeof(head));
+	p = client_buffer_room(&c->out, sizeof(h) + nhead + nbody);
 	if (p == NULL)
 		return client_no_memory(e);
 	memcpy(p, &h, sizeof(h));
-	memcpy(p + sizeof(h), &head, sizeof(head));
-	c->out.used += sizeof(h) + sizeof(head);
+	memcpy(p + sizeof(h), head, nhead);
+	if (nbody > 0)
+		memcpy(p + sizeof(h) + nhead, body, nbody);
+	c->out.used += sizeof(h) + nhead + nbody;
 	return 0;
+}
+
+int lf_client_log_stop(struct lf_client *c, uint64_t request, struct lf_client_error *e)
+{
+	struct wire_events_from head = { .flags = WIRE_EVENTS_STOP };
+
+	return stream_say(c, WIRE_EVENTS, request, &head, sizeof(head), NULL, 0, e);
+}
+
+/* --- consumers --- */
+
+static int name_check(const char *name, size_t *n, struct lf_client_error *e)
+{
+	*n = name != NULL ? strlen(name) : 0;
+	if (*n == 0 || *n > UINT16_MAX)
+		return client_error(e, "22023", "consumers have a name");
+	return 0;
+}
+
+int lf_consumer_open(struct lf_client *c, const struct lf_consumer_options *o,
+	lf_client_on_event fn, lf_client_on_event_end end, void *arg, uint64_t *request,
+	struct lf_client_error *e)
+{
+	struct wire_consume head = { .flags = from_flags(o->from) |
+			(o->reset ? (uint32_t)WIRE_CONSUME_RESET : 0),
+		.epoch = o->behind.epoch,
+		.shard = o->behind.shard,
+		.number = o->behind.number,
+		.ack_ms = o->ack_ms,
+		.attempts_max = o->attempts_max,
+		.inflight_max = o->inflight_max };
+	struct event_stream *x;
+	size_t n;
+
+	if (client_ready(c, false, e) != 0 || name_check(o->name, &n, e) != 0)
+		return -1;
+	head.name_length = (uint16_t)n;
+	x = stream_new(fn, end, arg, o->behind);
+	if (x == NULL)
+		return client_no_memory(e);
+	return stream_send(c, x, WIRE_CONSUME, &head, sizeof(head), o->name, n, request, e);
+}
+
+_Static_assert(sizeof(struct wire_event_id) == sizeof(struct lf_event_position) &&
+		offsetof(struct wire_event_id, number) ==
+			offsetof(struct lf_event_position, number),
+	"positions are sent as they are");
+
+int lf_consumer_settle(struct lf_client *c, uint64_t request, enum lf_consumer_settle how,
+	const struct lf_event_position *events, size_t n, struct lf_client_error *e)
+{
+	if ((unsigned)how > LF_CONSUMER_DEAD)
+		return client_error(e, "22023", "there is no way %d to settle events", (int)how);
+	while (n > 0) {
+		size_t some = n < WIRE_ACKNOWLEDGE_MAX ? n : WIRE_ACKNOWLEDGE_MAX;
+		struct wire_acknowledge head = { (uint32_t)how, (uint32_t)some };
+
+		if (stream_say(c, WIRE_ACKNOWLEDGE, request, &head, sizeof(head), events,
+			    some * sizeof(*events), e) != 0)
+			return -1;
+		events += some;
+		n -= some;
+	}
+	return 0;
+}
+
+int lf_consumer_close(struct lf_client *c, uint64_t request, struct lf_client_error *e)
+{
+	struct wire_consume head = { .flags = WIRE_EVENTS_STOP };
+
+	return stream_say(c, WIRE_CONSUME, request, &head, sizeof(head), NULL, 0, e);
+}
+
+int lf_consumer_requeue(struct lf_client *c, const char *name,
+	const struct lf_event_position *letter, uint64_t *count, struct lf_client_error *e)
+{
+	struct waiter w = { .e = e };
+	struct group g = { .op = OPERATION_REQUEUE, .each = waiter_done, .arg = &w };
+	struct wire_consume head = { .flags = WIRE_CONSUME_REQUEUE |
+			(letter == NULL ? (uint32_t)WIRE_CONSUME_ALL : 0) };
+	size_t n;
+
+	if (name_check(name, &n, e) != 0)
+		return -1;
+	head.name_length = (uint16_t)n;
+	if (letter != NULL) {
+		head.epoch = letter->epoch;
+		head.shard = letter->shard;
+		head.number = letter->number;
+	}
+	if (waiter_run(c, WIRE_CONSUME, &head, sizeof(head), name, n, &g, &w) != 0)
+		return -1;
+	if (count != NULL)
+		*count = w.count;
+	return 0;
+}
+
+void answer_requeued(struct lf_client *c, const struct wire_header *h, struct wire_reader *in,
+	const struct group *g)
+{
+	struct wire_requeued done;
+	struct waiter *w = g->arg;
+
+	wire_get(in, &done, sizeof(done));
+	if (in->bad || in->left != 0 || g->op != OPERATION_REQUEUE) {
+		client_break(c, "08P01", "protocol violation by the server: unexpected answer");
+		return;
+	}
+	w->count = done.count;
+	result_reset(&c->view);
+	request_answer(c, h->request, &c->view);
 }

@@ -544,7 +544,14 @@ struct lf_event_position {
 	uint32_t number; /* of the shard's in the epoch, from 0 */
 };
 /* The position behind all events of an epoch. */
-#define LF_EPOCH_END(e) ((struct lf_event_position){ (e), UINT32_MAX, UINT32_MAX })
+static inline struct lf_event_position lf_epoch_end(uint64_t epoch)
+{
+	struct lf_event_position p;
+
+	p.epoch = epoch;
+	p.shard = p.number = UINT32_MAX;
+	return p;
+}
 
 enum lf_event_kind { LF_EVENT_INSERT, LF_EVENT_UPDATE, LF_EVENT_DELETE };
 
@@ -598,6 +605,40 @@ LF_API int lf_client_log_open(struct lf_client *c, const struct lf_client_log *f
 	struct lf_client_error *e);
 /* Have it end; may be called from its callbacks. Some more events may come. 55000: there is none of this number. */
 LF_API int lf_client_log_stop(struct lf_client *c, uint64_t request, struct lf_client_error *e);
+
+/* --- consumers: a group that shares the events, and acknowledges them --- */
+
+/* net/PROTOCOL.md ("CONSUME") says what is promised. */
+struct lf_consumer_options {
+	const char *name; /* of the group: up to 63 bytes */
+	/* Where it begins if it is new, or with `reset`; else it goes on behind what is settled. */
+	enum lf_log_from from;
+	struct lf_event_position behind;
+	bool reset;      /* not while it has members */
+	uint32_t ack_ms; /* an event that is not acknowledged so long is given again; 0: 30,000 */
+	uint32_t attempts_max; /* … so often at most, then it is a dead letter; 0: 5 */
+	uint32_t inflight_max; /* unacknowledged events at once; 0: 64 */
+};
+/* Become a member. Events are given to fn as by lf_client_log_open(), which see; *request is what the others want. `reached` of
+ * its end is the position that is kept. */
+LF_API int lf_consumer_open(struct lf_client *c, const struct lf_consumer_options *o,
+	lf_client_on_event fn, lf_client_on_event_end end, void *arg, uint64_t *request,
+	struct lf_client_error *e);
+
+enum lf_consumer_settle {
+	LF_CONSUMER_ACKNOWLEDGE,
+	LF_CONSUMER_REJECT, /* give it again, now */
+	LF_CONSUMER_DEAD    /* make it a dead letter */
+};
+/* Of n events that it was given, in any order; also from fn. Written with the next poll or flush. 0, or -1: 55000 the
+ * consumer has ended (then the events are given again); 08006, 53200. */
+LF_API int lf_consumer_settle(struct lf_client *c, uint64_t request, enum lf_consumer_settle how,
+	const struct lf_event_position *events, size_t n, struct lf_client_error *e);
+/* Leave the group: its end says 57014. What was given and is not acknowledged is given again when its time is over. */
+LF_API int lf_consumer_close(struct lf_client *c, uint64_t request, struct lf_client_error *e);
+/* Have the group's dead letters (one, or with NULL all) given again, and wait for the answer: *count of them. */
+LF_API int lf_consumer_requeue(struct lf_client *c, const char *name,
+	const struct lf_event_position *letter, uint64_t *count, struct lf_client_error *e);
 
 /* --- results --- */
 

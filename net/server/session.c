@@ -154,6 +154,8 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	case WIRE_HOLD: return session_on_hold(s, h->request, r);
 	case WIRE_RELEASE: return session_on_release(s, h->request, r);
 	case WIRE_EVENTS: session_on_events(s, h->request, r); return true;
+	case WIRE_CONSUME: session_on_consume(s, h->request, r); return true;
+	case WIRE_ACKNOWLEDGE: session_on_acknowledge(s, h->request, r); return true;
 	case WIRE_SCHEMA: session_on_schema(s, h->request, r); return true;
 	default: session_violation(s, h->request, "unknown type of frame"); return true;
 	}

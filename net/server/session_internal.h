@@ -113,6 +113,9 @@ void session_on_schema(struct session *s, uint64_t request, struct wire_reader *
 
 /* The frame EVENTS. */
 void session_on_events(struct session *s, uint64_t request, struct wire_reader *r);
+/* The frames CONSUME and ACKNOWLEDGE. */
+void session_on_consume(struct session *s, uint64_t request, struct wire_reader *r);
+void session_on_acknowledge(struct session *s, uint64_t request, struct wire_reader *r);
 void session_streams_end(struct session *s);
 
 /* --- execute.c --- */

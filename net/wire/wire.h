@@ -26,9 +26,11 @@ enum wire_type {
 	WIRE_INFO,
 	WIRE_SCHEMA,
 	WIRE_READ,
-	WIRE_SUBSCRIBE = 11,
-	WIRE_UNSUBSCRIBE = 12,
-	WIRE_EVENTS = 13,
+	WIRE_SUBSCRIBE,
+	WIRE_UNSUBSCRIBE,
+	WIRE_EVENTS,
+	WIRE_CONSUME,
+	WIRE_ACKNOWLEDGE,
 	WIRE_HOLD = 17,
 	WIRE_RELEASE,
 	/* server to client */
@@ -42,9 +44,10 @@ enum wire_type {
 	WIRE_INFO_OK,
 	WIRE_DONE_BATCH,
 	WIRE_SCHEMA_OK,
-	WIRE_SUBSCRIBED = 74,
-	WIRE_CHANGES = 75,
-	WIRE_EVENTS_ARE = 76
+	WIRE_SUBSCRIBED,
+	WIRE_CHANGES,
+	WIRE_EVENTS_ARE,
+	WIRE_REQUEUED
 };
 
 /* Header of every frame; `length` bytes follow it. */
@@ -150,6 +153,29 @@ struct wire_events {
 	uint32_t events;
 	uint32_t zero;
 };
+/* The head of CONSUME; the name follows. Flags: of EVENTS OLDEST, NOW and STOP, and these. */
+enum { WIRE_CONSUME_REQUEUE = 16, WIRE_CONSUME_ALL = 32, WIRE_CONSUME_RESET = 64 };
+struct wire_consume {
+	uint32_t flags;
+	uint16_t name_length, zero;
+	uint64_t epoch;
+	uint32_t shard, number;
+	uint32_t ack_ms, attempts_max, inflight_max;
+	uint32_t zero_too;
+};
+/* The head of ACKNOWLEDGE; `count` ids follow. */
+enum { WIRE_ACKNOWLEDGE_MAX = 4096 };
+struct wire_acknowledge {
+	uint32_t how; /* 0 acknowledged, 1 rejected, 2 dead */
+	uint32_t count;
+};
+struct wire_event_id {
+	uint64_t epoch;
+	uint32_t shard, number;
+};
+struct wire_requeued {
+	uint64_t count;
+};
 /* The head of PREPARE; ndeclared type numbers (a byte each), then the text. */
 struct wire_prepare {
 	uint16_t ndeclared;
@@ -235,7 +261,9 @@ _Static_assert(sizeof(struct wire_hello) == 16 && sizeof(struct wire_hello_ok) =
 		sizeof(struct wire_error) == 16 && sizeof(struct wire_subscribe) == 24 &&
 		sizeof(struct wire_subscribed) == 16 && sizeof(struct wire_changes) == 16 &&
 		sizeof(struct wire_change) == 8 && sizeof(struct wire_events_from) == 32 &&
-		sizeof(struct wire_events) == 24,
+		sizeof(struct wire_events) == 24 && sizeof(struct wire_consume) == 40 &&
+		sizeof(struct wire_acknowledge) == 8 && sizeof(struct wire_event_id) == 16 &&
+		sizeof(struct wire_requeued) == 8,
 	"drawn in PROTOCOL.md");
 
 /* --- reading bytes that cannot be trusted --- */

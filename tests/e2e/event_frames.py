@@ -4,8 +4,8 @@ import struct
 
 from wire import *
 
-EVENTS, EVENTS_ARE = 13, 76
-FOLLOW, OLDEST, NOW, STOP = 1, 2, 4, 8
+EVENTS, CONSUME, ACKNOWLEDGE, EVENTS_ARE, REQUEUED = 13, 14, 15, 76, 77
+FOLLOW, OLDEST, NOW, STOP, REQUEUE, ALL, RESET = 1, 2, 4, 8, 16, 32, 64
 LAST = 0xFFFFFFFF
 COMMAND_KIND, PUT, DELETE = 4, 1, 2
 # Of the types that the tests use: the letter of wire.WIDTHS.
@@ -24,6 +24,16 @@ class Event:
 def events_frame(request, flags=0, after=(0, 0, 0), table="", key=""):
     table, key = table.encode(), key.encode()
     return frame(EVENTS, request, struct.pack("<IHHQIIQ", flags, len(table), len(key), *after, 0) + table + key)
+
+
+def consume_frame(request, name, flags=0, after=(0, 0, 0), ack_ms=0, attempts=0, inflight=0):
+    name = name.encode()
+    return frame(CONSUME, request,
+                 struct.pack("<IHHQIIIIII", flags, len(name), 0, *after, ack_ms, attempts, inflight, 0) + name)
+
+
+def acknowledge_frame(request, ids, how=0):
+    return frame(ACKNOWLEDGE, request, struct.pack("<II", how, len(ids)) + b"".join(struct.pack("<QII", *i) for i in ids))
 
 
 def packed(columns, data):

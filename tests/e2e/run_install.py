@@ -116,6 +116,9 @@ def test_users(root, prefix, server):
     boards = [run([program, server.address, "5000", how], env=library).stdout.splitlines()
               for how in ("subscribe", "poll")]
     check(boards[0][-1] == boards[1][-1] and len(boards[0]) > 1 and len(boards[1]) > 1, "dashboards: %r" % boards)
+    program = build(["gcc", "-std=c99"], os.path.join(ROOT, "tools/examples/event_consumer.c"))
+    out = run([program, server.address, "300"], env=library).stdout
+    check("320 events, 100 + 100 + 100 transfers, 0 balances differ" in out, "the consumer: %r" % out)
 
 
 def main():
@@ -125,7 +128,7 @@ def main():
         make(root, "install")
         test_files(prefix)
         test_symbols(prefix)
-        server = Server(projectors=2)
+        server = Server(projectors=2, extra=["--event-log"])
         try:
             test_users(root, prefix, server)
         finally:

@@ -145,7 +145,7 @@ static void on_end(void *arg, struct lf_event_position reached, const struct lf_
 static void start(struct fake *f, struct seen *seen, uint64_t *request)
 {
 	struct lf_client_log from = { .from = LF_LOG_BEHIND,
-		.behind = LF_EPOCH_END(6),
+		.behind = lf_epoch_end(6),
 		.follow = true,
 		.table = "t",
 		.key = "40" };

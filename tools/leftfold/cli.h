@@ -103,7 +103,8 @@ int inspect_command(int argc, char **argv);
 int backup_command(int argc, char **argv);
 /* leftfold subscribe (subscribe.c): the same. */
 int subscribe_command(int argc, char **argv);
-/* leftfold events. */
+/* leftfold events and leftfold consume. */
 int events_command(int argc, char **argv);
+int consume_command(int argc, char **argv);
 
 #endif

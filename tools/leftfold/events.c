@@ -169,18 +169,17 @@ static void on_end(void *arg, struct lf_event_position reached, const struct lf_
 		fprintf(stderr, "HINT:  %s\n", e->hint);
 }
 
-/* "oldest", "now" or an epoch. False: it is none of them. */
-static bool from_parse(const char *text, struct lf_client_log *from)
+bool events_from(const char *text, enum lf_log_from *from, struct lf_event_position *behind)
 {
 	char *end;
 
 	if (strcmp(text, "oldest") == 0 || strcmp(text, "now") == 0) {
-		from->from = text[0] == 'o' ? LF_LOG_OLDEST : LF_LOG_NOW;
+		*from = text[0] == 'o' ? LF_LOG_OLDEST : LF_LOG_NOW;
 		return true;
 	}
 	errno = 0;
-	from->from = LF_LOG_BEHIND;
-	from->behind = LF_EPOCH_END(strtoull(text, &end, 10));
+	*from = LF_LOG_BEHIND;
+	*behind = lf_epoch_end(strtoull(text, &end, 10));
 	return errno == 0 && end != text && *end == '\0' && text[0] != '-';
 }
 
@@ -229,7 +228,7 @@ int events_command(int argc, char **argv)
 
 		switch (flag) {
 		case 'C': address = optarg; break;
-		case 'f': good = from_parse(optarg, &from); break;
+		case 'f': good = events_from(optarg, &from.from, &from.behind); break;
 		case 't': from.table = optarg; break;
 		case 'k': from.key = optarg; break;
 		case 'F': from.follow = x.follow = true; break;

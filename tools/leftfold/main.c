@@ -16,6 +16,7 @@ static const char USAGE[] =
 	"       leftfold backup DATA-DIR NEW-DIR [--connect ADDR:PORT]\n"
 	"       leftfold subscribe QUERY [PARAMETER...] [--help]\n"
 	"       leftfold events [--from EPOCH|oldest|now] [--table NAME] [--key KEY] [--follow] [--format text|json]\n"
+	"       leftfold consume NAME [--from EPOCH|oldest|now] [--format text|json] [--max N]\n"
 	"\n"
 	"Runs statements and commands that begin with a backslash (\\? lists them), each acknowledged before\n"
 	"the next. Without -c and -f: a prompt on a terminal, else those of standard input.\n"
@@ -35,7 +36,7 @@ static const char USAGE[] =
 	"inspect prints and verifies the journal and checkpoints of a data directory, and changes nothing. backup\n"
 	"has the server write a checkpoint and copies it: a server can be started on NEW-DIR. subscribe prints the\n"
 	"rows of a query over one table or view, and then every change of them. events prints the event log of a server\n"
-	"that keeps one ('leftfold events --help').\n"
+	"that keeps one, consume takes part in a group of consumers ('leftfold events --help', 'leftfold consume --help').\n"
 	"\n"
 	"Exit codes: 0; 1 a statement failed or the connection broke; 2 wrong flags.\n"
 	"Environment: LEFTFOLD_CONNECT, LEFTFOLD_HISTORY (default ~/.leftfold_history; empty: none).\n";
@@ -126,6 +127,8 @@ int main(int argc, char **argv)
 		return subscribe_command(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "events") == 0)
 		return events_command(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "consume") == 0)
+		return consume_command(argc - 1, argv + 1);
 	while ((flag = getopt_long(argc, argv, "c:f:h", FLAGS, NULL)) != -1)
 		switch (flag) {
 		case 'C': address = optarg; break;
