@@ -22,8 +22,9 @@ struct group {
 
 struct sender {
 	struct lf_client *c;
-	struct failure *f; /* the first failure stays */
-	bool hold;         /* groups hold the epoch */
+	struct state *state; /* for values to keep */
+	struct failure *f;   /* the first failure stays */
+	bool hold;           /* groups hold the epoch */
 	/* Let time pass, at most so many ms: answers come in, what must go to PostgreSQL goes. 0; -1: *f. */
 	int (*pump)(void *arg, int timeout_ms);
 	void *arg;

@@ -448,12 +448,30 @@ static int changed(struct session *s, const struct table *t, const char *fmt, ..
 		t->source);
 }
 
-static int column_added(struct session *s, struct table *t, const struct column *c)
+/* Whether one of that name is known. */
+static bool column_known(const char *known, const char *name)
+{
+	char *text = strdup(known), *rest = text, *line;
+	bool found = false;
+
+	while (text != NULL && (line = strsep(&rest, "\n")) != NULL) {
+		struct known k;
+
+		found |= known_read(line, &k) && strcmp(k.name, name) == 0;
+	}
+	free(text);
+	return found;
+}
+
+static int column_added(
+	struct session *s, struct table *t, const struct column *c, const char *known)
 {
 	char *value = c->missing == NULL ? NULL : quote_text(c->missing);
 	struct text sql = { 0 };
 	int status;
 
+	if (column_known(known, c->name))
+		return changed(s, t, "column \"%s\" was dropped and made again", c->name);
 	if (c->missing_unknown)
 		return changed(s, t,
 			"column \"%s\" was added with a default that is not the same for all rows, or not known any more",
@@ -568,7 +586,7 @@ static int columns_follow(struct session *s, struct table *t, const char *known)
 		status = each_known(s, t, known, true, numbers, most, &any);
 	for (unsigned i = 0; status == 0 && i < t->ncolumns; i++)
 		if (!numbers[t->columns[i].number]) {
-			status = column_added(s, t, &t->columns[i]);
+			status = column_added(s, t, &t->columns[i], known);
 			any = true;
 		}
 	free(numbers);

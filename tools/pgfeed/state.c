@@ -18,7 +18,9 @@ static const char *const MAKE[] = {
 	" written timestamptz) WITH (source = '" STATE_SOURCE "')",
 	"CREATE TABLE IF NOT EXISTS leftfold_pgfeed_table (slot text, source text, target text,"
 	" relation bigint, membership bigint, state text, from_lsn bigint, columns text,"
-	" PRIMARY KEY (slot, source)) WITH (source = '" STATE_SOURCE "')"
+	" PRIMARY KEY (slot, source)) WITH (source = '" STATE_SOURCE "')",
+	"CREATE TABLE IF NOT EXISTS leftfold_pgfeed_kept (slot text, lsn bigint, number bigint, name text,"
+	" value text, PRIMARY KEY (slot, lsn, number, name)) WITH (source = '" STATE_SOURCE "')"
 };
 
 int leftfold_open(
@@ -363,9 +365,54 @@ int state_leave_table(struct state *s, const char *source, struct failure *f)
 	return run_text(s, "writing the feed's tables", &sql, f);
 }
 
+/* --- values of rows that get another key --- */
+
+int state_keep(struct state *s, struct move m, const char *column, const char *value, size_t n,
+	struct failure *f)
+{
+	char *copy = value == NULL ? NULL : strndup(value, n);
+	struct text sql = { 0 };
+
+	if (value != NULL && copy == NULL)
+		return fail_memory(f);
+	text_put(&sql, "INSERT INTO leftfold_pgfeed_kept VALUES (");
+	put_quoted(&sql, s->o->slot);
+	text_format(&sql, ", %" PRIu64 ", %" PRIu64 ", ", m.lsn, m.number);
+	put_quoted(&sql, column);
+	text_put(&sql, ", ");
+	if (copy == NULL)
+		text_put(&sql, "NULL");
+	else
+		put_quoted(&sql, copy);
+	text_put(&sql, ") ON CONFLICT DO NOTHING");
+	free(copy);
+	return run_text(s, "keeping a value", &sql, f);
+}
+
+int state_kept(struct state *s, struct move m, struct failure *f)
+{
+	struct text sql = { 0 };
+
+	text_put(&sql, "SELECT name, value FROM leftfold_pgfeed_kept WHERE slot = ");
+	put_quoted(&sql, s->o->slot);
+	text_format(&sql, " AND lsn = %" PRIu64 " AND number = %" PRIu64, m.lsn, m.number);
+	return run_text(s, "reading values that were kept", &sql, f);
+}
+
+int state_forget(struct state *s, struct failure *f)
+{
+	struct text sql = { 0 };
+
+	text_put(&sql, "DELETE FROM leftfold_pgfeed_kept WHERE slot = ");
+	put_quoted(&sql, s->o->slot);
+	text_format(&sql, " AND lsn < %" PRIu64, s->lsn);
+	return run_text(s, "forgetting values that were kept", &sql, f);
+}
+
 int state_remove(struct state *s, struct failure *f)
 {
-	static const char *const TABLES[] = { "leftfold_pgfeed_table", "leftfold_pgfeed" };
+	static const char *const TABLES[] = { "leftfold_pgfeed_kept", "leftfold_pgfeed_table",
+		"leftfold_pgfeed" };
 
 	for (unsigned i = 0; i < sizeof(TABLES) / sizeof(TABLES[0]); i++) {
 		struct text sql = { 0 };

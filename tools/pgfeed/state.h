@@ -4,6 +4,7 @@
  *     leftfold_pgfeed        a row for each slot: everything committed before `lsn` is there; nothing that was committed at
  *                            `reach` or later is
  *     leftfold_pgfeed_table  a row for each table of a slot
+ *     leftfold_pgfeed_kept   values that were not sent with a row that got another key, see window.h
  */
 #ifndef LF_TOOLS_PGFEED_STATE_H
 #define LF_TOOLS_PGFEED_STATE_H
@@ -79,6 +80,20 @@ const struct state_table *state_tables_find(const struct state_tables *t, const 
 /* Write a table's row, as t->state, t->from_lsn and its columns are. */
 int state_put_table(struct state *s, const struct table *t, struct failure *f);
 int state_leave_table(struct state *s, const char *source, struct failure *f);
+/* --- values of rows that get another key --- */
+
+/* A row's move: the commit of its transaction, and the how many-th such move within it. */
+struct move {
+	uint64_t lsn, number;
+};
+/* Keep a value; NULL: null. It is durable when this returns. */
+int state_keep(struct state *s, struct move m, const char *column, const char *value, size_t n,
+	struct failure *f);
+/* What was kept of a move, in s->answer: column, value. 0 or -1. */
+int state_kept(struct state *s, struct move m, struct failure *f);
+/* Forget what was kept of commits before the position. */
+int state_forget(struct state *s, struct failure *f);
+
 /* Remove all rows of the slot. */
 int state_remove(struct state *s, struct failure *f);
 

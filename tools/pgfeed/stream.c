@@ -252,6 +252,11 @@ static int look_around(struct stream *st, struct looking *l)
 	free(signature);
 	if (!same)
 		return fail(st->f, FAILURE_ANEW, "what is published has changed");
+	if (st->kept_lsn > 0 && s->state.lsn > st->kept_lsn) {
+		st->kept_lsn = 0;
+		if (state_forget(&s->state, st->f) != 0)
+			return -1;
+	}
 	s->totals->rows += st->sender.rows;
 	s->totals->apart += st->sender.apart;
 	st->sender.rows = st->sender.apart = 0;
@@ -296,10 +301,14 @@ static int stream_start(struct stream *st)
 
 static int stream_init(struct stream *st, struct session *s)
 {
-	*st = (struct stream){
-		.s = s, .f = &s->f, .received = s->state.lsn, .committed_us = INT64_MIN
-	};
+	*st = (struct stream){ .s = s,
+		.f = &s->f,
+		.received = s->state.lsn,
+		/* Of sessions before. */
+		.kept_lsn = s->state.lsn,
+		.committed_us = INT64_MIN };
 	st->sender = (struct sender){ .c = s->lf,
+		.state = &s->state,
 		.f = &s->f,
 		.hold = !s->o->row_by_row,
 		.pump = pump,

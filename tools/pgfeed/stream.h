@@ -29,8 +29,11 @@ struct stream {
 	bool in_transaction;
 	uint64_t lsn; /* of the transaction's commit */
 	int64_t committed_us;
-	struct window *window;            /* NULL: changes go at once */
-	bool ended;                       /* all before session.stop_at is there */
+	struct window *window; /* NULL: changes go at once */
+	struct move move;      /* the last row of it that got another key, and was not sent whole */
+	uint64_t
+		kept_lsn; /* values were kept for commits up to here; 0: none since they were forgotten */
+	bool ended;       /* all before session.stop_at is there */
 	struct pgoutput_value *new, *old; /* values of a row, UINT16_MAX each */
 
 	/* The connection: */

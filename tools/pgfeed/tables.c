@@ -431,7 +431,9 @@ char *tables_signature(PGconn *pg, const struct options *o, struct failure *f)
 	const char *params[] = { o->publication };
 	PGresult *r = pg_run(pg, "reading the catalog",
 		"SELECT coalesce(string_agg(concat_ws(' ', c.oid, " MEMBERSHIP
-		", pt.attnames, pt.rowfilter), ',' ORDER BY c.oid), '')" PUBLISHED
+		", pt.attnames, pt.rowfilter, (SELECT md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod),"
+		" ',' ORDER BY a.attnum)) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0"
+		" AND NOT a.attisdropped)), ',' ORDER BY c.oid), '')" PUBLISHED
 		" WHERE p.pubname = $1",
 		1, params, f);
 	char *text;

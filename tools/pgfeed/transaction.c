@@ -54,25 +54,30 @@ static bool keys_differ(
 	return false;
 }
 
-/* A row that has another key now. What it lacks is fetched and kept before the row of the old key goes. */
+/* A row that has another key now. What it lacks is fetched, and kept, before anything is sent. */
 static int row_moved(struct stream *st, struct version *v)
 {
-	const struct pgoutput_value *keys[] = { st->old };
+	char *memory = NULL;
+	int status = 0;
 
-	if (!apply_lacks(v, st->new, NULL)) {
-		if (apply_erase(&st->sender, v, st->old) != 0)
-			return -1;
-		return apply_put(&st->sender, v, st->new);
+	if (apply_lacks(v, st->new, NULL)) {
+		status = apply_fetch(&st->sender, v, st->new, st->old, st->move, &memory);
+		st->kept_lsn = st->lsn;
 	}
-	if (apply_moved(&st->sender, v, st->new, keys, 1) != 0)
-		return -1;
-	return apply_erase(&st->sender, v, st->old);
+	if (status == 0)
+		status = apply_erase(&st->sender, v, st->old);
+	if (status == 0)
+		status = apply_put(&st->sender, v, st->new);
+	free(memory);
+	return status;
 }
 
 static int row_put(struct stream *st, struct version *v, bool moved)
 {
+	if (moved && apply_lacks(v, st->new, NULL))
+		st->move.number++;
 	if (st->window != NULL)
-		return window_put(st->window, v, st->new, moved ? st->old : NULL, st->f);
+		return window_put(st->window, v, st->new, moved ? st->old : NULL, st->move, st->f);
 	return moved ? row_moved(st, v) : apply_put(&st->sender, v, st->new);
 }
 
@@ -166,6 +171,7 @@ static int window_end(struct stream *st)
 	say("what may have been fed before has been read again: %llu rows",
 		(unsigned long long)window_rows(w));
 	st->window = NULL;
+	st->kept_lsn = st->lsn;
 	status = window_send(w, &st->sender);
 	window_free(w);
 	if (status == 0 && st->committed_us != INT64_MIN)
@@ -186,6 +192,7 @@ static int begin(struct stream *st, uint64_t lsn, int64_t committed_us)
 	st->in_transaction = true;
 	st->lsn = lsn;
 	st->committed_us = committed_us;
+	st->move = (struct move){ lsn, 0 };
 	return 0;
 }
 

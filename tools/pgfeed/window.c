@@ -19,10 +19,12 @@ enum { CHAIN_MAX = 1000000, GROUP_ROWS = 4096 };
 struct record {
 	enum record_kind kind;
 	bool moved;
+	bool reused;         /* moved to a key of which there are changes before */
 	struct version *v;   /* of rows */
 	struct table *table; /* of TRUNCATE */
 	struct keyhash hash;
-	uint64_t before; /* the last change of this row before; UINT64_MAX: there is none here */
+	uint64_t before;  /* the last change of this row before; UINT64_MAX: there is none here */
+	struct move move; /* moved */
 };
 
 struct window {
@@ -31,6 +33,7 @@ struct window {
 	char *bytes; /* a record being made */
 	size_t cap;
 	size_t rows;
+	bool moved; /* some row was */
 };
 
 struct window *window_new(const char *spool_dir, size_t memory)
@@ -148,27 +151,29 @@ int window_erase(struct window *w, const struct version *v, const struct pgoutpu
 }
 
 int window_put(struct window *w, const struct version *v, const struct pgoutput_value *values,
-	const struct pgoutput_value *moved, struct failure *f)
+	const struct pgoutput_value *moved, struct move m, struct failure *f)
 {
 	bool lacks = apply_lacks(v, values, NULL);
 	struct record r = { .kind = RECORD_PUT,
 		.moved = moved != NULL && lacks,
+		.move = m,
 		.v = (struct version *)(uintptr_t)v };
-	uint64_t other;
+	uint64_t before = UINT64_MAX;
 
 	if (check_key(v, values, f) != 0 || (moved != NULL && check_key(v, moved, f) != 0))
 		return -1;
-	/* What it lacks may still be under the key before, so that goes first or last. */
-	if (moved != NULL && !lacks && window_erase(w, v, moved, f) != 0)
+	if (moved != NULL)
+		before = keymap_get(w->map, key_hash(v, moved));
+	if (moved != NULL && window_erase(w, v, moved, f) != 0)
 		return -1;
 	r.hash = key_hash(v, values);
-	if (keymap_set(w->map, r.hash, spool_end(w->spool), &other) != 0)
+	if (keymap_set(w->map, r.hash, spool_end(w->spool), &r.before) != 0)
 		return fail_memory(f);
-	r.before = r.moved ? keymap_get(w->map, key_hash(v, moved)) : other;
+	if (r.moved)
+		r.before = before;
+	w->moved |= r.moved;
 	w->rows++;
-	if (record_add(w, &r, values, moved, f) != 0)
-		return -1;
-	return moved != NULL && lacks ? window_erase(w, v, moved, f) : 0;
+	return record_add(w, &r, values, moved, f);
 }
 
 int window_truncate(struct window *w, struct table *t, struct failure *f)
@@ -186,6 +191,7 @@ struct image {
 	struct image *next;
 	struct record r;
 	struct pgoutput_value *values, *moved;
+	char *memory; /* of values that were fetched for the first one */
 	char bytes[];
 };
 
@@ -206,6 +212,7 @@ static void images_free(struct image *i)
 	while (i != NULL) {
 		struct image *next = i->next;
 
+		free(i->memory);
 		free(i->values);
 		free(i);
 		i = next;
@@ -227,6 +234,7 @@ static int image_read(struct window *w, uint64_t *at, struct image **out, struct
 	if (i == NULL)
 		return fail_memory(f);
 	i->next = NULL;
+	i->memory = NULL;
 	memcpy(&i->r, bytes, sizeof(i->r));
 	memcpy(i->bytes, (const char *)bytes + sizeof(i->r), n - sizeof(i->r));
 	columns = i->r.v == NULL ? 0 : i->r.v->n;
@@ -257,82 +265,78 @@ static void values_complete(struct image *to, const struct image *from)
 	}
 }
 
-/* Have the values that `i` lacks, as far as they were sent; the images they are of are behind it. -1: *f. */
-static int chain_follow(struct window *w, struct image *i, struct failure *f)
+/* Have the values that `i` lacks: as far as they were sent; else, if the row has moved since, those that were kept or are under
+ * the key that it had first. The images they are of are behind i. What is lacking then has not been touched. -1: *f. */
+static int chain_follow(struct window *w, struct image *i, struct sender *s)
 {
-	struct image *last = i;
+	const struct table *t = i->r.v->table;
+	struct image *last = i, *newest = NULL, *oldest = NULL;
+	char *memory = NULL;
+	int status = 0;
 
 	for (unsigned n = 0; n < CHAIN_MAX && apply_lacks(i->r.v, i->values, NULL); n++) {
 		uint64_t at = last->r.before;
 
-		if (at == UINT64_MAX ||
-			(i->r.v->table->truncated > 0 && at < i->r.v->table->truncated - 1))
-			return 0;
-		if (image_read(w, &at, &last->next, f) != 1)
+		if (last->r.moved) {
+			newest = newest == NULL ? last : newest;
+			oldest = last;
+			status = apply_kept(s, i->r.v, i->values, last->r.move, &last->memory);
+			if (status < 0)
+				return -1;
+			if (status == 1)
+				return 0;
+		}
+		if (at == UINT64_MAX || (t->truncated > 0 && at < t->truncated - 1))
+			break;
+		if (image_read(w, &at, &last->next, s->f) != 1)
 			return -1;
 		last = last->next;
 		if (last->r.kind != RECORD_PUT)
-			return 0;
+			break;
 		values_complete(i, last);
 	}
-	return 0;
-}
-
-/* It lacks something, and had other keys before. */
-static int moved_send(struct image *i, struct sender *s)
-{
-	const struct pgoutput_value **keys;
-	unsigned n = 0;
-	int status;
-
-	for (const struct image *k = i; k != NULL; k = k->next)
-		n += k->r.moved;
-	if (n == 0)
-		return apply_put(s, i->r.v, i->values);
-	keys = calloc(n, sizeof(*keys));
-	if (keys == NULL)
-		return fail_memory(s->f);
-	n = 0;
-	/* Those of another version are of as many columns, or not looked at. */
-	for (const struct image *k = i; k != NULL; k = k->next)
-		if (k->r.moved && k->r.v == i->r.v)
-			keys[n++] = k->moved;
-	status = apply_moved(s, i->r.v, i->values, keys, n);
-	free(keys);
+	if (oldest == NULL || !apply_lacks(i->r.v, i->values, NULL))
+		return 0;
+	if (oldest->r.v != i->r.v) {
+		fail(s->f, FAILURE_FATAL,
+			"table %s: a row got another key while its columns changed", t->source);
+		return fail_remedy(s->f, "--recopy %s", t->source);
+	}
+	status = apply_fetch(s, i->r.v, i->values, oldest->moved, newest->r.move, &memory);
+	oldest->memory = memory;
 	return status;
 }
 
-static int row_send(struct window *w, struct image *i, struct sender *s)
+static int row_send(struct window *w, struct image *i, bool fetch, struct sender *s)
 {
 	if (i->r.kind == RECORD_ERASE)
-		return apply_erase(s, i->r.v, i->values);
-	if (!apply_lacks(i->r.v, i->values, NULL))
-		return apply_put(s, i->r.v, i->values);
-	if (chain_follow(w, i, s->f) != 0)
+		return fetch ? 0 : apply_erase(s, i->r.v, i->values);
+	if (apply_lacks(i->r.v, i->values, NULL) && chain_follow(w, i, s) != 0)
 		return -1;
-	return apply_lacks(i->r.v, i->values, NULL) ? moved_send(i, s)
-						    : apply_put(s, i->r.v, i->values);
+	return fetch ? 0 : apply_put(s, i->r.v, i->values);
 }
 
-static int record_send(struct window *w, struct image *i, uint64_t place, struct sender *s)
+static int record_send(
+	struct window *w, struct image *i, uint64_t place, bool fetch, struct sender *s)
 {
 	const struct table *t = i->r.kind == RECORD_TRUNCATE ? i->r.table : i->r.v->table;
 
 	if (i->r.kind == RECORD_TRUNCATE)
-		return t->truncated == place + 1 ? sender_truncate(s, t) : 0;
+		return !fetch && t->truncated == place + 1 ? sender_truncate(s, t) : 0;
 	if (place + 1 < t->truncated || keymap_get(w->map, i->r.hash) != place)
 		return 0;
-	return row_send(w, i, s);
+	return row_send(w, i, fetch, s);
 }
 
-int window_send(struct window *w, struct sender *s)
+/* fetch: only have what rows that moved lack, before anything is changed. */
+static int pass(struct window *w, bool fetch, struct sender *s)
 {
 	uint64_t at = 0, place = 0;
 	struct image *i;
 	int status;
 
 	while ((status = image_read(w, &at, &i, s->f)) == 1) {
-		status = record_send(w, i, place, s);
+		status = record_send(w, i, place, fetch, s);
 		images_free(i);
 		/* Nobody should wait for all of it to become visible. */
 		if (status == 0 && s->open && s->last->rows >= GROUP_ROWS)
@@ -342,4 +346,11 @@ int window_send(struct window *w, struct sender *s)
 		place = at;
 	}
 	return status;
+}
+
+int window_send(struct window *w, struct sender *s)
+{
+	if (w->moved && pass(w, true, s) != 0)
+		return -1;
+	return pass(w, false, s);
 }
