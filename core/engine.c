@@ -142,6 +142,7 @@ static int set_open(struct lf_engine *engine, struct error *e)
 		.clients_max = LIMIT_ONCE_CLIENTS,
 		.bytes = engine->options.once_bytes / set->shards,
 		.seconds = engine->options.once_seconds };
+	set->paced = !engine->options.stepped;
 	set->stages = 1;
 	set->history = history_of(&engine->options);
 	set->on_unwritable = engine->options.on_unwritable;

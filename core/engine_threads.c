@@ -22,6 +22,7 @@
 enum {
 	PARK_US = 100000,       /* a parked projector looks after reclamation so often */
 	PARK_RECLAIM_US = 1000, /* … while something waits to be freed */
+	PARK_MEMORY_US = 200,   /* … while a build waits for memory */
 	DRIVE_STEPS = 8 /* of an adopted shard, before its port looks at the network again */
 };
 
@@ -60,6 +61,8 @@ static bool shard_idle(struct engine_thread *t, uint64_t *timeout_us)
 		return false;
 	if (!stopped && retire_bytes(projector_retire(p)) > 0)
 		most = PARK_RECLAIM_US;
+	if (!stopped && projector_build_waits(p))
+		most = PARK_MEMORY_US;
 	if (most < *timeout_us)
 		*timeout_us = most;
 	return true;

@@ -6,7 +6,8 @@
  * Page faults. Tables are read at random, so they live in huge pages (transparent_hugepage "madvise" or
  * "always"). The first touch of one clears 2 MiB: 0.1 ms at best, several in a virtual machine. Another thread does it
  * before: it keeps `touched` ahead of `used` by a quarter, within AHEAD_MIN and AHEAD_MAX. The owner only posts a semaphore when it
- * takes an extent and little is left; where it is faster than the thread, it meets its page faults as ever.
+ * takes an extent and little is left; where it is faster than the thread, it meets its page faults as ever, but for the
+ * end of its newest extent, which the thread begins with, and unless what it does can wait (extents_behind()).
  *
  * Giving memory back. jemalloc returns what was free for a while in pieces of some 4 KiB, each a system call that
  * also breaks a huge page. purge_forced() here returns whole huge pages and refuses the rest, which the arena keeps
@@ -81,7 +82,7 @@ static bool touch(struct extents *x, size_t from, size_t to)
 		return true;
 	if (errno != EINVAL)
 		return false;
-	/* Before Linux 5.14. The bytes were never used, but may be by now: write nothing that changes them. */
+	/* Before Linux 5.14. The bytes may be in use: write nothing that changes them. */
 	for (size_t i = from; i < to; i += PAGE)
 		__atomic_fetch_or(x->region + i, 0, __ATOMIC_RELAXED);
 	return true;
@@ -106,18 +107,29 @@ static bool touch_one(void)
 	for (struct extents *x = toucher.list; x != NULL; x = x->next) {
 		size_t used = load(&x->used), from = load(&x->touched);
 
-		/* What was handed out meanwhile its owner touches itself. */
-		if (from < used)
-			from = used / HUGE_PAGE * HUGE_PAGE;
-		if (!x->ahead || from + HUGE_PAGE > touch_target(x))
+		/* Of what was handed out meanwhile its owner has touched all but the last itself; what it has touched
+		 * is passed over. */
+		if (from + GROW_LIMIT < used)
+			from = (used - GROW_LIMIT) / HUGE_PAGE * HUGE_PAGE;
+		if (!__atomic_load_n(&x->ahead, __ATOMIC_RELAXED) ||
+			from + HUGE_PAGE > touch_target(x))
 			continue;
 		if (!touch(x, from, from + HUGE_PAGE))
-			x->ahead = false;
+			__atomic_store_n(&x->ahead, false, __ATOMIC_RELAXED);
 		else
 			__atomic_store_n(&x->touched, from + HUGE_PAGE, __ATOMIC_RELAXED);
 		return true;
 	}
 	return false;
+}
+
+bool extents_behind(const struct extents *x)
+{
+	size_t used = load(&x->used), target = touch_target(x);
+
+	/* The thread goes on to the target, less a page. */
+	return x->listed && __atomic_load_n(&x->ahead, __ATOMIC_RELAXED) &&
+		target > used + GROW_LIMIT / 2 && load(&x->touched) < used + GROW_LIMIT / 2;
 }
 
 static void *touch_ahead(void *arg)

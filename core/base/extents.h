@@ -20,7 +20,7 @@ struct extents {
 	size_t touched;      /* atomic: bytes that meet no page fault any more, from the front */
 	size_t kept;         /* the first bytes of the region that never go back to the system */
 	bool listed;         /* with the thread that touches ahead, in whose list is `next` */
-	bool ahead;          /* the thread's: the system still gives memory for it */
+	bool ahead;          /* atomic, the thread's: the system still gives memory for it */
 	struct extents *next;
 };
 
@@ -28,6 +28,9 @@ struct extents {
  * and kept. Once it grows, a thread of the process (one for all) touches what will be needed next, so that the owner
  * does not wait for the system. Whatever of this the system refuses is left out: the arena works all the same. */
 int extents_open(struct extents *x, size_t prefault, unsigned *arena);
+/* Whether what the arena is handed next has not been touched yet, but will be: who can wait for that need not meet page faults.
+ * By the owner. */
+bool extents_behind(const struct extents *x);
 /* When the arena has been destroyed. */
 void extents_close(struct extents *x);
 #endif

@@ -209,6 +209,12 @@ static void *raw_realloc(struct heap *h, void *p, size_t old, size_t size)
 	return q;
 }
 
+bool heap_is_behind(const struct heap *h)
+{
+	(void)h;
+	return false;
+}
+
 static void heap_close(struct heap *h)
 {
 	while (h->blocks.next != &h->blocks)
@@ -345,6 +351,11 @@ static void *raw_realloc(struct heap *h, void *p, size_t old, size_t size)
 {
 	(void)old;
 	return rallocx(p, raw_size(size), h->flags);
+}
+
+bool heap_is_behind(const struct heap *h)
+{
+	return h->kind == HEAP_SHARD && extents_behind(&h->extents);
 }
 
 static void heap_close(struct heap *h)

@@ -8,6 +8,7 @@
 #ifndef LF_BASE_MEM_H
 #define LF_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,6 +66,9 @@ static inline void heap_free_counted(struct heap *h, void *p, size_t size, size_
 }
 /* NULL at the limit; then p is untouched. p may be NULL with old == 0. */
 void *heap_realloc(struct heap *h, void *p, size_t old, size_t size);
+/* Whether more of a shard's heap would be memory that is not touched yet, but will be soon: who can wait had better. By the
+ * owner. */
+bool heap_is_behind(const struct heap *h);
 /* Bytes asked for and not freed. */
 uint64_t heap_used(const struct heap *h);
 /* Where that number is kept, for the owner, who asks often. */

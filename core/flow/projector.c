@@ -162,6 +162,13 @@ static void chunk_receive(struct projector *p, const struct exchange_chunk *k)
 	}
 }
 
+/* A build takes more memory than any batch. The first touch of a huge page may take milliseconds, which commands would
+ * wait for: so it goes no faster than memory is touched ahead. */
+static bool build_may(const struct projector *p)
+{
+	return !p->set->paced || !heap_is_behind(p->heap);
+}
+
 /* Run one stage of one epoch: everything for it has arrived. */
 static void stage_run(struct projector *p, unsigned stage, uint64_t epoch)
 {
@@ -185,7 +192,8 @@ static void stage_run(struct projector *p, unsigned stage, uint64_t epoch)
 		used = k;
 	}
 	flow_run(p->flow, stage, epoch);
-	flow_build_step(p->flow, stage, epoch);
+	if (build_may(p))
+		flow_build_step(p->flow, stage, epoch);
 	while (used != NULL) {
 		struct exchange_chunk *next = used->next;
 
@@ -1019,12 +1027,17 @@ static void index_slice(struct projector *p)
 		(void)failure_set(&b->failure, &e);
 }
 
+bool projector_build_waits(const struct projector *p)
+{
+	return build_due(p) && !build_may(p);
+}
+
 /* A slice, in an epoch that commands may share; after their batch, whose answers do not wait for it. */
 static bool build_step(struct projector *p)
 {
 	struct epochs *epochs = p->set->epochs;
 
-	if (!build_due(p))
+	if (!build_due(p) || !build_may(p))
 		return false;
 	p->epoch = p->build_epoch = epoch_enter(epochs, p->shard);
 	PROBE2(build_begin, p->shard, p->epoch);
@@ -1181,7 +1194,7 @@ bool projector_has_work(struct projector *p)
 	if (atomic_load_explicit(&set->pause, memory_order_acquire) != PAUSE_NONE ||
 		journal_holds(p))
 		return false;
-	if (build_due(p) || feeds_due(p))
+	if ((build_due(p) && build_may(p)) || feeds_due(p))
 		return true;
 	for (unsigned i = 0; i < nlanes; i++) {
 		struct lane *lane = atomic_load_explicit(&p->lanes[i], memory_order_acquire);

@@ -111,7 +111,8 @@ struct projector_set {
 	struct epochs *epochs;
 	struct hold hold;
 	struct heap_budget budget;
-	size_t prefault;                   /* bytes of a shard's heap, see heap_new_shard() */
+	size_t prefault; /* bytes of a shard's heap, see heap_new_shard() */
+	bool paced; /* builds wait for memory to be touched: not where steps are to be the same each time */
 	struct projector **projectors;     /* by shard */
 	struct exchange_channel *channels; /* [to * shards + from] */
 	/* DDL: PAUSE_DRAIN stops new batches, later stages go on; PAUSE_STOP: nobody touches anything. */
@@ -157,6 +158,8 @@ bool projector_step(struct projector *p);
 bool projector_is_freeing(const struct projector *p);
 /* Whether a step would find something to do; called between park_prepare() and sleeping. */
 bool projector_has_work(struct projector *p);
+/* Whether it builds something, and waits with it for memory that another thread touches: to be looked at again soon. */
+bool projector_build_waits(const struct projector *p);
 
 /* park_wake() of a projector. */
 void projector_wake(void *projector);

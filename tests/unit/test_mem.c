@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "core/base/hash.h"
@@ -148,6 +149,26 @@ static void test_shards_come_and_go(void **state)
 	}
 }
 
+/* Who waits until memory has been touched ahead goes on in the end, however large the heap has become meanwhile. */
+static void test_waiting_for_touched(void **state)
+{
+	struct heap *h = heap_new_shard(NULL, 0), *other = heap_new(NULL);
+
+	(void)state;
+	assert_false(heap_is_behind(other));
+	for (unsigned i = 0; i < 16; i++) {
+		assert_non_null(heap_alloc(h, 4 * MEBIBYTE));
+		while (heap_is_behind(h))
+			usleep(1000);
+	}
+	for (unsigned i = 0; i < 16; i++)
+		assert_non_null(heap_alloc(h, 4 * MEBIBYTE));
+	while (heap_is_behind(h))
+		usleep(1000);
+	heap_free_all(h);
+	heap_free_all(other);
+}
+
 static void test_common(void **state)
 {
 	struct heap_budget budget = { 0 };
@@ -224,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_heap),
 		cmocka_unit_test(test_prefaulted),
 		cmocka_unit_test(test_shards_come_and_go),
+		cmocka_unit_test(test_waiting_for_touched),
 		cmocka_unit_test(test_common),
 		cmocka_unit_test(test_limit),
 	};
