@@ -1031,7 +1031,7 @@ static int member_open(struct lf_stream **out, struct lf_port *port, const char 
 int lf_consume_open(struct lf_stream **out, struct lf_port *port,
 	const struct lf_consume_options *o, struct error *e)
 {
-	struct member *m;
+	struct member *m = NULL;
 
 	if (member_open(out, port, o->name, &m, e) != 0)
 		return -1;
@@ -1050,7 +1050,7 @@ int lf_consume_open(struct lf_stream **out, struct lf_port *port,
 int lf_consume_requeue(struct lf_stream **out, struct lf_port *port, const char *name,
 	const struct event_id *id, struct error *e)
 {
-	struct member *m;
+	struct member *m = NULL;
 
 	if (member_open(out, port, name, &m, e) != 0)
 		return -1;

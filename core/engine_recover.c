@@ -219,12 +219,14 @@ static int coming_restore(struct shard_restore *x)
 }
 
 /* -1: it is not one (58030), or 53200. */
-static int answer_restore(struct shard_restore *x, const struct entry *entry)
+static int answer_restore(struct shard_restore *x, const struct block *b, const struct entry *entry)
 {
 	struct projector *p = x->r->engine->set.projectors[x->shard];
 
 	if (!answer_valid(entry->data, entry->bytes))
-		return error_set(&x->error, ERR_IO, 0, "an answer of a command is malformed");
+		return error_set(&x->error, ERR_IO, 0,
+			"an answer of shard %u in epoch %" PRIu64 " is malformed", b->header->shard,
+			b->header->epoch);
 	return projector_restore_answer(
 		p, (const struct answer_record *)entry->data, x->r->same, &x->error);
 }
@@ -243,7 +245,7 @@ static int block_restore(
 		const struct parts *parts;
 		const void *row;
 
-		if (entry.kind == ENTRY_ANSWER && answer_restore(x, &entry) != 0 &&
+		if (entry.kind == ENTRY_ANSWER && answer_restore(x, b, &entry) != 0 &&
 			!may_drop(reader, b, &x->error))
 			return -1;
 		if (t == NULL || (entry.kind != ENTRY_PUT && entry.kind != ENTRY_DELETE))

@@ -607,6 +607,7 @@ bool answer_valid(const void *record, size_t bytes)
 	const unsigned char *at = (const unsigned char *)record + sizeof(struct answer_record);
 	struct answer_record r;
 	struct answer_text text;
+	char state[sizeof(text.sqlstate) + 1] = { 0 };
 	size_t texts;
 
 	if (bytes < sizeof(r))
@@ -623,8 +624,9 @@ bool answer_valid(const void *record, size_t bytes)
 	if (bytes < sizeof(text) || r.rows != 0)
 		return false;
 	memcpy(&text, at, sizeof(text));
+	memcpy(state, text.sqlstate, sizeof(text.sqlstate));
 	texts = sizeof(text) + text.message + text.detail + text.hint;
-	return texts <= bytes && bytes - texts < 8;
+	return texts <= bytes && bytes - texts < 8 && error_from_sqlstate(state) != ERR_OK;
 }
 
 /* As it is, but for its part. NULL: 53200. */

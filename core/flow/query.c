@@ -754,7 +754,7 @@ int query_run(const struct statement *s, const void *params, struct query_env *e
 	void *arg, struct error *e)
 {
 	const struct compiled_query *k = s->compiled;
-	struct arena keep;
+	struct arena keep = { .heap = NULL };
 	struct query_own *own = env->own;
 	struct run q = { .s = s,
 		.k = k,

@@ -263,12 +263,14 @@ int event_walk_next(struct event_walk *w, struct event *out, struct error *e)
 bool event_change(const struct event *ev, uint64_t *at, struct event_change *out)
 {
 	struct entry entry;
+	uint64_t n;
 
 	if (*at == 0)
 		*at = entry_read(ev->entries, ev->bytes, &entry);
-	if (*at >= ev->bytes)
+	n = *at < ev->bytes ? entry_read(ev->entries + *at, ev->bytes - *at, &entry) : 0;
+	if (n == 0)
 		return false;
-	*at += entry_read(ev->entries + *at, ev->bytes - *at, &entry);
+	*at += n;
 	*out = (struct event_change){ .kind = entry.kind == ENTRY_DELETE ? EVENT_DELETE
 			: entry.form & CHANGE_REPLACES                   ? EVENT_UPDATE
 									 : EVENT_INSERT,

@@ -231,7 +231,7 @@ static int source_open(struct event_reader *r, struct source *s, uint64_t number
 static int source_begin(struct event_reader *r, struct source *s, struct error *e)
 {
 	struct segment_name second = s->name;
-	struct segment_header h;
+	struct segment_header h = { .sequence = 0 };
 	int status = source_open(r, s, s->name.number, e);
 
 	if (status != 0 || s->name.number != 1)

@@ -11,6 +11,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/crc32c.h"
+#include "core/flow/answers.h"
 #include "core/log/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -138,6 +139,19 @@ static unsigned events_sum(const unsigned char *body, uint64_t bytes)
 	return sum;
 }
 
+/* What is taken for an answer can be read. */
+static void answer_check(const struct entry *entry)
+{
+	const struct answer_record *r = (const struct answer_record *)entry->data;
+	struct error e;
+
+	if (!answer_valid(entry->data, entry->bytes))
+		return;
+	ASSERT(r->size == entry->bytes);
+	if (r->kind == ANSWER_REFUSED)
+		answer_error(r, &e);
+}
+
 static void read_all(unsigned how, const struct segment_name *names, unsigned n)
 {
 	static const struct disk_ops OPS = {
@@ -160,9 +174,12 @@ static void read_all(unsigned how, const struct segment_name *names, unsigned n)
 
 		if ((b.header->flags & BLOCK_PACKED) && r.packed)
 			continue;
-		while (block_entry(&b, &at, &entry, &e) > 0)
+		while (block_entry(&b, &at, &entry, &e) > 0) {
 			for (uint32_t i = 0; i < entry.bytes; i++)
 				sum += entry.data[i];
+			if (entry.kind == ENTRY_ANSWER)
+				answer_check(&entry);
+		}
 		sum += events_sum(b.body, b.bytes);
 	}
 	ASSERT((r.used_at < n || r.salvage) && sum < UINT32_MAX);

@@ -386,6 +386,10 @@ static void test_malformed(void **state)
 	x.r.size = 80 + 40;
 	memcpy(x.more, &text, sizeof(text));
 	assert_true(answer_valid(&x, 120));
+	memcpy(text.sqlstate, "00000", 5);
+	memcpy(x.more, &text, sizeof(text));
+	assert_false(answer_valid(&x, 120));
+	memcpy(text.sqlstate, "23505", 5);
 	text.detail = 100;
 	memcpy(x.more, &text, sizeof(text));
 	assert_false(answer_valid(&x, 120));

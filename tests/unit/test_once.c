@@ -401,10 +401,11 @@ static void test_waits_for_the_disk(void **state)
 
 /* --- the horizon --- */
 
-static void open_narrow(struct bed *b, uint32_t answers, uint64_t bytes)
+static void open_narrow(struct bed *b, unsigned projectors, uint32_t answers, uint64_t bytes)
 {
 	struct lf_options o = lf_options_default();
 
+	o.projectors = projectors;
 	o.stepped = true;
 	o.data = b->path;
 	o.segment_bytes = b->segment_bytes;
@@ -440,7 +441,7 @@ static void test_horizon(void **state)
 	(void)state;
 	make_bed(&b, 1);
 	close_fixture(&b.f);
-	open_narrow(&b, 10, DEFAULT_ONCE_BYTES);
+	open_narrow(&b, 1, 10, DEFAULT_ONCE_BYTES);
 	run(&b.f, TABLES);
 	increments(&b, 3, 1, 30);
 	increments(&b, 4, 1, 5);
@@ -455,7 +456,7 @@ static void test_horizon(void **state)
 	assert_int_equal(lf_checkpoint(b.f.engine, &b.f.error), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		close_fixture(&b.f);
-		open_narrow(&b, i == 0 ? 10 : 1000, DEFAULT_ONCE_BYTES);
+		open_narrow(&b, 1, i == 0 ? 10 : 1000, DEFAULT_ONCE_BYTES);
 		expired(&b, 3, 1, 20);
 		increments(&b, 3, 21, 30);
 		increments(&b, 4, 1, 5);
@@ -465,12 +466,22 @@ static void test_horizon(void **state)
 	expect(&b.f, "SELECT n FROM t WHERE id = 1", "35");
 	/* By bytes: the oldest of all clients go first. */
 	close_fixture(&b.f);
-	open_narrow(&b, 1000, 2000);
+	open_narrow(&b, 1, 1000, 2000);
 	expired(&b, 3, 1, 20);
 	increments(&b, 3, 31, 50);
 	expired(&b, 4, 1, 5);
 	lf_stats(b.f.engine, &stats);
 	assert_true(stats.once_bytes <= 2000 && stats.once_answers > 5);
+	/* And with other shards, whichever has the rows then. */
+	assert_int_equal(lf_checkpoint(b.f.engine, &b.f.error), 0);
+	for (unsigned projectors = 2; projectors <= 4; projectors++) {
+		close_fixture(&b.f);
+		open_narrow(&b, projectors, 1000, MIB(1));
+		expired(&b, 3, 1, 30);
+		expired(&b, 4, 1, 5);
+		increments(&b, 3, 50, 50);
+	}
+	expect(&b.f, "SELECT n FROM t WHERE id = 1", "55");
 	close_fixture(&b.f);
 	burn_bed(&b);
 }
