@@ -346,6 +346,8 @@ bool lf_step(struct lf_engine *engine, unsigned shard)
 	ASSERT(engine->options.stepped);
 	if (shard == engine->set.shards)
 		return engine_ddl_step(engine);
+	if (shard == engine->set.shards + 1)
+		return engine_events_step(engine);
 	return projector_step(engine->set.projectors[shard]);
 }
 

@@ -272,7 +272,8 @@ void lf_port_let_go(struct lf_port *port);
 
 /* --- stepped mode --- */
 
-/* One step of a projector, or (shard == projectors) of pending DDL. True when it did something. */
+/* One step of a projector, or of pending DDL (shard == projectors), or of the event log's service (projectors + 1). True when
+ * it did something. */
 bool lf_step(struct lf_engine *engine, unsigned shard);
 /* Steps all in turn until nothing moves: afterwards every submitted command is answered (poll!) and
  * visible. */

@@ -179,22 +179,23 @@ static void gave_up(const struct lf_client *c, struct lf_client_error *e)
 	(void)snprintf(e->detail, sizeof(e->detail), "%s: %.500s", last.sqlstate, last.message);
 }
 
-static int execute_again(struct lf_client *c, struct execution *x, struct execute_start *start,
-	struct lf_result *r, struct lf_client_error *e)
+static int execute_again(struct lf_client *c, const struct execution *x,
+	struct execute_start *start, struct lf_result *r, struct lf_client_error *e)
 {
 	uint64_t deadline = client_now_ms() + c->options.retry_ms;
 	struct lf_client_command numbered = { 0 };
+	struct execution again = *x;
 	int status = -1;
 
 	if (x->command != NULL)
 		numbered = *x->command;
 	numbered.client = start->once.client;
 	numbered.request = start->once.request;
-	x->command = &numbered;
+	again.command = &numbered;
 	while (status != 0 && is_lost(e->sqlstate)) {
 		if (reconnect_until(c, deadline, e) != 0)
 			break;
-		status = execute_now(c, x, start, r, e);
+		status = execute_now(c, &again, start, r, e);
 	}
 	return status;
 }

@@ -25,6 +25,7 @@
 #include "core/engine.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_follow.h"
+#include "tests/sim/sim_events.h"
 #include "tests/sim/sim_ledger.h"
 #include "tests/sim/sim_once.h"
 #include "tests/sim/sim_schema.h"
@@ -63,6 +64,7 @@ struct sim {
 	struct schema *schema;
 	struct once *once;           /* NULL: as kept seeds are played */
 	struct followers *followers; /* NULL: nobody follows */
+	struct sim_events *events;   /* NULL: without an event log */
 	struct lf_engine *engine;
 	struct lf_port *ports[PORTS], *reader;
 	struct lf_options options;
@@ -84,6 +86,7 @@ static struct {
 	uint64_t commands, skipped, unknown, changes, recoveries, crashes, checkpoints, compared;
 	uint64_t once, once_repeats, once_settled;
 	uint64_t followed, gaps;
+	uint64_t events, given;
 } all;
 
 /* --- faults and settings --- */
@@ -149,6 +152,8 @@ static void options_random(struct sim *s)
 	o->on_unwritable_arg = s;
 	if (s->followers != NULL)
 		followers_options(s->followers, o);
+	if (s->events != NULL)
+		events_options(o);
 }
 
 /* --- running --- */
@@ -166,6 +171,8 @@ static void on_reply(void *arg, const struct lf_reply *reply)
 		schema_reply(s->schema, reply, bad);
 	else
 		ledger_reply(s->ledger, reply, bad);
+	if (s->events != NULL)
+		events_reply(s->events, reply);
 }
 
 /* After the crash nobody hears anything. */
@@ -267,6 +274,8 @@ static void read_compare(struct sim *s, enum ledger_check check, bool gaps, bool
 	schema_compare(s->schema, s->reader, everything);
 	if (s->once != NULL)
 		once_compare(s->once, s->reader, epoch, false);
+	if (s->events != NULL && check != CHECK_LIVE)
+		events_compare(s->events, s->engine, s->reader);
 	lf_read_end(s->reader);
 	ledger_tell(s->ledger, epoch);
 }
@@ -347,6 +356,8 @@ static void round_random(struct sim *s)
 		if (!random_one_in(&s->random, 3))
 			lf_flush(s->ports[i]);
 	step_random(s);
+	if (s->events != NULL)
+		events_step(s->events);
 	if (s->checkpoints && random_one_in(&s->random, 40))
 		checkpoint(s);
 	for (unsigned i = 0; i < PORTS; i++)
@@ -391,6 +402,8 @@ static void ports_open(struct sim *s)
 		once_attach(s->once, s->engine);
 	if (s->followers != NULL)
 		followers_attach(s->followers, s->engine);
+	if (s->events != NULL)
+		events_attach(s->events, s->engine, s->reader, s->options.projectors);
 }
 
 static void engine_end(struct sim *s)
@@ -401,6 +414,8 @@ static void engine_end(struct sim *s)
 		lf_flush(s->ports[i]);
 	if (s->followers != NULL)
 		followers_detach(s->followers);
+	if (s->events != NULL)
+		events_detach(s->events);
 	for (unsigned i = 0; i < PORTS; i++)
 		lf_port_close(s->ports[i]);
 	lf_port_close(s->reader);
@@ -490,6 +505,9 @@ static void life(struct sim *s)
 	recovered(s);
 	for (unsigned r = 0; r < rounds && !sim_disk_dead(s->disk); r++)
 		round_random(s);
+	if (s->events != NULL && orderly && !sim_disk_failed(s->disk) &&
+		!sim_disk_was_full(s->disk) && settle(s))
+		events_drain(s->events);
 	if (orderly && settle(s))
 		trace("closed in order");
 	else if (!sim_disk_dead(s->disk))
@@ -543,6 +561,10 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 	s.schema = schema_new(&s.random, s.ledger, old);
 	s.once = old ? NULL : once_new(seed);
 	s.followers = old ? NULL : followers_new(seed, s.ledger);
+	if (!old && seed % 2 == 0) {
+		s.events = events_new(seed);
+		ledger_say_numbers(s.ledger);
+	}
 	life_first(&s);
 	for (unsigned i = 0; i < lives; i++)
 		life(&s);
@@ -563,6 +585,11 @@ static uint64_t run_seed(uint64_t seed, bool checkpoints, bool old)
 		all.gaps += followers_gaps(s.followers);
 		followers_free(s.followers);
 	}
+	if (s.events != NULL) {
+		all.events += events_compared(s.events);
+		all.given += events_given(s.events);
+	}
+	events_free(s.events);
 	schema_free(s.schema);
 	ledger_free(s.ledger);
 	sim_disk_free(s.disk);
@@ -648,10 +675,11 @@ int main(int argc, char **argv)
 	       " schema changes, %" PRIu64 " checkpoints, %" PRIu64 " crashes, %" PRIu64
 	       " recoveries, %" PRIu64 " views equal, %" PRIu64
 	       " commands with request ids (%" PRIu64 " answers repeated, all counted %" PRIu64
-	       " times), %" PRIu64 " groups followed, %" PRIu64 " gaps; trace %016" PRIx64 "\n",
+	       " times), %" PRIu64 " groups followed, %" PRIu64 " gaps, %" PRIu64
+	       " events compared, %" PRIu64 " given to a consumer; trace %016" PRIx64 "\n",
 		seeds, from, all.commands, all.skipped, all.unknown, all.changes, all.checkpoints,
 		all.crashes, all.recoveries, all.compared, all.once, all.once_repeats,
-		all.once_settled, all.followed, all.gaps, hash);
+		all.once_settled, all.followed, all.gaps, all.events, all.given, hash);
 	if (plant != NULL) {
 		fprintf(stderr, "the defect '%s' was not found\n", plant);
 		return 1;

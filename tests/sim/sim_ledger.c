@@ -26,6 +26,7 @@ enum {
 struct ledger {
 	struct random *random;
 	struct lf_engine *engine;
+	bool numbers; /* said as metadata */
 	uint64_t number, told, skipped, unknown;
 	struct track aggregates[AGGREGATES];
 	bool extra_there[EXTRAS], extra_usable[EXTRAS];
@@ -192,6 +193,8 @@ static int submit(struct ledger *l, struct lf_port *port, const unsigned *g, con
 	const struct statement *s = statement_for(l, op->kind, extra_of(g[0]));
 	const char *params = TEMPLATES[op->kind].params;
 	struct value values[PARAMS_MAX];
+	struct lf_command_options options = { .meta = l->numbers ? &op->number : NULL,
+		.meta_bytes = l->numbers ? sizeof(op->number) : 0 };
 	struct error e;
 
 	memset(values, 0, sizeof(values));
@@ -208,7 +211,8 @@ static int submit(struct ledger *l, struct lf_port *port, const unsigned *g, con
 	}
 	memset(row, 0, sizeof(row));
 	(void)row_encode(&s->param_layout, values, row);
-	if (lf_submit(port, s, row, op->number, op->ack, &e) == 0)
+	if (lf_submit_with(port, s, row, op->number, op->ack, l->numbers ? &options : NULL, &e) ==
+		0)
 		return 0;
 	if (e.code != ERR_OVERLOAD)
 		wrong("submitting: %s %s: %s", error_sqlstate(e.code), e.message, s->text);
@@ -592,6 +596,11 @@ void ledger_free(struct ledger *l)
 void ledger_has_procedures(struct ledger *l)
 {
 	l->procedures = true;
+}
+
+void ledger_say_numbers(struct ledger *l)
+{
+	l->numbers = true;
 }
 
 void ledger_attach(struct ledger *l, struct lf_engine *engine)

@@ -45,6 +45,9 @@ void ledger_has_procedures(struct ledger *l);
 void ledger_attach(struct ledger *l, struct lf_engine *engine);
 void ledger_detach(struct ledger *l);
 
+/* From now on commands say their numbers as metadata. */
+void ledger_say_numbers(struct ledger *l);
+
 /* Submit a random command through the port. False: nothing could be submitted. */
 bool ledger_submit(struct ledger *l, struct lf_port *port, unsigned number);
 /* disk_bad: the disk has had no space, or an error, in this life. */
