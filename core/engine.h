@@ -158,7 +158,8 @@ struct lf_command_options {
 	uint32_t meta_bytes;
 };
 /* lf_submit() with options, which may be NULL. Besides its errors: 0A000 for an option that is not supported, or not for
- * this statement; 54000. */
+ * this statement; 22023, 54000. A command with a request id may be answered LF006 (older than what is remembered), LF007
+ * (the id was another command's) or 53400 (too many clients) besides what the first execution was. */
 int lf_submit_with(struct lf_port *port, const struct statement *s, const void *params,
 	uint64_t tag, enum lf_ack ack, const struct lf_command_options *options, struct error *e);
 /* Make what was submitted visible to the projectors and wake those that sleep. */
