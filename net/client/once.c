@@ -38,8 +38,11 @@ static int statements_renew(struct lf_client *c)
 
 static int reconnect(struct lf_client *c, unsigned timeout_ms, struct lf_client_error *e)
 {
-	int fd = client_connect(c->options.address, timeout_ms, e);
+	int fd;
 
+	/* What is outstanding was asked of the connection that is lost. */
+	request_fail_all(c);
+	fd = client_connect(c->options.address, timeout_ms, e);
 	if (fd < 0)
 		return -1;
 	client_renew(c, fd);
@@ -59,7 +62,6 @@ int lf_client_reconnect(struct lf_client *c, struct lf_client_error *e)
 		return client_error(e, "55000", "the connection is not lost");
 	if (c->options.address == NULL)
 		return client_error(e, "55000", "the connection was not made to an address");
-	(void)lf_client_poll(c, 0, NULL);
 	return reconnect(c, c->options.connect_timeout_ms, e);
 }
 
