@@ -128,7 +128,7 @@ static int check_guard(struct binder *b, struct statement *s, int location)
 		bind_fail(b, ERR_FEATURE, location,
 			"a SELECT in a command of several statements may read rows of one table only");
 		return error_hint(b->error,
-			"It reads what the statements before it left, of the same aggregate: neither views nor joins.");
+			"It reads what the statements before it left, of the same aggregate: neither views, joins nor subqueries. Whether there is a row tells count(*).");
 	}
 	eq = bind_alloc(b, r->ncols * sizeof(*eq));
 	from = bind_alloc(b, r->ncols * sizeof(*from));

@@ -156,6 +156,16 @@ static void test_expected(void **state)
 		b, 5);
 	expect(&f, "SELECT n FROM t WHERE id = 1", "15");
 	conflicts(&f, "DELETE FROM t WHERE id = 1", b, c);
+	/* A guard may ask for the version itself. */
+	assert_int_equal(
+		execute(&f,
+			"SELECT CASE WHEN lf_epoch > 1 THEN reject('changed') END FROM t WHERE id = 1; UPDATE t SET u = 1 WHERE id = 1",
+			UINT64_MAX)
+			.e.code,
+		ERR_REJECTED);
+	succeeds(&f,
+		"SELECT CASE WHEN lf_epoch < 1 THEN reject('changed') END FROM t WHERE id = 2; UPDATE t SET u = lf_epoch WHERE id = 2",
+		UINT64_MAX, 1);
 	/* Rows that are met by other ways than the key: those that match. */
 	assert_int_equal(
 		execute(&f, "UPDATE t SET u = 1 WHERE n = 15", b).e.code, ERR_SERIALIZATION);
