@@ -443,6 +443,10 @@ int bind_joined(struct binder *b, const struct relation *r, const struct command
 struct expr *bind_epoch(struct binder *b, const char *table, int location);
 int bind_epoch_refused(struct binder *b, int location);
 
+/* --- bind_guard.c --- */
+/* A SELECT in a command of several statements. */
+int bind_guard(struct binder *b, const PgQuery__SelectStmt *p, int location);
+
 /* --- bind_procedure.c --- */
 int bind_create_procedure(struct binder *b, const PgQuery__CreateFunctionStmt *p);
 int bind_drop_procedure(struct binder *b, const PgQuery__DropStmt *p);

@@ -100,6 +100,9 @@ static int bind_item_statement(struct binder *b, const struct block_item *item)
 {
 	switch (item->node->node_case) {
 	case NODE(SELECT_STMT):
+		b->level = (struct scope){ 0 };
+		b->aggregates = NULL;
+		return bind_guard(b, item->node->select_stmt, item->location);
 	case NODE(INSERT_STMT):
 	case NODE(UPDATE_STMT):
 	case NODE(DELETE_STMT): return bind_statement(b, item->node);
@@ -113,48 +116,10 @@ static int bind_item_statement(struct binder *b, const struct block_item *item)
 	}
 }
 
-/* Where a SELECT of a block belongs: its WHERE fixes the partition column. It reads rows as the statements before it left
- * them, so it has to be of one aggregate. */
-static int check_guard(struct binder *b, struct statement *s, int location)
-{
-	const struct relation *r = s->relation;
-	const struct select *sel = s->query.select;
-	struct expr **eq;
-	int *from;
-
-	if (r == NULL)
-		return bind_inner_layout(b, s);
-	if (r->kind != RELATION_TABLE) {
-		bind_fail(b, ERR_FEATURE, location,
-			"a SELECT in a command of several statements may read rows of one table only");
-		return error_hint(b->error,
-			"It reads what the statements before it left, of the same aggregate: neither views, joins nor subqueries. Whether there is a row tells count(*).");
-	}
-	eq = bind_alloc(b, r->ncols * sizeof(*eq));
-	from = bind_alloc(b, r->ncols * sizeof(*from));
-	if (eq == NULL || from == NULL)
-		return -1;
-	b->error->code = ERR_OK;
-	bind_equalities(r, sel->conjuncts, sel->nconjuncts + s->query.access.nanswered, eq, from);
-	if (eq[r->partition] != NULL)
-		s->query.partition = bind_key_value(b, eq[r->partition], &r->columns[r->partition]);
-	if (b->error->code != ERR_OK)
-		return -1;
-	if (s->query.partition == NULL) {
-		bind_fail(b, ERR_FEATURE, location,
-			"each statement of a command of several must be for one aggregate: its WHERE must fix the partition column");
-		if (r->columns[r->partition].hidden)
-			return error_hint(b->error, "The table has no primary key.");
-		return error_hint(
-			b->error, "Add a condition %s = ….", r->columns[r->partition].name);
-	}
-	return bind_inner_layout(b, s);
-}
-
 static int check_item(struct binder *b, struct statement *item, int location)
 {
 	if (item->kind == STATEMENT_SELECT)
-		return check_guard(b, item, location);
+		return 0;
 	if (item->nresults > 0) {
 		bind_fail(b, ERR_FEATURE, location,
 			"RETURNING is not supported in a command of several statements");

@@ -165,6 +165,31 @@ static void test_guards(void **state)
 			i, i, i);
 		command(&f, text);
 	}
+	refused(&f,
+		"UPDATE account SET note = 'a' WHERE id = 9; SELECT reject('no 9') WHERE NOT EXISTS (SELECT * FROM account WHERE id = 9)",
+		"P0001", "no 9");
+	refused(&f,
+		"SELECT 1; SELECT reject('there is 1', 'AB001') WHERE EXISTS (SELECT 1 FROM account a WHERE a.id = 1 AND balance > 0)",
+		"AB001", "there is 1");
+	command(&f,
+		"SELECT 1; SELECT reject('no 1') WHERE NOT EXISTS (SELECT 1 FROM account WHERE id = 1)");
+	command(&f,
+		"SELECT 1; SELECT reject('is 1') WHERE EXISTS (SELECT 1 FROM account WHERE id = 1 AND balance < 0)");
+	expect_error(&f,
+		"SELECT 1; SELECT reject('x') WHERE EXISTS (SELECT 1 FROM account WHERE note = 'a')",
+		ERR_FEATURE);
+	expect_error(&f,
+		"SELECT 1; SELECT reject('x') WHERE EXISTS (SELECT nix FROM account WHERE id = 1)",
+		ERR_UNDEFINED_COLUMN);
+	expect_error(&f,
+		"SELECT 1; SELECT reject(balance::text) WHERE EXISTS (SELECT 1 FROM account WHERE id = 1)",
+		ERR_UNDEFINED_COLUMN);
+	expect_error(&f,
+		"SELECT 1; SELECT count(*) WHERE EXISTS (SELECT 1 FROM account WHERE id = 1)",
+		ERR_GROUPING);
+	expect_error(&f,
+		"SELECT 1; SELECT reject('x') WHERE EXISTS (SELECT count(*) FROM account WHERE id = 1)",
+		ERR_FEATURE);
 	command(&f, "SELECT 1; SELECT 2");
 	refused(&f, "SELECT 1; SELECT reject('a')", "P0001", "a");
 	expect_error(&f,
