@@ -245,6 +245,8 @@ static int subscription_open(
 	struct relation *r = s->relation;
 	struct parts *parts = r->user;
 
+	if (parts == NULL)
+		return error_set(e, ERR_NOT_YET, 0, "view \"%s\" is not computed yet", r->name);
 	if (__atomic_load_n(&r->dropped, __ATOMIC_ACQUIRE))
 		return r->replaced > 0 ? 1
 				       : error_set(e, ERR_UNDEFINED_TABLE, 0,
@@ -723,6 +725,11 @@ static int go_on(struct telling *t)
 {
 	struct lf_subscription *sub = t->sub;
 
+	/* Nothing at all: what was dropped, or lost, was behind `at`, too. */
+	if (atomic_load_explicit(&sub->feed->newest, memory_order_acquire) <= sub->at) {
+		sub->at = t->limit;
+		return 0;
+	}
 	if (cursors_find(sub, sub->at, false))
 		return sub->latest ? latest_tell(t) : every_tell(t);
 	if (t->limit < t->epoch)

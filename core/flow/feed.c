@@ -273,6 +273,7 @@ static int places_ready(struct feed_log *log, uint64_t epoch)
 	if (log->epoch != epoch) {
 		log->epoch = epoch;
 		places_forget(log);
+		feed_newest_raise(&log->feed->newest, epoch);
 		feed_newest_raise(log->feeds->newest, epoch);
 	}
 	return 2 * log->nplaces >= log->cap ? places_grow(log) : 0;

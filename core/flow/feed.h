@@ -96,7 +96,8 @@ struct feed {
 	uint64_t end;
 	bool failed; /* the view had, before that: what is in the logs may be half */
 	struct error why;
-	_Atomic unsigned left; /* shards that have not finished */
+	_Atomic unsigned left;   /* shards that have not finished */
+	_Atomic uint64_t newest; /* no shard has a change of a later epoch */
 	/* The engine's, under its lock. */
 	struct feed *next;
 	unsigned subscribers;

@@ -2,7 +2,7 @@
  * test_feed.c: subscriptions. What they tell, from the snapshot on, must at every epoch add up to what the query gives there.
  */
 #include "core/base/hash.h"
-#include "core/flow/feed.h"
+#include "core/engine_internal.h"
 #include "tests/unit/engine_fixture.h"
 
 enum { SUBSCRIBERS = 24, ROUNDS = 600 };
@@ -573,6 +573,73 @@ static void resume(void **state)
 	close_fixture(&f);
 }
 
+/* A projector's memory fails now and then: commands are refused, subscribers lose history, but are never wrong. */
+static void memory_fails(void **state)
+{
+	static const char *const TEXTS[] = { "SELECT * FROM t", "SELECT v FROM t WHERE g = 3",
+		"SELECT * FROM u WHERE id = 4" };
+	struct lf_options o = lf_options_default();
+	struct world w = { .shards = 2, .chance = { 5 } };
+	struct follower followers[6];
+	unsigned slow = 0, gaps = 0;
+
+	(void)state;
+	o.projectors = w.shards;
+	o.stepped = true;
+	o.history = 8192; /* in small pieces, which are asked for often */
+	assert_int_equal(lf_engine_open(&w.f.engine, &o, &w.f.error), 0);
+	assert_int_equal(lf_port_open(&w.f.port, w.f.engine, NULL, NULL, &w.f.error), 0);
+	run(&w.f,
+		"CREATE TABLE t (id int PRIMARY KEY, g int, v int NOT NULL, s text);"
+		"CREATE TABLE u (id int, line int, w int, PRIMARY KEY (id, line))");
+	for (unsigned i = 0; i < NCOMMANDS; i++)
+		w.commands[i] = prepare(&w.f, COMMANDS[i]);
+	for (unsigned i = 0; i < 3; i++)
+		w.queries[i] = prepare(&w.f, TEXTS[i]);
+	for (unsigned i = 0; i < 6; i++)
+		begin(&w.f, &followers[i], w.queries[i % 3], i >= 3, 0);
+	for (unsigned r = 0; r < 600; r++) {
+		if (below(&w.chance, 3) == 0)
+			heap_fail_after(
+				projector_heap(
+					w.f.engine->set.projectors[below(&w.chance, w.shards)]),
+				1 + below(&w.chance, 12));
+		submit_some(&w);
+		for (unsigned s = 0; s < w.shards; s++)
+			heap_fail_after(projector_heap(w.f.engine->set.projectors[s]), 0);
+		lf_settle(w.f.engine);
+		(void)lf_poll(w.f.port, any_reply, NULL);
+		for (unsigned i = 0; i < 6; i++) {
+			struct follower *p = &followers[i];
+
+			(void)pin(&w.f);
+			if (!read_all(&w.f, p)) {
+				assert_int_equal(w.f.error.code, ERR_SLOW_SUBSCRIBER);
+				assert_false(p->latest);
+				end(p);
+				begin(&w.f, p, p->query, false, 0);
+				slow++;
+			} else {
+				struct rows there = asked(&w.f, p->query, NONE);
+
+				assert_int_equal(p->rows.n, there.n);
+				assert_true(p->rows.sum == there.sum);
+			}
+			lf_read_end(w.f.port);
+		}
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		gaps += followers[i].gaps;
+		end(&followers[i]);
+	}
+	assert_true(slow > 0 && gaps > 0);
+	for (unsigned i = 0; i < NCOMMANDS; i++)
+		lf_release(w.f.engine, w.commands[i]);
+	for (unsigned i = 0; i < 3; i++)
+		lf_release(w.f.engine, w.queries[i]);
+	close_fixture(&w.f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -581,6 +648,7 @@ int main(void)
 		cmocka_unit_test(refused_queries),
 		cmocka_unit_test(schema_changes),
 		cmocka_unit_test(resume),
+		cmocka_unit_test(memory_fails),
 		cmocka_unit_test(adds_up),
 		cmocka_unit_test(adds_up_with_little_history),
 	};
