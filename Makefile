@@ -91,6 +91,7 @@ E2E := \
 	tests/e2e/run_semantics.py \
 	tests/e2e/run_slt.py \
 	tests/e2e/run_views.py \
+	$(if $(PGFEED),tests/e2e/run_pgfeed.py tests/e2e/run_pgfeed_cases.py) \
 	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
 E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
@@ -110,7 +111,7 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all pgo lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long views-long once-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long views-long once-long pgfeed-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(PGFEED) client micro ## build everything (VARIANT=release|pgo|debug|asan|tsan)
@@ -235,6 +236,10 @@ test_copy_text_tests := tools/leftfold/copy_text.c tools/leftfold/text.c
 test_copy_statement_tests := tools/leftfold/copy_statement.c tools/leftfold/copy_text.c tools/leftfold/text.c
 test_generator_tests := bench/load/generator.c bench/load/random.c
 test_custom_tests := bench/load/custom.c bench/load/generator.c bench/load/random.c
+test_pgoutput_tests := tools/pgfeed/pgoutput.c
+test_pgfeed_types_tests := tools/pgfeed/types.c
+test_pgfeed_spool_tests := tools/pgfeed/spool.c tools/pgfeed/keymap.c
+fuzz_pgoutput_tests := tools/pgfeed/pgoutput.c
 
 # Concurrency Kit, to compare with, where it is installed.
 CK := $(if $(wildcard /usr/include/ck_ht.h),-lck)
@@ -294,7 +299,7 @@ setup: ## install the apt packages that are missing
 
 # A fuzz target: with libFuzzer in the variant fuzz, elsewhere a program that replays its corpus.
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o \
-		$(if $(filter fuzz,$(VARIANT)),,$(BUILD)/obj/tests/fuzz/replay.o) \
+		$(if $(filter fuzz,$(VARIANT)),,$(BUILD)/obj/tests/fuzz/replay.o) $$(call object,$$($$(*F)_tests)) \
 		$(BUILD)/libsession.a $(BUILD)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(if $(Q),@echo '  LINK  $@')
@@ -381,6 +386,9 @@ build/lint/%.ok: %.c .clang-tidy build/lint/flags | setup-lint
 	fi && $(CC) $(BASE) -MM -MP -MT $@ -MF $(@:.ok=.d) $< && echo "$$key" >$@
 
 tidy: $(TIDY)
+
+pgfeed-long: all ## 30 minutes of the feed from PostgreSQL, with all sides killed at random
+	$(Q)tests/e2e/run_pgfeed.py --cycles 30 --seconds 60
 
 soak: all ## the long form of the durability test: 500 kills, 100 power cuts, every cut and flipped byte
 	$(Q)LEFTFOLD_SOAK=1 tests/e2e/run_durability.py

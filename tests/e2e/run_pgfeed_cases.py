@@ -291,7 +291,7 @@ def slot_lost(b):
     b.feed()
     b.psql("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'; SELECT pg_reload_conf()")
     for _ in range(8):
-        b.psql("INSERT INTO lost SELECT max(id) + 1, repeat('x', 1000000) FROM lost; SELECT pg_switch_wal(); CHECKPOINT")
+        b.psql("INSERT INTO lost SELECT max(id) + 1 FROM lost; SELECT pg_switch_wal(); CHECKPOINT")
         if "lost" in b.psql("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '%s'" % b.name).stdout.split():
             break
     b.psql("ALTER SYSTEM RESET max_slot_wal_keep_size; SELECT pg_reload_conf()")

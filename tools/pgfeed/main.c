@@ -12,9 +12,9 @@
 
 enum {
 	WAIT_MS_LEAST = 100,
-	WAIT_MS_MOST = 5000,
+	WAIT_MS_MOST = 2000,
 	IN_USE_MS = 10000, /* whoever has the slot may just be ending */
-	GOOD_MS = 10000    /* a session that lasted so long was none that failed */
+	GOOD_MS = 1000     /* a session that lasted so long was none that failed */
 };
 
 volatile int stopping;

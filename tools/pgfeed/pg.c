@@ -100,7 +100,7 @@ static bool is_refusal(const char *text)
 		"is not currently accepting connections" };
 
 	for (unsigned i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++)
-		if (strstr(text, TEXTS[i]) != NULL && strstr(text, ".s.PGSQL.") == NULL)
+		if (strstr(text, TEXTS[i]) != NULL)
 			return true;
 	return false;
 }
