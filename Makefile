@@ -111,7 +111,7 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all pgo lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long views-long once-long pgfeed-long soak bench bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long views-long once-long pgfeed-long soak bench bench-pgfeed bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(PGFEED) client micro ## build everything (VARIANT=release|pgo|debug|asan|tsan)
@@ -364,6 +364,10 @@ bench: pgo ## all benchmarks: bench/RESULTS.md, bench/results.json
 
 instructions: setup $(BUILD)/bench/instructions ## the server's instructions for an operation, beside those known
 	$(Q)bench/instructions/check --build $(abspath $(BUILD))
+
+bench-pgfeed: pgo ## the feed from PostgreSQL: rows a second copied, and how long until a commit is seen
+	$(Q)tools/setup.sh bench test
+	$(Q)bench/pgfeed --build $(abspath build/pgo)
 
 bench-peers: pgo ## beside Redis, memcached, Tarantool, PostgreSQL and SQLite: bench/PEERS.md
 	$(Q)tools/setup.sh peers

@@ -45,7 +45,7 @@ class PostgresSession:
     def __init__(self, postgres):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(120)
-        self.socket.connect(postgres.dir + "/.s.PGSQL.5432")
+        self.socket.connect("%s/.s.PGSQL.%d" % (postgres.dir, getattr(postgres, "port", 5432)))
         self.file = self.socket.makefile("rb")
         body = struct.pack(">I", 196608) + b"user\0postgres\0database\0postgres\0\0"
         self.socket.sendall(struct.pack(">I", len(body) + 4) + body)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from harness import Failure
+from harness import BUILD, ROOT, Failure, run
 from pgfeed import FEED, Feed, Leftfold, Source, Wire, check, compare, feed, wait_for
 
 CASES = []
@@ -594,6 +594,22 @@ def flags(b):
     b.refused("connection string", None, info="nonsense")
     output = b.feed("--retry", "1", "--until-now", code=1, to="127.0.0.1:1")
     check("connecting to Leftfold" in output or "does not exist" in output, "no Leftfold", output)
+
+
+@case
+def measured(_):
+    """bench/pgfeed works, and compares what was fed."""
+    output = run([os.path.join(ROOT, "bench", "pgfeed"), "--build", BUILD, "--smoke"]).stdout
+    check(re.search(r"copy: 20012 rows, \d+ rows/s\nstreaming: \d+ transactions/s", output), "bench/pgfeed", output)
+
+
+@case
+def example(_):
+    """tools/examples/postgres_feed, whose view adds up at any time."""
+    output = run([os.path.join(ROOT, "tools", "examples", "postgres_feed"), BUILD, "1"]).stdout
+    sums = re.findall(r"^1,(-?\d+),(-?\d+),(-?\d*),\d*$", output, re.M)
+    check(sums and all(len({s or "0" for s in row}) == 1 for row in sums), "sums that differ", output)
+    check(output.count("the same\n") == 4, "the rows at the end", output)
 
 
 def no_wal(source, target):
