@@ -91,7 +91,7 @@ E2E := \
 	tests/e2e/run_semantics.py \
 	tests/e2e/run_slt.py \
 	tests/e2e/run_views.py \
-	$(if $(PGFEED),tests/e2e/run_pgfeed.py tests/e2e/run_pgfeed_cases.py) \
+	$(if $(PGFEED),tests/e2e/run_pgfeed.py tests/e2e/run_pgfeed_tables.py tests/e2e/run_pgfeed_cases.py) \
 	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
 E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)

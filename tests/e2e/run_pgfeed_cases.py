@@ -15,11 +15,17 @@ import time
 from harness import BUILD, ROOT, Failure, run
 from pgfeed import FEED, Feed, Leftfold, Source, Wire, check, compare, feed, wait_for
 
-CASES = []
+CASES = []   # of connections, slots and the program
+TABLES = []  # of tables and rows: run_pgfeed_tables.py
 
 
 def case(f):
     CASES.append(f)
+    return f
+
+
+def table_case(f):
+    TABLES.append(f)
     return f
 
 
@@ -67,7 +73,7 @@ class Bed:
             raise self.last from None
 
 
-@case
+@table_case
 def identities(b):
     """Default, index, full and nothing."""
     b.psql("CREATE TABLE id_d (k int PRIMARY KEY, v text); CREATE TABLE id_i (a int, k text NOT NULL, v text);"
@@ -96,7 +102,7 @@ def identities(b):
     b.same("id_d", "id_i", "id_f")
 
 
-@case
+@table_case
 def toast(b):
     """What is too large for its page is not sent again when it is unchanged, also under another key."""
     b.psql("CREATE TABLE toast (id int PRIMARY KEY, big text, n int, more text, j jsonb);"
@@ -152,7 +158,7 @@ def toast(b):
     running.stop()
 
 
-@case
+@table_case
 def keys(b):
     """Keys that change places within a transaction."""
     b.psql("CREATE TABLE keys (a int, b int, v text, PRIMARY KEY (a, b) DEFERRABLE); CREATE TABLE keys_ok (a int, b int, v text,"
@@ -166,7 +172,27 @@ def keys(b):
     running.stop()
 
 
-@case
+@table_case
+def odd(b):
+    """Names that must be quoted; domains, enums and generated columns; only columns of the key."""
+    b.psql("CREATE DOMAIN small AS int CHECK (VALUE < 100); CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE \"Odd \"\"Name\" (\"Select\""
+           " small PRIMARY KEY, \"a b\" mood, g int GENERATED ALWAYS AS (\"Select\" * 2) STORED, \"ü\" numeric(5,2)[]); CREATE TABLE only_key"
+           " (a int, b text, PRIMARY KEY (b, a)); INSERT INTO \"Odd \"\"Name\" VALUES (1, 'ok', DEFAULT, '{1.5}'); INSERT INTO only_key"
+           " VALUES (1, 'x')")
+    b.publish('FOR TABLE "Odd ""Name", only_key')
+    running = b.start()
+    b.psql("INSERT INTO \"Odd \"\"Name\" VALUES (2, NULL, DEFAULT, NULL); UPDATE \"Odd \"\"Name\" SET \"a b\" = 'sad'; INSERT INTO only_key"
+           " VALUES (2, 'y'), (3, 'y'); UPDATE only_key SET a = 7 WHERE a = 2; DELETE FROM only_key WHERE a = 1")
+    b.same_soon("only_key")
+    compare(b.source, b.target, [(q, q) for q in ['SELECT "Select", "a b", "ü" FROM "Odd ""Name"']])
+    running.kill()
+    b.psql("UPDATE only_key SET a = a + 1; ALTER TYPE mood ADD VALUE 'glad'; UPDATE \"Odd \"\"Name\" SET \"a b\" = 'glad', \"Select\" = 9 WHERE"
+           " \"Select\" = 1")
+    check("the same" in b.feed("--check"), "--check")
+    b.same("only_key")
+
+
+@table_case
 def truncation(b):
     b.psql("CREATE TABLE trunc_a (id int PRIMARY KEY); CREATE TABLE trunc_b (id int PRIMARY KEY REFERENCES trunc_a);"
            "INSERT INTO trunc_a SELECT generate_series(1, 100); INSERT INTO trunc_b SELECT generate_series(1, 100)")
@@ -181,7 +207,7 @@ def truncation(b):
     b.same("trunc_a", "trunc_b")
 
 
-@case
+@table_case
 def columns_added(b):
     b.psql("CREATE TABLE added (id int PRIMARY KEY, v text); INSERT INTO added VALUES (1, 'a'), (2, 'b')")
     b.publish("FOR TABLE added")
@@ -206,7 +232,7 @@ def columns_added(b):
     b.same("added")
 
 
-@case
+@table_case
 def columns_changed(b):
     """Dropped, renamed, of another type."""
     b.psql("CREATE TABLE changed (id int PRIMARY KEY, a int, b int, c text); INSERT INTO changed VALUES (1, 1, 1, 'a'), (2, 2, 2, 'b')")
@@ -240,7 +266,7 @@ def columns_changed(b):
     check('was dropped and made again' in running.wait(1), "under a running feed")
 
 
-@case
+@table_case
 def tables_come_and_go(b):
     b.psql("CREATE TABLE come_a (id int PRIMARY KEY); CREATE TABLE come_b (id int PRIMARY KEY, v text);"
            "INSERT INTO come_b SELECT i, 'b' FROM generate_series(1, 1000) i; CREATE TABLE come_c (id int PRIMARY KEY)")
@@ -398,7 +424,7 @@ def publications(b):
     running.stop()
 
 
-@case
+@table_case
 def partitions(b):
     b.psql("CREATE TABLE parted (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);"
            "CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
@@ -433,7 +459,7 @@ def two_feeds(b):
     check("another feed has taken the slot" in running.wait(1), "one that was taken over")
 
 
-@case
+@table_case
 def taken_names(b):
     """Leftfold has tables of these names already; two tables would have one name."""
     b.psql("CREATE TABLE taken (id int PRIMARY KEY, v text); INSERT INTO taken VALUES (1, 'a'); CREATE SCHEMA other;"
@@ -458,7 +484,7 @@ def taken_names(b):
         check("25006" in b.target.sql(sql + ";", check=False).stderr, sql)
 
 
-@case
+@table_case
 def large_transactions(b):
     """They come in parts while they are under way, some of which are taken back."""
     b.psql("CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large VALUES (0, 'x')")
@@ -489,7 +515,7 @@ def large_transactions(b):
     b.same("large")
 
 
-@case
+@table_case
 def values(b):
     """That do not fit."""
     b.psql("CREATE TABLE vals (id int PRIMARY KEY, n numeric, m numeric(60,2), f float8); INSERT INTO vals VALUES (1, 'NaN', 1, 'NaN'),"
@@ -620,15 +646,16 @@ def no_wal(source, target):
     b.refused("wal_level is not logical", "ALTER SYSTEM SET wal_level")
 
 
-def main():
+def main(cases=None):
     names = sys.argv[1:]
-    source, target = Source(wal_level="replica"), Leftfold()
+    source, target = Source(wal_level="replica" if cases is None else "logical"), Leftfold()
     try:
-        no_wal(source, target)
-        source.stop()
-        source.settings["wal_level"] = "logical"
-        source.start()
-        for f in CASES:
+        if cases is None:
+            no_wal(source, target)
+            source.stop()
+            source.settings["wal_level"] = "logical"
+            source.start()
+        for f in CASES + TABLES if names else cases or CASES:
             if names and f.__name__ not in names:
                 continue
             begun = time.monotonic()

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 100, CONNECT_PARAMS = 8 };
+enum { POLL_MS = 100, CONNECT_PARAMS = 16 };
+
+static const char *const DEFAULTS[][2] = { { "connect_timeout", "10" }, { "keepalives_idle", "20" },
+	{ "keepalives_interval", "5" }, { "keepalives_count", "4" },
+	{ "tcp_user_timeout", "60000" } };
 
 /* What value_set_text() reads. */
 static const char FORMATS[] = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1 "
@@ -53,6 +57,11 @@ PGconn *pg_open(const char *conninfo, bool replication, struct failure *f)
 			why == NULL ? "out of memory" : why);
 		PQfreemem(why);
 		return NULL;
+	}
+	/* What the connection string says goes before these, which have a network that is silent noticed. */
+	for (unsigned i = 0; i < sizeof(DEFAULTS) / sizeof(DEFAULTS[0]); i++) {
+		keywords[n] = DEFAULTS[i][0];
+		values[n++] = DEFAULTS[i][1];
 	}
 	keywords[n] = "dbname";
 	values[n++] = conninfo;

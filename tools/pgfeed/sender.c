@@ -11,8 +11,8 @@ enum { BATCH_ROWS = 512, ROOM_MS = 50, HOLD_MS = 1000 };
 struct batch {
 	struct group *group;
 	struct sender *s;
-	const struct table *table;
-	bool must;
+	const struct table *table; /* NULL: HOLD or RELEASE */
+	bool must;                 /* find its rows; it is RELEASE */
 };
 
 /* --- answers --- */
@@ -61,7 +61,7 @@ static void on_held(void *arg, uint64_t request, const struct lf_result *r)
 	batch->group->outstanding--;
 	if (e != NULL && strncmp(e->sqlstate, "25", 2) != 0 && strcmp(e->sqlstate, "55006") != 0)
 		keep_failure(batch->s, e, "making changes visible");
-	else if (e != NULL)
+	else if (e != NULL && (!batch->must || strcmp(e->sqlstate, "25P03") == 0))
 		batch->s->apart++;
 	free(batch);
 }
@@ -94,7 +94,7 @@ static int wait_room(struct sender *s)
 
 static int send_hold(struct sender *s, bool release)
 {
-	struct batch *b = batch_new(s, NULL, false);
+	struct batch *b = batch_new(s, NULL, release);
 	struct lf_client_error e;
 	int status;
 

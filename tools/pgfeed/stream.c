@@ -26,8 +26,9 @@ enum {
 	AWAITED_MS = 100,
 	TELL_MS = 1000, /* PostgreSQL is told, and asked how far it is */
 	SILENCE_MS = 60000,
-	REPORT_MS = 1000, /* lag and catalog are looked at */
-	END_MS = 10000,   /* for the end of a transaction that is half sent */
+	ANSWER_MS = 120000, /* of Leftfold */
+	REPORT_MS = 1000,   /* lag and catalog are looked at */
+	END_MS = 10000,     /* for the end of a transaction that is half sent */
 	COPY_DATA_HEADER = 25,
 	KEEPALIVE = 18
 };
@@ -252,6 +253,9 @@ static int look_around(struct stream *st, struct looking *l)
 	free(signature);
 	if (!same)
 		return fail(st->f, FAILURE_ANEW, "what is published has changed");
+	if (st->sender.first != NULL && now_ms() - st->sender.first->begun_ms > ANSWER_MS)
+		return fail(st->f, FAILURE_RETRY, "Leftfold has not answered for %d s",
+			ANSWER_MS / 1000);
 	if (st->kept_lsn > 0 && s->state.lsn > st->kept_lsn) {
 		st->kept_lsn = 0;
 		if (state_forget(&s->state, st->f) != 0)

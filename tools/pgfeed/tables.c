@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of one connection, which may have 4096 statements. */
+enum { PATCHES_ALL = 1024 };
+
 /* --- text --- */
 
 static bool text_room(struct text *t, size_t n)
@@ -363,6 +366,8 @@ int tables_read(struct tables *t, PGconn *pg, const struct options *o, struct fa
 	PQclear(lsn);
 	PQclear(tables);
 	PQclear(columns);
+	for (unsigned i = 0; i < t->n; i++)
+		t->at[i].patches_max = t->n >= PATCHES_ALL / 2 ? 2 : PATCHES_ALL / t->n;
 	if (status == 0)
 		status = check_targets(t, f);
 	return status == 0 ? check_choices(t, o, f) : -1;

@@ -52,6 +52,7 @@ struct table {
 	unsigned *key; /* columns, in the order of the key */
 	enum table_state state;
 	uint64_t from_lsn;       /* commits before it are in the copy */
+	unsigned patches_max;    /* statements that leave columns out, of one version */
 	struct version *version; /* how its rows come now; see version.h */
 	uint64_t truncated;      /* see window.h */
 };

@@ -10,8 +10,6 @@
 
 #include "tools/pgfeed/state.h"
 
-enum { PATCHES_MAX = 32 };
-
 /* --- texts --- */
 
 static const char *column_name(const struct version *v, unsigned i)
@@ -172,12 +170,12 @@ struct change *version_patch(
 	struct change *p = NULL;
 
 	if (v->patches == NULL)
-		v->patches = calloc(PATCHES_MAX, sizeof(*v->patches));
-	if (v->patches != NULL && v->npatches < PATCHES_MAX) {
+		v->patches = calloc(v->table->patches_max, sizeof(*v->patches));
+	if (v->patches != NULL && v->npatches < v->table->patches_max) {
 		p = &v->patches[v->npatches];
 	} else if (v->patches != NULL) {
 		p = &v->patches[0];
-		for (unsigned i = 1; i < PATCHES_MAX; i++)
+		for (unsigned i = 1; i < v->npatches; i++)
 			if (v->patches[i].used < p->used)
 				p = &v->patches[i];
 		change_free(p);

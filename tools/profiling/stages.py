@@ -13,7 +13,7 @@ from profiling.stacks import KERNEL
 # one a function; * stands for anything. What a function says goes before what its file says.
 STAGES = [(name, words.split()) for name, words in (
     ("network", "net/server/reactor.c net/server/buffer.c"),
-    ("sessions", "net/server/ net/wire/"),
+    ("sessions", "net/server/ net/wire/ core/sql/source.c lf_check_source"),
     ("ports and rings", "core/engine_port.c core/engine_insert.c core/engine_threads.c core/sync/ring.c core/sync/park.c wake_others"),
     ("queries", "core/engine_renew.c core/flow/query.c core/flow/query_analyze.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
     ("commands", "core/flow/command.c core/flow/projector.c core/flow/once.c core/flow/answers.c"),
