@@ -290,8 +290,9 @@ int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error 
 		return copy_end(engine, b, job->epoch, e);
 	if (b->view == NULL)
 		return index_end(engine, b, job->epoch, e);
-	return view_end(engine, b, job->epoch, e) != 0 ? -1
-						       : view_add(engine, b->view, job->epoch, e);
+	return view_end(engine, b, job->epoch, e) != 0
+		? -1
+		: view_add(engine, b->view, b->statement->create.replaces, job->epoch, e);
 }
 
 void engine_build_free(struct lf_engine *engine)

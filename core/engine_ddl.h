@@ -52,8 +52,10 @@ int view_close(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
 void view_abandon(struct lf_engine *engine, struct relation *view, uint64_t epoch);
 /* Open, feed and close it. */
 int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);
-/* One that has been built becomes the catalog's. On failure it is as before view_open(). */
-int view_add(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e);
+/* One that has been built becomes the catalog's, in the place of another if `replaces` is not NULL. On failure it is as before
+ * view_open(). */
+int view_add(struct lf_engine *engine, struct relation *view, struct relation *replaces,
+	uint64_t epoch, struct error *e);
 /* Its plan and its operators go: in slices, by the projectors. */
 void view_forget(struct lf_engine *engine, const struct relation *view);
 /* Its parts, with the history that subscribers follow, are about to be replaced. */

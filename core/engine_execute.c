@@ -25,11 +25,15 @@ static int create_table(struct lf_engine *engine, struct relation *r, struct err
 }
 
 static int create_view(
-	struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
+	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
+	struct relation *r = s->create.created, *replaces = s->create.replaces;
+
 	if (engine->recovering)
-		return catalog_add(engine->catalog, r, e);
-	return view_build(engine, r, epoch, e) != 0 ? -1 : view_add(engine, r, epoch, e);
+		return replaces == NULL
+			? catalog_add(engine->catalog, r, e)
+			: catalog_replace_view(engine->catalog, replaces, r, epoch, e);
+	return view_build(engine, r, epoch, e) != 0 ? -1 : view_add(engine, r, replaces, epoch, e);
 }
 
 static int view_key_set(
@@ -163,7 +167,7 @@ int engine_execute(
 {
 	switch (s->kind) {
 	case STATEMENT_CREATE_TABLE: return create_table(engine, s->create.created, e);
-	case STATEMENT_CREATE_VIEW: return create_view(engine, s->create.created, epoch, e);
+	case STATEMENT_CREATE_VIEW: return create_view(engine, s, epoch, e);
 	case STATEMENT_CREATE_INDEX: return create_index(engine, s->create_index.created, epoch, e);
 	case STATEMENT_ALTER: return engine_alter(engine, s, epoch, e);
 	case STATEMENT_DROP: return drop(engine, s, epoch, e);

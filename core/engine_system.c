@@ -175,10 +175,11 @@ static void build_row(struct lf_engine *engine, struct rows *r)
 	begin(r);
 	text(r, BUILDS_RELATION, b->view != NULL ? b->view->name : b->index->relation->name);
 	text(r, BUILDS_KIND,
-		b->view == NULL               ? "index"
-			: b->replaces == NULL ? "view"
-			: b->index != NULL    ? "key"
-					      : "refresh");
+		b->view == NULL ? "index"
+			: b->statement->kind == STATEMENT_CREATE_VIEW
+			? b->statement->create.replaces != NULL ? "replace" : "view"
+			: b->index != NULL ? "key"
+					   : "refresh");
 	number(r, BUILDS_ROWS, atomic_load_explicit(&b->progress.rows, memory_order_relaxed));
 	number(r, BUILDS_OF, b->rows);
 	end(r);

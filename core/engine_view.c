@@ -268,19 +268,6 @@ int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
 	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
-int view_add(struct lf_engine *engine, struct relation *r, uint64_t epoch, struct error *e)
-{
-	struct parts *parts;
-
-	if (catalog_add(engine->catalog, r, e) == 0)
-		return 0;
-	parts = r->user;
-	for (unsigned s = 0; s < parts->shards; s++)
-		projector_remove_part(engine->set.projectors[s], parts->part[s]);
-	view_abandon(engine, r, epoch);
-	return -1;
-}
-
 void view_end_subscriptions(
 	struct lf_engine *engine, const struct relation *view, struct parts *parts, uint64_t epoch)
 {
@@ -288,6 +275,30 @@ void view_end_subscriptions(
 
 	error_set(&why, ERR_OBJECT_STATE, 0, "view \"%s\" was computed anew", view->name);
 	parts_end_feed(engine, view, parts, epoch, &why);
+}
+
+int view_add(struct lf_engine *engine, struct relation *r, struct relation *replaces,
+	uint64_t epoch, struct error *e)
+{
+	const struct parts *parts = r->user;
+	int status = replaces == NULL
+		? catalog_add(engine->catalog, r, e)
+		: catalog_replace_view(engine->catalog, replaces, r, epoch, e);
+
+	if (status != 0) {
+		for (unsigned s = 0; s < parts->shards; s++)
+			projector_remove_part(engine->set.projectors[s], parts->part[s]);
+		view_abandon(engine, r, epoch);
+		return -1;
+	}
+	if (replaces == NULL)
+		return 0;
+	view_end_subscriptions(engine, replaces, replaces->user, epoch);
+	view_forget(engine, replaces);
+	/* Statements of before and condemned parts still look at it. */
+	relation_hold(replaces);
+	parts_condemn(engine, replaces->user, replaces, epoch);
+	return 0;
 }
 
 int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch, struct error *e)

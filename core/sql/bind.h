@@ -114,6 +114,7 @@ struct binder {
 	bool no_places;     /* what is bound stands in another text */
 	bool in_view;       /* now() and parameters are refused */
 	bool in_default;    /* columns are refused */
+	bool replaces;      /* the statement is CREATE OR REPLACE MATERIALIZED VIEW */
 	bool numbered;      /* the name that was chosen last has a number, see struct index_def */
 	unsigned depth, nodes;
 	size_t text_len, place, place_chars; /* the last place asked for, in bytes and characters */
@@ -497,10 +498,21 @@ const char *rename_in_text(
 /* A column behind the others of a table that has room for it, with its CHECK constraints. */
 int bind_added_column(struct binder *b, struct relation *r, const PgQuery__ColumnDef *d);
 
+/* --- bind_replace.c --- */
+/* What the parser is to be given of a statement: itself, or if it is CREATE OR REPLACE MATERIALIZED VIEW, which *replaces says,
+ * a copy in the arena without OR REPLACE and with all else in its place. NULL: out of memory. */
+const char *sql_parser_text(const char *text, size_t len, struct arena *a, bool *replaces);
+/* The view to be replaced, held in the statement; none if there is none of that name yet. 0 or -1. */
+int bind_replaced(struct binder *b, const PgQuery__CreateTableAsStmt *p);
+/* The new view, whose columns and reads are known, gets the indexes of the one that it replaces. 0 or -1. */
+int bind_replacement(struct binder *b, struct relation *r, const PgQuery__RangeVar *v);
+
 /* --- bind_ddl.c, for CREATE TABLE too --- */
 /* A notice for the client, "SQLSTATE: text"; fmt has two %s. The first one is kept. */
 void bind_notice(
 	struct binder *b, const char *state, const char *fmt, const char *a, const char *c);
+/* Whether something can be made there: in the schema that there is, to stay. 0 or -1. */
+int bind_check_place(struct binder *b, const PgQuery__RangeVar *v);
 /* 0 go on; 1 it exists and IF NOT EXISTS was said; -1. */
 int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exists);
 /* A copy in the arena. */

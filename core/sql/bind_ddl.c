@@ -26,8 +26,7 @@ void bind_notice(struct binder *b, const char *state, const char *fmt, const cha
 		b->statement->notice = arena_strdup(&b->statement->arena, text, strlen(text));
 }
 
-/* 0 go on; 1 it exists and IF NOT EXISTS was said; -1. */
-int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exists)
+int bind_check_place(struct binder *b, const PgQuery__RangeVar *v)
 {
 	if (v->schemaname[0] != '\0' && strcmp(v->schemaname, "public") != 0)
 		return bind_fail(
@@ -36,6 +35,14 @@ int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exi
 		bind_unsupported(b, v->location, "a temporary or unlogged table");
 		return -1;
 	}
+	return 0;
+}
+
+/* 0 go on; 1 it exists and IF NOT EXISTS was said; -1. */
+int bind_check_new(struct binder *b, const PgQuery__RangeVar *v, bool if_not_exists)
+{
+	if (bind_check_place(b, v) != 0)
+		return -1;
 	if (catalog_find(b->catalog, v->relname) == NULL &&
 		catalog_find_index(b->catalog, v->relname) == NULL)
 		return 0;
@@ -158,7 +165,8 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *p)
 		bind_unsupported(b, 0, "CREATE TABLE AS");
 		return -1;
 	}
-	status = bind_check_new(b, p->into->rel, p->if_not_exists);
+	status = b->replaces ? bind_replaced(b, p)
+			     : bind_check_new(b, p->into->rel, p->if_not_exists);
 	if (status != 0)
 		return status < 0 ? -1 : 0;
 	if (p->into->skip_data || p->query->node_case != NODE(SELECT_STMT)) {
@@ -186,6 +194,8 @@ int bind_create_view(struct binder *b, const PgQuery__CreateTableAsStmt *p)
 		relation_hold(st->relations[i]);
 		r->reads[r->nreads++] = st->relations[i];
 	}
+	if (st->create.replaces != NULL && bind_replacement(b, r, p->into->rel) != 0)
+		return -1;
 	return relation_layout(b, r);
 }
 

@@ -348,14 +348,10 @@ int catalog_check_index(const struct catalog *c, const struct index_def *ix, str
 	return 0;
 }
 
-int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
+int relation_add_index(struct relation *r, struct index_def *ix)
 {
-	struct relation *r = ix->relation;
-
-	if (catalog_check_index(c, ix, e) != 0)
-		return -1;
 	if (append(r->heap, &r->indexes, &r->nindexes, &r->indexes_cap, ix) != 0)
-		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+		return -1;
 	if (r->kind == RELATION_VIEW && ix->unique && r->nkey == 0) {
 		/* The lookup key is the first index. */
 		memmove(r->indexes + 1, r->indexes,
@@ -367,6 +363,14 @@ int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
 		r->partition = (int16_t)ix->cols[0];
 	}
 	return 0;
+}
+
+int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e)
+{
+	if (catalog_check_index(c, ix, e) != 0)
+		return -1;
+	return relation_add_index(ix->relation, ix) == 0 ? 0
+							 : error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
 int catalog_drop(struct catalog *c, struct relation *r, struct error *e)
@@ -469,6 +473,30 @@ void catalog_replace(struct catalog *c, struct relation *from, struct relation *
 	from->replaced = epoch;
 	__atomic_store_n(&from->dropped, true, __ATOMIC_RELEASE);
 	relation_release(from);
+}
+
+int catalog_replace_view(struct catalog *c, struct relation *from, struct relation *to,
+	uint64_t epoch, struct error *e)
+{
+	unsigned at = 0;
+
+	ASSERT(from->ndependents == 0);
+	if (hook(c, to, to->reads, to->nreads) != 0) {
+		unhook(c, to);
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	}
+	unhook(c, from);
+	while (c->relations[at] != from)
+		at++;
+	memmove(c->relations + at, c->relations + at + 1,
+		(c->count - at - 1) * sizeof(struct relation *));
+	relation_hold(to);
+	c->relations[c->count - 1] = to;
+	/* It keeps the catalog's reference. */
+	to->former = from;
+	from->replaced = epoch;
+	__atomic_store_n(&from->dropped, true, __ATOMIC_RELEASE);
+	return 0;
 }
 
 /* A copy of an array of pointers on the heap. 0 or -1. */

@@ -204,6 +204,8 @@ enum { DEPENDENT_TEXT_MAX = 256 };
 const char *relation_describe(const struct relation *r, char *buf);
 /* Add an index to its relation; a view's first unique index sets nkey/key/partition. */
 int catalog_add_index(struct catalog *c, struct index_def *ix, struct error *e);
+/* The same for a relation under construction, without a look at names and limits. 0, or -1 out of memory. */
+int relation_add_index(struct relation *r, struct index_def *ix);
 /* Whether that would succeed, but for want of memory. */
 int catalog_check_index(const struct catalog *c, const struct index_def *ix, struct error *e);
 /* 2BP01 with the dependants in the detail when something depends on it. Sets `dropped`. */
@@ -213,6 +215,10 @@ int catalog_drop_index(struct catalog *c, struct index_def *ix, struct error *e)
 /* Put `to` in the place of `from`, whose indexes, references and dependents it has; each of these is told. `from`, which
  * `to` holds, is dropped as of `epoch`. Its foreign keys that `to` has not are taken out of the tables they refer to. */
 void catalog_replace(struct catalog *c, struct relation *from, struct relation *to, uint64_t epoch);
+/* Put a view, which is not in the catalog yet, in the place of another that nothing depends on, behind all others: it may read
+ * what is younger than that. `from` is dropped as of `epoch`, and held by `to`. 53200 with nothing changed. */
+int catalog_replace_view(struct catalog *c, struct relation *from, struct relation *to,
+	uint64_t epoch, struct error *e);
 /* A relation with all that `from` has, which it holds, with room for `more` columns. NULL: out of memory. */
 struct relation *relation_altered(struct relation *from, unsigned more);
 /* Note a change of it; the text is kept by reference. 0, or -1 out of memory. */

@@ -255,9 +255,15 @@ static int syntax_error(struct job *job, const PgQueryError *err)
 static void *prepare_thread(void *arg)
 {
 	struct job *job = arg;
-	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(job->b.text);
+	const char *text = sql_parser_text(job->b.text, job->len, job->b.arena, &job->b.replaces);
+	PgQueryProtobufParseResult parsed;
 	PgQuery__ParseResult *tree;
 
+	if (text == NULL) {
+		job->status = error_set(job->b.error, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
+	parsed = pg_query_parse_protobuf(text);
 	if (parsed.error != NULL) {
 		job->status = syntax_error(job, parsed.error);
 		pg_query_free_protobuf_parse_result(parsed);
@@ -362,6 +368,8 @@ void statement_free(struct statement *s)
 	if (s->kind == STATEMENT_CREATE_TABLE || s->kind == STATEMENT_CREATE_VIEW ||
 		s->kind == STATEMENT_CREATE_PROCEDURE)
 		relation_release(s->create.created);
+	if (s->kind == STATEMENT_CREATE_VIEW)
+		relation_release(s->create.replaces);
 	if (s->kind == STATEMENT_ALTER)
 		relation_release(s->alter.to);
 	statement_free(s->renewed);

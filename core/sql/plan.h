@@ -326,7 +326,8 @@ struct statement {
 		} query;
 		struct {
 			struct relation *created;
-			struct relation *replaces; /* OR REPLACE; NULL: nothing */
+			struct relation *
+				replaces; /* OR REPLACE: whose place it takes, a view's held. NULL: none */
 			bool if_not_exists;
 		} create;
 		struct {

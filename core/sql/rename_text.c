@@ -16,6 +16,7 @@ enum { PLACES_MAX = 256 };
 
 struct renaming {
 	const char *text, *old;
+	const char *parsed; /* what the parser is given of the text */
 	size_t len;
 	unsigned n;
 	struct {
@@ -113,7 +114,7 @@ static void walk(struct renaming *r, const ProtobufCMessage *m)
 static void *find_places(void *arg)
 {
 	struct renaming *r = arg;
-	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(r->text);
+	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(r->parsed);
 	PgQuery__ParseResult *tree = NULL;
 
 	if (parsed.error == NULL)
@@ -188,12 +189,18 @@ const char *rename_in_text(
 {
 	const char *text = view->shown != NULL ? view->shown : view->definition, *token;
 	struct renaming *r = bind_alloc(b, sizeof(*r));
+	bool replaces;
 
 	if (r == NULL)
 		return NULL;
 	r->text = text;
 	r->old = old;
 	r->len = strlen(text);
+	r->parsed = sql_parser_text(text, r->len, b->arena, &replaces);
+	if (r->parsed == NULL) {
+		error_set(b->error, ERR_OUT_OF_MEMORY, 0, NULL);
+		return NULL;
+	}
 	if (sql_run_deep(find_places, r, r->len, b->error) != 0)
 		return NULL;
 	if (r->failed) {

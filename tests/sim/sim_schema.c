@@ -46,12 +46,14 @@ enum object_kind {
 	OBJECT_TABLE,
 	OBJECT_PROCEDURE,
 	OBJECT_COLUMN,
-	OBJECT_NAME
+	OBJECT_NAME,
+	OBJECT_REPLACE
 };
 
 /* on: of what is on a view, an index or another view, the number of that view and one; of an index on a column that comes
  * and goes, of that. A column is named with its table. A name is that of one of the NAMED, which has the text as its name when it has not
- * this one. */
+ * this one. A view that is replaced is one of the NAMED, which has a column of this name when it is by this text, and else is as
+ * it was at first. */
 static const struct object {
 	enum object_kind kind;
 	const char *name, *text;
@@ -138,7 +140,11 @@ static const struct object {
 		"CREATE OR REPLACE PROCEDURE keep(key text) BEGIN ATOMIC"
 		" UPDATE kv SET pad = keep.key WHERE k = key; END",
 		0 },
+	{ OBJECT_REPLACE, "replaced.second",
+		"SELECT account AS id, count(*) AS second, max(note) AS note FROM entry GROUP BY account",
+		0 },
 };
+#define REPLACED_FIRST "SELECT id, balance, name FROM account"
 static const char *const NAMED[] = { "CREATE TABLE named_1 (k bigint PRIMARY KEY, v bigint)",
 	"CREATE INDEX named_index_1 ON named_1 (v)",
 	"CREATE MATERIALIZED VIEW named_view_1 AS SELECT named_1.v, count(*) AS n FROM named_1 GROUP BY v",
@@ -150,7 +156,9 @@ static const char *const NAMED[] = { "CREATE TABLE named_1 (k bigint PRIMARY KEY
 	" UPDATE account SET seq = $3 WHERE id = $1; END",
 	"CREATE PROCEDURE put(key text, account bigint, v bigint, seq bigint, pad text) BEGIN ATOMIC"
 	" INSERT INTO kv VALUES (key, put.account, put.v, put.seq, put.pad) ON CONFLICT (k) DO UPDATE SET"
-	" v = kv.v + excluded.v, seq = excluded.seq, pad = excluded.pad; END" };
+	" v = kv.v + excluded.v, seq = excluded.seq, pad = excluded.pad; END",
+	"CREATE OR REPLACE MATERIALIZED VIEW replaced AS " REPLACED_FIRST,
+	"CREATE UNIQUE INDEX replaced_id ON replaced (id)" };
 enum { COUNT = sizeof(OBJECTS) / sizeof(OBJECTS[0]) };
 
 /* By column, from the first on: how many rows do not have what they should. */
@@ -460,6 +468,24 @@ static void column_check(struct schema *s, struct lf_port *reader, unsigned k)
 	must_equal(OBJECTS[k].name, &want, &got);
 }
 
+/* A view that is replaced is by one of both texts, and has its key by either. */
+static void replaced_check(struct schema *s, struct lf_port *reader, unsigned k)
+{
+	const char *text = s->state[k] == OBJECT_THERE ? OBJECTS[k].text : REPLACED_FIRST;
+	struct rows want = { 0 }, got = { 0 };
+	struct reading r = { .out = &got };
+	char sql[2 * TEXT_MAX];
+
+	(void)snprintf(sql, sizeof(sql),
+		"SELECT count(*) FROM ((SELECT * FROM replaced EXCEPT ALL (%s)) UNION ALL"
+		" ((%s) EXCEPT ALL SELECT * FROM replaced)) x",
+		text, text);
+	r.s = kept(s, &s->all_of_view[k], sql);
+	query(reader, &r, on_row_text);
+	rows_add(&want, "0");
+	must_equal(OBJECTS[k].name, &want, &got);
+}
+
 void schema_compare(struct schema *s, struct lf_port *reader, bool all)
 {
 	unsigned start = random_below(s->random, s->count), n = 0;
@@ -474,6 +500,9 @@ void schema_compare(struct schema *s, struct lf_port *reader, bool all)
 		if (OBJECTS[k].kind == OBJECT_COLUMN && s->state[k] == OBJECT_THERE &&
 			s->changing != k + 1)
 			column_check(s, reader, k);
+		if (OBJECTS[k].kind == OBJECT_REPLACE && s->state[k] != OBJECT_UNSURE &&
+			s->changing != k + 1)
+			replaced_check(s, reader, k);
 		if (OBJECTS[k].kind != OBJECT_VIEW || s->state[k] != OBJECT_THERE ||
 			s->changing == k + 1)
 			continue;
@@ -553,6 +582,11 @@ static void change_text(const struct object *o, bool make, char *text, size_t ca
 			make ? o->name : o->text);
 		return;
 	}
+	if (o->kind == OBJECT_REPLACE) {
+		(void)snprintf(text, cap, "CREATE OR REPLACE MATERIALIZED VIEW %.*s AS %s",
+			(int)(dot - o->name), o->name, make ? o->text : REPLACED_FIRST);
+		return;
+	}
 	if (!make && o->kind == OBJECT_COLUMN)
 		(void)snprintf(text, cap, "ALTER TABLE %.*s DROP COLUMN %s", (int)(dot - o->name),
 			o->name, dot + 1);
@@ -583,7 +617,7 @@ void schema_submit(struct schema *s, struct lf_port *port)
 		return;
 	make = s->state[k] == OBJECT_NONE;
 	change_text(&OBJECTS[k], make, text, sizeof(text));
-	if (!make) {
+	if (!make || OBJECTS[k].kind == OBJECT_REPLACE) {
 		lf_release(s->engine, s->all_of_view[k]);
 		s->all_of_view[k] = NULL;
 	}
@@ -641,7 +675,7 @@ static void note_relation(void *arg, const struct relation *r)
 			s->first_name[k] = true;
 
 		if (strcmp(OBJECTS[k].name, r->name) == 0 ||
-			(OBJECTS[k].kind == OBJECT_COLUMN &&
+			((OBJECTS[k].kind == OBJECT_COLUMN || OBJECTS[k].kind == OBJECT_REPLACE) &&
 				strncmp(OBJECTS[k].name, r->name, n) == 0 &&
 				OBJECTS[k].name[n] == '.' &&
 				relation_column(r, OBJECTS[k].name + n + 1) >= 0))

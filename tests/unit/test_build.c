@@ -374,6 +374,47 @@ static void test_refreshing(void **state)
 	}
 }
 
+/* One view takes the place of another, with other columns or the same; what cannot be made leaves the former one. */
+static void test_replacing(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		struct world w;
+		char text[2048];
+		unsigned last = 0;
+
+		open_world(&w, (unsigned)seed, seed, ROWS);
+		changed(&w, "CREATE OR REPLACE MATERIALIZED VIEW r AS SELECT 1 AS a FROM n");
+		for (unsigned i = 0; i < NVIEWS; i++) {
+			/* Those over others need them. */
+			if (strstr(VIEWS[i][1], "by_g") != NULL ||
+				strstr(VIEWS[i][1], "repeated") != NULL)
+				continue;
+			(void)snprintf(text, sizeof(text),
+				"create /* or */ or -- it is replaced\n REPLACE\tmaterialized VIEW r AS %s",
+				VIEWS[i][1]);
+			changed(&w, text);
+			last = i;
+			settle(&w);
+			compare(&w, "r", VIEWS[i][1]);
+			if (VIEWS[i][2] == NULL)
+				continue;
+			(void)snprintf(text, sizeof(text), "CREATE UNIQUE INDEX by_key ON r (%s)",
+				VIEWS[i][2]);
+			/* Unless the one before had that key, which has been kept. */
+			change(&w, text);
+			assert_true(w.error.code == ERR_OK || w.error.code == ERR_DUPLICATE_TABLE);
+			change(&w,
+				"CREATE OR REPLACE MATERIALIZED VIEW r AS SELECT id, 1 / (v - 7) AS x FROM t");
+			assert_int_equal(w.error.code, ERR_DIVISION_BY_ZERO);
+			settle(&w);
+			compare(&w, "r", VIEWS[i][1]);
+		}
+		compare(&w, "r", VIEWS[last][1]);
+		close_world(&w);
+	}
+}
+
 /* The engine ends in the middle. */
 static void test_closing(void **state)
 {
@@ -462,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_passing_errors),
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_refreshing),
+		cmocka_unit_test(test_replacing),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_unwritable),
 		cmocka_unit_test(test_recovered),

@@ -522,6 +522,18 @@ static void schema_changes(void **state)
 	command(&f, "INSERT INTO t VALUES (1)");
 	expect_end(&f, &w[0], ERR_UNDEFINED_TABLE);
 	assert_int_equal(w[0].rows.n, 2);
+	/* A view that another takes the place of. */
+	run(&f, "CREATE MATERIALIZED VIEW r AS SELECT id FROM t");
+	lf_release(f.engine, s[0]);
+	s[0] = prepare(&f, "SELECT * FROM r");
+	begin(&f, &w[0], s[0], false, 0);
+	lf_settle(f.engine);
+	catch_up(&f, &w[0]);
+	command(&f, "INSERT INTO t VALUES (2)");
+	run(&f, "CREATE OR REPLACE MATERIALIZED VIEW r AS SELECT id + 1 AS id FROM t");
+	command(&f, "INSERT INTO t VALUES (3)");
+	expect_end(&f, &w[0], ERR_OBJECT_STATE);
+	assert_int_equal(w[0].rows.n, 2);
 	for (unsigned i = 0; i < 4; i++)
 		lf_release(f.engine, s[i]);
 	close_fixture(&f);
