@@ -1494,7 +1494,7 @@ static int guard_row(void *arg, const void *row, uint32_t size)
 }
 
 /* A SELECT of a block: what it gives is dropped, but it may fail. It reads the newest rows of the shard, which nobody else
- * writes. */
+ * writes. Only ORDER BY allocates, beyond arenas that are there. */
 static int guard_run(struct execution *x)
 {
 	struct command_env *env = x->env;

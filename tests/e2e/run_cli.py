@@ -207,6 +207,13 @@ def test_meta(server):
         check(wanted in out, "\\d+ lines has no %r" % wanted, out)
     check(" Rows | Bytes | Indexes | Bytes of indexes" in cli(server, "--format", "table", "-c", "\\d+ doc").stdout, "\\d+ doc")
     check("\ndoc,table,,0," in cli(server, "-c", "\\d+").stdout, "\\d+")
+    cli(server, "-c", "CREATE PROCEDURE \"Put\"(a int, text DEFAULT 'it''s') BEGIN ATOMIC SELECT $1; SELECT reject($2); END")
+    same("Name,Argument data types\nPut,\"a integer, text DEFAULT 'it''s'::text\"\n", cli(server, "-c", "\\df").stdout, "\\df")
+    out = cli(server, "--format", "table", "-c", "\\df \"Put\"").stdout
+    check("BEGIN ATOMIC SELECT $1; SELECT reject($2); END\n" in out, "\\df NAME", out)
+    check('any procedure named "put"' in cli(server, "-c", "\\df Put", code=1).stderr, "\\df of nothing")
+    check("P0001: it's" in cli(server, "-c", "CALL \"Put\"(1)", code=1).stderr, "CALL")
+    cli(server, "-c", "DROP PROCEDURE \"Put\"")
     done = cli(server, "-c", "\\d nowhere", code=1)
     check("nowhere" in done.stderr, "\\d of nothing", done.stderr)
     for bad in ("\\nix", "\\q 1", "\\timing maybe", "\\watch never", "\\watch 1 0", "\\d a b"):
