@@ -1110,6 +1110,43 @@ static void test_numbers(void **state)
 	fake_close(&f);
 }
 
+/* The name of a source goes behind the hello, with the feature that says so. */
+static void test_source(void **state)
+{
+	struct lf_client_options o = lf_client_options_default();
+	struct wire_hello_ok ok = {
+		.version = 1, .frame_max = FAKE_FRAME_MAX, .statements_max = 5, .requests_max = 6
+	};
+	struct wire_hello hello;
+	struct lf_client_error e;
+	unsigned char body[128];
+	char name[66];
+	int fds[2];
+	struct fake f = { 0 };
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[63] = '\0';
+	o.source = name;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	f.fd = fds[1];
+	fake_frame(&f, WIRE_HELLO_OK, 0, 1, &ok, sizeof(ok));
+	assert_int_equal(lf_client_open_fd(&f.c, fds[0], &o, &f.e), 0);
+	assert_int_equal(fake_read(&f, body, sizeof(body)).length, sizeof(hello) + 63);
+	memcpy(&hello, body, sizeof(hello));
+	assert_true(hello.features == WIRE_FEATURE_SOURCE);
+	assert_memory_equal(body + sizeof(hello), name, 63);
+	fake_close(&f);
+	/* One byte more. */
+	name[63] = 'n';
+	name[64] = '\0';
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(lf_client_open_fd(&f.c, fds[0], &o, &e), -1);
+	assert_string_equal(e.sqlstate, "22023");
+	assert_null(f.c);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1136,6 +1173,7 @@ int main(void)
 		cmocka_unit_test(test_random_damage),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_source),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
