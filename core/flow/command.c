@@ -580,7 +580,7 @@ int command_stays(
 	const struct statement *s, const void *params, struct command_env *env, struct error *e)
 {
 	struct program_env program = { env->scratch, e, env->now_us, 0 };
-	uint64_t hash;
+	uint64_t hash = 0;
 
 	if (s->kind != STATEMENT_BLOCK)
 		return 0;

@@ -10,9 +10,11 @@ import tempfile
 
 from harness import BUILD, ROOT, Failure, Server, run
 
-FILES = ["bin/leftfold", "bin/leftfold-bench", "bin/leftfold-pgfeed", "bin/leftfoldd",
-         "include/leftfold.h", "lib/libleftfold.a", "lib/libleftfold.so",
+FILES = ["bin/leftfold", "bin/leftfold-bench", "bin/leftfoldd", "include/leftfold.h", "lib/libleftfold.a", "lib/libleftfold.so",
          "lib/libleftfold.so.0", "lib/pkgconfig/leftfold.pc"]
+# It is built where PostgreSQL's client library is.
+if os.path.exists("/usr/include/postgresql/libpq-fe.h"):
+    FILES.append("bin/leftfold-pgfeed")
 USER = """
 #include <leftfold.h>
 #include <stdio.h>

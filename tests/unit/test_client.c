@@ -1134,7 +1134,7 @@ static void test_source(void **state)
 	assert_int_equal(lf_client_open_fd(&f.c, fds[0], &o, &f.e), 0);
 	assert_int_equal(fake_read(&f, body, sizeof(body)).length, sizeof(hello) + 63);
 	memcpy(&hello, body, sizeof(hello));
-	assert_true(hello.features == WIRE_FEATURE_SOURCE);
+	assert_true(hello.features == (WIRE_FEATURES | WIRE_FEATURE_SOURCE));
 	assert_memory_equal(body + sizeof(hello), name, 63);
 	fake_close(&f);
 	/* One byte more. */
