@@ -458,8 +458,8 @@ static int options_check(const struct lf_engine *engine, const struct statement 
  * same, or a retry would come to a shard that knows nothing of the command. n: ranges, with their hashes; the first is what
  * the message of a command of one part says. */
 static int once_route(struct lf_port *port, const struct statement *s, const void *params,
-	const struct routing *routing, const struct row_range *ranges, const uint64_t *hashes,
-	unsigned n, struct error *e)
+	uint64_t spread, const struct row_range *ranges, const uint64_t *hashes, unsigned n,
+	struct error *e)
 {
 	/* A year, a day, an hour, a minute, a second and more later. */
 	struct program_env later = { &port->scratch, e,
@@ -470,8 +470,8 @@ static int once_route(struct lf_port *port, const struct statement *s, const voi
 		for (unsigned i = 0; i == 0 || i < ranges[r].n; i++) {
 			uint64_t hash;
 
-			if (command_route(s, params, NULL, ranges[r].first + i, routing->spread,
-				    &later, &hash, e) == 1 &&
+			if (command_route(s, params, NULL, ranges[r].first + i, spread, &later,
+				    &hash, e) == 1 &&
 				hash == hashes[r])
 				continue;
 			return error_set(e, ERR_FEATURE, 0,
@@ -703,7 +703,7 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	struct routing routing = { 0 };
 	unsigned nrows = s->kind == STATEMENT_INSERT ? s->insert.nrows : 0;
 	struct row_range all = { 0, nrows };
-	uint64_t hash;
+	uint64_t hash, spread;
 	int where;
 
 	if (statement_is_ddl(s)) {
@@ -722,25 +722,26 @@ int lf_submit(struct lf_port *port, const struct statement *s, const void *param
 	}
 	if (statement_query(s) != NULL)
 		return submit_given(port, s, params, &env, tag, ack, e);
-	routing.spread = is_once(port) ? hash_combine(port->options->client, port->options->request)
-				       : hash_u64(port->spread);
+	spread = is_once(port) ? hash_combine(port->options->client, port->options->request)
+			       : hash_u64(port->spread);
 	if (nrows <= 1) {
-		where = command_route(s, params, NULL, 0, routing.spread, &env, &hash, e);
+		where = command_route(s, params, NULL, 0, spread, &env, &hash, e);
 		if (where < 0)
 			return -1;
 		if (where == 1) {
 			if (is_once(port) &&
-				once_route(port, s, params, &routing, &all, &hash, 1, e) != 0)
+				once_route(port, s, params, spread, &all, &hash, 1, e) != 0)
 				return -1;
 			return submit_one(port, s, params, shard_of(hash, port->engine->set.shards),
 				all, tag, ack, e);
 		}
 		routing_all(port, &routing);
 	} else {
+		routing.spread = spread;
 		if (routing_insert(port, s, params, &env, &routing, e) != 0 ||
 			(is_once(port) &&
-				once_route(port, s, params, &routing, routing.ranges,
-					routing.hashes, routing.n, e) != 0))
+				once_route(port, s, params, spread, routing.ranges, routing.hashes,
+					routing.n, e) != 0))
 			return -1;
 		if (routing.n == 1)
 			return submit_one(
