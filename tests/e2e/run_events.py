@@ -392,7 +392,7 @@ def consumers_survive():
 @test
 def competing_consumers():
     """Two share; one is killed in the middle. Each event is settled, those of an aggregate in order."""
-    keys, commands = 20, 400
+    keys, commands = 20, 200
     with Home("--event-log", "--projectors", "2") as home:
         c = home.start()
         ok(c.run(SCHEMA))

@@ -493,6 +493,120 @@ static void test_port(void **state)
 	close_fixture(&f);
 }
 
+/* --- the event log --- */
+
+static void events_bed(struct bed *b)
+{
+	struct lf_options o = lf_options_default();
+
+	memset(b, 0, sizeof(*b));
+	strcpy(b->path, "/tmp/leftfold-allocation-XXXXXX");
+	assert_non_null(mkdtemp(b->path));
+	o.projectors = 2;
+	o.stepped = true;
+	o.data = b->path;
+	o.segment_bytes = LIMIT_SEGMENT_BYTES_MIN;
+	o.event_log = true;
+	assert_int_equal(lf_engine_open(&b->f.engine, &o, &b->f.error), 0);
+	assert_int_equal(lf_port_open(&b->f.port, b->f.engine, NULL, NULL, &b->f.error), 0);
+	run(&b->f,
+		"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'a'), (2, 'b');");
+}
+
+/* The events of a stream's next lot; -1: it has failed, for want of memory. */
+static int lot_events(struct bed *b, struct lf_stream *s)
+{
+	const struct lf_lot *lot = lf_stream_peek(s);
+	int n;
+
+	if (lot == NULL)
+		return 0;
+	n = (int)lot->events;
+	if (lot->error != NULL && lot->error->code != ERR_OUT_OF_MEMORY)
+		fail_msg("a stream: %s", lot->error->message);
+	if (lot->error != NULL)
+		return -1;
+	lf_stream_take(s);
+	lf_settle(b->f.engine);
+	return n;
+}
+
+/* Commands: each is done and in the log, or refused and neither. */
+static void commands_with_failures(struct bed *b)
+{
+	struct lf_events_options oldest = { .from = LF_EVENTS_OLDEST };
+	unsigned done = 0, events = 0;
+	struct lf_events *log;
+	struct event_id id;
+	struct event ev;
+
+	for (long n = 1;; n++) {
+		char sql[64];
+		int status;
+
+		snprintf(sql, sizeof(sql), "INSERT INTO t VALUES (%ld, 'x')", 100 + n);
+		fail_at(n);
+		status = try_run(b, sql);
+		left = 0;
+		refusal_check(b, status, sql, n);
+		done += status == 0;
+		if (!did_fail)
+			break;
+	}
+	assert_int_equal(lf_events_open(&log, b->f.engine, &oldest, &b->f.error), 0);
+	while (lf_events_next(log, &id, &ev, &b->f.error) > 0)
+		events++;
+	lf_events_close(log);
+	assert_int_equal(events, done + 2);
+}
+
+/* Streams and consumers, from being opened until they have given their first events. */
+static void streams_with_failures(struct bed *b, bool consumer)
+{
+	struct lf_events_options oldest = { .from = LF_EVENTS_OLDEST };
+	struct lf_consume_options group = { .name = "g", .from = LF_EVENTS_OLDEST };
+	long n = 1;
+
+	for (;; n++) {
+		struct lf_stream *s;
+		int status, got = 0;
+
+		fail_at(n);
+		status = consumer ? lf_consume_open(&s, b->f.port, &group, &b->f.error)
+				  : lf_stream_open(&s, b->f.port, &oldest, true, &b->f.error);
+		refusal_check(b, status, "opening", n);
+		for (unsigned i = 0; status == 0 && i < 4 && got == 0; i++) {
+			lf_settle(b->f.engine);
+			got = lot_events(b, s);
+		}
+		left = 0;
+		if (status == 0)
+			lf_stream_close(s);
+		lf_settle(b->f.engine);
+		if (!did_fail) {
+			assert_true(got > 0 || consumer);
+			break;
+		}
+	}
+	print_message("%ld allocations failed in a stream\n", n - 1);
+}
+
+static void test_events(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct bed b;
+
+		forever = i == 1;
+		events_bed(&b);
+		commands_with_failures(&b);
+		streams_with_failures(&b, false);
+		streams_with_failures(&b, true);
+		close_fixture(&b.f);
+		burn_bed(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_checkpoint),
 		cmocka_unit_test(test_port),
+		cmocka_unit_test(test_events),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

@@ -18,7 +18,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("queries", "core/engine_renew.c core/flow/query.c core/flow/query_analyze.c core/flow/query_point.c core/flow/query_compile.c core/flow/query_range.c lf_query lf_query_batch"),
     ("commands", "core/flow/command.c core/flow/projector.c core/flow/once.c core/flow/answers.c"),
     ("journal", "core/log/ batch_journal journal_work"),
-    ("event log", "core/flow/event_log.c core/engine_events.c core/engine_stream.c core/engine_consume.c core/consumer_group.c"),
+    ("event log", "core/flow/event_log.c core/engine_events.c core/engine_stream.c core/engine_consume core/consumer_group.c"),
     ("views: scan", "core/flow/flow.c core/flow/flow_build.c core/flow/account.c batch_project"),
     ("views: join", "core/flow/flow_join.c"),
     ("views: group", "core/flow/flow_group.c core/flow/aggregate.c core/flow/ordered.c core/sql/sum.c core/sql/variance.c core/sql/float_sums.c core/sql/regression.c core/flow/percentile.c core/sql/limbs.c core/sql/tuple.c core/sql/array.c core/sql/json_build.c"),
