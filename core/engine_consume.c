@@ -419,6 +419,14 @@ bool consumers_due(struct lf_engine *engine)
 	return false;
 }
 
+bool consumers_want(const struct event_service *service)
+{
+	for (const struct group *g = service->groups; g != NULL; g = g->next)
+		if (consumer_group_members(g->state) > 0)
+			return true;
+	return false;
+}
+
 uint64_t consumers_wait(const struct lf_engine *engine)
 {
 	uint64_t now = engine_events_now(engine), wait = UINT64_MAX;

@@ -349,7 +349,7 @@ static bool service_waits(const struct event_service *service)
 	for (const struct lf_stream *s = service->streams; s != NULL; s = s->next)
 		if (is_filling(s))
 			return true;
-	return service->groups != NULL;
+	return consumers_want(service);
 }
 
 void service_sleep(struct lf_engine *engine, uint64_t timeout_us)

@@ -68,6 +68,8 @@ bool consumer_stream_due(struct lf_engine *engine, const struct lf_stream *s);
 /* The groups: acknowledgements, times, events, positions. */
 bool consumers_step(struct lf_engine *engine);
 bool consumers_due(struct lf_engine *engine);
+/* Whether events to come are of interest to any group. */
+bool consumers_want(const struct event_service *service);
 /* Microseconds until something is due, UINT64_MAX: nothing is. */
 uint64_t consumers_wait(const struct lf_engine *engine);
 /* Before the port is closed, and the engine. */
