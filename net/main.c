@@ -764,6 +764,7 @@ int main(int argc, char **argv)
 	if (server.listener >= 0)
 		close(server.listener);
 	free(server.reactors);
+	feeders_free(&server.feeders);
 	lf_engine_close(server.engine);
 	if (atomic_load(&unwritable))
 		return EXIT_UNWRITABLE;

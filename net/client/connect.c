@@ -101,7 +101,11 @@ int client_greet(struct lf_client *c, unsigned timeout_ms, struct lf_client_erro
 {
 	const char *source = c->options.source == NULL ? "" : c->options.source;
 	struct wire_hello hello = { WIRE_MAGIC, WIRE_VERSION, WIRE_VERSION,
-		WIRE_FEATURES | (source[0] == '\0' ? 0 : WIRE_FEATURE_SOURCE) };
+		WIRE_FEATURES |
+			(source[0] == '\0' ? 0
+					: c->options.source_alone
+					? WIRE_FEATURE_SOURCE | WIRE_FEATURE_ALONE
+					: WIRE_FEATURE_SOURCE) };
 	struct waiter w = { .e = e };
 	struct group g = { .op = OPERATION_HELLO, .each = waiter_done, .arg = &w };
 	uint64_t deadline = client_now_ms() + timeout_ms;

@@ -141,6 +141,8 @@ struct lf_client_options {
 	const char *
 		source; /* the source that this client is: it may change tables created WITH (source = 'name'),
 	                  * which others may not (25006). 1 to 63 bytes; NULL (default): none */
+	bool source_alone; /* connections of that source made before change nothing any more: what they have sent is
+	                    * executed when this one is open, or is refused (25006). Default false */
 };
 LF_API struct lf_client_options lf_client_options_default(void);
 

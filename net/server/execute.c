@@ -215,6 +215,8 @@ void session_pending_give(struct pending *p)
 {
 	struct session_host *host = p->session->host;
 
+	if (p->fed)
+		feeder_leave(p->session->feeder);
 	p->session->pending--;
 	p->next = host->spare;
 	host->spare = p;
@@ -237,6 +239,14 @@ static int command_one(struct session *s, const struct statement *st, uint32_t s
 	p = session_pending(s);
 	if (p == NULL) {
 		error_set(&e, ERR_OUT_OF_MEMORY, 0, NULL);
+		session_error(s, request, 0, &e);
+		return one_shot ? 2 : 1;
+	}
+	p->fed = s->feeder != NULL;
+	if (p->fed && !feeder_enter(s->feeder, s->generation)) {
+		session_pending_give(p);
+		error_set(&e, ERR_READ_ONLY, 0, "source \"%s\" has another connection now",
+			feeder_name(s->feeder));
 		session_error(s, request, 0, &e);
 		return one_shot ? 2 : 1;
 	}

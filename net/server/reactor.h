@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "core/engine.h"
+#include "net/server/feeder.h"
 
 /* What the flags of the server say; see limits.h for the defaults. */
 struct server_options {
@@ -38,6 +39,7 @@ struct server {
 	_Atomic unsigned connections;      /* open in all reactors */
 	_Atomic uint64_t statements;       /* prepared in all connections */
 	_Atomic uint64_t accepted_refused; /* acknowledged as accepted, refused by the engine */
+	struct feeders feeders;            /* connections that are the source of tables */
 	_Atomic bool stopping;             /* drain: no new connections, no new requests */
 };
 

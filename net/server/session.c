@@ -9,7 +9,42 @@
 
 #include "net/server/session_internal.h"
 
-static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
+enum { QUIET_MS = 10 };
+
+/* Whose source it is. 1: done; 0: others of it must have ended first, try again later; -1: refused, and answered. */
+static int source_hello(struct session *s, uint64_t request, const struct wire_hello *hello,
+	struct wire_reader *r, uint64_t *granted)
+{
+	bool alone = (hello->features & WIRE_FEATURE_ALONE) != 0;
+	size_t n = r->left;
+	struct error e;
+
+	if ((hello->features & WIRE_FEATURE_SOURCE) == 0 || n == 0 || n > LIMIT_NAME_BYTES)
+		return 1;
+	*granted = WIRE_FEATURE_SOURCE | (alone ? WIRE_FEATURE_ALONE : 0);
+	if (s->feeder == NULL) {
+		s->feeder = feeder_get(
+			&s->host->server->feeders, (const char *)wire_take(r, n), n, &e);
+		if (s->feeder == NULL) {
+			session_error(s, request, 0, &e);
+			s->c->closing = true;
+			return -1;
+		}
+		s->generation = feeder_generation(s->feeder, alone);
+	} else {
+		(void)wire_take(r, n);
+	}
+	if (!alone || feeder_is_quiet(s->feeder)) {
+		s->wait_until_us = 0;
+		return 1;
+	}
+	/* Nothing tells when they have; it will not be long. */
+	while (!session_wait(s, lf_visible(s->host->engine) + 1, QUIET_MS)) {}
+	return 0;
+}
+
+/* False: try the same frame again later. */
+static bool on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 {
 	const struct server_options *o = &s->host->server->options;
 	struct wire_hello hello;
@@ -26,16 +61,17 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 	wire_get(r, &hello, sizeof(hello));
 	if (s->greeted) {
 		session_violation(s, request, "hello a second time");
-		return;
+		return true;
 	}
-	if ((hello.features & WIRE_FEATURE_SOURCE) != 0 && r->left > 0 &&
-		r->left <= LIMIT_NAME_BYTES) {
-		wire_get(r, s->source, r->left);
-		ok.features |= WIRE_FEATURE_SOURCE;
+	if (!r->bad && hello.magic == WIRE_MAGIC) {
+		int status = source_hello(s, request, &hello, r, &ok.features);
+
+		if (status <= 0)
+			return status < 0;
 	}
 	if (r->bad || r->left != 0 || hello.magic != WIRE_MAGIC) {
 		session_violation(s, request, "malformed hello");
-		return;
+		return true;
 	}
 	if (hello.version_min > WIRE_VERSION || hello.version_max < WIRE_VERSION) {
 		struct error e;
@@ -45,13 +81,14 @@ static void on_hello(struct session *s, uint64_t request, struct wire_reader *r)
 			hello.version_min, hello.version_max, WIRE_VERSION);
 		session_error(s, request, 0, &e);
 		s->c->closing = true;
-		return;
+		return true;
 	}
 	s->greeted = true;
 	ok.features |= hello.features & WIRE_FEATURES;
 	p = session_frame(s, WIRE_HELLO_OK, 0, request, sizeof(ok));
 	if (p != NULL)
 		memcpy(p, &ok, sizeof(ok));
+	return true;
 }
 
 struct info {
@@ -130,7 +167,7 @@ static bool on_frame(struct session *s, const struct wire_header *h, struct wire
 	if (h->type != WIRE_EXECUTE)
 		session_reads_run(s);
 	switch (h->type) {
-	case WIRE_HELLO: on_hello(s, h->request, r); return true;
+	case WIRE_HELLO: return on_hello(s, h->request, r);
 	case WIRE_PREPARE: session_on_prepare(s, h->request, r); return true;
 	case WIRE_CLOSE: session_on_close(s, h->request, r); return true;
 	case WIRE_EXECUTE:

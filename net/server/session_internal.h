@@ -24,6 +24,7 @@ struct pending {
 	struct session *session;
 	uint64_t request;
 	uint32_t slot;
+	bool fed;      /* counted by the session's feeder */
 	bool one_shot; /* of QUERY: answer by itself, release the statement */
 	struct statement *statement;
 };
@@ -36,7 +37,8 @@ struct session {
 	uint32_t pending;        /* requests the engine has */
 	uint64_t accepted_epoch; /* the newest of commands acknowledged as accepted */
 	bool greeted;
-	char source[LIMIT_NAME_BYTES + 1]; /* what tables it feeds; "": none */
+	struct feeder *feeder;  /* as what source it changes tables; NULL: none */
+	uint64_t generation;    /* … and since when */
 	uint32_t batch_done;    /* executions of the frame at the head already submitted */
 	struct statement *text; /* of the QUERY at the head, while a queue is full; else NULL */
 	uint64_t wait_until_us; /* of the frame at the head; 0: it does not wait */

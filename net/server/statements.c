@@ -100,7 +100,8 @@ void session_prepared(
 
 int session_check_source(struct session *s, const struct statement *st, struct error *e)
 {
-	return lf_check_source(s->host->engine, st, s->source[0] == '\0' ? NULL : s->source, e);
+	return lf_check_source(
+		s->host->engine, st, s->feeder == NULL ? NULL : feeder_name(s->feeder), e);
 }
 
 void session_on_prepare(struct session *s, uint64_t request, struct wire_reader *r)

@@ -72,8 +72,9 @@ enum {
 /* Feature bits: EXECUTE takes those flags. */
 enum { WIRE_FEATURE_OPTIONS = 1, WIRE_FEATURES = WIRE_FEATURE_OPTIONS };
 
-/* SOURCE: the name of the source that the client is stands behind the hello. */
-enum { WIRE_FEATURE_SOURCE = 16 };
+/* SOURCE: the name of the source that the client is stands behind the hello. ALONE: connections of that source made before are
+ * over. */
+enum { WIRE_FEATURE_SOURCE = 16, WIRE_FEATURE_ALONE = 32 };
 
 struct wire_hello {
 	uint32_t magic;

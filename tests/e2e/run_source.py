@@ -11,7 +11,7 @@ from datadir import Daemon
 from harness import BUILD, Failure, run
 import wire
 
-SOURCE = 16  # the feature
+SOURCE, ALONE = 16, 32  # features
 
 REFUSED = [
     "INSERT INTO t VALUES (1, 2)",
@@ -117,6 +117,37 @@ def test_parameters(c):
     done(c, "DROP TABLE x")
 
 
+def test_alone(address):
+    """What a connection has sent before another is alone is executed before that is open, or never."""
+    reader, _ = connect(address)
+    for round_ in range(20):
+        old, _ = connect(address, b"shop")
+        beside, _ = connect(address, b"shop")
+        other, _ = connect(address, b"other")
+        handle = old.prepare("INSERT INTO t VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET v = excluded.v").handle
+        for i in range(200):
+            old.send(old.execute(handle, *(wire.row("qq", (1, round_ * 1000 + i)) for _ in range(20)), ack=wire.DURABLE))
+        new, granted = connect(address, b"shop", SOURCE | ALONE)
+        equal(granted, SOURCE | ALONE, "features")
+        done(new, "INSERT INTO t VALUES (1, -1) ON CONFLICT (id) DO UPDATE SET v = -1")
+        equal(rows(new, "SELECT * FROM t WHERE id = 1"), [[1, -1]], "what is newest")
+        for c in (old, beside):
+            a = c.run("DELETE FROM t")
+            while a.kind != wire.ERROR:
+                a = c.receive()
+            equal((a.state, a.message), ("25006", 'source "shop" has another connection now'), "one from before")
+        equal(rows(reader, "SELECT * FROM t WHERE id = 1"), [[1, -1]], "it stays")
+        # Others, and those that come later, stand beside it.
+        later, granted = connect(address, b"shop")
+        done(later, "UPDATE t SET v = 5 WHERE id = 1")
+        done(new, "UPDATE t SET v = 6 WHERE id = 1")
+        equal(state(other, "DELETE FROM t"), "25006", "another source")
+        for c in (old, beside, other, new, later):
+            c.close()
+    done(reader, "SELECT * FROM t")
+    reader.close()
+
+
 def test_hello(address):
     for name, features, answer in ((b"shop", SOURCE, SOURCE), (b"a" * 63, SOURCE, SOURCE), (b"", SOURCE, 0),
                                    (b"a" * 64, SOURCE, "08P01"), (b"shop", 0, "08P01"), (b"", 0, 0)):
@@ -156,7 +187,7 @@ def test_restarts(data):
 def main():
     data = tempfile.mkdtemp(prefix="leftfold-source-")
     try:
-        with Daemon(data, projectors=2) as server:
+        with Daemon(data, reactors=2, projectors=2) as server:
             c, _ = connect(server.address)
             feed, _ = connect(server.address, b"shop")
             done(c, "CREATE TABLE free (id bigint PRIMARY KEY, v bigint)")
@@ -164,6 +195,7 @@ def main():
             test_refused(c, feed)
             test_prepared_before(server.address, c)
             test_parameters(c)
+            test_alone(server.address)
             test_hello(server.address)
             done(c, "CREATE TABLE \"set\" (id bigint PRIMARY KEY) WITH (source = 'it''s')")
             done(c, "ALTER TABLE \"set\" SET (source = 'it''s \"2\"')")

@@ -240,7 +240,7 @@ static int compare(struct session *s, const char *snapshot)
 		status = pg_do(pg, "comparing", sql, &s->f);
 	free(sql);
 	if (status == 0)
-		status = leftfold_open(&s->lf, s->o, NULL, &s->f);
+		status = leftfold_open(&s->lf, s->o, NULL, false, &s->f);
 	for (unsigned i = 0; status == 0 && i < s->tables.n; i++) {
 		bool same;
 

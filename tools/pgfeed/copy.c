@@ -369,7 +369,7 @@ static int worker_open(struct worker *w)
 	free(sql);
 	if (status != 0)
 		return -1;
-	return leftfold_open(&w->lf, w->all->o, w->all->o->slot, &w->f);
+	return leftfold_open(&w->lf, w->all->o, w->all->o->slot, false, &w->f);
 }
 
 static void *worker_main(void *arg)

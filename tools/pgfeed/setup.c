@@ -200,6 +200,15 @@ static bool recopies_all(const struct session *s)
 	return s->recopy && s->o->recopy_all;
 }
 
+static int slot_check_use(struct session *s, const struct slot *slot)
+{
+	if (slot->active)
+		return fail(&s->f, FAILURE_IN_USE,
+			"slot \"%s\" is in use by another feed (PostgreSQL's process %d)",
+			s->o->slot, slot->pid);
+	return 0;
+}
+
 static int slot_check(struct session *s, const struct slot *slot)
 {
 	const struct state *state = &s->state;
@@ -208,10 +217,6 @@ static int slot_check(struct session *s, const struct slot *slot)
 		return fail(&s->f, FAILURE_FATAL,
 			"slot \"%s\" is not one of pgoutput's in this database: choose another with --slot",
 			s->o->slot);
-	if (slot->active)
-		return fail(&s->f, FAILURE_IN_USE,
-			"slot \"%s\" is in use by another feed (PostgreSQL's process %d)",
-			s->o->slot, slot->pid);
 	if (slot->there && !state->found && !recopies_all(s)) {
 		fail(&s->f, FAILURE_FATAL,
 			"slot \"%s\" exists, but this Leftfold does not know how far it was fed",
@@ -268,13 +273,23 @@ static int state_check(struct session *s)
 	return 0;
 }
 
+/* Nobody else feeds by this slot from now on: what a feed before this one has sent is there, and its position is the last. Not
+ * before it is known that no feed has the slot. */
+static int take_over(struct session *s)
+{
+	if (leftfold_open(&s->lf, s->o, s->o->slot, true, &s->f) != 0)
+		return -1;
+	return state_take(&s->state, &s->f) != 0 ? -1 : state_read(&s->state, &s->f);
+}
+
 /* Have a slot that goes with the state. */
 static int slot_have(struct session *s)
 {
 	struct slot slot;
 	uint64_t lsn;
 
-	if (slot_look(s, &slot) != 0 || slot_check(s, &slot) != 0)
+	if (slot_look(s, &slot) != 0 || slot_check_use(s, &slot) != 0 || take_over(s) != 0 ||
+		slot_check(s, &slot) != 0)
 		return -1;
 	/* One that was made, and not heard of. */
 	if (slot.there && (recopies_all(s) || s->state.lsn == 0)) {
@@ -730,7 +745,7 @@ int session_begin(struct session *s)
 		return -1;
 	s->wal = pg_open(s->o->from, true, &s->f);
 	if (s->wal == NULL || identify(s) != 0 || state_open(&s->state, s->o, true, &s->f) != 0 ||
-		leftfold_open(&s->lf, s->o, s->o->slot, &s->f) != 0 || state_check(s) != 0)
+		state_check(s) != 0)
 		return -1;
 	if (tables_read(&s->tables, s->pg, s->o, &s->f) != 0)
 		return -1;
@@ -739,9 +754,7 @@ int session_begin(struct session *s)
 		return fail_remedy(
 			&s->f, "ALTER PUBLICATION \"%s\" ADD TABLE …", s->o->publication);
 	}
-	if (slot_have(s) != 0 || window_look(s) != 0 || tables_have(s) != 0)
-		return -1;
-	return state_take(&s->state, &s->f);
+	return slot_have(s) != 0 || window_look(s) != 0 ? -1 : tables_have(s);
 }
 
 void session_end(struct session *s)
@@ -772,7 +785,7 @@ int session_release(struct session *s)
 		return fail(&s->f, FAILURE_IN_USE, "slot \"%s\" is in use: end that feed first",
 			s->o->slot);
 	if (state_open(&s->state, s->o, true, &s->f) != 0 ||
-		leftfold_open(&s->lf, s->o, s->o->slot, &s->f) != 0 ||
+		leftfold_open(&s->lf, s->o, s->o->slot, true, &s->f) != 0 ||
 		state_read_tables(&s->state, &known, &s->f) != 0)
 		return -1;
 	status = slot.there ? slot_drop(s) : 0;

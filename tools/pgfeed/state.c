@@ -23,14 +23,15 @@ static const char *const MAKE[] = {
 	" value text, PRIMARY KEY (slot, lsn, number, name)) WITH (source = '" STATE_SOURCE "')"
 };
 
-int leftfold_open(
-	struct lf_client **c, const struct options *o, const char *source, struct failure *f)
+int leftfold_open(struct lf_client **c, const struct options *o, const char *source, bool alone,
+	struct failure *f)
 {
 	struct lf_client_options co = lf_client_options_default();
 	struct lf_client_error e;
 
 	co.address = o->to;
 	co.source = source;
+	co.source_alone = alone;
 	co.io_timeout_ms = IO_TIMEOUT_MS;
 	if (lf_client_open(c, &co, &e) == 0)
 		return 0;
@@ -125,7 +126,7 @@ int state_open(struct state *s, const struct options *o, bool make, struct failu
 	s->answer = lf_result_new();
 	if (s->answer == NULL)
 		return fail_memory(f);
-	if (leftfold_open(&s->c, o, STATE_SOURCE, f) != 0)
+	if (leftfold_open(&s->c, o, STATE_SOURCE, false, f) != 0)
 		return -1;
 	for (unsigned i = 0; make && i < sizeof(MAKE) / sizeof(MAKE[0]); i++)
 		if (leftfold_run(s->c, "making the tables of the feed's state", MAKE[i], NULL, f) !=

@@ -31,9 +31,10 @@ struct state {
 	char system[32], database[256], publication[256];
 };
 
-/* A connection to Leftfold as `source` (NULL: as none). */
-int leftfold_open(
-	struct lf_client **c, const struct options *o, const char *source, struct failure *f);
+/* A connection to Leftfold as `source` (NULL: as none). alone: what earlier ones of that source have sent is executed when this
+ * returns, or never will be. */
+int leftfold_open(struct lf_client **c, const struct options *o, const char *source, bool alone,
+	struct failure *f);
 /* Run one statement and wait until it is durable, and what it reads is what this connection has written. answer may be
  * NULL. */
 int leftfold_run(struct lf_client *c, const char *what, const char *sql, struct lf_result *answer,
