@@ -749,19 +749,19 @@ static inline int version_check(struct execution *x, const struct version *v, co
 }
 
 /* The same of a key that has no version: it may have been deleted, which is remembered for a while only. */
-static int absence_check(struct execution *x)
+static __attribute__((noinline)) int unexpectedly_absent(struct execution *x)
 {
-	uint64_t epoch;
+	uint64_t epoch = table_forgotten(x->part->table);
 
-	if (x->expected == UINT64_MAX || x->s->relation->rowid >= 0)
+	/* Row ids are given once. */
+	if (x->s->relation->rowid >= 0)
 		return 0;
-	epoch = table_forgotten(x->part->table);
 	if (epoch < x->env->base_epoch)
 		epoch = x->env->base_epoch;
 	return epoch <= x->expected ? 0 : version_conflict(x, epoch, "delete");
 }
 
-/* … of a key by which no row was found. */
+/* Of a key by which no row was found. */
 static int missing_check(struct execution *x, uint64_t hash, const struct row_layout *kl,
 	const void *krow, const uint16_t *kcols)
 {
@@ -770,7 +770,7 @@ static int missing_check(struct execution *x, uint64_t hash, const struct row_la
 	if (x->expected == UINT64_MAX)
 		return 0;
 	v = table_find(x->part->table, hash, kl, krow, kcols);
-	return v == NULL ? absence_check(x) : version_check(x, v, v->row);
+	return v == NULL ? unexpectedly_absent(x) : unexpected(x, v, v->row);
 }
 
 static int evaluate(struct execution *x, const struct program *p, const void *row0,
@@ -1165,7 +1165,8 @@ static int insert_row(struct execution *x, unsigned i)
 		return -1;
 	hash = part_key_hash(x->part, row);
 	there = table_find_row(x->part->table, hash, row);
-	if ((there != NULL ? version_check(x, there, row) : absence_check(x)) != 0)
+	if (x->expected != UINT64_MAX &&
+		(there != NULL ? unexpected(x, there, row) : unexpectedly_absent(x)) != 0)
 		return -1;
 	other = version_row(there);
 	if (other != NULL)
