@@ -2,7 +2,7 @@
  * engine_alter.c: ALTER TABLE and RENAME, with the projectors standing still.
  *
  * Happy path: the binder has made the relation that the table becomes. Where columns were added every row is copied into
- * parts of its own, in the new layout; the former ones stay for readers with a pin from before, and are freed when there
+ * parts of its own, in the new layout, here if there are few, and else by the projectors before (engine_build.c); the former ones stay for readers with a pin from before, and are freed when there
  * is none. Else the parts stay as they are: a column that is dropped is only not looked at any more. The scans of the
  * views over the table are planned anew; what the views have gathered stays, and so do their rows. Statements prepared
  * before hold the former relation, by which they are known to be old (engine_renew.c).
@@ -11,120 +11,41 @@
  *
  * What can fail comes first and is undone; then everything is pointed to the new relation, which cannot.
  */
-#include <string.h>
+#include <limits.h>
 
 #include "core/base/assert.h"
 #include "core/engine_ddl.h"
-#include "core/sql/projection.h"
 
 /* --- rows --- */
 
-struct copying {
-	const struct statement *s;
-	const struct relation *to;
-	const struct program *checks; /* of the columns added; NULL: none */
-	uint64_t epoch;
-	struct arena rows, scratch, plans;
-	struct program_env env;
-	struct error *e;
-};
-
-static int checks_compile(struct copying *c)
+static int part_copied(const struct statement *s, unsigned shard, struct parts *to, uint64_t epoch,
+	struct error *e)
 {
-	const struct row_layout *layouts[EXPR_SOURCES] = { &c->to->layout };
-	unsigned first = c->s->alter.first_check, n = c->to->nchecks - first;
-	const struct expr **trees;
-
-	if (n == 0)
-		return 0;
-	trees = arena_alloc(&c->plans, n * sizeof(*trees));
-	if (trees == NULL)
-		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
-	for (unsigned i = 0; i < n; i++)
-		trees[i] = c->to->checks[first + i].test;
-	c->checks = program_compile(trees, n, layouts, &c->plans, c->e);
-	return c->checks == NULL ? -1 : 0;
-}
-
-/* Whether a row may have what was added. */
-static int row_check(struct copying *c, const void *row)
-{
-	const struct relation *r = c->to;
-	unsigned first = c->s->alter.first_check;
-	const void *rows[EXPR_SOURCES] = { row };
-	struct value *v;
-
-	for (unsigned i = c->s->alter.first_added; i < r->ncols; i++)
-		if (r->columns[i].not_null && row_is_null(row, i))
-			return error_set(c->e, ERR_NOT_NULL, 0,
-				"column \"%s\" of relation \"%s\" contains null values",
-				r->columns[i].name, r->name);
-	if (row_size(row) > LIMIT_ROW_BYTES)
-		return error_set(c->e, ERR_PROGRAM_LIMIT, 0, "a row exceeds %u bytes",
-			(unsigned)LIMIT_ROW_BYTES);
-	if (c->checks == NULL)
-		return 0;
-	v = arena_alloc(&c->scratch, (r->nchecks - first) * sizeof(*v));
-	if (v == NULL)
-		return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
-	if (program_run(c->checks, rows, v, &c->env) != 0)
-		return -1;
-	for (unsigned i = first; i < r->nchecks; i++)
-		if (!value_is_null(&v[i - first]) && v[i - first].i == 0)
-			return error_set(c->e, ERR_CHECK, 0,
-				"check constraint \"%s\" of relation \"%s\" is violated by some row",
-				r->checks[i].name, r->name);
-	return 0;
-}
-
-static int part_copy(struct copying *c, const struct part *from, struct part *to)
-{
-	struct table_cursor cursor;
-	const void *old;
-
-	/* Of keys that are dead only the rows are left behind. */
-	table_forget(to->table, c->epoch);
-	table_scan_begin(&cursor, from->table, UINT64_MAX);
-	while ((old = table_scan_next(&cursor)) != NULL) {
-		const void *rows[EXPR_SOURCES] = { old };
-		const void *row = projection_run(c->to->carry, rows, &c->rows, &c->env);
-
-		if (row == NULL || row_check(c, row) != 0)
-			return -1;
-		if (part_insert(to, part_key_hash(to, row), c->epoch, row) != 0)
-			return error_set(c->e, ERR_OUT_OF_MEMORY, 0, NULL);
-		arena_reset(&c->rows);
-		arena_reset(&c->scratch);
-	}
-	return 0;
-}
-
-static int rows_copy(struct copying *c, const struct parts *from, const struct parts *to)
-{
+	const struct parts *from = s->relation->user;
+	struct part_copy *copy;
+	unsigned all = UINT_MAX;
 	int status;
 
-	arena_init(&c->rows, NULL);
-	arena_init(&c->scratch, NULL);
-	arena_init(&c->plans, NULL);
-	c->env = (struct program_env){ &c->scratch, c->e, 0, 0 };
-	status = checks_compile(c);
-	for (unsigned s = 0; status == 0 && s < from->shards; s++)
-		status = part_copy(c, from->part[s], to->part[s]);
-	arena_free(&c->rows);
-	arena_free(&c->scratch);
-	arena_free(&c->plans);
+	if (part_copy_new(&copy, from->part[shard], to->part[shard], s->alter.first_added,
+		    s->alter.first_check, e) != 0)
+		return -1;
+	status = part_copy_slice(copy, epoch, &all, e);
+	part_copy_free(copy);
 	return status;
 }
 
+/* All at once. */
 static struct parts *parts_copied(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
-	struct copying c = { .s = s, .to = s->alter.to, .epoch = epoch, .e = e };
-	struct parts *parts = parts_new(engine, c.to, epoch, e);
+	struct parts *parts = parts_new(engine, s->alter.to, epoch, e);
+	int status = 0;
 
 	if (parts == NULL)
 		return NULL;
-	if (rows_copy(&c, s->relation->user, parts) == 0 && parts_register(engine, parts, e) == 0)
+	for (unsigned i = 0; status == 0 && i < parts->shards; i++)
+		status = part_copied(s, i, parts, epoch, e);
+	if (status == 0 && parts_register(engine, parts, e) == 0)
 		return parts;
 	parts_free(parts);
 	return NULL;
@@ -237,31 +158,42 @@ static void rows_stay(
 	catalog_replace(engine->catalog, from, to, epoch);
 }
 
-static int table_copied(
-	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
+int engine_alter_end(struct lf_engine *engine, const struct statement *s, struct parts *parts,
+	uint64_t epoch, struct error *e)
 {
 	struct relation *from = s->relation, *to = s->alter.to;
 	struct view_plan *plans[LIMIT_VIEWS + LIMIT_PROCEDURES] = { NULL };
-	struct parts *parts = NULL;
 
 	selects_retarget(to, from, to);
-	if (plans_make(engine, to, plans, e) == 0) {
-		parts = parts_copied(engine, s, epoch, e);
-		if (parts == NULL)
-			plans_free(plans, to->ndependents);
-	}
-	if (parts == NULL) {
+	if (plans_make(engine, to, plans, e) != 0) {
 		selects_retarget(to, to, from);
 		return -1;
 	}
 	plans_adopt(engine, to, plans);
 	subscriptions_end(engine, from, from->user, epoch);
+	/* Of keys that are dead only the rows are left behind. */
+	for (unsigned shard = 0; shard < parts->shards; shard++)
+		table_forget(parts->part[shard]->table, epoch);
+	parts->since = epoch;
 	to->user = parts;
 	catalog_replace(engine->catalog, from, to, epoch);
 	/* Statements of before and condemned parts still look at it. */
 	relation_hold(from);
 	parts_condemn(engine, from->user, from, epoch);
 	return 0;
+}
+
+static int table_copied(
+	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
+{
+	struct parts *parts = parts_copied(engine, s, epoch, e);
+
+	if (parts == NULL)
+		return -1;
+	if (engine_alter_end(engine, s, parts, epoch, e) == 0)
+		return 0;
+	parts_discard(engine, s->alter.to, parts, epoch);
+	return -1;
 }
 
 /* Of an index, and in the texts of views. */

@@ -1,5 +1,5 @@
 /*
- * engine_build.c: schema changes that go through many rows (a view, its key, an index), made while commands go on.
+ * engine_build.c: schema changes that go through many rows (a view, its key, an index, new columns), made while commands go on.
  *
  * Happy path: build_begin() has the projectors begin, at a moment at which they stand still; they do their part in slices
  * (core/flow/flow_build.c, core/flow/part.c), and no statement finds what is being built. When build_is_over() says so,
@@ -39,6 +39,8 @@ uint64_t build_rows(const struct statement *s)
 		return rows_read(s->create.created);
 	if (s->kind == STATEMENT_REFRESH_VIEW)
 		return view_has_failed(s->refresh.view) ? rows_read(s->refresh.view) : 0;
+	if (s->kind == STATEMENT_ALTER)
+		return s->alter.to->carry != NULL ? rows_of(s->relation) : 0;
 	if (s->kind != STATEMENT_CREATE_INDEX)
 		return 0;
 	ix = s->create_index.created;
@@ -82,6 +84,12 @@ static struct relation *relation_copy(
 	return copy;
 }
 
+static void copies_end(struct lf_engine *engine)
+{
+	for (unsigned s = 0; s < engine->set.shards; s++)
+		projector_build_copy(engine->set.projectors[s], NULL, NULL);
+}
+
 /* What the projectors have of it goes. */
 static void build_abandon(struct lf_engine *engine, struct online_build *b, uint64_t epoch)
 {
@@ -89,6 +97,12 @@ static void build_abandon(struct lf_engine *engine, struct online_build *b, uint
 
 	if (b->view != NULL) {
 		view_abandon(engine, b->view, epoch);
+		return;
+	}
+	if (b->copied != NULL) {
+		copies_end(engine);
+		parts_discard(engine, b->statement->alter.to, b->copied, epoch);
+		b->copied = NULL;
 		return;
 	}
 	parts = b->index->relation->user;
@@ -148,6 +162,35 @@ static int index_begin(
 	return 0;
 }
 
+static int alter_begin(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	const struct statement *s = b->statement;
+	const struct parts *from = s->relation->user;
+
+	b->rows = rows_of(s->relation);
+	b->progress.stages = 1;
+	b->copied = parts_new(engine, s->alter.to, epoch, e);
+	if (b->copied == NULL)
+		return -1;
+	if (parts_register(engine, b->copied, e) != 0) {
+		parts_free(b->copied);
+		b->copied = NULL;
+		return -1;
+	}
+	for (unsigned shard = 0; shard < from->shards; shard++) {
+		struct part_copy *copy;
+
+		if (part_copy_new(&copy, from->part[shard], b->copied->part[shard],
+			    s->alter.first_added, s->alter.first_check, e) != 0) {
+			build_abandon(engine, b, epoch);
+			return -1;
+		}
+		projector_build_copy(engine->set.projectors[shard], copy, &b->progress);
+	}
+	return 0;
+}
+
 int build_begin(struct lf_engine *engine, struct statement *s, uint64_t epoch, uint32_t next_id,
 	struct error *e)
 {
@@ -165,6 +208,8 @@ int build_begin(struct lf_engine *engine, struct statement *s, uint64_t epoch, u
 		status = view_begin(engine, b, epoch, e);
 	} else if (s->kind == STATEMENT_REFRESH_VIEW) {
 		status = copy_begin(engine, b, s->refresh.view, epoch, e);
+	} else if (s->kind == STATEMENT_ALTER) {
+		status = alter_begin(engine, b, epoch, e);
 	} else {
 		b->index = s->create_index.created;
 		status = catalog_check_index(engine->catalog, b->index, e);
@@ -271,6 +316,25 @@ static int index_end(
 	return 0;
 }
 
+static int alter_end(
+	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
+{
+	int status = 0;
+
+	if (b->progress.failure.failed) {
+		*e = b->progress.failure.reason;
+		status = -1;
+	}
+	if (status == 0)
+		status = engine_alter_end(engine, b->statement, b->copied, epoch, e);
+	if (status != 0) {
+		build_abandon(engine, b, epoch);
+		return -1;
+	}
+	copies_end(engine);
+	return 0;
+}
+
 int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
 {
 	struct online_build *b = engine->build;
@@ -288,6 +352,8 @@ int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error 
 	}
 	if (b->replaces != NULL)
 		return copy_end(engine, b, job->epoch, e);
+	if (b->copied != NULL)
+		return alter_end(engine, b, job->epoch, e);
 	if (b->view == NULL)
 		return index_end(engine, b, job->epoch, e);
 	return view_end(engine, b, job->epoch, e) != 0
@@ -300,6 +366,7 @@ void engine_build_free(struct lf_engine *engine)
 	if (engine->build == NULL)
 		return;
 	free(engine->build->parts);
+	free(engine->build->copied);
 	statement_free(engine->build->statement);
 	build_free(engine->build);
 }

@@ -24,6 +24,9 @@ void parts_condemn(
 /* Parts that could not be finished: nothing but the header can have been seen. */
 void parts_take_back(
 	struct lf_engine *engine, struct relation *r, struct parts *parts, uint64_t epoch);
+/* The same of parts that the projectors keep house in. */
+void parts_discard(
+	struct lf_engine *engine, struct relation *r, struct parts *parts, uint64_t epoch);
 /* Free the headers of condemned ones that no reader can be in. */
 void parts_gone_free(struct lf_engine *engine, uint64_t reclaimable);
 
@@ -91,7 +94,10 @@ int engine_execute(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);
 /* The same for ALTER TABLE … SET and RESET (source). */
 int engine_alter_source(struct lf_engine *engine, const struct statement *s, struct error *e);
-/* The same for ALTER TABLE and RENAME. */
+/* ALTER TABLE when the rows have been copied: the new parts are the table's, or -1 and nothing has changed. */
+int engine_alter_end(struct lf_engine *engine, const struct statement *s, struct parts *parts,
+	uint64_t epoch, struct error *e);
+/* The same as engine_execute() for ALTER TABLE and RENAME. */
 int engine_alter(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e);
 

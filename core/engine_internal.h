@@ -49,6 +49,7 @@ struct online_build {
 	struct relation *
 		replaces; /* the old one: it gets a key, or has failed; NULL: a new view, or an index */
 	struct parts *parts;     /* the view's */
+	struct parts *copied;    /* or a table's that gets columns */
 	struct index_def *index; /* or the new key; NULL: the view has the key that it had */
 	uint32_t next_id;        /* of the catalog, before it */
 	struct ddl_job *job;

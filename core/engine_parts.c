@@ -107,3 +107,11 @@ void parts_take_back(
 		projector_condemn(engine->set.projectors[s], parts->part[s], 0);
 	gone_add(engine, parts, NULL, epoch);
 }
+
+void parts_discard(
+	struct lf_engine *engine, struct relation *r, struct parts *parts, uint64_t epoch)
+{
+	for (unsigned s = 0; s < parts->shards; s++)
+		projector_remove_part(engine->set.projectors[s], parts->part[s]);
+	parts_take_back(engine, r, parts, epoch);
+}

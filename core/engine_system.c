@@ -173,9 +173,13 @@ static void build_row(struct lf_engine *engine, struct rows *r)
 	if (b == NULL)
 		return;
 	begin(r);
-	text(r, BUILDS_RELATION, b->view != NULL ? b->view->name : b->index->relation->name);
+	text(r, BUILDS_RELATION,
+		b->view != NULL             ? b->view->name
+			: b->copied != NULL ? b->statement->relation->name
+					    : b->index->relation->name);
 	text(r, BUILDS_KIND,
-		b->view == NULL ? "index"
+		b->copied != NULL         ? "columns"
+			: b->view == NULL ? "index"
 			: b->statement->kind == STATEMENT_CREATE_VIEW
 			? b->statement->create.replaces != NULL ? "replace" : "view"
 			: b->index != NULL ? "key"

@@ -280,15 +280,14 @@ void view_end_subscriptions(
 int view_add(struct lf_engine *engine, struct relation *r, struct relation *replaces,
 	uint64_t epoch, struct error *e)
 {
-	const struct parts *parts = r->user;
+	struct parts *parts = r->user;
 	int status = replaces == NULL
 		? catalog_add(engine->catalog, r, e)
 		: catalog_replace_view(engine->catalog, replaces, r, epoch, e);
 
 	if (status != 0) {
-		for (unsigned s = 0; s < parts->shards; s++)
-			projector_remove_part(engine->set.projectors[s], parts->part[s]);
-		view_abandon(engine, r, epoch);
+		view_forget(engine, r);
+		parts_discard(engine, r, parts, epoch);
 		return -1;
 	}
 	if (replaces == NULL)

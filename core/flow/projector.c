@@ -70,6 +70,12 @@ struct projector {
 		const struct index_def *def;
 		struct build_progress *progress;
 	} index;
+	/* A table's part that is being copied, or has been and is kept up till the copy takes its place; copy NULL: none. */
+	struct {
+		struct part_copy *copy;
+		struct build_progress *progress;
+		bool over; /* through, or it has failed */
+	} copying;
 	uint64_t build_epoch; /* of the last slice of a view being built */
 	bool no_tidying;      /* what is due could not be taken out for want of memory */
 
@@ -752,11 +758,29 @@ static void batch_journal(struct projector *p)
 	(void)journal_work(p);
 }
 
+static void copy_failed(struct projector *p, const struct error *why);
+
+/* What the batch has changed of a part that is being copied. */
+static void copy_changes(struct projector *p)
+{
+	for (unsigned i = 0; i < p->log.n && p->copying.copy != NULL; i++) {
+		const struct change_entry *c = &p->log.entries[i];
+		struct error e;
+
+		if (part_copy_is_of(p->copying.copy, c->part) &&
+			part_copy_change(p->copying.copy, p->epoch, c->old_row, c->new_row, &e) !=
+				0)
+			copy_failed(p, &e);
+	}
+}
+
 /* Give the batch's changes to the views. */
 static void batch_project(struct projector *p)
 {
 	PROBE3(stage_begin, p->shard, p->epoch, 0);
 	p->stage = 0;
+	if (p->copying.copy != NULL)
+		copy_changes(p);
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
 
@@ -1006,7 +1030,8 @@ static bool feeds_due(const struct projector *p)
  * for epochs. */
 static bool build_due(const struct projector *p)
 {
-	return p->index.part != NULL || flow_building(p->flow, 1) ||
+	return p->index.part != NULL || (p->copying.copy != NULL && !p->copying.over) ||
+		flow_building(p->flow, 1) ||
 		(flow_building(p->flow, p->set->stages) &&
 			epoch_visible(p->set->epochs) >= p->build_epoch);
 }
@@ -1033,6 +1058,32 @@ bool projector_build_waits(const struct projector *p)
 	return build_due(p) && !build_may(p);
 }
 
+static void copy_failed(struct projector *p, const struct error *why)
+{
+	p->copying.over = true;
+	part_copy_free(p->copying.copy);
+	p->copying.copy = NULL;
+	(void)failure_set(&p->copying.progress->failure, why);
+}
+
+static void copy_slice(struct projector *p)
+{
+	struct build_progress *b = p->copying.progress;
+	unsigned n = b->slice;
+	struct error e;
+	int status = part_copy_slice(p->copying.copy, p->epoch, &n, &e);
+
+	atomic_fetch_add_explicit(&b->rows, n, memory_order_relaxed);
+	if (status > 0)
+		return;
+	if (status < 0) {
+		copy_failed(p, &e);
+		return;
+	}
+	p->copying.over = true;
+	atomic_fetch_add_explicit(&b->finished[0], 1, memory_order_release);
+}
+
 /* A slice, in an epoch that commands may share; after their batch, whose answers do not wait for it. */
 static bool build_step(struct projector *p)
 {
@@ -1046,6 +1097,8 @@ static bool build_step(struct projector *p)
 	flow_build_step(p->flow, 0, p->epoch);
 	if (p->index.part != NULL)
 		index_slice(p);
+	if (p->copying.copy != NULL && !p->copying.over)
+		copy_slice(p);
 	exchange_flush(p);
 	batch_journal(p);
 	epoch_leave(epochs, p->shard);
@@ -1383,6 +1436,7 @@ void projector_free(struct projector *p)
 		part_free(p->condemned);
 		p->condemned = next;
 	}
+	part_copy_free(p->copying.copy);
 	for (unsigned i = 0; i < p->nparts; i++)
 		part_free(p->parts[i]);
 	answers_free(p->answers);
@@ -1524,6 +1578,15 @@ void projector_build_index(struct projector *p, struct part *part, const struct 
 	p->index.part = part;
 	p->index.def = index;
 	p->index.progress = progress;
+}
+
+void projector_build_copy(
+	struct projector *p, struct part_copy *copy, struct build_progress *progress)
+{
+	part_copy_free(p->copying.copy);
+	p->copying.copy = copy;
+	p->copying.progress = progress;
+	p->copying.over = false;
 }
 
 void projector_condemn(struct projector *p, struct part *part, uint64_t epoch)

@@ -19,6 +19,7 @@
 #include "core/flow/feed.h"
 #include "core/flow/flow.h"
 #include "core/flow/hold.h"
+#include "core/flow/part_copy.h"
 #include "core/log/journal.h"
 #include "core/sync/epoch.h"
 #include "core/sync/park.h"
@@ -235,6 +236,9 @@ void projector_remove_part(struct projector *p, struct part *part);
 /* Fill an index of the part, which part_begin_index() has begun, while commands go on; until the same with NULLs. */
 void projector_build_index(struct projector *p, struct part *part, const struct index_def *index,
 	struct build_progress *progress);
+/* Go on with a copy of one of its parts, which it owns from now on, while commands go on: until the same with NULLs. */
+void projector_build_copy(
+	struct projector *p, struct part_copy *copy, struct build_progress *progress);
 /* Free the part, in slices, once no reader can be in it: after `epoch` has passed all pins. Cannot fail. */
 void projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
 /* flow_drop_view(); what it held is freed in the same way. */

@@ -415,6 +415,48 @@ static void test_replacing(void **state)
 	}
 }
 
+/* A table gets columns: its rows are copied, with what commands make of them meanwhile; views over it go on. */
+static void test_columns(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct world w;
+		char text[2048];
+
+		open_world(&w, 1 + (unsigned)(seed % 3), seed, ROWS);
+		run(&w.f, "CREATE INDEX ON t (v); CREATE INDEX ON t USING hash (g)");
+		for (unsigned i = 0; i < NVIEWS; i++) {
+			(void)snprintf(text, sizeof(text), "CREATE MATERIALIZED VIEW %s AS %s",
+				VIEWS[i][0], VIEWS[i][1]);
+			run(&w.f, text);
+		}
+		changed(&w, "ALTER TABLE t ADD more int NOT NULL DEFAULT 7, ADD CHECK_ text");
+		changed(&w,
+			"ALTER TABLE u ADD COLUMN few text DEFAULT 'f' CHECK (few <> ''), DROP COLUMN IF EXISTS nix");
+		change(&w, "ALTER TABLE t ADD bad int NOT NULL");
+		assert_int_equal(w.error.code, ERR_NOT_NULL);
+		change(&w, "ALTER TABLE t ADD bad int DEFAULT 1 CHECK (bad <> v - 6)");
+		assert_int_equal(w.error.code, ERR_CHECK);
+		settle(&w);
+		expect(&w.f, "SELECT count(*) FROM u WHERE few IS DISTINCT FROM 'f'", "0");
+		for (unsigned i = 0; i < NVIEWS; i++)
+			compare(&w, VIEWS[i][0], VIEWS[i][1]);
+		changed(&w, "ALTER TABLE t ADD again bigint DEFAULT 8");
+		settle(&w);
+		expect(&w.f,
+			"SELECT count(*) FROM t WHERE again IS DISTINCT FROM 8 OR check_ IS NOT NULL",
+			"0");
+		expect(&w.f,
+			"SELECT count(*) FROM ((SELECT id FROM t WHERE v = 7 EXCEPT ALL SELECT id FROM t "
+			"WHERE v + 0 = 7) UNION ALL (SELECT id FROM t WHERE v + 0 = 7 EXCEPT ALL SELECT id "
+			"FROM t WHERE v = 7)) x",
+			"0");
+		for (unsigned i = 0; i < NVIEWS; i++)
+			compare(&w, VIEWS[i][0], VIEWS[i][1]);
+		close_world(&w);
+	}
+}
+
 /* The engine ends in the middle. */
 static void test_closing(void **state)
 {
@@ -426,9 +468,10 @@ static void test_closing(void **state)
 
 		open_world(&w, 2, steps, ROWS);
 		s = prepare(&w.f,
-			steps % 2 == 0
+			steps % 3 == 0
 				? "CREATE MATERIALIZED VIEW v AS SELECT g, count(*) AS n FROM t GROUP BY g"
-				: "CREATE INDEX ON t (g)");
+				: steps % 3 == 1 ? "CREATE INDEX ON t (g)"
+						 : "ALTER TABLE t ADD more int CHECK (more > v)");
 		row_encode(&s->param_layout, NULL, none);
 		assert_int_equal(lf_submit(w.schema, s, none, 0, LF_ACCEPTED, &w.f.error), 0);
 		for (unsigned i = 0; i < steps; i++)
@@ -504,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_refreshing),
 		cmocka_unit_test(test_replacing),
+		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_unwritable),
 		cmocka_unit_test(test_recovered),
