@@ -4,11 +4,12 @@
  */
 #include <stdlib.h>
 
+#include "core/engine_internal.h"
 #include "core/log/disk.h"
 #include "tests/unit/data_fixture.h"
 
 /* The last reply, in words: "epoch count [rows] | SQLSTATE". */
-struct given_text {
+struct told {
 	unsigned replies;
 	uint64_t epoch;
 	uint64_t count;
@@ -21,7 +22,7 @@ struct given_text {
 
 static void take(void *arg, const struct lf_reply *r)
 {
-	struct given_text *a = arg;
+	struct told *a = arg;
 
 	a->replies++;
 	a->epoch = r->epoch;
@@ -38,11 +39,11 @@ static void take(void *arg, const struct lf_reply *r)
 			(void)add_row(a->rows, a->s, r->rows[i]);
 }
 
-static struct given_text submit(
+static struct told submit(
 	struct fixture *f, const struct lf_command_options *o, enum lf_ack ack, const char *text)
 {
 	struct statement *s = prepare(f, text);
-	struct given_text a = { .s = s };
+	struct told a = { .s = s };
 	uint64_t none[2] = { 0 };
 
 	row_encode(&s->param_layout, NULL, none);
@@ -59,15 +60,14 @@ static struct given_text submit(
 	return a;
 }
 
-static struct given_text once(
-	struct fixture *f, uint64_t client, uint64_t request, const char *text)
+static struct told once(struct fixture *f, uint64_t client, uint64_t request, const char *text)
 {
 	const struct lf_command_options o = { .client = client, .request = request };
 
 	return submit(f, &o, LF_VISIBLE, text);
 }
 
-static void same(const struct given_text *a, const struct given_text *b)
+static void same(const struct told *a, const struct told *b)
 {
 	assert_int_equal(a->epoch, b->epoch);
 	assert_int_equal(a->count, b->count);
@@ -76,7 +76,7 @@ static void same(const struct given_text *a, const struct given_text *b)
 	assert_string_equal(a->rows, b->rows);
 }
 
-static void state_is(const struct given_text *a, const char *state)
+static void state_is(const struct told *a, const char *state)
 {
 	if (strcmp(a->state, state) != 0)
 		fail_msg("%s %s instead of %s", a->state, a->message, state);
@@ -100,7 +100,7 @@ static const char TABLES[] =
 static void test_once(void **state)
 {
 	struct fixture f;
-	struct given_text a, b;
+	struct told a, b;
 
 	(void)state;
 	open_fixture(&f, 2);
@@ -148,7 +148,7 @@ static void test_rows_without_key(void **state)
 	run(&f, TABLES);
 	for (unsigned r = 1; r <= 20; r++)
 		for (unsigned i = 0; i < 3; i++) {
-			struct given_text a = once(&f, 1, r, "INSERT INTO log VALUES ('x')");
+			struct told a = once(&f, 1, r, "INSERT INTO log VALUES ('x')");
 
 			state_is(&a, "");
 		}
@@ -161,7 +161,7 @@ static void test_parts(void **state)
 	static const char many[] =
 		"INSERT INTO t VALUES (11, 1, 'x'), (12, 1, 'x'), (13, 1, 'x'), (1, 1, 'x') RETURNING id";
 	struct fixture f;
-	struct given_text a, b;
+	struct told a, b;
 
 	(void)state;
 	open_fixture(&f, 3);
@@ -196,7 +196,7 @@ static void test_refused_kinds(void **state)
 {
 	const struct lf_command_options no_request = { .client = 1 };
 	struct fixture f;
-	struct given_text a;
+	struct told a;
 
 	(void)state;
 	open_fixture(&f, 2);
@@ -234,7 +234,7 @@ static void test_restarts(void **state)
 	};
 	enum { N = sizeof(commands) / sizeof(commands[0]) };
 	static const unsigned projectors[] = { 2, 1, 4, 3, 3, 2 };
-	struct given_text first[N];
+	struct told first[N];
 	struct bed b;
 
 	(void)state;
@@ -252,7 +252,7 @@ static void test_restarts(void **state)
 			assert_int_equal(lf_checkpoint(b.f.engine, &b.f.error), 0);
 		again(&b, projectors[round % (sizeof(projectors) / sizeof(projectors[0]))]);
 		for (unsigned i = 0; i < N; i++) {
-			struct given_text a = once(&b.f, 5, i + 1, commands[i]);
+			struct told a = once(&b.f, 5, i + 1, commands[i]);
 
 			assert_int_equal(a.count, first[i].count);
 			assert_string_equal(a.state, first[i].state);
@@ -275,7 +275,7 @@ static void test_restarts(void **state)
 /* The table may change, or go, between. */
 static void test_schema_changes(void **state)
 {
-	struct given_text a, again_;
+	struct told a, again_;
 	struct bed b;
 
 	(void)state;
@@ -355,7 +355,7 @@ static void send(struct fixture *f, struct lf_port *port, const struct statement
 static void test_waits_for_the_disk(void **state)
 {
 	struct statement *insert, *update;
-	struct answer_text a = { .s = NULL }, other = { .s = NULL };
+	struct told a = { .s = NULL }, other = { .s = NULL };
 	struct lf_port *second;
 	struct bed b;
 
@@ -418,7 +418,7 @@ static void open_narrow(struct bed *b, unsigned projectors, uint32_t answers, ui
 static void increments(struct bed *b, uint64_t client, unsigned from, unsigned to)
 {
 	for (unsigned r = from; r <= to; r++) {
-		struct given_text a = once(&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
+		struct told a = once(&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
 
 		state_is(&a, "");
 	}
@@ -427,7 +427,7 @@ static void increments(struct bed *b, uint64_t client, unsigned from, unsigned t
 static void expired(struct bed *b, uint64_t client, unsigned from, unsigned to)
 {
 	for (unsigned r = from; r <= to; r++) {
-		struct given_text a = once(&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
+		struct told a = once(&b->f, client, r, "UPDATE t SET n = n + 1 WHERE id = 1");
 
 		state_is(&a, "LF006");
 	}
@@ -491,7 +491,7 @@ static void test_rows_lost(void **state)
 {
 	static const char insert[] = "INSERT INTO t VALUES (9, 1, repeat('y', 600000)) RETURNING s";
 	struct fixture f;
-	struct given_text a;
+	struct told a;
 
 	(void)state;
 	open_fixture(&f, 1);
@@ -513,7 +513,7 @@ static void test_no_memory(void **state)
 	static const char insert[] = "INSERT INTO t VALUES (1000000, 1, repeat('y', 400000))";
 	struct lf_options o = lf_options_default();
 	struct fixture f;
-	struct given_text a;
+	struct told a;
 	unsigned id = 100;
 
 	(void)state;
@@ -539,6 +539,46 @@ static void test_no_memory(void **state)
 	close_fixture(&f);
 }
 
+/* Whichever allocation of the shard fails: the command is done and known, or neither. */
+static void test_failing_allocations(void **state)
+{
+	static const char *const commands[] = {
+		"UPDATE t SET n = n + 1, s = s || 'x' WHERE id = 1 RETURNING repeat(s, 3)",
+		"INSERT INTO t VALUES (1, 1, 'refused')",
+	};
+	struct heap *heap;
+	struct fixture f;
+	unsigned refused = 0;
+	char want[32];
+
+	(void)state;
+	open_fixture(&f, 1);
+	run(&f, TABLES);
+	heap = projector_heap(f.engine->set.projectors[0]);
+	for (unsigned n = 1; n <= 60; n++)
+		for (unsigned k = 0; k < 2; k++) {
+			struct told a, b;
+
+			heap_fail_after(heap, 1 + n % 20);
+			a = once(&f, 1 + n, 1 + k, commands[k]);
+			heap_fail_after(heap, 0);
+			b = once(&f, 1 + n, 1 + k, commands[k]);
+			if (strcmp(a.state, "53200") == 0) {
+				refused++;
+				state_is(&b, k == 0 ? "" : "23505");
+			} else if (strcmp(b.state, "54000") == 0) {
+				/* The memory for keeping its rows. */
+				state_is(&a, "");
+			} else {
+				same(&a, &b);
+			}
+		}
+	assert_true(refused > 3);
+	(void)snprintf(want, sizeof(want), "%u|%u", 60, 61);
+	expect(&f, "SELECT n, length(s) FROM t WHERE id = 1", want);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_horizon),
 		cmocka_unit_test(test_rows_lost),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_failing_allocations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
