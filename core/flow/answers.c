@@ -5,6 +5,8 @@
  * order in which they were given, and each client's in one of its own: so the oldest of all is the oldest of its client,
  * and forgetting it is a few pointers. An answer that is begun is in the directory only.
  *
+ * An answer outlives its command, so each is allocated; commands without a request id do not come here.
+ *
  * What can fail does so in answers_begin(), before the command is executed, but for rows and texts, whose length is not
  * known then: rows are then not kept, and a refusal is not remembered, which is as good since nothing was done.
  *
