@@ -400,8 +400,9 @@ soak: all ## the long form of the durability test: 500 kills, 100 power cuts, ev
 lint: setup-lint ## floors, format, shellcheck, cppcheck, clang-tidy
 	$(Q)tools/check-floors
 	$(Q)clang-format --dry-run --Werror $(SOURCES) $(HEADERS)
-	$(Q)shellcheck --exclude=SC2013,SC2044 .ci/run bench/train tools/check-floors tools/compile-commands tools/setup.sh
-	$(Q)python3 -m py_compile tests/run tests/e2e/*.py tools/profile tools/profiling/*.py bench/*.py
+	$(Q)shellcheck --exclude=SC2013,SC2044 .ci/run bench/train tools/check-floors tools/compile-commands tools/setup.sh \
+		tools/examples/postgres_feed
+	$(Q)python3 -m py_compile tests/run tests/e2e/*.py tools/profile tools/profiling/*.py bench/*.py bench/pgfeed
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -U__clang_analyzer__ \
 		--enable=warning,portability --suppress=missingIncludeSystem \
 		--suppress=normalCheckLevelMaxBranches -j $(shell nproc) core net
