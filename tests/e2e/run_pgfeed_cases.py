@@ -610,6 +610,33 @@ def signals(b):
 
 
 @case
+def interrupted_copies(b):
+    """Feed, Leftfold and PostgreSQL end while rows are copied; what was copied is copied again."""
+    b.psql("CREATE TABLE many (id int PRIMARY KEY, v text); INSERT INTO many SELECT i, repeat('v', 200) FROM generate_series(1, 20000) i;"
+           "CREATE TABLE few (id int PRIMARY KEY); INSERT INTO few VALUES (1)")
+    b.publish("FOR TABLE many, few")
+    running = Feed(b.source, b.target, *b.flags, "--jobs", "2")
+    running.says("public.many is copied")
+    running.kill()
+    b.psql("UPDATE many SET v = 'changed' WHERE id % 2 = 0; DELETE FROM many WHERE id < 100")
+    running = Feed(b.source, b.target, *b.flags, "--jobs", "3")
+    running.says("public.many is copied")
+    b.target.kill()
+    b.target.start()
+    b.psql("INSERT INTO many VALUES (-1, 'new'); INSERT INTO few VALUES (2)")
+    b.same_soon("many", "few")
+    b.psql("UPDATE few SET id = 3 WHERE id = 2")
+    running.stop()
+    running = Feed(b.source, b.target, *b.flags, "--recopy", "many")
+    running.says("public.many is copied")
+    b.source.kill()
+    b.source.start()
+    b.psql("DELETE FROM many WHERE id < 0")
+    b.same_soon("many", "few")
+    running.stop()
+
+
+@case
 def flags(b):
     for args in ([], ["--from", "x"], ["--from", "x", "--to", "y", "--slot", "A-b"], ["--nonsense"], ["--from", "x", "--to", "y", "z"],
                  ["--from", "x", "--to", "y", "--jobs", "0"], ["--from", "x", "--to", "y", "--column", "a"],

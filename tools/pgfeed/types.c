@@ -52,7 +52,7 @@ static void chars(const char *name, int32_t modifier, char *out)
 	int32_t n = modifier - HEADER;
 
 	if (n < 1 || n > CHARS_MAX)
-		(void)strcpy(out, "text");
+		(void)snprintf(out, TYPE_TEXT_MAX, "text");
 	else
 		(void)snprintf(out, TYPE_TEXT_MAX, "%s(%d)", name, (int)n);
 }
@@ -66,7 +66,7 @@ static void numeric(int32_t modifier, char *out)
 	if (scale > 1023)
 		scale -= 2048;
 	if (modifier < HEADER || precision > NUMERIC_DIGITS_MAX || scale < 0 || scale > precision)
-		(void)strcpy(out, "numeric");
+		(void)snprintf(out, TYPE_TEXT_MAX, "numeric");
 	else
 		(void)snprintf(out, TYPE_TEXT_MAX, "numeric(%d,%d)", (int)precision, (int)scale);
 }
@@ -84,7 +84,7 @@ bool type_map(uint32_t oid, int32_t modifier, char *out)
 			(void)snprintf(out, TYPE_TEXT_MAX, "%s", TYPES[i].name);
 		return true;
 	}
-	(void)strcpy(out, "text");
+	(void)snprintf(out, TYPE_TEXT_MAX, "text");
 	return false;
 }
 
