@@ -411,6 +411,11 @@ def publications(b):
     b.publish("FOR TABLE pub_a WITH (publish = 'insert, update')")
     b.refused("does not publish all changes", "SET (publish =")
     b.psql("DROP PUBLICATION %s" % b.name)
+    # Not with a table that PostgreSQL could not update any more.
+    b.psql("CREATE TABLE pub_no (id int); INSERT INTO pub_no VALUES (1)")
+    b.refused("table public.pub_no has no primary key", "choose other tables", "--create-publication", "--table", "pub_no")
+    b.refused("has no primary key", "choose other tables", "--create-publication")
+    b.psql("UPDATE pub_no SET id = 2; DROP TABLE pub_no")
     b.feed("--create-publication", "--table", "public.pub_a", "--table", "pub_b", "--until-now")
     b.refused("is not in publication", "ADD TABLE", "--table", "public.pub_c")
     b.psql("DROP PUBLICATION %s; CREATE PUBLICATION %s" % (b.name, b.name))

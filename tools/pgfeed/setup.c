@@ -70,13 +70,24 @@ static char *publication_text(const struct options *o)
 	return t.p;
 }
 
+/* Not with a table that has no key: PostgreSQL would refuse to update it from then on. */
 static int create_publication(struct session *s)
 {
 	char *sql = publication_text(s->o);
+	struct failure ignored;
 	int status = sql == NULL ? fail_memory(&s->f)
-				 : pg_do(s->pg, "making the publication", sql, &s->f);
+				 : pg_do(s->pg, "making the publication", "BEGIN", &s->f);
 
+	if (status == 0)
+		status = pg_do(s->pg, "making the publication", sql, &s->f);
 	free(sql);
+	if (status == 0)
+		status = tables_check(s->pg, s->o, &s->f);
+	if (status != 0) {
+		(void)pg_do(s->pg, "making no publication", "ROLLBACK", &ignored);
+		return -1;
+	}
+	status = pg_do(s->pg, "making the publication", "COMMIT", &s->f);
 	if (status == 0)
 		say("publication \"%s\" is made", s->o->publication);
 	return status;

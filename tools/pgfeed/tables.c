@@ -373,6 +373,18 @@ int tables_read(struct tables *t, PGconn *pg, const struct options *o, struct fa
 	return status == 0 ? check_choices(t, o, f) : -1;
 }
 
+int tables_check(PGconn *pg, const struct options *o, struct failure *f)
+{
+	const char *params[] = { o->publication };
+	PGresult *r = pg_run(pg, "reading the catalog", TABLES_SQL, 1, params, f);
+	int status = r == NULL ? -1 : 0;
+
+	for (int i = 0; status == 0 && i < PQntuples(r); i++)
+		status = check_table(r, i, f);
+	PQclear(r);
+	return status;
+}
+
 void tables_free(struct tables *t)
 {
 	for (unsigned i = 0; i < t->n; i++) {

@@ -66,6 +66,8 @@ struct tables {
 
 /* Read what is published and chosen. FATAL for what cannot be fed, with the remedy. */
 int tables_read(struct tables *t, PGconn *pg, const struct options *o, struct failure *f);
+/* Whether all that is published can be fed, chosen or not. */
+int tables_check(PGconn *pg, const struct options *o, struct failure *f);
 void tables_free(struct tables *t);
 /* NULL: none. */
 struct table *tables_find(const struct tables *t, uint32_t relation);
