@@ -454,6 +454,13 @@ static int options_check(const struct lf_engine *engine, const struct statement 
 	return o->client != 0 ? once_check(s, o, e) : 0;
 }
 
+/* A year, a day, an hour, a minute, a second and more later. */
+static struct program_env once_later(struct lf_port *port, struct error *e)
+{
+	return (struct program_env){ &port->scratch, e,
+		port->now_us + 31626061 * INT64_C(1000000) + 1, 0 };
+}
+
 /* See that rows go where they went whenever the command is sent: at another time each of their partition values must be the
  * same, or a retry would come to a shard that knows nothing of the command. n: ranges, with their hashes; the first is what
  * the message of a command of one part says. */
@@ -461,9 +468,7 @@ static int once_route(struct lf_port *port, const struct statement *s, const voi
 	uint64_t spread, const struct row_range *ranges, const uint64_t *hashes, unsigned n,
 	struct error *e)
 {
-	/* A year, a day, an hour, a minute, a second and more later. */
-	struct program_env later = { &port->scratch, e,
-		port->now_us + 31626061 * INT64_C(1000000) + 1, 0 };
+	struct program_env later = once_later(port, e);
 
 	port->hash = hashes[0];
 	for (unsigned r = 0; r < n; r++)
@@ -688,12 +693,25 @@ static inline bool call_is_plain(const struct procedure_call *c)
 static const struct statement *call_now(struct lf_port *port, const struct statement *s,
 	const void **params, struct program_env *env, struct error *e)
 {
+	const void *given = *params, *again;
+	struct program_env later;
+
 	if (__atomic_load_n(&s->block.call->procedure->dropped, __ATOMIC_ACQUIRE))
 		s = engine_statement_now(port->engine, s, UINT64_MAX, e);
 	if (s == NULL || !s->block.call->computed)
 		return s;
-	*params = command_arguments(s, *params, env, e);
-	return *params == NULL ? NULL : s;
+	*params = command_arguments(s, given, env, e);
+	if (*params == NULL || !is_once(port))
+		return *params == NULL ? NULL : s;
+	/* As once_route(): they say where it goes. */
+	later = once_later(port, e);
+	again = command_arguments(s, given, &later, e);
+	if (again != NULL && row_size(again) == row_size(*params) &&
+		memcmp(again, *params, row_size(again)) == 0)
+		return s;
+	(void)error_set(e, ERR_FEATURE, 0,
+		"a CALL whose arguments depend on the time cannot be given a request id");
+	return NULL;
 }
 
 int lf_submit(struct lf_port *port, const struct statement *s, const void *params, uint64_t tag,

@@ -210,6 +210,11 @@ static void test_refused_kinds(void **state)
 	state_is(&a, "0A000");
 	a = once(&f, 1, 1, "INSERT INTO moment VALUES ('2024-01-01', 1), (now(), 1)");
 	state_is(&a, "0A000");
+	run(&f, "CREATE PROCEDURE note(at timestamptz, n int) BEGIN ATOMIC INSERT INTO moment VALUES (at, n); END");
+	a = once(&f, 1, 1, "CALL note(now(), 1)");
+	state_is(&a, "0A000");
+	a = once(&f, 1, 2, "CALL note('2024-01-01', 1)");
+	state_is(&a, "");
 	a = submit(&f, &no_request, LF_VISIBLE, "INSERT INTO t VALUES (9, 9, '')");
 	state_is(&a, "22023");
 	/* None of them used up the id. */
