@@ -370,7 +370,8 @@ void lf_settle(struct lf_engine *engine)
 		moved = false;
 		for (unsigned s = 0; s <= engine->set.shards; s++)
 			moved |= lf_step(engine, s);
-		moved |= engine_events_step(engine);
+		if (engine->options.event_log)
+			moved |= engine_events_step(engine);
 		moved |= journals_wait(engine);
 	} while (moved);
 }

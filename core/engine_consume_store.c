@@ -83,7 +83,7 @@ static const void *params_of(
 {
 	uint32_t n = row_encoded_size(&s->param_layout, values);
 
-	if (n > c->cap) {
+	if (n > c->cap || c->row == NULL) {
 		void *row = realloc(c->row, n);
 
 		if (row == NULL)

@@ -440,7 +440,7 @@ static int source_choose(
 /* Load the next block that may have something: 1; 0: there is none. */
 static int block_next(struct event_reader *r, uint64_t visible, struct error *e)
 {
-	struct source *s;
+	struct source *s = NULL;
 	int status;
 
 	for (;;) {
