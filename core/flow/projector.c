@@ -310,18 +310,16 @@ static int command_do(struct projector *p, const struct statement *s, const void
 	return command_execute(s, params, NULL, rows, env, result, e);
 }
 
-/* command_do(), and where commands are journaled the note that the changes it made are its. noted: its parameters as they
- * are written then; NULL: none, or they are those of all parts and would be written with each. */
-static int command_noted(struct projector *p, const struct statement *s, const void *params,
-	const void *noted, const void *const *sources, const struct row_range *rows,
-	struct command_env *env, struct command_result *result, struct error *e)
+/* command_do(), and the note that the changes it made are its. Not inline: it is for few. */
+static __attribute__((noinline)) int event_do(struct projector *p, const struct statement *s,
+	const void *params, const void *noted, const void *const *sources,
+	const struct row_range *rows, struct command_env *env, struct command_result *result,
+	struct error *e)
 {
 	const struct command_options *o = env->options;
 	uint32_t meta = o != NULL && (o->flags & COMMAND_META) ? o->meta_bytes : 0;
 	unsigned first = p->log.n;
 
-	if (p->events == NULL)
-		return command_do(p, s, params, sources, rows, env, result, e);
 	/* Before it is executed: afterwards nothing may fail. */
 	if (event_log_prepare(p->events, noted, meta > 0 ? o->meta : NULL, meta, e) != 0 ||
 		command_do(p, s, params, sources, rows, env, result, e) != 0)
@@ -329,6 +327,16 @@ static int command_noted(struct projector *p, const struct statement *s, const v
 	if (p->log.n > first && !s->unlogged)
 		event_log_note(p->events, s, env->now_us, first, p->log.n - first);
 	return 0;
+}
+
+/* command_do(), and where commands are journaled the note. noted: its parameters as they are written then; NULL: none, or
+ * they are those of all parts and would be written with each. */
+static inline int command_noted(struct projector *p, const struct statement *s, const void *params,
+	const void *noted, const void *const *sources, const struct row_range *rows,
+	struct command_env *env, struct command_result *result, struct error *e)
+{
+	return p->events == NULL ? command_do(p, s, params, sources, rows, env, result, e)
+				 : event_do(p, s, params, noted, sources, rows, env, result, e);
 }
 
 /* The parameters of a command that is a message by itself, to be noted. */
