@@ -79,6 +79,7 @@ class Source(Postgres):
         return "host=%s port=%d user=%s dbname=%s" % (host or self.dir, port or self.port, user, database)
 
     def close(self):
+        Feed.end_all()
         try:
             super().close()
         except Failure:
@@ -141,10 +142,22 @@ class Leftfold:
 class Feed:
     """A leftfold-pgfeed that runs. Its log is in .output() at any time."""
 
+    started = []
+
+    @classmethod
+    def end_all(cls):
+        """What a test that has failed left behind."""
+        for f in cls.started:
+            if f.process.poll() is None:
+                f.process.kill()
+                f.process.wait()
+        cls.started.clear()
+
     def __init__(self, source, target, *flags, info=None, to=None):
         self.file = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([FEED, "--from", info or source.info(), "--to", to or target.address, "--report", "0"] +
                                         list(flags), stdout=self.file, stderr=self.file, stdin=subprocess.DEVNULL)
+        Feed.started.append(self)
 
     def output(self):
         self.file.seek(0)
