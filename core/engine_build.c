@@ -218,11 +218,16 @@ int build_begin(struct lf_engine *engine, struct statement *s, uint64_t epoch, u
 				? copy_begin(engine, b, b->index->relation, epoch, e)
 				: index_begin(engine, b, epoch, e);
 	}
-	if (status == 0)
-		engine->build = b;
-	else
+	if (status != 0) {
 		build_free(b);
-	return status;
+		return -1;
+	}
+	engine->build = b;
+	if (b->index != NULL)
+		catalog_set_building(engine->catalog, b->index->name, true);
+	else if (s->kind == STATEMENT_CREATE_VIEW)
+		catalog_set_building(engine->catalog, b->view->name, false);
+	return 0;
 }
 
 static bool build_has_failed(const struct online_build *b)
@@ -242,7 +247,8 @@ static bool build_is_done(const struct online_build *b)
 bool build_is_over(const struct lf_engine *engine)
 {
 	return atomic_load(&engine->stopping) || atomic_load(&engine->set.unwritable) ||
-		build_has_failed(engine->build) || build_is_done(engine->build);
+		atomic_load(&engine->build->cancelled) || build_has_failed(engine->build) ||
+		build_is_done(engine->build);
 }
 
 /* What commands have brought since the projectors were done, and the view is whole. */
@@ -335,17 +341,54 @@ static int alter_end(
 	return 0;
 }
 
+/* The table or view that it changes; NULL: it makes a new one. */
+static const struct relation *build_of(const struct online_build *b)
+{
+	const struct statement *s = b->statement;
+
+	switch (s->kind) {
+	case STATEMENT_CREATE_VIEW: return s->create.replaces;
+	case STATEMENT_ALTER: return s->relation;
+	case STATEMENT_REFRESH_VIEW: return s->refresh.view;
+	default: return s->create_index.created->relation;
+	}
+}
+
+bool build_cancel(struct lf_engine *engine, const struct statement *drop)
+{
+	struct online_build *b = engine->build;
+	bool is = false;
+
+	if (b == NULL)
+		return false;
+	if (drop->drop.building != NULL)
+		is = catalog_is_building(engine->catalog, drop->drop.building, b->index != NULL);
+	for (unsigned i = 0; i < drop->drop.n; i++)
+		is |= drop->drop.relations[i] != NULL && drop->drop.relations[i] == build_of(b);
+	if (is)
+		atomic_store(&b->cancelled, true);
+	return is;
+}
+
+static int build_wanted(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
+{
+	if (atomic_load(&engine->stopping))
+		return error_set(e, ERR_SHUTDOWN, 0, NULL);
+	if (!atomic_load(&engine->build->cancelled))
+		return build_has_failed(engine->build) || build_is_done(engine->build)
+			? schema_journal_ready(engine, job->len, e)
+			: error_set(e, ERR_IO, 0, "the journal cannot be written");
+	error_set(e, ERR_CANCELED, 0, "canceling statement due to user request");
+	return error_detail(e, "What it was making has been dropped.");
+}
+
 int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
 {
 	struct online_build *b = engine->build;
-	int status;
+	int status = build_wanted(engine, job, e);
 
-	if (atomic_load(&engine->stopping))
-		status = error_set(e, ERR_SHUTDOWN, 0, NULL);
-	else if (!build_has_failed(b) && !build_is_done(b))
-		status = error_set(e, ERR_IO, 0, "the journal cannot be written");
-	else
-		status = schema_journal_ready(engine, job->len, e);
+	catalog_set_building(engine->catalog, NULL, false);
+
 	if (status != 0) {
 		build_abandon(engine, b, job->epoch);
 		return -1;

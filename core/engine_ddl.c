@@ -302,6 +302,10 @@ static bool ddl_execute(struct lf_engine *engine, struct ddl_job *job)
 		engine->build->job = job;
 		return false;
 	}
+	/* It is not there, since it has been stopped being made. */
+	if (status != 0 && job->cancels &&
+		(job->error.code == ERR_UNDEFINED_TABLE || job->error.code == ERR_UNDEFINED_OBJECT))
+		status = 0;
 	ddl_done(job, status);
 	return true;
 }
@@ -386,6 +390,11 @@ int engine_ddl_submit(struct lf_engine *engine, struct lf_port *port, const stru
 	job->checkpoint = s->kind == STATEMENT_CHECKPOINT;
 	memcpy(job->text, s->text, len);
 	job->text[len] = '\0';
+	if (s->kind == STATEMENT_DROP) {
+		pthread_mutex_lock(&engine->catalog_lock);
+		job->cancels = build_cancel(engine, s);
+		pthread_mutex_unlock(&engine->catalog_lock);
+	}
 	pthread_mutex_lock(&engine->ddl_lock);
 	*engine->ddl_jobs.tail = job;
 	engine->ddl_jobs.tail = &job->next;

@@ -83,6 +83,8 @@ int build_begin(struct lf_engine *engine, struct statement *s, uint64_t epoch, u
 	struct error *e);
 /* Whether the projectors have done their part, or there is no use in waiting for it. At any moment. */
 bool build_is_over(const struct lf_engine *engine);
+/* If DROP, with the catalog's lock held, is of what is being built, or of what that is for, have it end. True: it is. */
+bool build_cancel(struct lf_engine *engine, const struct statement *drop);
 /* The end of it: what was built is known, or -1 and nothing is left of it. */
 int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error *e);
 void build_free(struct online_build *b);

@@ -33,6 +33,7 @@ struct ddl_job {
 	uint64_t tag;
 	enum lf_ack ack;
 	bool checkpoint;    /* no schema change, but CHECKPOINT */
+	bool cancels;       /* it is DROP of what was being built, and has had that stopped */
 	uint64_t epoch;     /* out */
 	struct error error; /* out; ERR_OK: done */
 };
@@ -53,7 +54,8 @@ struct online_build {
 	struct index_def *index; /* or the new key; NULL: the view has the key that it had */
 	uint32_t next_id;        /* of the catalog, before it */
 	struct ddl_job *job;
-	uint64_t rows; /* that there were to go through at its beginning */
+	_Atomic bool cancelled; /* by a DROP */
+	uint64_t rows;          /* that there were to go through at its beginning */
 	struct build_progress progress;
 };
 

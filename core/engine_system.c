@@ -186,7 +186,21 @@ static void build_row(struct lf_engine *engine, struct rows *r)
 					   : "refresh");
 	number(r, BUILDS_ROWS, atomic_load_explicit(&b->progress.rows, memory_order_relaxed));
 	number(r, BUILDS_OF, b->rows);
+	text(r, BUILDS_STATEMENT, b->statement->text);
 	end(r);
+}
+
+/* Schema changes that wait for their turn. */
+static void waiting_rows(struct lf_engine *engine, struct rows *r)
+{
+	pthread_mutex_lock(&engine->ddl_lock);
+	for (const struct ddl_job *job = engine->ddl_jobs.head; job != NULL; job = job->next) {
+		begin(r);
+		text(r, BUILDS_KIND, "waiting");
+		text(r, BUILDS_STATEMENT, job->text);
+		end(r);
+	}
+	pthread_mutex_unlock(&engine->ddl_lock);
 }
 
 /* fn for every relation of a kind that is there. */
@@ -208,7 +222,10 @@ static void rows_make(struct lf_engine *engine, struct rows *r)
 	case SYSTEM_OPERATORS: each(engine, r, RELATION_VIEW, operator_rows); break;
 	case SYSTEM_TABLES: each(engine, r, RELATION_TABLE, table_row); break;
 	case SYSTEM_SHARDS: shard_rows(engine, r); break;
-	case SYSTEM_BUILDS: build_row(engine, r); break;
+	case SYSTEM_BUILDS:
+		build_row(engine, r);
+		waiting_rows(engine, r);
+		break;
 	case SYSTEM_COUNT: break;
 	}
 }

@@ -385,6 +385,11 @@ static int drop_one(struct binder *b, const PgQuery__DropStmt *p, const char *na
 	if (r != NULL && r->kind == RELATION_SYSTEM)
 		return bind_fail(b, ERR_WRONG_OBJECT, -1, "\"%s\" is not %s %s", name,
 			wants_index ? "an" : "a", what);
+	if (r == NULL && ix == NULL && !wants_table &&
+		catalog_is_building(b->catalog, name, wants_index)) {
+		st->drop.building = bind_keep(b, name);
+		return st->drop.building == NULL ? -1 : 0;
+	}
 	if (r == NULL && ix == NULL) {
 		if (!p->missing_ok)
 			return bind_fail(b,
@@ -447,7 +452,7 @@ int bind_drop(struct binder *b, const PgQuery__DropStmt *p)
 	for (size_t i = 0; i < p->n_objects; i++)
 		if (drop_one(b, p, object_name(p->objects[i])) != 0)
 			return -1;
-	if (st->drop.n == 0)
+	if (st->drop.n == 0 && st->drop.building == NULL)
 		st->kind = STATEMENT_NOTHING;
 	return 0;
 }

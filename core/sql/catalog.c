@@ -22,6 +22,8 @@ struct catalog {
 	uint64_t epoch;    /* see catalog_set_epoch() */
 	unsigned nsources; /* atomic */
 	const char **sources;
+	const char *building;
+	bool building_index;
 };
 
 /* Append to a heap-allocated array of *n pointers with room for *cap; 0 or -1. */
@@ -113,6 +115,17 @@ struct index_def *catalog_find_index(const struct catalog *c, const char *name)
 			if (strcmp(c->relations[i]->indexes[k]->name, name) == 0)
 				return c->relations[i]->indexes[k];
 	return NULL;
+}
+
+void catalog_set_building(struct catalog *c, const char *name, bool index)
+{
+	c->building = name;
+	c->building_index = index;
+}
+
+bool catalog_is_building(const struct catalog *c, const char *name, bool index)
+{
+	return c->building != NULL && c->building_index == index && strcmp(c->building, name) == 0;
 }
 
 unsigned catalog_count(const struct catalog *c)

@@ -172,6 +172,9 @@ struct relation *catalog_find(const struct catalog *c, const char *name);
 /* From now on it finds relations as they were at an epoch, before they were altered; UINT64_MAX: as they are. */
 void catalog_set_epoch(struct catalog *c, uint64_t epoch);
 struct index_def *catalog_find_index(const struct catalog *c, const char *name);
+/* Note the view or index that is being made and is not found yet: for DROP of it. NULL: there is none. The name is the caller's. */
+void catalog_set_building(struct catalog *c, const char *name, bool index);
+bool catalog_is_building(const struct catalog *c, const char *name, bool index);
 /* Every table and view in order of creation: i in [0, catalog_count). */
 unsigned catalog_count(const struct catalog *c);
 struct relation *catalog_at(const struct catalog *c, unsigned i);

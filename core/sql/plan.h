@@ -352,6 +352,8 @@ struct statement {
 			unsigned n;
 			struct relation **relations;
 			struct index_def **indexes;
+			const char *
+				building; /* one of the names is of what is being made; NULL: none */
 		} drop;
 		struct {
 			struct relation *view;

@@ -64,6 +64,7 @@ static const struct {
 			[BUILDS_KIND] = { "kind", TYPE_TEXT },
 			[BUILDS_ROWS] = { "rows", TYPE_INT8 },
 			[BUILDS_OF] = { "rows_at_start", TYPE_INT8 },
+			[BUILDS_STATEMENT] = { "statement", TYPE_TEXT },
 		} },
 };
 

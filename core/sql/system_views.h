@@ -51,7 +51,7 @@ enum {
 	SHARDS_COLUMNS
 };
 
-enum { BUILDS_RELATION, BUILDS_KIND, BUILDS_ROWS, BUILDS_OF, BUILDS_COLUMNS };
+enum { BUILDS_RELATION, BUILDS_KIND, BUILDS_ROWS, BUILDS_OF, BUILDS_STATEMENT, BUILDS_COLUMNS };
 
 /* Make them and give them to the catalog; `user` becomes theirs. 53200. */
 int system_views_add(struct catalog *c, struct heap *h, void *user, struct error *e);

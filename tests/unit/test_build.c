@@ -457,6 +457,61 @@ static void test_columns(void **state)
 	}
 }
 
+/* DROP of what is being made, or of what it is made of, ends it; nothing is left of it, and what waits goes on. */
+static void test_cancelled(void **state)
+{
+	static const char *const MAKE[] = {
+		"CREATE MATERIALIZED VIEW w AS SELECT g, count(*) AS n FROM t GROUP BY g",
+		"CREATE INDEX by_v ON t (v)", "CREATE UNIQUE INDEX by_id ON plain (id)",
+		"CREATE OR REPLACE MATERIALIZED VIEW plain AS SELECT id FROM t",
+		"ALTER TABLE lone ADD more int"
+	};
+	static const char *const DROP[] = { "DROP MATERIALIZED VIEW w", "DROP INDEX by_v",
+		"DROP INDEX IF EXISTS by_id", "DROP MATERIALIZED VIEW plain", "DROP TABLE lone" };
+
+	(void)state;
+	for (unsigned i = 0; i < 15; i++) {
+		struct statement *make, *wait;
+		uint64_t none[2] = { 0 };
+		struct world w;
+
+		open_world(&w, 1 + i % 3, i, ROWS);
+		run(&w.f,
+			"CREATE MATERIALIZED VIEW plain AS SELECT id, v FROM t; CREATE TABLE lone (id int);"
+			"INSERT INTO lone SELECT id FROM t");
+		make = prepare(&w.f, MAKE[i % 5]);
+		wait = prepare(&w.f, "CREATE TABLE other (id int PRIMARY KEY)");
+		row_encode(&make->param_layout, NULL, none);
+		w.done = false;
+		assert_int_equal(lf_submit(w.schema, make, none, 0, LF_VISIBLE, &w.f.error), 0);
+		for (unsigned k = 0; k < 1 + i / 5 * 3; k++) {
+			(void)lf_step(w.f.engine, k % 2 == 0 ? w.shards : 0);
+			submit_one(&w);
+		}
+		assert_int_equal(lf_submit(w.writer, wait, none, 0, LF_ACCEPTED, &w.f.error), 0);
+		expect(&w.f,
+			"SELECT kind = 'waiting', statement FROM leftfold_builds ORDER BY 1 DESC LIMIT 1",
+			"t|CREATE TABLE other (id int PRIMARY KEY)");
+		run(&w.f, DROP[i % 5]);
+		(void)lf_poll(w.schema, on_schema, &w);
+		(void)lf_poll(w.writer, on_command, &w);
+		if (!w.done)
+			fail_msg("%s goes on", MAKE[i % 5]);
+		assert_int_equal(w.error.code, ERR_CANCELED);
+		expect(&w.f, "SELECT count(*) FROM leftfold_builds", "0");
+		expect(&w.f, "SELECT count(*) FROM other", "0");
+		/* The name is free again. */
+		if (i % 5 < 3)
+			changed(&w, MAKE[i % 5]);
+		settle(&w);
+		if (i % 5 != 3)
+			compare(&w, "plain", "SELECT id, v FROM t");
+		lf_release(w.f.engine, make);
+		lf_release(w.f.engine, wait);
+		close_world(&w);
+	}
+}
+
 /* The engine ends in the middle. */
 static void test_closing(void **state)
 {
@@ -548,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_refreshing),
 		cmocka_unit_test(test_replacing),
 		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_unwritable),
 		cmocka_unit_test(test_recovered),
