@@ -227,9 +227,14 @@ int engine_alter_source(struct lf_engine *engine, const struct statement *s, str
 int engine_alter(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
-	if (s->alter.to->carry != NULL)
-		return table_copied(engine, s, epoch, e);
-	rows_stay(engine, s->relation, s->alter.to, epoch);
-	names_set(s);
-	return 0;
+	int status = 0;
+
+	if (s->alter.to->carry != NULL) {
+		status = table_copied(engine, s, epoch, e);
+	} else {
+		rows_stay(engine, s->relation, s->alter.to, epoch);
+		names_set(s);
+	}
+	shares_renew(&engine->shares);
+	return status;
 }

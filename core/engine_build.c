@@ -298,6 +298,7 @@ static int copy_end(
 	b->parts->older = old;
 	__atomic_store_n(&r->user, b->parts, __ATOMIC_RELEASE);
 	parts_condemn(engine, old, NULL, epoch);
+	view_share(engine, r);
 	return 0;
 }
 

@@ -59,6 +59,8 @@ int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
  * view_open(). */
 int view_add(struct lf_engine *engine, struct relation *view, struct relation *replaces,
 	uint64_t epoch, struct error *e);
+/* One that is complete, or is about to be fed with all others: what it has in common with others is computed once from now on. */
+void view_share(struct lf_engine *engine, const struct relation *view);
 /* Its plan and its operators go: in slices, by the projectors. */
 void view_forget(struct lf_engine *engine, const struct relation *view);
 /* Its parts, with the history that subscribers follow, are about to be replaced. */

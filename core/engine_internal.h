@@ -11,6 +11,7 @@
 #include "core/engine.h"
 #include "core/flow/projector.h"
 #include "core/flow/query.h"
+#include "core/flow/share.h"
 #include "core/log/journal.h"
 
 struct engine_thread {
@@ -106,6 +107,7 @@ struct lf_engine {
 	pthread_cond_t ddl_cond;
 	struct ddl_queue ddl_jobs;    /* under ddl_lock */
 	struct view_slot *views;      /* under ddl_lock's holder: the DDL executor */
+	struct shares shares;         /* the same; read under catalog_lock */
 	struct view_slot *gone_views; /* the same: of views that the projectors have yet to free */
 	struct online_build *build;   /* the same; NULL: none is under way */
 	struct feed *feeds;           /* under catalog_lock; and how many subscriptions there are */

@@ -12,7 +12,10 @@
 #include "core/base/clock.h"
 #include "core/sql/system_views.h"
 
-enum { COLUMNS_MAX = OPERATORS_COLUMNS };
+enum {
+	COLUMNS_MAX = OPERATORS_COLUMNS,
+	USERS_BYTES = 1024 /* names of views that share an operator; more are cut */
+};
 
 struct rows {
 	const struct relation *relation;
@@ -90,23 +93,33 @@ static void view_row(struct lf_engine *engine, struct rows *r, const struct rela
 	if (limit != 0)
 		number(r, VIEWS_MEMORY_LIMIT, limit);
 	number(r, VIEWS_STAGES, view->stage + 1);
+	number(r, VIEWS_SHARED_BYTES, parts_shared(parts));
 	end(r);
 }
 
-static void operator_row(struct rows *r, const struct relation *view, unsigned i,
-	const struct view_operator *o, const struct operator_count *c)
+static void operator_row(struct lf_engine *engine, struct rows *r, const struct relation *view,
+	const struct view_plan *plan, unsigned i, const struct operator_count *c)
 {
+	char users[USERS_BYTES];
+	struct view_operator o;
+	bool first;
+
+	view_plan_operator(plan, i, &o);
+	shares_users(&engine->shares, plan, i, users, sizeof(users), &first);
 	begin(r);
 	text(r, OPERATORS_VIEW, view->name);
 	number(r, OPERATORS_NUMBER, i);
-	number(r, OPERATORS_STAGE, o->stage);
-	text(r, OPERATORS_KIND, o->kind);
-	text(r, OPERATORS_DESCRIPTION, o->text);
+	number(r, OPERATORS_STAGE, o.stage);
+	text(r, OPERATORS_KIND, o.kind);
+	text(r, OPERATORS_DESCRIPTION, o.text);
 	number(r, OPERATORS_ROWS_IN, c->rows_in);
 	number(r, OPERATORS_ROWS_OUT, c->rows_out);
 	number(r, OPERATORS_BYTES, c->bytes);
-	if (o->timed)
+	if (o.timed)
 		number(r, OPERATORS_TIME_US, clock_ticks_ns(c->ticks) / 1000);
+	if (users[0] != '\0')
+		text(r, OPERATORS_SHARED_WITH, users);
+	number(r, OPERATORS_REPEATED, !first);
 	end(r);
 }
 
@@ -122,12 +135,8 @@ static void operator_rows(struct lf_engine *engine, struct rows *r, const struct
 	}
 	for (unsigned s = 0; s < engine->set.shards; s++)
 		flow_account(projector_flow(engine->set.projectors[s]), view, counts);
-	for (unsigned i = 0; i < n; i++) {
-		struct view_operator o;
-
-		view_plan_operator(plan, i, &o);
-		operator_row(r, view, i, &o, &counts[i]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		operator_row(engine, r, view, plan, i, &counts[i]);
 	free(counts);
 }
 

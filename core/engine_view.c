@@ -51,11 +51,31 @@ void views_gone_free(struct lf_engine *engine)
 	}
 }
 
+static struct flows engine_flows(const struct lf_engine *engine)
+{
+	struct flows f = { .n = engine->set.shards };
+
+	for (unsigned s = 0; s < f.n; s++)
+		f.at[s] = projector_flow(engine->set.projectors[s]);
+	return f;
+}
+
+void view_share(struct lf_engine *engine, const struct relation *view)
+{
+	const struct view_slot *slot = *view_slot_find(engine, view);
+	const struct flows flows = engine_flows(engine);
+
+	shares_add(&engine->shares, slot->plan, &flows);
+}
+
 void view_forget(struct lf_engine *engine, const struct relation *view)
 {
 	struct view_slot **link = view_slot_find(engine, view);
 	struct view_slot *slot = *link;
+	const struct flows flows = engine_flows(engine);
 
+	if (slot != NULL)
+		shares_forget(&engine->shares, slot->plan, &flows);
 	for (unsigned s = 0; s < engine->set.shards; s++)
 		projector_drop_view(engine->set.projectors[s], view);
 	if (slot == NULL)
@@ -67,6 +87,7 @@ void view_forget(struct lf_engine *engine, const struct relation *view)
 
 void engine_views_free(struct lf_engine *engine)
 {
+	shares_free(&engine->shares);
 	views_gone_free(engine);
 	while (engine->views != NULL) {
 		struct view_slot *slot = engine->views;
@@ -277,6 +298,15 @@ void view_end_subscriptions(
 	parts_end_feed(engine, view, parts, epoch, &why);
 }
 
+static void view_replace(struct lf_engine *engine, struct relation *replaces, uint64_t epoch)
+{
+	view_end_subscriptions(engine, replaces, replaces->user, epoch);
+	view_forget(engine, replaces);
+	/* Statements of before and condemned parts still look at it. */
+	relation_hold(replaces);
+	parts_condemn(engine, replaces->user, replaces, epoch);
+}
+
 int view_add(struct lf_engine *engine, struct relation *r, struct relation *replaces,
 	uint64_t epoch, struct error *e)
 {
@@ -290,13 +320,9 @@ int view_add(struct lf_engine *engine, struct relation *r, struct relation *repl
 		parts_discard(engine, r, parts, epoch);
 		return -1;
 	}
-	if (replaces == NULL)
-		return 0;
-	view_end_subscriptions(engine, replaces, replaces->user, epoch);
-	view_forget(engine, replaces);
-	/* Statements of before and condemned parts still look at it. */
-	relation_hold(replaces);
-	parts_condemn(engine, replaces->user, replaces, epoch);
+	if (replaces != NULL)
+		view_replace(engine, replaces, epoch);
+	view_share(engine, r);
 	return 0;
 }
 
@@ -308,6 +334,7 @@ int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch
 	view_forget(engine, view);
 	if (view_build(engine, view, epoch, e) != 0)
 		return -1;
+	view_share(engine, view);
 	parts_condemn(engine, old, NULL, epoch);
 	return 0;
 }
@@ -364,11 +391,13 @@ static int views_open(struct lf_engine *engine, uint64_t epoch, unsigned *stages
 
 		if (r->kind != RELATION_VIEW)
 			continue;
-		if (view_open(engine, r, r, epoch, &plan, &why) == 0)
+		if (view_open(engine, r, r, epoch, &plan, &why) == 0) {
 			*stages = view_plan_stages(plan) > *stages ? view_plan_stages(plan)
 								   : *stages;
-		else if (view_fail(engine, r, epoch, &why, e) != 0)
+			view_share(engine, r);
+		} else if (view_fail(engine, r, epoch, &why, e) != 0) {
 			return -1;
+		}
 	}
 	return 0;
 }

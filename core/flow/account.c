@@ -54,8 +54,10 @@ void account_freed(struct view_state *v)
 	for (unsigned i = 0; i < plan_operators(v->plan); i++)
 		__atomic_store_n(&v->counts[i].bytes, 0, __ATOMIC_RELAXED);
 	v->bytes = 0;
-	if (v->target != NULL)
+	if (v->target != NULL) {
 		__atomic_store_n(&v->target->operators, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&v->target->shared, 0, __ATOMIC_RELAXED);
+	}
 }
 
 static void limit_check(struct flow *f, struct view_state *v, const struct parts *all)
@@ -75,10 +77,13 @@ static void limit_check(struct flow *f, struct view_state *v, const struct parts
 void account_settle(struct flow *f, struct view_state *v)
 {
 	struct part *target = v->target;
+	uint64_t shared;
 
 	if (target == NULL || v->stopped)
 		return;
-	__atomic_store_n(&target->operators, v->bytes, __ATOMIC_RELAXED);
+	shared = v->uses == NULL ? 0 : share_bytes(v);
+	__atomic_store_n(&target->operators, v->bytes + shared, __ATOMIC_RELAXED);
+	__atomic_store_n(&target->shared, shared, __ATOMIC_RELAXED);
 	if (target->all != NULL)
 		limit_check(f, v, target->all);
 }
@@ -102,6 +107,7 @@ void flow_account(const struct flow *f, const struct relation *view, struct oper
 	const struct view_state *v = f->views;
 	const struct view_plan *p;
 	unsigned last;
+	bool shares;
 
 	while (v != NULL && v->plan->view != view)
 		v = v->next;
@@ -109,8 +115,9 @@ void flow_account(const struct flow *f, const struct relation *view, struct oper
 		return;
 	p = v->plan;
 	last = plan_operators(p) - 1;
+	shares = v->uses != NULL && !failure_seen(&v->target->all->failure);
 	for (unsigned i = 0; i <= last; i++)
-		add(&sums[i], &v->counts[i]);
+		add(&sums[i], shares ? share_counts(v, i) : &v->counts[i]);
 	if (v->target != NULL)
 		sums[last].bytes += part_bytes(v->target);
 	/* A paired one is given two rows at once, by one node only. */

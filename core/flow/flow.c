@@ -51,8 +51,7 @@ static bool multimap_gone(struct multimap **m, size_t *left)
 	return true;
 }
 
-static bool node_free_some(
-	struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left)
+bool node_free_some(struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left)
 {
 	if (n->kind == NODE_GROUP && !groups_free_some(f, v, n, left))
 		return false;
@@ -78,6 +77,8 @@ static bool state_free_some(struct flow *f, struct view_state *v, size_t *left)
 	}
 	if (!multimap_gone(&v->aside, left) || !multimap_gone(&v->result, left))
 		return false;
+	heap_free(f->heap, v->scans, (p->nscans + 1) * sizeof(struct scan_plan *));
+	heap_free(f->heap, v->run, p->nnodes * sizeof(struct node_plan *));
 	heap_free(f->heap, v->nodes, p->nnodes * sizeof(*v->nodes));
 	for (unsigned i = 0; v->inputs != NULL && i < ninputs; i++)
 		heap_free_counted(f->heap, v->inputs[i].list,
@@ -85,6 +86,9 @@ static bool state_free_some(struct flow *f, struct view_state *v, size_t *left)
 	heap_free(f->heap, v->inputs, ninputs * sizeof(*v->inputs));
 	v->nodes = NULL;
 	v->inputs = NULL;
+	v->scans = NULL;
+	v->run = NULL;
+	v->nscans = v->nrun = 0;
 	account_freed(v);
 	return true;
 }
@@ -103,6 +107,22 @@ static int node_open(struct flow *f, struct view_state *v, const struct node_pla
 	return state->rows == NULL ? -1 : 0;
 }
 
+/* It runs all of its plan. */
+static int run_all(struct flow *f, struct view_state *v)
+{
+	const struct view_plan *p = v->plan;
+
+	v->scans = heap_zalloc(f->heap, (p->nscans + 1) * sizeof(struct scan_plan *));
+	v->run = heap_zalloc(f->heap, p->nnodes * sizeof(struct node_plan *));
+	if (v->scans == NULL || v->run == NULL)
+		return -1;
+	for (const struct scan_plan *s = p->scans; s != NULL; s = s->next)
+		v->scans[v->nscans++] = s;
+	for (; v->nrun < p->nnodes; v->nrun++)
+		v->run[v->nrun] = p->nodes[v->nrun];
+	return 0;
+}
+
 static int state_new(struct flow *f, struct view_state *v)
 {
 	static const bool uncounted[2];
@@ -111,6 +131,8 @@ static int state_new(struct flow *f, struct view_state *v)
 
 	v->nodes = heap_zalloc(f->heap, p->nnodes * sizeof(*v->nodes));
 	v->inputs = heap_zalloc(f->heap, plan_inputs(p) * sizeof(*v->inputs));
+	if (run_all(f, v) != 0)
+		return -1;
 	if (v->target == NULL)
 		v->result = multimap_new(f->heap, uncounted);
 	else if (build_open(f, v) != 0)
@@ -139,10 +161,11 @@ static void free_done(struct flow *f, struct view_state *v)
 	v->freeing = false;
 }
 
-static void view_free(struct flow *f, struct view_state *v)
+void view_free(struct flow *f, struct view_state *v)
 {
 	size_t all = SIZE_MAX;
 
+	share_free(f, v);
 	if (v->counts != NULL)
 		(void)state_free_some(f, v, &all);
 	free_done(f, v);
@@ -209,11 +232,12 @@ static bool view_reads(const struct view_state *v, const struct relation *r)
 	return false;
 }
 
-static void view_stop(struct flow *f, struct view_state *v, bool now)
+void view_stop(struct flow *f, struct view_state *v, bool now)
 {
 	size_t all = SIZE_MAX;
 
 	v->stopped = true;
+	v->nscans = v->nrun = 0;
 	build_close(f, v);
 	if (now)
 		(void)state_free_some(f, v, &all);
@@ -221,12 +245,18 @@ static void view_stop(struct flow *f, struct view_state *v, bool now)
 		view_free_later(f, v);
 }
 
-/* now: what it holds is freed at once. So it is also where nothing else is done until all of a view has been fed. */
-static void view_fail_how(struct flow *f, struct view_state *v, bool now)
+/* At once it is also where nothing else is done until all of a view has been fed. */
+void view_fail_how(struct flow *f, struct view_state *v, bool now)
 {
 	if (v->stopped)
 		return;
 	view_stop(f, v, now || (v->build != NULL && v->build->progress == NULL));
+	if (v->uses != NULL)
+		share_let_go(f, v, now);
+	if (v->common != NULL) {
+		share_fail(f, v, now);
+		return;
+	}
 	f->io.fail(f->io.arg, v->plan->view, &f->error);
 	/* And those over it, which stand behind it. */
 	for (struct view_state *w = v->next; w != NULL; w = w->next)
@@ -294,11 +324,11 @@ int flow_add_view(struct flow *f, struct view_plan *p, struct part *target, stru
 	__atomic_add_fetch(v->holders, 1, __ATOMIC_RELAXED);
 	v->target = target;
 	v->counts = heap_zalloc(f->heap, plan_operators(p) * sizeof(*v->counts));
-	publish_open(v);
 	if (v->counts == NULL || state_new(f, v) != 0) {
 		view_free(f, v);
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 	}
+	publish_open(v);
 	/* Behind those it reads. */
 	for (; *last != NULL; last = &(*last)->next) {
 		(*last)->feeds |= view_reads(v, (*last)->plan->view);
@@ -308,12 +338,24 @@ int flow_add_view(struct flow *f, struct view_plan *p, struct part *target, stru
 	return 0;
 }
 
+void view_drop(struct flow *f, struct view_state *v)
+{
+	/* Its part goes by itself. */
+	account_freed(v);
+	v->target = NULL;
+	v->stopped = true;
+	free_done(f, v);
+	v->next = f->dropped;
+	f->dropped = v;
+}
+
 void flow_drop_view(struct flow *f, const struct relation *view)
 {
 	struct view_state **link = view_find(f, view), *v = *link;
 
 	if (v == NULL)
 		return;
+	ASSERT(v->uses == NULL);
 	*link = v->next;
 	for (struct view_state *w = f->views; w != NULL; w = w->next)
 		if (view_reads(v, w->plan->view)) {
@@ -322,13 +364,7 @@ void flow_drop_view(struct flow *f, const struct relation *view)
 				w->feeds |= view_reads(x, w->plan->view);
 			publish_watched(w);
 		}
-	/* Its part goes by itself. */
-	account_freed(v);
-	v->target = NULL;
-	v->stopped = true;
-	free_done(f, v);
-	v->next = f->dropped;
-	f->dropped = v;
+	view_drop(f, v);
 }
 
 void flow_watch(struct flow *f, const struct part *target)
@@ -342,8 +378,10 @@ void flow_stop_view(struct flow *f, const struct relation *view)
 {
 	struct view_state *v = *view_find(f, view);
 
-	if (v != NULL && !v->stopped)
-		view_stop(f, v, false);
+	if (v == NULL || v->stopped)
+		return;
+	view_stop(f, v, false);
+	share_let_go(f, v, false);
 }
 
 /* --- expressions --- */
@@ -447,7 +485,7 @@ static __attribute__((noinline)) void edge_send(
 		to = shard_of(value_hash(&value), f->shards);
 		arena_reset(&f->scratch);
 	}
-	if (f->io.send(f->io.arg, to, e->stage, v->plan->view->id, e->input, row, weight) != 0)
+	if (f->io.send(f->io.arg, to, e->stage, state_id(v), e->input, row, weight) != 0)
 		view_no_memory(f, v);
 }
 
@@ -457,8 +495,10 @@ void edge_follow(
 	f->emitted++;
 	if (e->kind == EDGE_DIRECT)
 		input(f, v, e->input, row, weight);
-	else
+	else if (e->kind != EDGE_SHARED)
 		edge_send(f, v, e, row, weight);
+	else
+		share_follow(f, v, row, weight);
 }
 
 /* --- what is fed --- */
@@ -514,9 +554,9 @@ static void view_push(struct flow *f, struct view_state *v, const struct relatio
 	const void *old_row, const void *new_row)
 {
 	/* A relation joined to itself: each of its scans in turn. */
-	for (const struct scan_plan *s = v->plan->scans; s != NULL && !v->stopped; s = s->next)
-		if (s->relation == relation)
-			scan_change(f, v, s, old_row, new_row);
+	for (unsigned i = 0; i < v->nscans; i++)
+		if (v->scans[i]->relation == relation)
+			scan_change(f, v, v->scans[i], old_row, new_row);
 }
 
 void flow_push(struct flow *f, const struct relation *table, const void *old_row,
@@ -539,8 +579,8 @@ void flow_push_rows(struct flow *f, const struct relation *relation, const void 
 	int64_t weight, uint64_t hash, const struct relation *only)
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
-		for (const struct scan_plan *s = v->plan->scans; s != NULL && !v->stopped;
-			s = s->next) {
+		for (unsigned i = 0; i < v->nscans; i++) {
+			const struct scan_plan *s = v->scans[i];
 			const void *out;
 
 			if (s->relation != relation || (only != NULL && v->plan->view != only))
@@ -557,7 +597,7 @@ void flow_push_rows(struct flow *f, const struct relation *relation, const void 
 void flow_receive(struct flow *f, uint32_t view_id, uint32_t edge, const void *row, int64_t weight)
 {
 	for (struct view_state *v = f->views; v != NULL; v = v->next)
-		if (v->plan->view->id == view_id && !v->stopped)
+		if (state_id(v) == view_id && !v->stopped)
 			input(f, v, edge, row, weight);
 }
 
@@ -616,12 +656,10 @@ static void node_work(
 static void view_run(struct flow *f, struct view_state *v, unsigned from, unsigned stage,
 	uint64_t epoch, bool emit)
 {
-	const struct view_plan *p = v->plan;
+	for (unsigned i = 0; i < v->nrun; i++) {
+		const struct node_plan *n = v->run[i];
 
-	for (unsigned i = from; i < p->nnodes && !v->stopped; i++) {
-		const struct node_plan *n = p->nodes[i];
-
-		if (n->stage != stage)
+		if (n->stage != stage || n->number < from)
 			continue;
 		if (emit && n->kind == NODE_PUBLISH && v->build == NULL)
 			view_settle_errors(f, v);
@@ -665,8 +703,8 @@ void view_gather(
 static void view_emit(struct flow *f, struct view_state *v, const struct relation *only,
 	unsigned stage, uint64_t epoch)
 {
-	for (unsigned i = 0; i < v->plan->nnodes; i++) {
-		const struct node_plan *n = v->plan->nodes[i];
+	for (unsigned i = 0; i < v->nrun; i++) {
+		const struct node_plan *n = v->run[i];
 		bool more = node_gathers(n) && n->stage == stage;
 
 		while (more && !v->stopped) {
@@ -674,7 +712,7 @@ static void view_emit(struct flow *f, struct view_state *v, const struct relatio
 
 			more = node_emit_some(f, v, n, EMIT_ROWS);
 			measure_end(f, v, n, 0, &m);
-			views_gather(f, v, i + 1, only, stage, epoch);
+			views_gather(f, v, n->number + 1, only, stage, epoch);
 		}
 	}
 }
@@ -687,7 +725,8 @@ void flow_build(
 		if (is_fed(v, only)) {
 			view_emit(f, v, only, stage, epoch);
 			view_settle_errors(f, v);
-			if (!v->stopped && plan_publisher(v->plan)->stage == stage)
+			if (!v->stopped && v->target != NULL &&
+				plan_publisher(v->plan)->stage == stage)
 				publish_settle(f, v);
 		}
 }

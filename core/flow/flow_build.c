@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "core/flow/flow_internal.h"
+#include "core/flow/plan_share.h"
 
 /* --- making and freeing --- */
 
@@ -232,10 +232,17 @@ bool build_emits(const struct view_state *v, const struct node_plan *n)
 	return v->build == NULL || n->number < v->build->frontier[n->stage];
 }
 
+static void build_end(struct flow *f, struct view_state *v)
+{
+	build_close(f, v);
+	for (const struct tap *t = v->uses; t != NULL; t = t->next_use)
+		build_end(f, t->common);
+}
+
 void flow_build_end(struct flow *f, const struct relation *view)
 {
 	struct view_state *v = flow_view(f, view);
 
 	if (v != NULL)
-		build_close(f, v);
+		build_end(f, v);
 }

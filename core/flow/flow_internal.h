@@ -24,14 +24,28 @@
 
 enum { PLAN_KEYS_MAX = 16 /* equalities of one join */ };
 
-enum edge_kind { EDGE_DIRECT, EDGE_HASH, EDGE_OWN, EDGE_ZERO };
+enum edge_kind {
+	EDGE_DIRECT,
+	EDGE_HASH,
+	EDGE_OWN,
+	EDGE_ZERO,
+	EDGE_SHARED /* of a common: to its users */
+};
 
 /* Inputs: node i has 2i (a join's left one) and 2i + 1 (a join's right one). */
 struct edge {
 	enum edge_kind kind;
 	uint32_t input;
 	unsigned stage;        /* where the receiver runs */
-	struct program *route; /* EDGE_HASH: one value of the row, whose hash chooses the shard */
+	struct program *route; /* EDGE_HASH: one value of the row, whose hash chooses the shard … */
+	const struct expr *by; /* … what it was compiled from */
+};
+
+/* What a program or projection was compiled from, over the rows that it is given: by these, plans are compared
+ * (plan_match.c). They live as long as the view. */
+struct trees {
+	unsigned n;
+	const struct expr *const *at;
 };
 
 struct scan_plan {
@@ -41,6 +55,8 @@ struct scan_plan {
 	unsigned stage;                /* in which the relation's rows change: 0 of a table */
 	struct program *filter;        /* over the table's row; NULL: none */
 	struct projection *projection; /* the columns that the view uses */
+	const struct expr *condition;  /* what `filter` was compiled from; NULL: none */
+	struct trees columns;          /* … the projection */
 	struct row_layout layout;
 	bool whole; /* its rows go on as the relation has them; `projection` only tells what is no change for the view */
 	struct edge edge;
@@ -50,8 +66,9 @@ struct join_side {
 	const struct row_layout *layout;
 	struct program *keys;
 	unsigned nkeys;
-	uint32_t null_safe; /* bit i: NULL is equal to NULL in key i */
-	bool plain;         /* the keys are the columns cols */
+	const struct expr *const *by; /* nkeys of them, that the keys were compiled from */
+	uint32_t null_safe;           /* bit i: NULL is equal to NULL in key i */
+	bool plain;                   /* the keys are the columns cols */
 	uint16_t cols[PLAN_KEYS_MAX];
 	struct rowkey key; /* of them */
 };
@@ -59,6 +76,8 @@ struct join_side {
 struct map_plan {
 	struct program *filter; /* NULL: none */
 	struct projection *projection;
+	const struct expr *condition; /* what the filter was compiled from; NULL: none */
+	struct trees columns;         /* … the projection */
 	struct edge edge;
 };
 
@@ -70,6 +89,8 @@ struct join_plan {
 	void *missing[2];
 	struct program *residual;      /* over sources 0 (left) and 1 (right); NULL: none */
 	struct projection *projection; /* the same */
+	const struct expr *condition;  /* what the residual was compiled from; NULL: none */
+	struct trees columns;          /* … the projection */
 	struct row_layout layout;
 	struct edge edge;
 };
@@ -77,10 +98,11 @@ struct join_plan {
 /* Where an aggregate's argument comes from. That of one with a filter is evaluated only when the filter is
  * true, as in PostgreSQL: it may fail otherwise. */
 struct aggregate_plan {
-	int value;                /* its number among the group's values; -1: none */
-	struct program *filter;   /* NULL: none */
-	struct program *argument; /* with a filter; NULL: none */
-	uint32_t state;           /* offset of its state in a group */
+	int value;                     /* its number among the group's values; -1: none */
+	struct program *filter;        /* NULL: none */
+	struct program *argument;      /* with a filter; NULL: none */
+	uint32_t state;                /* offset of its state in a group */
+	const struct expr *of, *where; /* argument and filter over the input's rows; NULL: none */
 };
 
 /* A column of the view that is an aggregate as it is. */
@@ -90,6 +112,9 @@ struct group_output {
 
 struct group_plan {
 	const struct row_layout *input, *out;
+	const struct select
+		*select;         /* whose outputs and HAVING these are, over keys and aggregates */
+	struct trees key_trees;  /* what the keys were compiled from */
 	struct projection *keys; /* NULL: one group */
 	unsigned nkeys;
 	uint16_t *cols; /* the keys are these columns of the input; NULL: they are computed */
@@ -143,7 +168,9 @@ struct node_plan {
 struct view_plan {
 	struct heap *heap;
 	struct arena arena;
-	const struct relation *view;
+	const struct relation *view; /* NULL: of a common (plan_share.h), which has no publisher */
+	struct view_plan *next;      /* among those that may share */
+	struct cut *cuts;            /* what is computed elsewhere, for others too; NULL: nothing */
 	unsigned shards, stages;
 	/* Of a query, whose parameters and time are constants of the plan: see flow_query(). */
 	const struct row_layout *param_layout; /* NULL: a view's */
@@ -160,6 +187,7 @@ struct view_plan {
 	const struct node_plan *last_group;
 };
 
+/* Not of a common. */
 static inline const struct node_plan *plan_publisher(const struct view_plan *p)
 {
 	return p->nodes[p->nnodes - 1];
@@ -225,7 +253,7 @@ struct view_build {
 struct view_state {
 	struct view_state *next;
 	const struct view_plan *plan;
-	struct part *target;     /* NULL: of a query */
+	struct part *target;     /* NULL: of a query, or of a common */
 	struct multimap *result; /* … whose rows these are */
 	/* The last group's keys are the view's lookup key: each group has one row in it, and hands it to the publisher
 	 * together with the one it replaces. */
@@ -237,7 +265,15 @@ struct view_state {
 	bool freeing; /* it has something that flow_free_some() is to free: all, if it has stopped, else what is aside */
 	struct multimap *aside;   /* … of its build */
 	struct view_build *build; /* NULL: it is built; or a query */
-	struct batch *inputs;     /* plan_inputs() of them */
+	/* The scans and nodes of the plan that it runs itself, in their order: all, but for what a common does. */
+	const struct scan_plan **scans;
+	const struct node_plan **run;
+	unsigned nscans, nrun;
+	/* flow_share.c: */
+	const struct common *common; /* it is the state of this one; NULL: of a view or query */
+	struct tap *taps;            /* … who is given its rows */
+	struct tap *uses;            /* commons whose rows it is given */
+	struct batch *inputs;        /* plan_inputs() of them */
 	struct node_state *nodes;
 	/* Of the scans, then of the nodes; stays while the view does, read by others (account.h). */
 	struct operator_count *counts;
@@ -272,11 +308,38 @@ enum { FETCH_AHEAD = 8 };
 
 /* The view has failed, for the reason in f->error: stop it, free its state, tell. */
 void view_fail(struct flow *f, struct view_state *v);
+void view_fail_how(struct flow *f, struct view_state *v, bool now);
 void view_no_memory(struct flow *f, struct view_state *v);
 /* A row of this weight could not be computed, for the reason in f->error, and is dropped. */
 void view_error(struct flow *f, struct view_state *v, int64_t weight);
 /* At the end of a stage: fail if errors are there to stay. */
 void view_settle_errors(struct flow *f, struct view_state *v);
+
+/* --- what several views share (flow_share.c) --- */
+
+/* By what rows and operators on their way between shards are told apart. */
+uint32_t state_id(const struct view_state *v);
+/* A row of a common to its users. */
+void share_follow(struct flow *f, struct view_state *v, const void *row, int64_t weight);
+/* A common has failed, for the reason in f->error: its users have. now: see view_stop(). */
+void share_fail(struct flow *f, struct view_state *v, bool now);
+/* The view has stopped: stop the commons that nobody else needs. */
+void share_let_go(struct flow *f, struct view_state *v, bool now);
+/* Bytes of the commons that it uses. */
+uint64_t share_bytes(const struct view_state *v);
+/* Whose counts those of an operator are: its own, or those of the common that has it in its place. */
+const struct operator_count *share_counts(const struct view_state *v, unsigned operator);
+/* The taps of a common that is freed. */
+void share_free(struct flow *f, struct view_state *v);
+
+/* Free the state of a view that stands in no list any more. */
+void view_free(struct flow *f, struct view_state *v);
+/* It stops; what it has gathered is freed at once, or by flow_free_some(). */
+void view_stop(struct flow *f, struct view_state *v, bool now);
+/* It is in no list any more: flow_free_some() frees it, and all that it has gathered. */
+void view_drop(struct flow *f, struct view_state *v);
+/* What a node has gathered, in slices, as hashdir_free_some(). */
+bool node_free_some(struct flow *f, struct view_state *v, const struct node_plan *n, size_t *left);
 
 /* NULL: there is none. */
 struct view_state *flow_view(struct flow *f, const struct relation *view);

@@ -44,6 +44,15 @@ static int key_number(const struct group_plan *g, unsigned column)
 	return g->columns[column] < g->nkeys ? g->columns[column] : -1;
 }
 
+/* And no common does it. */
+static bool runs_last_group(const struct view_state *v)
+{
+	for (unsigned i = 0; i < v->nrun; i++)
+		if (v->run[i] == v->plan->last_group)
+			return true;
+	return false;
+}
+
 void publish_open(struct view_state *v)
 {
 	const struct node_plan *last = v->plan->last_group;
@@ -53,7 +62,7 @@ void publish_open(struct view_state *v)
 	unsigned found = 0;
 
 	v->paired = v->same_hash = false;
-	if (t == NULL || g == NULL || g->columns == NULL || t->counted ||
+	if (t == NULL || g == NULL || !runs_last_group(v) || g->columns == NULL || t->counted ||
 		g->edge.kind != EDGE_DIRECT)
 		return;
 	for (unsigned k = 0; k < g->nkeys; k++)

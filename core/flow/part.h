@@ -51,7 +51,8 @@ struct part {
 	const size_t *retired;
 	uint64_t own_bytes;
 	uint64_t index_bytes;
-	uint64_t operators; /* of a view: what computes it holds so much in this shard (flow.h) */
+	uint64_t operators; /* of a view: what computes it holds so much in this shard (flow.h) … */
+	uint64_t shared;    /* … of this in operators that other views use too */
 
 	/* Of one that was taken away: freed when no reader's pin is below the epoch. */
 	struct part *next_condemned;
@@ -189,6 +190,16 @@ static inline uint64_t parts_bytes(const struct parts *p)
 	for (unsigned s = 0; s < p->shards; s++)
 		n += part_bytes(p->part[s]) +
 			__atomic_load_n(&p->part[s]->operators, __ATOMIC_RELAXED);
+	return n;
+}
+
+/* … of these in operators that other views use too. */
+static inline uint64_t parts_shared(const struct parts *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned s = 0; s < p->shards; s++)
+		n += __atomic_load_n(&p->part[s]->shared, __ATOMIC_RELAXED);
 	return n;
 }
 

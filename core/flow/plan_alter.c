@@ -26,6 +26,8 @@ void view_plan_adopt(struct view_plan *p, struct view_plan *fresh)
 		}
 		s->relation = from->relation;
 		s->filter = from->filter;
+		s->condition = from->condition;
+		s->columns = from->columns;
 		s->projection = from->projection;
 	}
 	view_plan_free(p->fresh);

@@ -99,7 +99,7 @@ static struct expr *remap(struct building *b, const struct expr *e, const struct
 	return copy;
 }
 
-static const struct expr **remap_all(struct building *b, const struct expr *const *trees,
+const struct expr *const *plan_remap(struct building *b, const struct expr *const *trees,
 	unsigned n, const struct stream *left, const struct stream *right)
 {
 	const struct expr **copies = plan_alloc(b, (n + 1) * sizeof(*copies));
@@ -171,7 +171,7 @@ struct program *plan_compile(struct building *b, const struct expr *const *trees
 struct program *plan_compile_over(struct building *b, const struct expr *const *trees, unsigned n,
 	const struct stream *left, const struct stream *right)
 {
-	const struct expr **copies = remap_all(b, trees, n, left, right);
+	const struct expr *const *copies = plan_remap(b, trees, n, left, right);
 
 	return copies == NULL ? NULL : plan_compile(b, copies, n, left->layout, layout_of(right));
 }
@@ -192,15 +192,16 @@ struct projection *plan_project(struct building *b, const struct expr *const *tr
 }
 
 struct projection *plan_project_over(struct building *b, const struct expr *const *trees,
-	const struct row_layout *to, const struct stream *left, const struct stream *right)
+	const struct row_layout *to, const struct stream *left, const struct stream *right,
+	struct trees *from)
 {
-	const struct expr **copies = remap_all(b, trees, to->ncols, left, right);
-
-	return copies == NULL ? NULL : project(b, copies, left->layout, layout_of(right), to);
+	*from = (struct trees){ to->ncols, plan_remap(b, trees, to->ncols, left, right) };
+	return from->at == NULL ? NULL : project(b, from->at, left->layout, layout_of(right), to);
 }
 
 struct projection *plan_columns(struct building *b, const struct places *to,
-	struct row_layout *layout, const struct stream *left, const struct stream *right)
+	struct row_layout *layout, const struct stream *left, const struct stream *right,
+	struct trees *from)
 {
 	struct type *types = plan_alloc(b, to->n * sizeof(*types));
 	const struct expr **trees = plan_alloc(b, to->n * sizeof(*trees));
@@ -217,19 +218,21 @@ struct projection *plan_columns(struct building *b, const struct places *to,
 	}
 	if (row_layout_init(layout, types, to->n, &b->p->arena, b->e) != 0)
 		return NULL;
-	return plan_project_over(b, trees, layout, left, right);
+	return plan_project_over(b, trees, layout, left, right, from);
 }
 
 int plan_filter(struct building *b, const struct expr *const *list, unsigned n,
-	const struct stream *left, const struct stream *right, struct program **out)
+	const struct stream *left, const struct stream *right, struct program **out,
+	const struct expr **from)
 {
-	const struct expr **copies, *tree;
+	const struct expr *const *copies;
 	struct expr *all;
 
 	*out = NULL;
+	*from = NULL;
 	if (n == 0)
 		return 0;
-	copies = remap_all(b, list, n, left, right);
+	copies = plan_remap(b, list, n, left, right);
 	all = plan_alloc(b, sizeof(*all));
 	if (copies == NULL || all == NULL)
 		return -1;
@@ -240,7 +243,7 @@ int plan_filter(struct building *b, const struct expr *const *list, unsigned n,
 	if (all->args == NULL)
 		return -1;
 	memcpy(all->args, copies, n * sizeof(*all->args));
-	tree = n == 1 ? copies[0] : all;
-	*out = plan_compile(b, &tree, 1, left->layout, layout_of(right));
+	*from = n == 1 ? copies[0] : all;
+	*out = plan_compile(b, from, 1, left->layout, layout_of(right));
 	return *out == NULL ? -1 : 0;
 }

@@ -18,18 +18,26 @@ static int value_number(const struct expr **trees, unsigned *n, const struct exp
 	return (int)(*n)++;
 }
 
-static int filtered_aggregate(struct building *b, const struct aggregate *a,
-	const struct stream *in, struct aggregate_plan *out)
+static int filtered_aggregate(
+	struct building *b, const struct stream *in, struct aggregate_plan *out)
 {
-	const struct expr *filter = a->filter, *argument = a->arg;
-
-	out->filter = plan_compile_over(b, &filter, 1, in, NULL);
+	out->filter = plan_compile(b, &out->where, 1, in->layout, NULL);
 	if (out->filter == NULL)
 		return -1;
-	if (argument == NULL)
+	if (out->of == NULL)
 		return 0;
-	out->argument = plan_compile_over(b, &argument, 1, in, NULL);
+	out->argument = plan_compile(b, &out->of, 1, in->layout, NULL);
 	return out->argument == NULL ? -1 : 0;
+}
+
+/* Over the input's rows; NULL stays NULL. */
+static int over_input(
+	struct building *b, const struct stream *in, const struct expr *e, const struct expr **out)
+{
+	const struct expr *const *copies = e == NULL ? NULL : plan_remap(b, &e, 1, in, NULL);
+
+	*out = copies == NULL ? NULL : copies[0];
+	return e != NULL && copies == NULL ? -1 : 0;
 }
 
 /* How a group's memory is laid out. */
@@ -59,11 +67,14 @@ static int group_values(struct building *b, const struct stream *in, struct grou
 		const struct aggregate *a = &s->aggregates[i];
 
 		g->inputs[i].value = -1;
+		if (over_input(b, in, a->arg, &g->inputs[i].of) != 0 ||
+			over_input(b, in, a->filter, &g->inputs[i].where) != 0)
+			return -1;
 		if (a->filter != NULL) {
-			if (filtered_aggregate(b, a, in, &g->inputs[i]) != 0)
+			if (filtered_aggregate(b, in, &g->inputs[i]) != 0)
 				return -1;
 		} else if (a->arg != NULL) {
-			g->inputs[i].value = value_number(trees, &g->nvalues, a->arg);
+			g->inputs[i].value = value_number(trees, &g->nvalues, g->inputs[i].of);
 		}
 	}
 	g->counts = true;
@@ -75,7 +86,7 @@ static int group_values(struct building *b, const struct stream *in, struct grou
 	group_memory(g);
 	if (g->nvalues == 0)
 		return 0;
-	g->values = plan_compile_over(b, trees, g->nvalues, in, NULL);
+	g->values = plan_compile(b, trees, g->nvalues, in->layout, NULL);
 	return g->values == NULL ? -1 : 0;
 }
 
@@ -160,10 +171,11 @@ static int group_rows(struct building *b, const struct stream *in, struct group_
 		if (g->having == NULL)
 			return -1;
 	}
+	g->select = s;
 	g->nkeys = s->ngroup;
 	if (s->ngroup > 0) {
-		g->keys = plan_project_over(
-			b, (const struct expr *const *)s->group, &g->key_layout, in, NULL);
+		g->keys = plan_project_over(b, (const struct expr *const *)s->group, &g->key_layout,
+			in, NULL, &g->key_trees);
 		if (g->keys == NULL)
 			return -1;
 	}

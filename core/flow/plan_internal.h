@@ -71,20 +71,28 @@ int places_find(const struct places *p, uint8_t source, uint16_t column);
 /* Trees over rows as they are. NULL: b->e. */
 struct program *plan_compile(struct building *b, const struct expr *const *trees, unsigned n,
 	const struct row_layout *l0, const struct row_layout *l1);
-/* Trees of the select over the rows of two streams (right may be NULL). */
+/* Trees of the select as they are over the rows of two streams (right may be NULL): their columns are source 0 and 1. NULL:
+ * b->e. */
+const struct expr *const *plan_remap(struct building *b, const struct expr *const *trees,
+	unsigned n, const struct stream *left, const struct stream *right);
+/* The same, compiled. */
 struct program *plan_compile_over(struct building *b, const struct expr *const *trees, unsigned n,
 	const struct stream *left, const struct stream *right);
 /* Trees over rows as they are, into rows of a layout. */
 struct projection *plan_project(struct building *b, const struct expr *const *trees,
 	const struct row_layout *l0, const struct row_layout *to);
+/* from: what it was compiled from. */
 struct projection *plan_project_over(struct building *b, const struct expr *const *trees,
-	const struct row_layout *to, const struct stream *left, const struct stream *right);
+	const struct row_layout *to, const struct stream *left, const struct stream *right,
+	struct trees *from);
 /* The columns `to` of streams, in a layout made for them. */
 struct projection *plan_columns(struct building *b, const struct places *to,
-	struct row_layout *layout, const struct stream *left, const struct stream *right);
-/* The AND of conditions; *out NULL when there is none. 0 or -1. */
+	struct row_layout *layout, const struct stream *left, const struct stream *right,
+	struct trees *from);
+/* The AND of conditions; *out and *from NULL when there is none. 0 or -1. */
 int plan_filter(struct building *b, const struct expr *const *list, unsigned n,
-	const struct stream *left, const struct stream *right, struct program **out);
+	const struct stream *left, const struct stream *right, struct program **out,
+	const struct expr **from);
 struct expr *plan_column(struct building *b, unsigned source, unsigned column, struct type type);
 
 /* The sources a tree reads; parameters are none. */
@@ -101,7 +109,7 @@ bool plan_lies_by(const struct stream *s, const struct expr *by);
 /* Lead open edges to an input that runs at `stage`: when they are to move, by the hash that `route` gives or, NULL, to
  * shard 0; else as they lie. */
 void plan_lead(const struct open_edge *open, unsigned n, uint32_t input, unsigned stage, bool move,
-	struct program *route);
+	struct program *route, const struct expr *by);
 /* Whether rows must go to other shards to lie by an expression; NULL: to be all in one. Then they come a stage later. */
 bool plan_moves(const struct building *b, const struct stream *in, const struct expr *by);
 /* Lead a stream to an input where its rows lie so. */

@@ -133,9 +133,9 @@ static int build_scan(struct building *b, unsigned source, const struct expr *co
 	scan->relation = r;
 	/* All that a query reads is there when it begins. */
 	scan->stage = b->p->param_layout != NULL ? 0 : r->stage;
-	if (plan_filter(b, filters, nfilters, &all, NULL, &scan->filter) != 0)
+	if (plan_filter(b, filters, nfilters, &all, NULL, &scan->filter, &scan->condition) != 0)
 		return -1;
-	scan->projection = plan_columns(b, &out->places, &scan->layout, &all, NULL);
+	scan->projection = plan_columns(b, &out->places, &scan->layout, &all, NULL, &scan->columns);
 	out->layout = &scan->layout;
 	out->sources = UINT32_C(1) << source;
 	if (r->partition >= 0) {
@@ -179,14 +179,14 @@ static int build_filter(struct building *b, const struct stream *in,
 	struct node_plan *map = plan_node(b, NODE_MAP);
 
 	if (layout == NULL || map == NULL ||
-		plan_filter(b, filters, n, in, NULL, &map->map.filter) != 0)
+		plan_filter(b, filters, n, in, NULL, &map->map.filter, &map->map.condition) != 0)
 		return -1;
-	map->map.projection = plan_columns(b, &out->places, layout, in, NULL);
+	map->map.projection = plan_columns(b, &out->places, layout, in, NULL, &map->map.columns);
 	if (map->map.projection == NULL)
 		return -1;
 	map->stage = in->stage;
 	out->layout = layout;
-	plan_lead(in->open, in->nopen, node_input(map), in->stage, false, NULL);
+	plan_lead(in->open, in->nopen, node_input(map), in->stage, false, NULL, NULL);
 	return open_one(b, out, &map->map.edge, in->stage);
 }
 
@@ -304,7 +304,10 @@ static int join_side(struct building *b, struct join_plan *j, unsigned k,
 		j->side[k].plain = true;
 		return 0;
 	}
-	j->side[k].keys = plan_compile_over(b, keys, n, s, NULL);
+	j->side[k].by = plan_remap(b, keys, n, s, NULL);
+	if (j->side[k].by == NULL)
+		return -1;
+	j->side[k].keys = plan_compile(b, j->side[k].by, n, s->layout, NULL);
 	if (j->side[k].keys == NULL)
 		return -1;
 	j->side[k].plain = projection_columns(j->side[k].keys, n, j->side[k].cols);
@@ -413,13 +416,13 @@ static int build_join(struct building *b, struct conditions *c, const bool kept[
 		return -1;
 	*out = (struct stream){ .sources = left->sources | right->sources };
 	nresidual = conditions_take(c, out->sources, residual);
-	if (plan_filter(b, residual, nresidual, left, right, &j->residual) != 0)
+	if (plan_filter(b, residual, nresidual, left, right, &j->residual, &j->condition) != 0)
 		return -1;
 	for (unsigned i = 0; i < b->used.n; i++)
 		if (out->sources >> b->used.at[i].source & 1 &&
 			places_add(b, &out->places, b->used.at[i]) != 0)
 			return -1;
-	j->projection = plan_columns(b, &out->places, &j->layout, left, right);
+	j->projection = plan_columns(b, &out->places, &j->layout, left, right, &j->columns);
 	if (j->projection == NULL)
 		return -1;
 	out->layout = &j->layout;

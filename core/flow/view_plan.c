@@ -4,6 +4,7 @@
  * Each select is compiled by itself, those in FROM first: what is in FROM joined (plan_join.c), then grouped
  * (plan_group.c) or projected to its outputs. Every node carries the columns that anything still needs.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/assert.h"
@@ -50,7 +51,7 @@ bool plan_lies_by(const struct stream *s, const struct expr *by)
 }
 
 void plan_lead(const struct open_edge *open, unsigned n, uint32_t input, unsigned stage, bool move,
-	struct program *route)
+	struct program *route, const struct expr *by)
 {
 	for (unsigned i = 0; i < n; i++) {
 		enum edge_kind kind = move && route != NULL ? EDGE_HASH
@@ -59,7 +60,7 @@ void plan_lead(const struct open_edge *open, unsigned n, uint32_t input, unsigne
 							    : EDGE_DIRECT;
 
 		ASSERT(stage >= open[i].stage + move);
-		*open[i].edge = (struct edge){ kind, input, stage, route };
+		*open[i].edge = (struct edge){ kind, input, stage, route, by };
 	}
 }
 
@@ -72,14 +73,16 @@ int plan_lead_by(struct building *b, const struct stream *in, uint32_t input, un
 	const struct expr *by)
 {
 	bool move = plan_moves(b, in, by);
+	const struct expr *const *trees = NULL;
 	struct program *route = NULL;
 
 	if (move && by != NULL) {
-		route = plan_compile_over(b, &by, 1, in, NULL);
+		trees = plan_remap(b, &by, 1, in, NULL);
+		route = trees == NULL ? NULL : plan_compile(b, trees, 1, in->layout, NULL);
 		if (route == NULL)
 			return -1;
 	}
-	plan_lead(in->open, in->nopen, input, stage, move, route);
+	plan_lead(in->open, in->nopen, input, stage, move, route, trees == NULL ? NULL : trees[0]);
 	return plan_stage_check(b, stage);
 }
 
@@ -130,7 +133,15 @@ static int note_list(struct building *b, const struct from_list *l)
 	return 0;
 }
 
-static int note_columns(struct building *b)
+/* In one order, whatever is mentioned first: so that what is the same of two views is the same. */
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return x->source != y->source ? x->source - y->source : x->column - y->column;
+}
+
+static int note_all(struct building *b)
 {
 	const struct select *s = b->s;
 	int status = note_list(b, &s->from);
@@ -150,6 +161,15 @@ static int note_columns(struct building *b)
 	return status;
 }
 
+static int note_columns(struct building *b)
+{
+	if (note_all(b) != 0)
+		return -1;
+	if (b->used.n > 0)
+		qsort(b->used.at, b->used.n, sizeof(*b->used.at), compare_places);
+	return 0;
+}
+
 /* --- a select --- */
 
 static int build_outputs(struct building *b, const struct stream *in, struct result *out)
@@ -167,14 +187,14 @@ static int build_outputs(struct building *b, const struct stream *in, struct res
 			out->lies[out->nlies++] = (uint16_t)i;
 	}
 	n->stage = in->stage;
-	n->map.projection = plan_project_over(b, trees, &out->layout, in, NULL);
+	n->map.projection = plan_project_over(b, trees, &out->layout, in, NULL, &n->map.columns);
 	if (n->map.projection == NULL)
 		return -1;
 	out->nopen = 1;
 	out->open[0] = (struct open_edge){ &n->map.edge, in->stage };
 	out->stage = in->stage;
 	out->zero = in->zero;
-	plan_lead(in->open, in->nopen, node_input(n), in->stage, false, NULL);
+	plan_lead(in->open, in->nopen, node_input(n), in->stage, false, NULL, NULL);
 	return 0;
 }
 
@@ -291,7 +311,7 @@ static int build_publisher(struct building *b, const struct result *in)
 		if (route == NULL)
 			return -1;
 	}
-	plan_lead(in->open, in->nopen, node_input(n), n->stage, move, route);
+	plan_lead(in->open, in->nopen, node_input(n), n->stage, move, route, NULL);
 	if (!move && in->nopen == 1 && before > 0 && b->p->nodes[before - 1]->kind == NODE_GROUP &&
 		in->open[0].edge == &b->p->nodes[before - 1]->group.edge)
 		b->p->last_group = b->p->nodes[before - 1];

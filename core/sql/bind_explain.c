@@ -374,7 +374,8 @@ static int explain_running(struct binder *b, const PgQuery__RefreshMatViewStmt *
 		" ' of ' || memory_limit::text)"
 		" ELSE format('Materialized view %s: failed, %s: %s', name, sqlstate, reason) END AS line"
 		" FROM leftfold_views WHERE name = $ UNION ALL"
-		" SELECT operator, format('  Operator %s, stage %s: %s %s', operator, stage, kind, description)";
+		" SELECT operator, format('  Operator %s, stage %s: %s %s%s', operator, stage, kind, description,"
+		" ', shared with ' || shared_with)";
 	static const char COUNTS[] =
 		" || format(' (rows in=%s out=%s%s, bytes=%s)', rows_in, rows_out,"
 		" ', time=' || to_char(time_us / 1000.0, 'FM999999999990.000') || ' ms', bytes)";

@@ -28,6 +28,7 @@ static const struct {
 			[VIEWS_BYTES] = { "bytes", TYPE_INT8 },
 			[VIEWS_MEMORY_LIMIT] = { "memory_limit", TYPE_INT8 },
 			[VIEWS_STAGES] = { "stages", TYPE_INT4 },
+			[VIEWS_SHARED_BYTES] = { "shared_bytes", TYPE_INT8 },
 		} },
 	[SYSTEM_OPERATORS] = { "leftfold_operators", OPERATORS_COLUMNS,
 		{
@@ -40,6 +41,8 @@ static const struct {
 			[OPERATORS_ROWS_OUT] = { "rows_out", TYPE_INT8 },
 			[OPERATORS_BYTES] = { "bytes", TYPE_INT8 },
 			[OPERATORS_TIME_US] = { "time_us", TYPE_INT8 },
+			[OPERATORS_SHARED_WITH] = { "shared_with", TYPE_TEXT },
+			[OPERATORS_REPEATED] = { "repeated", TYPE_BOOL },
 		} },
 	[SYSTEM_TABLES] = { "leftfold_tables", TABLES_COLUMNS,
 		{

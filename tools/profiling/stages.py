@@ -19,7 +19,7 @@ STAGES = [(name, words.split()) for name, words in (
     ("commands", "core/flow/command.c core/flow/projector.c core/flow/once.c core/flow/answers.c core/flow/part_copy.c"),
     ("journal", "core/log/ batch_journal journal_work"),
     ("event log", "core/flow/event_log.c core/engine_events.c core/engine_stream.c core/engine_consume core/consumer_group.c"),
-    ("views: scan", "core/flow/flow.c core/flow/flow_build.c core/flow/account.c batch_project"),
+    ("views: scan", "core/flow/flow.c core/flow/flow_build.c core/flow/flow_share.c core/flow/account.c batch_project"),
     ("views: join", "core/flow/flow_join.c"),
     ("views: group", "core/flow/flow_group.c core/flow/aggregate.c core/flow/ordered.c core/sql/sum.c core/sql/variance.c core/sql/float_sums.c core/sql/regression.c core/flow/percentile.c core/sql/limbs.c core/sql/tuple.c core/sql/array.c core/sql/json_build.c"),
     ("views: window", "core/flow/flow_window.c core/flow/window_frame.c core/flow/rowtree.c"),

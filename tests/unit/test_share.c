@@ -1,0 +1,504 @@
+/*
+ * test_share.c: sub-plans that several views have in common: who has which, what is told of it, failures, and random schema
+ * changes and commands, after which each view is compared with its query.
+ */
+#include "tests/unit/data_fixture.h"
+
+enum { SEEDS = 6 };
+
+static const char SCHEMA[] = "CREATE TABLE t (id int PRIMARY KEY, g int, v int);"
+			     "CREATE TABLE u (id int PRIMARY KEY, t int, w int);"
+			     "CREATE TABLE d (g int PRIMARY KEY, label text);";
+
+static void open_of(struct fixture *f, unsigned projectors, uint64_t at_once)
+{
+	struct lf_options o = lf_options_default();
+
+	o.projectors = projectors;
+	o.stepped = true;
+	o.build_at_once = at_once;
+	o.build_slice = 3;
+	assert_int_equal(lf_engine_open(&f->engine, &o, &f->error), 0);
+	assert_int_equal(lf_port_open(&f->port, f->engine, NULL, NULL, &f->error), 0);
+	run(f, SCHEMA);
+}
+
+__attribute__((format(printf, 2, 3))) static void runf(struct fixture *f, const char *fmt, ...)
+{
+	char text[4096];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	run(f, text);
+}
+
+/* A view against its query, or failed as the query does. */
+static void check_view(struct fixture *f, const char *name, const char *query)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text),
+		"SELECT count(*) FROM ((SELECT * FROM %s EXCEPT ALL (%s)) UNION ALL ((%s) EXCEPT ALL SELECT * FROM %s)) AS x",
+		name, query, query, name);
+	expect(f, text, "0");
+}
+
+static void fill(struct fixture *f, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		runf(f, "INSERT INTO t VALUES (%u, %u, %u)", i, i % 7, i);
+		runf(f, "INSERT INTO u VALUES (%u, %u, %u)", i, i * 3 % n, i % 5);
+	}
+	for (unsigned i = 0; i < 7; i++)
+		runf(f, "INSERT INTO d VALUES (%u, 'label %u')", i, i % 3);
+}
+
+/* --- what is told --- */
+
+static const char JOINED[] =
+	"SELECT t.id, t.g, u.w, d.label FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g";
+static const char GROUPED[] =
+	"SELECT d.label, sum(u.w) AS s, min(t.id) AS m, max(t.g) AS g FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g GROUP BY d.label";
+/* The same with other names. */
+static const char RENAMED[] =
+	"SELECT b.w, sum(a.id) AS s, min(a.g) AS g, max(c.label) AS l FROM t AS a JOIN u AS b ON b.t = a.id JOIN d AS c ON c.g = a.g GROUP BY b.w";
+
+static const char SHARED[] =
+	"SELECT view, count(*), count(shared_with), count(*) FILTER (WHERE repeated) FROM leftfold_operators GROUP BY view ORDER BY view";
+
+static void explained(struct fixture *f, const char *query, const char *part)
+{
+	char text[4 * TEXT_MAX] = "";
+
+	assert_int_equal(lf_run(f->port, query, strlen(query), NULL, add_row, text, &f->error), 0);
+	if (strstr(text, part) == NULL)
+		fail_msg("%s", text);
+}
+
+static void told(unsigned projectors, uint64_t at_once)
+{
+	struct fixture f;
+
+	open_of(&f, projectors, at_once);
+	fill(&f, 40);
+	runf(&f, "CREATE MATERIALIZED VIEW a AS %s", JOINED);
+	expect(&f, SHARED, "a|7|0|0");
+	runf(&f, "CREATE MATERIALIZED VIEW b AS %s", GROUPED);
+	expect(&f, SHARED, "a|7|5|0\nb|7|5|5");
+	runf(&f, "CREATE MATERIALIZED VIEW c AS %s", RENAMED);
+	expect(&f, SHARED, "a|7|5|0\nb|7|5|5\nc|7|5|5");
+	expect(&f,
+		"SELECT DISTINCT view, shared_with FROM leftfold_operators WHERE kind = 'join' ORDER BY 1",
+		"a|b, c\nb|a, c\nc|a, b");
+	/* Each has what it shares in full; without what is told twice it is what there is. */
+	expect(&f,
+		"SELECT v.bytes = sum(o.bytes), v.shared_bytes = sum(o.bytes) FILTER (WHERE o.shared_with <> ''), v.shared_bytes > 0"
+		" FROM leftfold_views v JOIN leftfold_operators o ON o.view = v.name GROUP BY v.name, v.bytes, v.shared_bytes",
+		"t|t|t\nt|t|t\nt|t|t");
+	explained(&f, "EXPLAIN REFRESH MATERIALIZED VIEW c", ", shared with a, b\n");
+	close_fixture(&f);
+}
+
+static void test_told(void **state)
+{
+	(void)state;
+	told(1, 4096);
+	told(1, 0);
+	told(3, 4096);
+	told(3, 0);
+}
+
+/* --- in any order --- */
+
+static const char *const CHAIN[] = {
+	"SELECT t.id, t.g, u.w FROM t JOIN u ON u.t = t.id",
+	"SELECT u.w, count(*) AS n, min(t.id) AS m, max(t.g) AS g FROM t JOIN u ON u.t = t.id GROUP BY u.w",
+	"SELECT s.w, s.n, d.label FROM (SELECT u.w, count(*) AS n, min(t.id) AS m, max(t.g) AS g FROM t JOIN u ON u.t = t.id"
+	" GROUP BY u.w) AS s JOIN d ON d.g = s.n",
+	"SELECT s.n, count(*) AS c, max(d.label) AS l, min(s.w) AS w FROM (SELECT u.w, count(*) AS n, min(t.id) AS m, max(t.g) AS g"
+	" FROM t JOIN u ON u.t = t.id GROUP BY u.w) AS s JOIN d ON d.g = s.n GROUP BY s.n",
+};
+enum { CHAINED = 4 };
+
+/* A command with numbers for @0, @1 and @2. */
+static void run_numbered(struct fixture *f, const char *text, const unsigned n[3])
+{
+	char out[512];
+	size_t at = 0;
+
+	for (const char *p = text; *p != '\0'; p++)
+		if (*p == '@')
+			at += (size_t)snprintf(out + at, sizeof(out) - at, "%u", n[*++p - '0']);
+		else
+			out[at++] = *p;
+	out[at] = '\0';
+	run(f, out);
+}
+
+static void commands(struct fixture *f, uint64_t *random, unsigned n)
+{
+	static const char *const TEXTS[] = {
+		"INSERT INTO t (id, g, v) VALUES (@0, @1, @2) ON CONFLICT (id) DO UPDATE SET g = excluded.g, v = excluded.v",
+		"INSERT INTO u (id, t, w) VALUES (@0, @1, @2) ON CONFLICT (id) DO UPDATE SET t = excluded.t, w = excluded.w",
+		"INSERT INTO d VALUES (@0 % 12, 'label ' || @1 / 4 || ' ' || @2) ON CONFLICT (g) DO UPDATE SET label = excluded.label",
+		"DELETE FROM t WHERE id = @0",
+		"DELETE FROM u WHERE id = @0",
+		"DELETE FROM d WHERE g = @0 % 12",
+		"UPDATE u SET w = NULL WHERE id = @0",
+		"UPDATE t SET g = @2 WHERE id = @0",
+		"UPDATE t SET g = NULL WHERE id = @0",
+		"UPDATE u SET t = @0 WHERE t = @1",
+		"INSERT INTO t (id, g, v) VALUES (@1, @2, @0) ON CONFLICT (id) DO NOTHING",
+		"INSERT INTO u (id, t, w) VALUES (@1, @0, @2) ON CONFLICT (id) DO NOTHING",
+	};
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned numbers[3];
+
+		*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		numbers[0] = (unsigned)(*random >> 33) % 30;
+		numbers[1] = (unsigned)(*random >> 40) % 30;
+		numbers[2] = (unsigned)(*random >> 50) % 6;
+		run_numbered(
+			f, TEXTS[(*random >> 56) % (sizeof(TEXTS) / sizeof(TEXTS[0]))], numbers);
+	}
+}
+
+static void chain_check(struct fixture *f, unsigned there)
+{
+	for (unsigned i = 0; i < CHAINED; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "v%u", i);
+		if (there >> i & 1)
+			check_view(f, name, CHAIN[i]);
+	}
+	/* What is there but once, is held but once. */
+	expect(f,
+		"SELECT count(*) FROM leftfold_operators WHERE shared_with IS NOT NULL AND"
+		" shared_with NOT LIKE 'v%'",
+		"0");
+}
+
+/* Made in one order, dropped in another; each the number of a permutation. */
+static void chain(unsigned projectors, unsigned made, unsigned dropped)
+{
+	uint64_t random = made * 31 + dropped;
+	unsigned left[CHAINED], there = 0;
+	struct fixture f;
+
+	open_of(&f, projectors, made % 2 == 0 ? 0 : 4096);
+	commands(&f, &random, 60);
+	for (unsigned i = 0; i < CHAINED; i++)
+		left[i] = i;
+	for (unsigned n = CHAINED; n > 0; made /= n, n--) {
+		unsigned v = left[made % n];
+
+		left[made % n] = left[n - 1];
+		there |= 1U << v;
+		runf(&f, "CREATE MATERIALIZED VIEW v%u AS %s", v, CHAIN[v]);
+		commands(&f, &random, 10);
+		chain_check(&f, there);
+	}
+	expect(&f, "SELECT count(*) > 0 FROM leftfold_operators WHERE shared_with LIKE '%,%,%'",
+		"t");
+	for (unsigned i = 0; i < CHAINED; i++)
+		left[i] = i;
+	for (unsigned n = CHAINED; n > 0; dropped /= n, n--) {
+		unsigned v = left[dropped % n];
+
+		left[dropped % n] = left[n - 1];
+		there &= ~(1U << v);
+		runf(&f, "DROP MATERIALIZED VIEW v%u", v);
+		commands(&f, &random, 10);
+		chain_check(&f, there);
+	}
+	close_fixture(&f);
+}
+
+static void test_any_order(void **state)
+{
+	(void)state;
+	for (unsigned made = 0; made < 24; made++)
+		for (unsigned p = 1; p <= 3; p += 2)
+			chain(p, made, (made * 7 + p) % 24);
+}
+
+/* --- failures --- */
+
+static void failures(unsigned projectors)
+{
+	static const char UPPER[] =
+		"SELECT t.id, t.g / (u.w - 100) AS q FROM t JOIN u ON u.t = t.id";
+	static const char FIRST[] =
+		"SELECT t.id, t.g, u.w FROM t JOIN u ON u.t = t.id AND t.v / (u.id - 100) < 1000";
+	static const char SECOND[] =
+		"SELECT u.w, count(*) AS n, min(t.id) AS i, max(t.g) AS g FROM t JOIN u ON u.t = t.id AND t.v / (u.id - 100) < 1000 GROUP BY u.w";
+	struct fixture f;
+
+	open_of(&f, projectors, 4096);
+	fill(&f, 20);
+	runf(&f, "CREATE MATERIALIZED VIEW sound AS %s", CHAIN[0]);
+	runf(&f, "CREATE MATERIALIZED VIEW upper AS %s", UPPER);
+	run(&f, "CREATE MATERIALIZED VIEW over AS SELECT max(id) AS m FROM upper");
+	runf(&f, "CREATE MATERIALIZED VIEW first AS %s", FIRST);
+	runf(&f, "CREATE MATERIALIZED VIEW second AS %s", SECOND);
+	expect(&f,
+		"SELECT DISTINCT view, shared_with FROM leftfold_operators WHERE kind = 'join' ORDER BY 1",
+		"first|second\nsecond|first\nsound|upper\nupper|sound");
+	/* Above what is shared: only the one, and the view over it. */
+	run(&f, "UPDATE u SET w = 100 WHERE id = 3; INSERT INTO t VALUES (50, 1, 1); INSERT INTO u VALUES (50, 50, 2)");
+	expect(&f, "SELECT name, sqlstate FROM leftfold_views WHERE state = 'failed' ORDER BY name",
+		"over|LF004\nupper|22012");
+	check_view(&f, "sound", CHAIN[0]);
+	check_view(&f, "second", SECOND);
+	expect(&f,
+		"SELECT sum(bytes) FROM leftfold_operators WHERE view = 'upper' AND kind = 'join'",
+		"0");
+	/* Within it: all of its users. */
+	run(&f, "UPDATE u SET w = 4 WHERE id = 3; INSERT INTO t VALUES (100, 1, 1); INSERT INTO u VALUES (100, 100, 2)");
+	expect(&f, "SELECT name, sqlstate FROM leftfold_views WHERE state = 'failed' ORDER BY name",
+		"first|22012\nover|LF004\nsecond|22012\nupper|22012");
+	check_view(&f, "sound", CHAIN[0]);
+	/* Computed anew one by one, and dropped while failed. */
+	run(&f, "DELETE FROM u WHERE id = 100; REFRESH MATERIALIZED VIEW upper; REFRESH MATERIALIZED VIEW over");
+	check_view(&f, "upper", UPPER);
+	run(&f, "REFRESH MATERIALIZED VIEW first");
+	check_view(&f, "first", FIRST);
+	expect(&f,
+		"SELECT count(*) FROM leftfold_operators WHERE view = 'first' AND shared_with IS NOT NULL",
+		"0");
+	run(&f, "REFRESH MATERIALIZED VIEW second");
+	expect(&f,
+		"SELECT DISTINCT view, shared_with FROM leftfold_operators WHERE kind = 'join' ORDER BY 1",
+		"first|second\nsecond|first\nsound|upper\nupper|sound");
+	run(&f, "INSERT INTO u VALUES (100, 100, 2); UPDATE u SET w = 100 WHERE id = 3");
+	run(&f, "DROP MATERIALIZED VIEW second; DELETE FROM u WHERE id = 100; REFRESH MATERIALIZED VIEW first");
+	check_view(&f, "first", FIRST);
+	run(&f, "DROP MATERIALIZED VIEW sound; INSERT INTO t VALUES (51, 2, 1)");
+	check_view(&f, "first", FIRST);
+	run(&f, "DELETE FROM u WHERE id = 3; REFRESH MATERIALIZED VIEW upper; INSERT INTO u VALUES (51, 51, 9)");
+	check_view(&f, "upper", UPPER);
+	close_fixture(&f);
+}
+
+static void test_failures(void **state)
+{
+	(void)state;
+	for (unsigned p = 1; p <= 3; p++)
+		failures(p);
+}
+
+/* A view's limit is compared with all that it uses, and takes it alone away. */
+static void test_limit(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_of(&f, 2, 4096);
+	fill(&f, 20);
+	runf(&f, "CREATE MATERIALIZED VIEW free AS %s", CHAIN[1]);
+	runf(&f, "CREATE MATERIALIZED VIEW bound WITH (memory_limit = '128kB') AS %s", CHAIN[0]);
+	expect(&f, "SELECT name, shared_bytes > 0 FROM leftfold_views ORDER BY 1",
+		"bound|t\nfree|t");
+	for (unsigned i = 100; i < 1000; i++) {
+		runf(&f, "INSERT INTO t VALUES (%u, 1, 1)", i);
+		runf(&f, "INSERT INTO u VALUES (%u, %u, 1)", i, i);
+	}
+	expect(&f, "SELECT name, state, sqlstate FROM leftfold_views ORDER BY 1",
+		"bound|failed|53200\nfree|ok|");
+	check_view(&f, "free", CHAIN[1]);
+	run(&f, "ALTER MATERIALIZED VIEW bound RESET (memory_limit); REFRESH MATERIALIZED VIEW bound");
+	expect(&f, "SELECT name, shared_bytes > 0 FROM leftfold_views ORDER BY 1",
+		"bound|t\nfree|t");
+	check_view(&f, "bound", CHAIN[0]);
+	close_fixture(&f);
+}
+
+/* --- tables that change --- */
+
+static void altered(unsigned projectors)
+{
+	uint64_t random = 5;
+	struct fixture f;
+
+	open_of(&f, projectors, 4096);
+	commands(&f, &random, 80);
+	for (unsigned i = 0; i < CHAINED; i++)
+		runf(&f, "CREATE MATERIALIZED VIEW v%u AS %s", i, CHAIN[i]);
+	run(&f, "ALTER TABLE t ADD COLUMN more int DEFAULT 7, DROP COLUMN v; ALTER TABLE t ADD COLUMN v int");
+	commands(&f, &random, 20);
+	chain_check(&f, 15);
+	/* The first of them had lent what the others use. */
+	run(&f, "DROP MATERIALIZED VIEW v0; ALTER TABLE u ADD COLUMN more text DEFAULT 'x'; DROP MATERIALIZED VIEW v1");
+	commands(&f, &random, 20);
+	run(&f, "ALTER TABLE t DROP COLUMN more; ALTER TABLE u ADD COLUMN x int; ALTER TABLE d RENAME TO e; ALTER TABLE e RENAME TO d");
+	commands(&f, &random, 20);
+	chain_check(&f, 12);
+	runf(&f, "CREATE MATERIALIZED VIEW v1 AS %s", CHAIN[1]);
+	expect(&f,
+		"SELECT DISTINCT view, shared_with FROM leftfold_operators WHERE kind = 'group' AND shared_with <> '' ORDER BY 1",
+		"v1|v2, v3\nv2|v3, v1\nv3|v2, v1");
+	commands(&f, &random, 20);
+	chain_check(&f, 14);
+	close_fixture(&f);
+}
+
+static void test_altered(void **state)
+{
+	(void)state;
+	for (unsigned p = 1; p <= 3; p++)
+		altered(p);
+}
+
+/* --- at random --- */
+
+static const struct definition {
+	const char *query;
+	const char *key; /* of its unique index; NULL: none */
+} POOL[] = {
+	{ "SELECT t.id, t.g, u.w FROM t JOIN u ON u.t = t.id", NULL },
+	{ "SELECT u.w, count(*) AS n, min(t.id) AS m, max(t.g) AS g FROM t JOIN u ON u.t = t.id GROUP BY u.w",
+		"w" },
+	{ "SELECT a.g, sum(b.w) AS s, max(a.id) AS m FROM t AS a JOIN u AS b ON b.t = a.id GROUP BY a.g",
+		"g" },
+	{ "SELECT a.g, sum(b.w) AS s, max(a.id) AS m FROM t AS a JOIN u AS b ON b.t = a.id GROUP BY a.g HAVING count(*) > 1",
+		NULL },
+	{ "SELECT d.label, d.g, u.w, t.id FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g", NULL },
+	{ "SELECT d.label, count(*) AS c, max(t.id) AS i, sum(u.w) AS w, max(d.g) AS g FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g"
+	  " GROUP BY d.label",
+		"label" },
+	{ "SELECT d.label, d.g, s.n FROM d JOIN (SELECT g, count(*) AS n FROM t GROUP BY g) AS s ON s.g = d.g",
+		NULL },
+	{ "SELECT g, count(*) AS n FROM t GROUP BY g", "g" },
+	{ "SELECT s.n, count(*) AS k FROM (SELECT g, count(*) AS n FROM t GROUP BY g) AS s GROUP BY s.n",
+		"n" },
+	{ "SELECT t.id, u.w, u.id AS u FROM t LEFT JOIN u ON u.t = t.id", NULL },
+	{ "SELECT count(*) AS n, sum(u.w) AS s, max(t.id) AS i, min(u.id) AS m FROM t LEFT JOIN u ON u.t = t.id",
+		NULL },
+	{ "SELECT u.w, count(*) AS n, count(t.id) AS i, min(u.id) AS m FROM t FULL JOIN u ON u.t = t.id GROUP BY u.w",
+		NULL },
+	{ "SELECT count(t.id) AS i, min(u.id) AS m, max(u.w) AS w FROM t FULL JOIN u ON u.t = t.id",
+		NULL },
+	{ "SELECT g, id, row_number() OVER (PARTITION BY g ORDER BY id) AS r FROM t", NULL },
+	{ "SELECT s.r, count(*) AS c, min(s.id) AS i FROM (SELECT g, id, row_number() OVER (PARTITION BY g ORDER BY id) AS r FROM t) AS s"
+	  " GROUP BY s.r",
+		"r" },
+	{ "SELECT x, count(*) AS c FROM (SELECT g AS x FROM t UNION ALL SELECT w FROM u) AS s GROUP BY x",
+		"x" },
+	{ "SELECT s.x, s.c, d.label FROM (SELECT x, count(*) AS c FROM (SELECT g AS x FROM t UNION ALL SELECT w FROM u) AS s GROUP BY x)"
+	  " AS s JOIN d ON d.g = s.x",
+		NULL },
+	{ "SELECT DISTINCT g FROM t WHERE g > 1 AND id > 3", NULL },
+	{ "SELECT count(*) AS n FROM (SELECT DISTINCT g FROM t WHERE id > 3 AND g > 1) AS s",
+		NULL },
+	{ "SELECT id, v FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.t = t.id)", NULL },
+	{ "SELECT sum(v) AS s, max(id) AS m FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.t = t.id)",
+		NULL },
+	{ "SELECT a.id, b.id AS other FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id", NULL },
+	{ "SELECT a.id, count(*) AS n, max(b.id) AS m FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id GROUP BY a.id",
+		"id" },
+};
+enum { POOLED = sizeof(POOL) / sizeof(POOL[0]) };
+
+static void pool_check(struct fixture *f, uint64_t there)
+{
+	for (unsigned i = 0; i < POOLED; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "p%u", i);
+		if (there >> i & 1)
+			check_view(f, name, POOL[i].query);
+	}
+}
+
+static void toggle(struct fixture *f, uint64_t *there, unsigned i, bool keyed)
+{
+	*there ^= UINT64_C(1) << i;
+	if (!(*there >> i & 1)) {
+		runf(f, "DROP MATERIALIZED VIEW p%u", i);
+		return;
+	}
+	runf(f, "CREATE MATERIALIZED VIEW p%u AS %s", i, POOL[i].query);
+	if (keyed && POOL[i].key != NULL)
+		runf(f, "CREATE UNIQUE INDEX ON p%u (%s)", i, POOL[i].key);
+}
+
+static void at_random(unsigned projectors, uint64_t seed, uint64_t at_once)
+{
+	uint64_t random = seed, there = 0;
+	struct fixture f;
+
+	open_of(&f, projectors, at_once);
+	for (unsigned round = 0; round < 60; round++) {
+		commands(&f, &random, 5);
+		toggle(&f, &there, (unsigned)(random >> 20) % POOLED, random >> 60 & 1);
+		if (round % 6 == 5)
+			pool_check(&f, there);
+		if (round % 20 == 19)
+			run(&f, "ALTER TABLE t ADD COLUMN more int DEFAULT 7; ALTER TABLE t DROP COLUMN more");
+	}
+	commands(&f, &random, 20);
+	pool_check(&f, there);
+	close_fixture(&f);
+}
+
+static void test_at_random(void **state)
+{
+	(void)state;
+	for (unsigned seed = 0; seed < SEEDS; seed++)
+		at_random(1 + seed % 3, seed * 77 + 1, seed % 2 == 0 ? 0 : 4096);
+}
+
+/* --- after a restart --- */
+
+static void recovered(unsigned projectors)
+{
+	uint64_t random = 3, there = 0;
+	struct bed b;
+
+	make_bed(&b, projectors);
+	run(&b.f, SCHEMA);
+	commands(&b.f, &random, 80);
+	for (unsigned i = 0; i < POOLED; i++)
+		toggle(&b.f, &there, i, i % 2 == 0);
+	for (unsigned p = 1; p <= 3; p++) {
+		again(&b, p);
+		expect(&b.f, "SELECT count(*) > 20 FROM leftfold_operators WHERE repeated", "t");
+		pool_check(&b.f, there);
+		commands(&b.f, &random, 20);
+		pool_check(&b.f, there);
+		for (unsigned i = p; i < POOLED; i += 3)
+			toggle(&b.f, &there, i, i % 2 == 0);
+		commands(&b.f, &random, 20);
+		pool_check(&b.f, there);
+		for (unsigned i = p; i < POOLED; i += 3)
+			toggle(&b.f, &there, i, i % 2 == 0);
+	}
+	close_fixture(&b.f);
+	burn_bed(&b);
+}
+
+static void test_recovered(void **state)
+{
+	(void)state;
+	recovered(1);
+	recovered(3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_altered),
+		cmocka_unit_test(test_at_random),
+		cmocka_unit_test(test_recovered),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
