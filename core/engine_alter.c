@@ -74,10 +74,11 @@ static int plans_make(struct lf_engine *engine, const struct relation *r, struct
 {
 	for (unsigned i = 0; i < r->ndependents; i++) {
 		const struct view_slot *slot = *view_slot_find(engine, r->dependents[i]);
+		const struct plan_like like = { NULL, slot == NULL ? NULL : slot->plan };
 
 		if (slot != NULL &&
-			view_plan_new(&plans[i], r->dependents[i], engine->set.shards, engine->heap,
-				e) != 0) {
+			view_plan_new(&plans[i], r->dependents[i], engine->set.shards, &like,
+				engine->heap, e) != 0) {
 			plans_free(plans, i);
 			return -1;
 		}

@@ -223,6 +223,7 @@ int view_open(struct lf_engine *engine, struct relation *view, struct relation *
 	uint64_t epoch, const struct view_plan **plan, struct error *e)
 {
 	struct projector_set *set = &engine->set;
+	const struct plan_like like = { engine->shares.plans, NULL };
 	struct view_slot *slot;
 	struct parts *parts;
 
@@ -231,7 +232,7 @@ int view_open(struct lf_engine *engine, struct relation *view, struct relation *
 	slot = calloc(1, sizeof(*slot));
 	if (slot == NULL)
 		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
-	if (view_plan_new(&slot->plan, view, set->shards, engine->heap, e) != 0) {
+	if (view_plan_new(&slot->plan, view, set->shards, &like, engine->heap, e) != 0) {
 		free(slot);
 		return -1;
 	}

@@ -77,13 +77,15 @@ static void limit_check(struct flow *f, struct view_state *v, const struct parts
 void account_settle(struct flow *f, struct view_state *v)
 {
 	struct part *target = v->target;
-	uint64_t shared;
+	uint64_t shared = 0;
 
 	if (target == NULL || v->stopped)
 		return;
-	shared = v->uses == NULL ? 0 : share_bytes(v);
+	if (__builtin_expect(v->uses != NULL, 0)) {
+		shared = share_bytes(f, v);
+		__atomic_store_n(&target->shared, shared, __ATOMIC_RELAXED);
+	}
 	__atomic_store_n(&target->operators, v->bytes + shared, __ATOMIC_RELAXED);
-	__atomic_store_n(&target->shared, shared, __ATOMIC_RELAXED);
 	if (target->all != NULL)
 		limit_check(f, v, target->all);
 }

@@ -656,10 +656,14 @@ static void node_work(
 static void view_run(struct flow *f, struct view_state *v, unsigned from, unsigned stage,
 	uint64_t epoch, bool emit)
 {
-	for (unsigned i = 0; i < v->nrun; i++) {
+	unsigned i = 0;
+
+	while (i < v->nrun && v->run[i]->number < from)
+		i++;
+	for (; i < v->nrun; i++) {
 		const struct node_plan *n = v->run[i];
 
-		if (n->stage != stage || n->number < from)
+		if (n->stage != stage)
 			continue;
 		if (emit && n->kind == NODE_PUBLISH && v->build == NULL)
 			view_settle_errors(f, v);

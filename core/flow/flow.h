@@ -33,13 +33,23 @@ struct view_plan;
 int view_plan_query(struct view_plan **out, const struct relation *query,
 	const struct row_layout *param_layout, const void *params, int64_t now_us, struct heap *h,
 	struct error *e);
+/* Plans whose joins one that is made should be like: where it joins the same tables by the same conditions, its rows keep the
+ * columns that theirs do, besides those that it uses. Then it can share them. */
+struct plan_like {
+	const struct view_plan
+		*all; /* a list of share.h's; those of views that have failed are passed over */
+	const struct view_plan *one; /* and this; each may be NULL */
+};
 /* 0A000 for what has no operator yet (with the expression's position), 54001, 53200. */
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
-	struct heap *h, struct error *e);
+	const struct plan_like *like, struct heap *h, struct error *e);
 void view_plan_free(struct view_plan *p);
 /* When a table of the view has been altered, at a moment when nothing runs: a plan made anew, whose scans take the place of
  * those there are; it is owned from now on. */
 void view_plan_adopt(struct view_plan *p, struct view_plan *fresh);
+/* When rows of joins keep more columns than before (see struct plan_like): all nodes and scans are those of a plan made anew,
+ * which is owned from now on. */
+void view_plan_widen(struct view_plan *p, struct view_plan *wider);
 /* The same when only another relation stands for a table or view, with rows of the same layout; also for the plan's own. */
 void view_plan_retarget(
 	struct view_plan *p, const struct relation *from, const struct relation *to);

@@ -165,12 +165,29 @@ struct node_plan {
 	};
 };
 
+/* A column of a source of a select. */
+struct place {
+	uint8_t source;
+	uint16_t column;
+};
+
+/* What is in FROM of a select, joined; tables and views only. */
+struct joined {
+	struct joined *next;
+	const struct select *select;
+	unsigned n; /* columns that the rows keep, in order */
+	const struct place *columns;
+	unsigned root; /* the join that comes last */
+};
+
 struct view_plan {
 	struct heap *heap;
 	struct arena arena;
 	const struct relation *view; /* NULL: of a common (plan_share.h), which has no publisher */
 	struct view_plan *next;      /* among those that may share */
 	struct cut *cuts;            /* what is computed elsewhere, for others too; NULL: nothing */
+	const struct plan_like *like;
+	struct joined *joined; /* of each select that joins tables */
 	unsigned shards, stages;
 	/* Of a query, whose parameters and time are constants of the plan: see flow_query(). */
 	const struct row_layout *param_layout; /* NULL: a view's */
@@ -181,6 +198,8 @@ struct view_plan {
 	struct scan_plan *scans; /* a list */
 	struct view_plan
 		*fresh; /* where the scans' programs are, see view_plan_adopt(); NULL: here */
+	struct view_plan *base;  /* … and all others, see view_plan_widen() */
+	struct view_plan *wider; /* while it is being widened: what it is to be */
 	unsigned nnodes, nodes_cap;
 	struct node_plan **nodes; /* the last one publishes */
 	/* The group whose rows go to the publisher as they are, in the same stage; NULL: none. */
@@ -273,6 +292,7 @@ struct view_state {
 	const struct common *common; /* it is the state of this one; NULL: of a view or query */
 	struct tap *taps;            /* … who is given its rows */
 	struct tap *uses;            /* commons whose rows it is given */
+	uint64_t seen;               /* the last sum that has its bytes: share_bytes() */
 	struct batch *inputs;        /* plan_inputs() of them */
 	struct node_state *nodes;
 	/* Of the scans, then of the nodes; stays while the view does, read by others (account.h). */
@@ -301,6 +321,7 @@ struct flow {
 	uint64_t
 		aside; /* bytes of inputs' batches, which count for the node they are of and not for the one that runs */
 	uint64_t emitted; /* rows that nodes have put out */
+	uint64_t sums;    /* share_bytes() has been called so often */
 };
 
 /* How many deltas ahead of the one being processed objects are fetched. */
@@ -326,7 +347,7 @@ void share_fail(struct flow *f, struct view_state *v, bool now);
 /* The view has stopped: stop the commons that nobody else needs. */
 void share_let_go(struct flow *f, struct view_state *v, bool now);
 /* Bytes of the commons that it uses. */
-uint64_t share_bytes(const struct view_state *v);
+uint64_t share_bytes(struct flow *f, const struct view_state *v);
 /* Whose counts those of an operator are: its own, or those of the common that has it in its place. */
 const struct operator_count *share_counts(const struct view_state *v, unsigned operator);
 /* The taps of a common that is freed. */

@@ -71,13 +71,21 @@ void share_let_go(struct flow *f, struct view_state *v, bool now)
 
 /* --- accounts --- */
 
-uint64_t share_bytes(const struct view_state *v)
+static uint64_t bytes_unseen(const struct view_state *v, uint64_t sum)
 {
 	uint64_t n = 0;
 
 	for (const struct tap *t = v->uses; t != NULL; t = t->next_use)
-		n += t->common->bytes + share_bytes(t->common);
+		if (t->common->seen != sum) {
+			t->common->seen = sum;
+			n += t->common->bytes + bytes_unseen(t->common, sum);
+		}
 	return n;
+}
+
+uint64_t share_bytes(struct flow *f, const struct view_state *v)
+{
+	return bytes_unseen(v, ++f->sums);
 }
 
 /* The number that an operator has in the common; PLAN_APART: it is none of it. */
@@ -213,23 +221,17 @@ void flow_share_release(struct flow *f, struct share_room *r)
 {
 	if (r->state != NULL)
 		view_free(f, r->state);
-	heap_free(f->heap, r->owner, sizeof(*r->owner));
-	heap_free(f->heap, r->user, sizeof(*r->user));
+	heap_free(f->heap, r->tap, sizeof(*r->tap));
 }
 
 int flow_share_reserve(struct flow *f, struct common *made, struct share_room *r)
 {
-	bool whole;
-
-	*r = (struct share_room){ .user = heap_alloc(f->heap, sizeof(*r->user)) };
-	if (made != NULL) {
-		r->owner = heap_alloc(f->heap, sizeof(*r->owner));
-		r->state = state_empty(f, made);
-	}
-	whole = r->user != NULL && (made == NULL || (r->owner != NULL && r->state != NULL));
-	if (!whole)
-		flow_share_release(f, r);
-	return whole ? 0 : -1;
+	*r = (struct share_room){ heap_alloc(f->heap, sizeof(*r->tap)),
+		made == NULL ? NULL : state_empty(f, made) };
+	if (r->tap != NULL && (made == NULL || r->state != NULL))
+		return 0;
+	flow_share_release(f, r);
+	return -1;
 }
 
 /* --- changes --- */
@@ -293,6 +295,23 @@ static void list_take(struct flow *f, const struct view_state *v)
 	*link = v->next;
 }
 
+static bool is_before(const struct view_state *v, const struct view_state *other)
+{
+	while (v != NULL && v != other)
+		v = v->next;
+	return v == other;
+}
+
+/* A common, and those it uses, before another state: it reads nothing that this does not read. */
+static void list_move(struct flow *f, struct view_state *c, const struct view_state *first)
+{
+	list_take(f, c);
+	list_before(f, c, first);
+	for (const struct tap *t = c->uses; t != NULL; t = t->next_use)
+		if (!is_before(t->common, c))
+			list_move(f, t->common, c);
+}
+
 /* The uses whose cuts have become another plan's are its state's. */
 static void uses_move(struct view_state *from, struct view_state *to)
 {
@@ -326,7 +345,7 @@ void flow_share_split(
 	uses_move(owner, c);
 	uses_changed(c);
 	list_before(f, c, owner);
-	tap_add(r->owner, c, owner, cut);
+	tap_add(r->tap, c, owner, cut);
 	account_settle(f, owner);
 }
 
@@ -361,9 +380,11 @@ void flow_share_join(
 {
 	struct view_state *v = state_of(f, p), *c = state_of(f, &cut->common->plan);
 
-	ASSERT(v != NULL && !v->stopped && c != NULL && !c->stopped);
+	ASSERT(v != NULL && c != NULL && !c->stopped);
+	if (!is_before(c, v))
+		list_move(f, c, v);
 	gathered_free(f, v, &cut->map);
-	tap_add(r->user, c, v, cut);
+	tap_add(r->tap, c, v, cut);
 	account_settle(f, v);
 }
 
@@ -375,8 +396,13 @@ void flow_share_leave(struct flow *f, const struct view_plan *p, const struct cu
 	if (t == NULL)
 		return;
 	tap_free(f, t);
-	/* It is about to be dropped: nothing feeds it. */
-	if (!v->stopped)
+}
+
+void flow_share_stop(struct flow *f, const struct view_plan *p)
+{
+	struct view_state *v = state_of(f, p);
+
+	if (v != NULL && !v->stopped)
 		view_stop(f, v, false);
 }
 
@@ -403,5 +429,36 @@ void flow_share_merge(struct flow *f, const struct view_plan *p, const struct cu
 	list_take(f, c);
 	view_free(f, c);
 	uses_changed(v);
+	if (v->target != NULL)
+		__atomic_store_n(
+			&v->target->shared, 0, __ATOMIC_RELAXED); /* unless it uses others */
 	account_settle(f, v);
+}
+
+void flow_share_drop(struct flow *f, const struct common *common)
+{
+	struct view_state *v = state_of(f, &common->plan);
+
+	ASSERT(v->taps == NULL && v->uses == NULL);
+	list_take(f, v);
+	view_free(f, v);
+}
+
+void flow_share_collapse(struct flow *f, const struct common *common)
+{
+	struct view_state *v = state_of(f, &common->plan), *c;
+
+	ASSERT(v != NULL && v->nrun == 0 && v->uses != NULL && v->uses->next_use == NULL);
+	c = v->uses->common;
+	tap_free(f, v->uses);
+	while (v->taps != NULL) {
+		struct tap *t = v->taps;
+
+		v->taps = t->next;
+		t->common = c;
+		t->next = c->taps;
+		c->taps = t;
+	}
+	list_take(f, v);
+	view_free(f, v);
 }

@@ -34,6 +34,26 @@ void view_plan_adopt(struct view_plan *p, struct view_plan *fresh)
 	p->fresh = fresh;
 }
 
+void view_plan_widen(struct view_plan *p, struct view_plan *wider)
+{
+	const struct scan_plan *from = wider->scans;
+
+	ASSERT(p->nscans == wider->nscans && p->nnodes == wider->nnodes);
+	for (struct scan_plan *s = p->scans; s != NULL; s = s->next, from = from->next) {
+		struct scan_plan *next = s->next;
+
+		*s = *from;
+		s->next = next;
+	}
+	for (unsigned i = 0; i < p->nnodes; i++)
+		*p->nodes[i] = *wider->nodes[i];
+	p->joined = wider->joined;
+	view_plan_free(p->fresh);
+	view_plan_free(p->base);
+	p->fresh = NULL;
+	p->base = wider;
+}
+
 void view_plan_retarget(struct view_plan *p, const struct relation *from, const struct relation *to)
 {
 	for (struct scan_plan *s = p->scans; s != NULL; s = s->next)

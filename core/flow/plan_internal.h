@@ -13,11 +13,6 @@ enum {
 	PLAN_LIES_MAX = 64
 };
 
-struct place {
-	uint8_t source;
-	uint16_t column;
-};
-
 /* Columns a stream's rows hold, in order. */
 struct places {
 	unsigned n, cap;

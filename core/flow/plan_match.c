@@ -332,3 +332,50 @@ bool plan_match(const struct view_plan *p, const struct node_plan *n, const stru
 	plan_map_clear(map);
 	return match_node(p, n, q, m, map);
 }
+
+/* --- FROM --- */
+
+/* Each of one among the other, as often. */
+static bool same_conjuncts(struct expr *const *a, struct expr *const *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int more = 0;
+
+		for (unsigned k = 0; k < n; k++)
+			more += expr_equal(a[i], a[k]) - expr_equal(a[i], b[k]);
+		if (more != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool same_from(const struct from_list *a, const struct from_list *b)
+{
+	if (a->n != b->n || a->nconjuncts != b->nconjuncts ||
+		!same_conjuncts(a->conjuncts, b->conjuncts, a->nconjuncts))
+		return false;
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct from_item *x = &a->items[i], *y = &b->items[i];
+
+		if (x->kind != y->kind)
+			return false;
+		if (x->kind == FROM_SOURCE ? x->source != y->source
+					   : x->nconjuncts != y->nconjuncts ||
+					!same_conjuncts(
+						x->conjuncts, y->conjuncts, x->nconjuncts) ||
+					!same_from(x->left, y->left) ||
+					!same_from(x->right, y->right))
+			return false;
+	}
+	return true;
+}
+
+bool plan_match_from(const struct select *a, const struct select *b)
+{
+	if (a->nsources < 2 || a->nsources != b->nsources)
+		return false;
+	for (unsigned i = 0; i < a->nsources; i++)
+		if (a->sources[i] != b->sources[i] || a->sources[i]->kind == RELATION_DERIVED)
+			return false;
+	return same_from(&a->from, &b->from);
+}

@@ -23,6 +23,17 @@ void plan_map_clear(struct plan_map *map);
 bool plan_match(const struct view_plan *p, const struct node_plan *n, const struct view_plan *q,
 	const struct node_plan *m, struct plan_map *map);
 
+/* Whether what is in FROM and WHERE of two selects is the same join of two or more tables or views, numbered alike. */
+bool plan_match_from(const struct select *a, const struct select *b);
+
+/* Whether the view of a plan has failed. */
+static inline bool plan_has_failed(const struct view_plan *p)
+{
+	const struct parts *parts = p->view->user;
+
+	return failure_seen(&parts->failure);
+}
+
 /* Where a node's rows go. Not of the publisher. */
 struct edge *node_edge(struct node_plan *n);
 

@@ -40,7 +40,7 @@ struct cut *plan_cut_scan(const struct view_plan *p, unsigned scan)
 	return c;
 }
 
-static struct cut *cut_new(struct heap *h, struct common *common, unsigned root)
+struct cut *cut_new(struct heap *h, struct common *common, unsigned root)
 {
 	struct cut *c = heap_zalloc(h, sizeof(*c));
 
@@ -52,19 +52,19 @@ static struct cut *cut_new(struct heap *h, struct common *common, unsigned root)
 	return c;
 }
 
-static void cut_free(struct heap *h, struct cut *c)
+void cut_free(struct heap *h, struct cut *c)
 {
 	heap_free(h, c, sizeof(*c));
 }
 
-static void cut_add(struct view_plan *p, struct cut *c)
+void cut_add(struct view_plan *p, struct cut *c)
 {
 	c->next = p->cuts;
 	p->cuts = c;
 	c->common->users++;
 }
 
-static void cut_take(struct view_plan *p, struct cut *c)
+void cut_take(struct view_plan *p, struct cut *c)
 {
 	struct cut **link = &p->cuts;
 
@@ -75,7 +75,7 @@ static void cut_take(struct view_plan *p, struct cut *c)
 }
 
 /* What `to` says of the operators that `by` leads to. */
-static void map_behind(struct plan_map *by, const struct plan_map *to)
+void map_behind(struct plan_map *by, const struct plan_map *to)
 {
 	for (unsigned i = 0; i < PLAN_SCANS_MAX; i++)
 		if (by->scans[i] != PLAN_APART)
@@ -85,7 +85,7 @@ static void map_behind(struct plan_map *by, const struct plan_map *to)
 			by->nodes[i] = to->nodes[by->nodes[i]];
 }
 
-static void map_turn(struct plan_map *out, const struct plan_map *map)
+void map_turn(struct plan_map *out, const struct plan_map *map)
 {
 	plan_map_clear(out);
 	for (unsigned i = 0; i < PLAN_SCANS_MAX; i++)
@@ -126,7 +126,7 @@ static void cuts_move(struct view_plan *from, struct view_plan *to, const struct
 
 /* --- commons --- */
 
-static void common_free(struct shares *s, struct common *c)
+void common_free(struct shares *s, struct common *c)
 {
 	struct common **link = &s->commons;
 	struct heap *h = c->plan.heap;
@@ -276,15 +276,7 @@ static bool common_lend(struct common *c, const struct view_plan *view)
 
 /* --- sharing --- */
 
-/* Where an operator runs. */
-struct whereabouts {
-	struct view_plan *plan;
-	struct common *common; /* whose plan that is; NULL: a view's */
-	unsigned node;
-};
-
-/* From a node of a view's plan to where it runs; map, which leads to the plan, is made to lead there. */
-static struct whereabouts whereabouts(struct view_plan *p, unsigned node, struct plan_map *map)
+struct whereabouts plan_whereabouts(struct view_plan *p, unsigned node, struct plan_map *map)
 {
 	struct whereabouts at = { p, NULL, node };
 	const struct cut *c;
@@ -296,7 +288,7 @@ static struct whereabouts whereabouts(struct view_plan *p, unsigned node, struct
 	return at;
 }
 
-static bool rooms_reserve(const struct flows *flows, struct common *made, struct share_room *rooms)
+bool rooms_reserve(const struct flows *flows, struct common *made, struct share_room *rooms)
 {
 	for (unsigned i = 0; i < flows->n; i++)
 		if (flow_share_reserve(flows->at[i], made, &rooms[i]) != 0) {
@@ -347,82 +339,27 @@ static void split_end(struct shares *s, const struct whereabouts *at, struct cut
 		flow_share_split(flows->at[i], &rooms[i], at->plan, cut);
 }
 
-/* Node n of p is the same as one of a view; map leads there. */
-static void share(struct shares *s, struct view_plan *p, unsigned n, struct view_plan *with,
-	struct plan_map *map, const struct flows *flows)
+struct common *common_of(struct shares *s, struct view_plan *p, unsigned node, struct plan_map *map,
+	const struct flows *flows)
 {
-	struct whereabouts at = whereabouts(with, map->nodes[n], map);
-	bool whole = at.common != NULL && at.node + 1 == at.plan->nnodes;
-	struct cut *split = whole ? NULL : split_begin(s, &at), *cut;
-	struct common *c = whole ? at.common : split != NULL ? split->common : NULL;
+	struct whereabouts at = plan_whereabouts(p, node, map);
 	struct share_room rooms[LIMIT_PROJECTORS];
+	struct cut *cut;
 
-	if (c == NULL)
-		return;
-	cut = cut_new(p->heap, c, n);
-	if (cut == NULL || !rooms_reserve(flows, whole ? NULL : c, rooms)) {
-		if (cut != NULL)
-			cut_free(p->heap, cut);
-		if (split != NULL) {
-			cut_free(at.plan->heap, split);
-			common_free(s, c);
-		}
-		return;
+	if (at.common != NULL && at.node + 1 == at.plan->nnodes)
+		return at.common;
+	cut = split_begin(s, &at);
+	if (cut == NULL)
+		return NULL;
+	if (!rooms_reserve(flows, cut->common, rooms)) {
+		common_free(s, cut->common);
+		cut_free(at.plan->heap, cut);
+		return NULL;
 	}
-	if (split != NULL) {
-		split_end(s, &at, split, flows, rooms);
-		map_behind(map, &split->map);
-	}
-	cut->map = *map;
-	cut_add(p, cut);
-	for (unsigned i = 0; i < flows->n; i++)
-		flow_share_join(flows->at[i], &rooms[i], p, cut);
+	split_end(s, &at, cut, flows, rooms);
+	map_behind(map, &cut->map);
+	return cut->common;
 }
-
-static bool keeps_state(const struct node_plan *n)
-{
-	return n->kind == NODE_JOIN || n->kind == NODE_GROUP || n->kind == NODE_WINDOW;
-}
-
-static bool has_failed(const struct view_plan *p)
-{
-	const struct parts *parts = p->view->user;
-
-	return failure_seen(&parts->failure);
-}
-
-/* Share a node with the first view that has the same. */
-static void share_node(
-	struct shares *s, struct view_plan *p, const struct node_plan *n, const struct flows *flows)
-{
-	for (struct view_plan *q = s->plans; q != NULL; q = q->next)
-		for (unsigned i = q->nnodes; i-- > 0 && !has_failed(q);) {
-			struct plan_map map;
-
-			if (!plan_match(p, n, q, q->nodes[i], &map))
-				continue;
-			share(s, p, n->number, q, &map, flows);
-			return;
-		}
-}
-
-void shares_add(struct shares *s, struct view_plan *p, const struct flows *flows)
-{
-	struct view_plan **last = &s->plans;
-
-	if (p->nscans > PLAN_SCANS_MAX)
-		return;
-	/* The largest parts first: the nodes below one stand before it. */
-	for (unsigned i = p->nnodes; i-- > 0;)
-		if (keeps_state(p->nodes[i]) && plan_cut_node(p, i) == NULL)
-			share_node(s, p, p->nodes[i], flows);
-	while (*last != NULL)
-		last = &(*last)->next;
-	p->next = NULL;
-	*last = p;
-}
-
-/* --- no more --- */
 
 /* The plan that has the only cut to a common. */
 static struct view_plan *only_user(struct shares *s, const struct common *c, struct cut **out)
@@ -438,13 +375,15 @@ static struct view_plan *only_user(struct shares *s, const struct common *c, str
 	return NULL;
 }
 
-/* What a common does becomes its only user's again. */
-static void merge(struct shares *s, struct common *c, const struct flows *flows)
+void common_settle(struct shares *s, struct common *c, const struct flows *flows)
 {
 	struct plan_map back;
+	struct view_plan *p;
 	struct cut *cut;
-	struct view_plan *p = only_user(s, c, &cut);
 
+	if (c->users != 1)
+		return;
+	p = only_user(s, c, &cut);
 	ASSERT(p != NULL);
 	cut_take(p, cut);
 	map_turn(&back, &cut->map);
@@ -455,13 +394,130 @@ static void merge(struct shares *s, struct common *c, const struct flows *flows)
 	common_free(s, c);
 }
 
-static void lend_again(struct shares *s, const struct view_plan *gone)
+void plan_leave_below(struct shares *s, struct view_plan *p, const struct plan_map *map,
+	const struct flows *flows)
+{
+	struct cut *cut = p->cuts;
+
+	while (cut != NULL) {
+		struct common *c = cut->common;
+
+		if (map->nodes[cut->root] == PLAN_APART) {
+			cut = cut->next;
+			continue;
+		}
+		cut_take(p, cut);
+		for (unsigned i = 0; i < flows->n; i++)
+			flow_share_leave(flows->at[i], p, cut);
+		cut_free(p->heap, cut);
+		common_settle(s, c, flows);
+		cut = p->cuts;
+	}
+}
+
+/* Node n of p is the same as one of a view; map leads there. */
+static void share(struct shares *s, struct view_plan *p, unsigned n, struct view_plan *with,
+	struct plan_map *map, const struct flows *flows)
+{
+	struct common *c = common_of(s, with, map->nodes[n], map, flows);
+	struct cut *cut = c == NULL ? NULL : cut_new(p->heap, c, n);
+	struct share_room rooms[LIMIT_PROJECTORS];
+
+	if (cut == NULL || !rooms_reserve(flows, NULL, rooms)) {
+		if (cut != NULL)
+			cut_free(p->heap, cut);
+		if (c != NULL)
+			common_settle(s, c, flows);
+		return;
+	}
+	cut->map = *map;
+	plan_leave_below(s, p, map, flows);
+	cut_add(p, cut);
+	for (unsigned i = 0; i < flows->n; i++)
+		flow_share_join(flows->at[i], &rooms[i], p, cut);
+}
+
+static bool keeps_state(const struct node_plan *n)
+{
+	return n->kind == NODE_JOIN || n->kind == NODE_GROUP || n->kind == NODE_WINDOW;
+}
+
+/* Share a node with the first view that has the same, which may be the view itself. */
+static void share_node(
+	struct shares *s, struct view_plan *p, const struct node_plan *n, const struct flows *flows)
+{
+	for (struct view_plan *q = s->plans; q != NULL; q = q->next)
+		for (unsigned i = q == p ? n->number : q->nnodes; i-- > 0 && !plan_has_failed(q);) {
+			struct plan_map map;
+
+			if (!plan_match(p, n, q, q->nodes[i], &map))
+				continue;
+			share(s, p, n->number, q, &map, flows);
+			return;
+		}
+}
+
+void shares_add(struct shares *s, struct view_plan *p, const struct flows *flows)
+{
+	struct view_plan **last = &s->plans;
+
+	if (p->nscans > PLAN_SCANS_MAX)
+		return;
+	while (*last != NULL)
+		last = &(*last)->next;
+	p->next = NULL;
+	*last = p;
+	plans_widen(s, p, flows);
+	/* The largest parts first: the nodes below one stand before it. */
+	for (unsigned i = p->nnodes; i-- > 0;)
+		if (keeps_state(p->nodes[i]) && plan_cut_node(p, i) == NULL)
+			share_node(s, p, p->nodes[i], flows);
+	commons_lend(s);
+}
+
+/* --- no more --- */
+
+/* It shares nothing any more. */
+static void cuts_leave(struct view_plan *p, const struct flows *flows)
+{
+	while (p->cuts != NULL) {
+		struct cut *cut = p->cuts;
+
+		cut_take(p, cut);
+		for (unsigned i = 0; i < flows->n; i++)
+			flow_share_leave(flows->at[i], p, cut);
+		cut_free(p->heap, cut);
+	}
+}
+
+/* No common without two users. */
+static void commons_settle(struct shares *s, const struct flows *flows)
+{
+	struct common *c = s->commons;
+
+	while (c != NULL) {
+		if (c->users > 1) {
+			c = c->next;
+			continue;
+		}
+		if (c->users == 1) {
+			common_settle(s, c, flows);
+		} else {
+			cuts_leave(&c->plan, flows);
+			for (unsigned i = 0; i < flows->n; i++)
+				flow_share_drop(flows->at[i], c);
+			common_free(s, c);
+		}
+		/* Others may have lost a user by that. */
+		c = s->commons;
+	}
+}
+
+void commons_lend(struct shares *s)
 {
 	for (struct common *c = s->commons; c != NULL; c = c->next) {
 		const struct view_plan *p = s->plans;
 
-		if (c->lender != gone)
-			continue;
 		while (p != NULL && !common_lend(c, p))
 			p = p->next;
 		ASSERT(p != NULL);
@@ -476,18 +532,13 @@ void shares_forget(struct shares *s, struct view_plan *p, const struct flows *fl
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = p->next;
-	while (p->cuts != NULL) {
-		struct cut *cut = p->cuts;
-		struct common *c = cut->common;
-
-		cut_take(p, cut);
-		for (unsigned i = 0; i < flows->n; i++)
-			flow_share_leave(flows->at[i], p, cut);
-		cut_free(p->heap, cut);
-		if (c->users == 1)
-			merge(s, c, flows);
-	}
-	lend_again(s, p);
+	if (p->cuts == NULL)
+		return;
+	for (unsigned i = 0; i < flows->n; i++)
+		flow_share_stop(flows->at[i], p);
+	cuts_leave(p, flows);
+	commons_settle(s, flows);
+	commons_lend(s);
 }
 
 void shares_renew(struct shares *s)
@@ -547,9 +598,10 @@ static const struct common *runner(const struct view_plan *p, unsigned op, unsig
 	return c;
 }
 
-static bool uses(const struct view_plan *p, const struct common *c, unsigned number)
+/* Whether it is one of a plan's first n operators. */
+static bool uses(const struct view_plan *p, const struct common *c, unsigned number, unsigned n)
 {
-	for (unsigned i = 0; i < plan_operators(p); i++) {
+	for (unsigned i = 0; i < n; i++) {
 		unsigned at;
 
 		if (runner(p, i, &at) == c && at == number)
@@ -571,9 +623,10 @@ void shares_users(const struct shares *s, const struct view_plan *p, unsigned op
 	for (const struct view_plan *q = s->plans; q != NULL && c != NULL; q = q->next) {
 		if (q == p) {
 			before = false;
+			*first &= !uses(p, c, number, op);
 			continue;
 		}
-		if (!uses(q, c, number))
+		if (!uses(q, c, number, plan_operators(q)))
 			continue;
 		*first &= !before;
 		if (n < cap)

@@ -10,6 +10,7 @@
 #include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/flow/plan_internal.h"
+#include "core/flow/plan_match.h"
 
 /* --- nodes and edges --- */
 
@@ -161,12 +162,59 @@ static int note_all(struct building *b)
 	return status;
 }
 
+/* Columns that the rows of the same joins keep in another plan. */
+static int note_like(struct building *b, const struct view_plan *like)
+{
+	for (const struct joined *j = like->joined; j != NULL; j = j->next) {
+		if (!plan_match_from(j->select, b->s))
+			continue;
+		for (unsigned i = 0; i < j->n; i++)
+			if (b->used.n < PLAN_COLUMNS_MAX &&
+				places_find(&b->used, j->columns[i].source, j->columns[i].column) <
+					0 &&
+				places_add(b, &b->used, j->columns[i]) != 0)
+				return -1;
+	}
+	return 0;
+}
+
 static int note_columns(struct building *b)
 {
+	const struct plan_like *like = b->p->like;
+
 	if (note_all(b) != 0)
 		return -1;
+	if (like != NULL && plan_match_from(b->s, b->s)) {
+		if (like->one != NULL && note_like(b, like->one) != 0)
+			return -1;
+		for (const struct view_plan *p = like->all; p != NULL; p = p->next)
+			if (!plan_has_failed(p) && note_like(b, p) != 0)
+				return -1;
+	}
 	if (b->used.n > 0)
 		qsort(b->used.at, b->used.n, sizeof(*b->used.at), compare_places);
+	return 0;
+}
+
+/* What has been joined since the node `first`; for other plans to be like it. */
+static int joined_add(struct building *b, unsigned first)
+{
+	struct view_plan *p = b->p;
+	struct joined *j;
+	unsigned root = p->nnodes;
+
+	if (p->param_layout != NULL || !plan_match_from(b->s, b->s))
+		return 0;
+	while (root > first && p->nodes[root - 1]->kind != NODE_JOIN)
+		root--;
+	/* A source may be there that nothing reads. */
+	if (root == first)
+		return 0;
+	j = plan_alloc(b, sizeof(*j));
+	if (j == NULL)
+		return -1;
+	*j = (struct joined){ p->joined, b->s, b->used.n, b->used.at, root - 1 };
+	p->joined = j;
 	return 0;
 }
 
@@ -259,6 +307,7 @@ static int build_branches(struct building *b, const struct expr *wanted, struct 
 
 static int build_select(struct building *b, const struct expr *wanted, struct result *out)
 {
+	unsigned first = b->p->nnodes;
 	struct stream *in = plan_alloc(b, sizeof(*in));
 
 	if (in == NULL || result_layout(b, out) != 0)
@@ -273,7 +322,7 @@ static int build_select(struct building *b, const struct expr *wanted, struct re
 			return -1;
 		in->layout = none;
 		in->zero = true;
-	} else if (note_columns(b) != 0 || plan_from(b, in) != 0) {
+	} else if (note_columns(b) != 0 || plan_from(b, in) != 0 || joined_add(b, first) != 0) {
 		return -1;
 	}
 	if (b->s->window != NULL)
@@ -357,11 +406,17 @@ static int plan_build(struct view_plan **out, struct view_plan *p, struct error 
 }
 
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
-	struct heap *h, struct error *e)
+	const struct plan_like *like, struct heap *h, struct error *e)
 {
 	struct view_plan *p = plan_new(view, shards, h);
 
-	return p == NULL ? error_set(e, ERR_OUT_OF_MEMORY, 0, NULL) : plan_build(out, p, e);
+	if (p == NULL)
+		return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
+	p->like = like;
+	if (plan_build(out, p, e) != 0)
+		return -1;
+	p->like = NULL;
+	return 0;
 }
 
 int view_plan_query(struct view_plan **out, const struct relation *query,
@@ -383,6 +438,7 @@ void view_plan_free(struct view_plan *p)
 	if (p == NULL)
 		return;
 	view_plan_free(p->fresh);
+	view_plan_free(p->base);
 	arena_free(&p->arena);
 	heap_free(p->heap, p, sizeof(*p));
 }

@@ -179,7 +179,8 @@ static int add_column(struct binder *b, struct relation *r, const PgQuery__Alter
 	return error_hint(b->error, "Add the column without a default, then UPDATE the rows.");
 }
 
-/* How a row of `from` becomes one of r: the same columns, NULL for what was dropped; and the defaults. */
+/* How a row of `from` becomes one of r: the same columns, and the defaults. What was dropped becomes NULL; but where views
+ * read the table, a join that they share may still keep what another view used: it has to go as it has come. */
 static int make_carry(struct binder *b, struct relation *r, const struct relation *from)
 {
 	const struct row_layout *layouts[EXPR_SOURCES] = { &from->layout };
@@ -189,7 +190,7 @@ static int make_carry(struct binder *b, struct relation *r, const struct relatio
 		return -1;
 	for (unsigned c = 0; c < r->ncols; c++) {
 		const struct column *column = &r->columns[c];
-		bool dropped = relation_is_dropped_column(r, c);
+		bool dropped = relation_is_dropped_column(r, c) && from->ndependents == 0;
 
 		trees[c] = c < from->ncols && !dropped ? bind_column(b, 0, from, c, -1)
 						       : bind_default_of(b, column);

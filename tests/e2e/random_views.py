@@ -5,6 +5,8 @@ that sums depend on no order; char(3) meets no text, so that what is equal is th
 the order is one of all columns.
 """
 
+import copy
+
 FAMILIES = ["int", "int", "num", "text", "text", "char", "bool", "date", "ts", "dbl", "uuid"]
 TYPES = {"int": ["smallint", "integer", "bigint"], "num": ["numeric(8,2)"], "text": ["text", "varchar(6)"],
          "char": ["char(3)"], "bool": ["boolean"], "date": ["date"], "ts": ["timestamp", "timestamptz"],
@@ -115,7 +117,7 @@ class Maker:
     def __init__(self, rng):
         self.random = rng
         self.aliases = 0
-        self.tables, self.views, self.ctes = [], [], []
+        self.tables, self.views, self.ctes, self.joins = [], [], [], []
         self.most_keys = 30 if self.chance(0.08) else 9
 
     def pick(self, items):
@@ -388,6 +390,17 @@ class Maker:
             node, scope = self.join(node, scope, other, other_scope)
         return node, scope
 
+    def sources_again(self, level):
+        """FROM's and WHERE's (Node, scope, Node): now and then those of an earlier select, since views share what they join."""
+        if self.joins and self.chance(0.25):
+            source, scope, where = self.pick(self.joins)
+            return copy.deepcopy(source), scope, copy.deepcopy(where)
+        source, scope = self.sources(level, 2)
+        where = self.where(scope, level)
+        if not self.ctes:
+            self.joins.append((source, scope, where))
+        return copy.deepcopy(source), scope, copy.deepcopy(where)
+
     def where(self, scope, level):
         if self.chance(0.5):
             return Node("")
@@ -401,7 +414,7 @@ class Maker:
                       for i, e in enumerate(expressions)])
 
     def plain(self, level, families=None):
-        source, scope = self.sources(level, 2)
+        source, scope, where = self.sources_again(level)
         families = families or [self.pick(scope).family for _ in range(self.random.randint(1, 4))]
         expressions = [self.expression(scope, f) for f in families]
         if level > 0 and self.chance(0.12):
@@ -410,7 +423,7 @@ class Maker:
                 inner, inner_scope = self.source(0)
                 expressions[i] = self.scalar(inner_scope, families[i], inner, self.correlation(inner_scope, scope))
         distinct = Node("DISTINCT ", instead=[Node("")]) if self.chance(0.15) else ""
-        return Node("SELECT ", distinct, self.items(expressions), " FROM ", source, self.where(scope, level)), families
+        return Node("SELECT ", distinct, self.items(expressions), " FROM ", source, where), families
 
     def aggregate(self, scope):
         """(Node, family)"""
@@ -456,7 +469,7 @@ class Maker:
         return Node(kind, "(", word, x, ")", filtered), "frac" if kind == "avg" else family
 
     def grouped(self, level):
-        source, scope = self.sources(level, 2)
+        source, scope, where = self.sources_again(level)
         names = self.random.sample(scope, min(len(scope), self.pick([0, 1, 1, 1, 2])))
         keys = [self.expression(scope, c.family, 1) if self.chance(0.2) else Node(c.text) for c in names]
         aggregates = [self.aggregate(scope) for _ in range(self.random.randint(1, 3))]
@@ -474,7 +487,7 @@ class Maker:
             having = Node(" HAVING ", self.pick(["count(*) > 1", "count(*) < 3", "count(%s) > 1" % scope[0].text]),
                           instead=[Node("")])
         node = Node("SELECT ", self.items(keys + [a for a, _ in aggregates]), " FROM ", source,
-                    self.where(scope, level), group, having)
+                    where, group, having)
         if isinstance(group, Node) and group.parts[1] == ", ".join(texts):
             node.key = tuple("c%d" % i for i in range(len(keys)))
         return node, families
@@ -567,10 +580,23 @@ class Maker:
         return (self.set_operation, self.set_operation, self.set_operation, self.cut, self.cut, self.cut, self.windowed,
                 self.windowed, self.with_query)[kind - 11](level)
 
+    def repeated(self):
+        """An earlier view's query once more, or something over it."""
+        view = self.pick(self.views)
+        node, name = copy.deepcopy(view.node), self.alias()
+        if self.chance(0.3):
+            return node, view.families
+        scope = columns_of(name, view.families)
+        aggregates = [self.aggregate(scope) for _ in range(2)]
+        return (Node("SELECT ", self.items([a for a, _ in aggregates]), " FROM (", node, ") AS ", name),
+                [f for _, f in aggregates])
+
     def make_view(self):
-        """A view in three needs no nesting."""
-        level = self.pick([0, 0, 1, 1, 2, 2, 3])
-        node, families = self.query(level)
+        """A view in three needs no nesting; one in six repeats one that is there."""
+        if self.views and self.chance(0.17):
+            node, families = self.repeated()
+        else:
+            node, families = self.query(self.pick([0, 0, 1, 1, 2, 2, 3]))
         view = View("v%d" % len(self.views), node, families, node.key)
         self.add_reads(view, [("c%d" % i, f) for i, f in enumerate(families)], view.key)
         self.views.append(view)

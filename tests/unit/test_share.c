@@ -34,15 +34,20 @@ __attribute__((format(printf, 2, 3))) static void runf(struct fixture *f, const 
 	run(f, text);
 }
 
-/* A view against its query, or failed as the query does. */
+static uint64_t seed_now; /* of test_at_random */
+
+/* A view against its query. */
 static void check_view(struct fixture *f, const char *name, const char *query)
 {
-	char text[4096];
+	char text[4096], rows[TEXT_MAX] = "";
 
 	(void)snprintf(text, sizeof(text),
 		"SELECT count(*) FROM ((SELECT * FROM %s EXCEPT ALL (%s)) UNION ALL ((%s) EXCEPT ALL SELECT * FROM %s)) AS x",
 		name, query, query, name);
-	expect(f, text, "0");
+	if (lf_run(f->port, text, strlen(text), NULL, add_row, rows, &f->error) != 0)
+		fail_msg("seed %llu, %s: %s", (unsigned long long)seed_now, name, f->error.message);
+	if (strcmp(rows, "0") != 0)
+		fail_msg("seed %llu, %s: %s rows differ", (unsigned long long)seed_now, name, rows);
 }
 
 static void fill(struct fixture *f, unsigned n)
@@ -53,6 +58,50 @@ static void fill(struct fixture *f, unsigned n)
 	}
 	for (unsigned i = 0; i < 7; i++)
 		runf(f, "INSERT INTO d VALUES (%u, 'label %u')", i, i % 3);
+}
+
+/* A command with numbers for @0, @1 and @2. */
+static void run_numbered(struct fixture *f, const char *text, const unsigned n[3])
+{
+	char out[512];
+	size_t at = 0;
+
+	for (const char *p = text; *p != '\0'; p++)
+		if (*p == '@')
+			at += (size_t)snprintf(out + at, sizeof(out) - at, "%u", n[*++p - '0']);
+		else
+			out[at++] = *p;
+	out[at] = '\0';
+	run(f, out);
+}
+
+static void commands(struct fixture *f, uint64_t *random, unsigned n)
+{
+	static const char *const TEXTS[] = {
+		"INSERT INTO t (id, g, v) VALUES (@0, @1, @2) ON CONFLICT (id) DO UPDATE SET g = excluded.g, v = excluded.v",
+		"INSERT INTO u (id, t, w) VALUES (@0, @1, @2) ON CONFLICT (id) DO UPDATE SET t = excluded.t, w = excluded.w",
+		"INSERT INTO d VALUES (@0 % 12, 'label ' || @1 / 4 || ' ' || @2) ON CONFLICT (g) DO UPDATE SET label = excluded.label",
+		"DELETE FROM t WHERE id = @0",
+		"DELETE FROM u WHERE id = @0",
+		"DELETE FROM d WHERE g = @0 % 12",
+		"UPDATE u SET w = NULL WHERE id = @0",
+		"UPDATE t SET g = @2 WHERE id = @0",
+		"UPDATE t SET g = NULL WHERE id = @0",
+		"UPDATE u SET t = @0 WHERE t = @1",
+		"INSERT INTO t (id, g, v) VALUES (@1, @2, @0) ON CONFLICT (id) DO NOTHING",
+		"INSERT INTO u (id, t, w) VALUES (@1, @0, @2) ON CONFLICT (id) DO NOTHING",
+	};
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned numbers[3];
+
+		*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		numbers[0] = (unsigned)(*random >> 33) % 30;
+		numbers[1] = (unsigned)(*random >> 40) % 30;
+		numbers[2] = (unsigned)(*random >> 50) % 6;
+		run_numbered(
+			f, TEXTS[(*random >> 56) % (sizeof(TEXTS) / sizeof(TEXTS[0]))], numbers);
+	}
 }
 
 /* --- what is told --- */
@@ -110,6 +159,86 @@ static void test_told(void **state)
 	told(3, 0);
 }
 
+/* Views of one join that use other columns share it as wide as the widest needs it; also those that shared before. */
+static void widened(unsigned projectors, uint64_t at_once)
+{
+	static const char *const QUERIES[] = {
+		"SELECT count(*) AS n FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g",
+		"SELECT d.label, count(*) AS n FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g GROUP BY d.label",
+		"SELECT d.label, count(*) AS n FROM t JOIN u ON u.t = t.id JOIN d ON d.g = t.g GROUP BY d.label",
+		"SELECT x.id, x.v FROM t AS x, u AS y, d AS z WHERE y.t = x.id AND z.g = x.g",
+		"SELECT max(y.w) AS w FROM t AS x, u AS y, d AS z WHERE z.g = x.g AND y.t = x.id",
+	};
+	enum { N = sizeof(QUERIES) / sizeof(QUERIES[0]) };
+	uint64_t random = 9;
+	struct fixture f;
+
+	open_of(&f, projectors, at_once);
+	fill(&f, 30);
+	for (unsigned i = 0; i < N; i++) {
+		runf(&f, "CREATE MATERIALIZED VIEW w%u AS %s", i, QUERIES[i]);
+		commands(&f, &random, 10);
+		for (unsigned k = 0; k <= i; k++) {
+			char name[8];
+
+			(void)snprintf(name, sizeof(name), "w%u", k);
+			check_view(&f, name, QUERIES[k]);
+		}
+	}
+	/* Two joins are there, however many views say so; of the same group one. */
+	expect(&f,
+		"SELECT kind, count(*), count(*) FILTER (WHERE NOT repeated), count(DISTINCT bytes) FROM leftfold_operators"
+		" WHERE kind IN ('join', 'group') GROUP BY kind ORDER BY kind",
+		"group|4|3|3\njoin|10|2|2");
+	/* A column that only a view that is gone had used goes, and another comes. */
+	run(&f, "DROP MATERIALIZED VIEW w3; ALTER TABLE t DROP COLUMN v; ALTER TABLE t ADD COLUMN v int DEFAULT 4");
+	commands(&f, &random, 40);
+	check_view(&f, "w0", QUERIES[0]);
+	check_view(&f, "w1", QUERIES[1]);
+	runf(&f, "CREATE MATERIALIZED VIEW w3 AS %s", QUERIES[3]);
+	commands(&f, &random, 40);
+	check_view(&f, "w3", QUERIES[3]);
+	check_view(&f, "w4", QUERIES[4]);
+	close_fixture(&f);
+}
+
+/* A view with the same in it twice has it once, and is told so. */
+static void test_twice(void **state)
+{
+	static const char QUERY[] =
+		"SELECT a.g, b.n FROM (SELECT g, count(*) AS n FROM t GROUP BY g) AS a JOIN (SELECT g, count(*) AS n FROM t GROUP BY g) AS b"
+		" ON b.g = a.n";
+	uint64_t random = 4;
+	struct fixture f;
+
+	(void)state;
+	open_of(&f, 1, 4096);
+	commands(&f, &random, 50);
+	runf(&f, "CREATE MATERIALIZED VIEW one AS %s", QUERY);
+	expect(&f,
+		"SELECT kind, count(*), count(*) FILTER (WHERE repeated) FROM leftfold_operators GROUP BY kind ORDER BY kind",
+		"group|2|1\njoin|1|0\nproject|1|0\npublish|1|0\nscan|2|1");
+	expect(&f,
+		"SELECT v.bytes = sum(o.bytes) FILTER (WHERE NOT repeated) FROM leftfold_views v JOIN leftfold_operators o ON o.view = v.name GROUP BY v.bytes",
+		"t");
+	commands(&f, &random, 50);
+	check_view(&f, "one", QUERY);
+	runf(&f, "CREATE MATERIALIZED VIEW two AS %s; DROP MATERIALIZED VIEW one", QUERY);
+	commands(&f, &random, 50);
+	check_view(&f, "two", QUERY);
+	run(&f, "DROP MATERIALIZED VIEW two");
+	close_fixture(&f);
+}
+
+static void test_widened(void **state)
+{
+	(void)state;
+	widened(1, 4096);
+	widened(1, 0);
+	widened(2, 0);
+	widened(3, 4096);
+}
+
 /* --- in any order --- */
 
 static const char *const CHAIN[] = {
@@ -121,50 +250,6 @@ static const char *const CHAIN[] = {
 	" FROM t JOIN u ON u.t = t.id GROUP BY u.w) AS s JOIN d ON d.g = s.n GROUP BY s.n",
 };
 enum { CHAINED = 4 };
-
-/* A command with numbers for @0, @1 and @2. */
-static void run_numbered(struct fixture *f, const char *text, const unsigned n[3])
-{
-	char out[512];
-	size_t at = 0;
-
-	for (const char *p = text; *p != '\0'; p++)
-		if (*p == '@')
-			at += (size_t)snprintf(out + at, sizeof(out) - at, "%u", n[*++p - '0']);
-		else
-			out[at++] = *p;
-	out[at] = '\0';
-	run(f, out);
-}
-
-static void commands(struct fixture *f, uint64_t *random, unsigned n)
-{
-	static const char *const TEXTS[] = {
-		"INSERT INTO t (id, g, v) VALUES (@0, @1, @2) ON CONFLICT (id) DO UPDATE SET g = excluded.g, v = excluded.v",
-		"INSERT INTO u (id, t, w) VALUES (@0, @1, @2) ON CONFLICT (id) DO UPDATE SET t = excluded.t, w = excluded.w",
-		"INSERT INTO d VALUES (@0 % 12, 'label ' || @1 / 4 || ' ' || @2) ON CONFLICT (g) DO UPDATE SET label = excluded.label",
-		"DELETE FROM t WHERE id = @0",
-		"DELETE FROM u WHERE id = @0",
-		"DELETE FROM d WHERE g = @0 % 12",
-		"UPDATE u SET w = NULL WHERE id = @0",
-		"UPDATE t SET g = @2 WHERE id = @0",
-		"UPDATE t SET g = NULL WHERE id = @0",
-		"UPDATE u SET t = @0 WHERE t = @1",
-		"INSERT INTO t (id, g, v) VALUES (@1, @2, @0) ON CONFLICT (id) DO NOTHING",
-		"INSERT INTO u (id, t, w) VALUES (@1, @0, @2) ON CONFLICT (id) DO NOTHING",
-	};
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned numbers[3];
-
-		*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-		numbers[0] = (unsigned)(*random >> 33) % 30;
-		numbers[1] = (unsigned)(*random >> 40) % 30;
-		numbers[2] = (unsigned)(*random >> 50) % 6;
-		run_numbered(
-			f, TEXTS[(*random >> 56) % (sizeof(TEXTS) / sizeof(TEXTS[0]))], numbers);
-	}
-}
 
 static void chain_check(struct fixture *f, unsigned there)
 {
@@ -397,6 +482,22 @@ static const struct definition {
 	{ "SELECT id, v FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.t = t.id)", NULL },
 	{ "SELECT sum(v) AS s, max(id) AS m FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.t = t.id)",
 		NULL },
+	/* Twice in one view. */
+	{ "SELECT x.g FROM t AS x JOIN u AS y ON y.t = x.id INTERSECT SELECT y.w FROM t AS x JOIN u AS y ON y.t = x.id",
+		"g" },
+	{ "SELECT a.g, b.n FROM (SELECT g, count(*) AS n FROM t GROUP BY g) AS a JOIN (SELECT g, count(*) AS n FROM t GROUP BY g) AS b"
+	  " ON b.g = a.n",
+		NULL },
+	/* The joins of those above, with more columns and with fewer. */
+	{ "SELECT x.v, y.id FROM t AS x JOIN u AS y ON y.t = x.id", NULL },
+	{ "SELECT count(*) AS n FROM t JOIN u ON u.t = t.id", NULL },
+	{ "SELECT x.v, sum(y.id) AS s FROM t AS x, u AS y WHERE y.t = x.id GROUP BY x.v", "v" },
+	{ "SELECT x.v, sum(y.id) AS s FROM t AS x, u AS y WHERE y.t = x.id GROUP BY x.v HAVING sum(y.id) > 9",
+		"v" },
+	{ "SELECT x.v, x.g, y.id FROM t AS x LEFT JOIN u AS y ON y.t = x.id", NULL },
+	{ "SELECT y.id, x.v, d.g FROM t AS x JOIN u AS y ON y.t = x.id JOIN d ON d.g = x.g", NULL },
+	{ "SELECT a.v, min(b.v) AS m FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id GROUP BY a.v",
+		"v" },
 	{ "SELECT a.id, b.id AS other FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id", NULL },
 	{ "SELECT a.id, count(*) AS n, max(b.id) AS m FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id GROUP BY a.id",
 		"id" },
@@ -431,6 +532,7 @@ static void at_random(unsigned projectors, uint64_t seed, uint64_t at_once)
 	uint64_t random = seed, there = 0;
 	struct fixture f;
 
+	seed_now = seed;
 	open_of(&f, projectors, at_once);
 	for (unsigned round = 0; round < 60; round++) {
 		commands(&f, &random, 5);
@@ -492,6 +594,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_widened),
 		cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_limit),
