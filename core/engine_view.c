@@ -39,6 +39,7 @@ static void slot_free(struct view_slot *slot)
 
 void views_gone_free(struct lf_engine *engine)
 {
+	shares_gone_free(&engine->shares);
 	for (struct view_slot **link = &engine->gone_views; *link != NULL;) {
 		struct view_slot *slot = *link;
 
@@ -66,6 +67,8 @@ void view_share(struct lf_engine *engine, const struct relation *view)
 	const struct flows flows = engine_flows(engine);
 
 	shares_add(&engine->shares, slot->plan, &flows);
+	for (unsigned s = 0; s < flows.n; s++)
+		projector_note_remains(engine->set.projectors[s]);
 }
 
 void view_forget(struct lf_engine *engine, const struct relation *view)

@@ -209,7 +209,8 @@ bool flow_free_some(struct flow *f, size_t *left)
 	for (struct view_state *v = f->views; f->freeing > 0 && v != NULL; v = v->next) {
 		if (!v->freeing)
 			continue;
-		if (v->stopped ? !state_free_some(f, v, left) : !multimap_gone(&v->aside, left))
+		if (v->stopped ? !state_free_some(f, v, left)
+			       : !multimap_gone(&v->aside, left) || !share_free_some(f, v, left))
 			return false;
 		free_done(f, v);
 	}

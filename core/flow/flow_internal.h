@@ -281,7 +281,7 @@ struct view_state {
 	bool feeds;     /* another view reads this one */
 	bool watched;   /* … or it has subscribers */
 	bool stopped;
-	bool freeing; /* it has something that flow_free_some() is to free: all, if it has stopped, else what is aside */
+	bool freeing; /* it has something that flow_free_some() is to free: all, if it has stopped, else what is aside or shared */
 	struct multimap *aside;   /* … of its build */
 	struct view_build *build; /* NULL: it is built; or a query */
 	/* The scans and nodes of the plan that it runs itself, in their order: all, but for what a common does. */
@@ -350,6 +350,8 @@ void share_let_go(struct flow *f, struct view_state *v, bool now);
 uint64_t share_bytes(struct flow *f, const struct view_state *v);
 /* Whose counts those of an operator are: its own, or those of the common that has it in its place. */
 const struct operator_count *share_counts(const struct view_state *v, unsigned operator);
+/* Free what it had gathered of what commons do now, in slices, as hashdir_free_some(). */
+bool share_free_some(struct flow *f, struct view_state *v, size_t *left);
 /* The taps of a common that is freed. */
 void share_free(struct flow *f, struct view_state *v);
 

@@ -349,11 +349,17 @@ void flow_share_split(
 	account_settle(f, owner);
 }
 
-/* What the state has gathered of a part of its plan. */
-static void gathered_free(struct flow *f, struct view_state *v, const struct plan_map *map)
+bool share_free_some(struct flow *f, struct view_state *v, size_t *left)
 {
-	size_t all = SIZE_MAX;
+	for (unsigned i = 0; i < v->plan->nnodes; i++)
+		if (!runs_node(v, i) && !node_free_some(f, v, v->plan->nodes[i], left))
+			return false;
+	return true;
+}
 
+/* What the state has gathered of a part of its plan does not count for it any more, and is freed by share_free_some(). */
+static void gathered_leave(struct flow *f, struct view_state *v, const struct plan_map *map)
+{
 	for (unsigned i = 0; i < v->nscans; i++)
 		if (map->scans[v->scans[i]->number] != PLAN_APART)
 			memset(&v->counts[v->scans[i]->number], 0, sizeof(*v->counts));
@@ -368,11 +374,10 @@ static void gathered_free(struct flow *f, struct view_state *v, const struct pla
 		for (unsigned k = 0; k < 2; k++)
 			heap_free(f->heap, in[k].list, in[k].cap * sizeof(*in[k].list));
 		memset(in, 0, 2 * sizeof(*in));
-		(void)node_free_some(f, v, n, &all);
-		memset(&v->nodes[n->number], 0, sizeof(v->nodes[n->number]));
 		v->bytes -= count->bytes;
 		memset(count, 0, sizeof(*count));
 	}
+	view_free_later(f, v);
 }
 
 void flow_share_join(
@@ -383,7 +388,7 @@ void flow_share_join(
 	ASSERT(v != NULL && c != NULL && !c->stopped);
 	if (!is_before(c, v))
 		list_move(f, c, v);
-	gathered_free(f, v, &cut->map);
+	gathered_leave(f, v, &cut->map);
 	tap_add(r->tap, c, v, cut);
 	account_settle(f, v);
 }
@@ -398,34 +403,26 @@ void flow_share_leave(struct flow *f, const struct view_plan *p, const struct cu
 	tap_free(f, t);
 }
 
-void flow_share_stop(struct flow *f, const struct view_plan *p)
-{
-	struct view_state *v = state_of(f, p);
-
-	if (v != NULL && !v->stopped)
-		view_stop(f, v, false);
-}
-
 void flow_share_merge(struct flow *f, const struct view_plan *p, const struct cut *cut)
 {
 	struct view_state *v = state_of(f, p), *c = state_of(f, &cut->common->plan);
 	struct plan_map back;
+	size_t all = SIZE_MAX;
 
-	ASSERT(v != NULL && c != NULL);
+	ASSERT(v != NULL && c != NULL && !v->stopped && !c->stopped);
+	/* Its own of before may not all be freed yet; now it gets another. */
+	(void)share_free_some(f, v, &all);
 	tap_free(f, tap_of(v, cut));
 	ASSERT(c->taps == NULL);
 	uses_move(c, v);
-	if (!v->stopped) {
-		ASSERT(!c->stopped);
-		plan_map_clear(&back);
-		for (unsigned i = 0; i < v->plan->nscans; i++)
-			if (cut->map.scans[i] != PLAN_APART)
-				back.scans[cut->map.scans[i]] = (uint16_t)i;
-		for (unsigned i = 0; i < v->plan->nnodes; i++)
-			if (cut->map.nodes[i] != PLAN_APART)
-				back.nodes[cut->map.nodes[i]] = (uint16_t)i;
-		part_move(c, v, &back);
-	}
+	plan_map_clear(&back);
+	for (unsigned i = 0; i < v->plan->nscans; i++)
+		if (cut->map.scans[i] != PLAN_APART)
+			back.scans[cut->map.scans[i]] = (uint16_t)i;
+	for (unsigned i = 0; i < v->plan->nnodes; i++)
+		if (cut->map.nodes[i] != PLAN_APART)
+			back.nodes[cut->map.nodes[i]] = (uint16_t)i;
+	part_move(c, v, &back);
 	list_take(f, c);
 	view_free(f, c);
 	uses_changed(v);
@@ -441,7 +438,7 @@ void flow_share_drop(struct flow *f, const struct common *common)
 
 	ASSERT(v->taps == NULL && v->uses == NULL);
 	list_take(f, v);
-	view_free(f, v);
+	view_drop(f, v);
 }
 
 void flow_share_collapse(struct flow *f, const struct common *common)

@@ -135,6 +135,7 @@ void common_free(struct shares *s, struct common *c)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = c->next;
+	ASSERT(!view_plan_held(&c->plan));
 	arena_free(&c->plan.arena);
 	heap_free(h, c, sizeof(*c));
 }
@@ -237,7 +238,7 @@ static void common_borrow(struct common *c)
 }
 
 /* Have a view lend its nodes, if it uses the common. */
-static bool common_lend(struct common *c, const struct view_plan *view)
+static bool common_lend(struct common *c, struct view_plan *view)
 {
 	struct plan_map lent;
 
@@ -375,16 +376,34 @@ static struct view_plan *only_user(struct shares *s, const struct common *c, str
 	return NULL;
 }
 
-void common_settle(struct shares *s, struct common *c, const struct flows *flows)
+/* All that it is for has failed: it has nothing any more, or will not have. */
+static bool is_dead(const struct shares *s, const struct view_plan *p)
+{
+	if (p->view != NULL)
+		return plan_has_failed(p);
+	for (const struct view_plan *q = s->plans; q != NULL; q = q->next)
+		for (const struct cut *c = q->cuts; c != NULL; c = c->next)
+			if (&c->common->plan == p && !plan_has_failed(q))
+				return false;
+	for (const struct common *d = s->commons; d != NULL; d = d->next)
+		for (const struct cut *c = d->plan.cuts; c != NULL; c = c->next)
+			if (&c->common->plan == p && !is_dead(s, &d->plan))
+				return false;
+	return true;
+}
+
+bool common_settle(struct shares *s, struct common *c, const struct flows *flows)
 {
 	struct plan_map back;
 	struct view_plan *p;
 	struct cut *cut;
 
 	if (c->users != 1)
-		return;
+		return false;
 	p = only_user(s, c, &cut);
 	ASSERT(p != NULL);
+	if (is_dead(s, p))
+		return false;
 	cut_take(p, cut);
 	map_turn(&back, &cut->map);
 	cuts_move(&c->plan, p, &back);
@@ -392,6 +411,7 @@ void common_settle(struct shares *s, struct common *c, const struct flows *flows
 		flow_share_merge(flows->at[i], p, cut);
 	cut_free(p->heap, cut);
 	common_free(s, c);
+	return true;
 }
 
 void plan_leave_below(struct shares *s, struct view_plan *p, const struct plan_map *map,
@@ -410,7 +430,7 @@ void plan_leave_below(struct shares *s, struct view_plan *p, const struct plan_m
 		for (unsigned i = 0; i < flows->n; i++)
 			flow_share_leave(flows->at[i], p, cut);
 		cut_free(p->heap, cut);
-		common_settle(s, c, flows);
+		(void)common_settle(s, c, flows);
 		cut = p->cuts;
 	}
 }
@@ -427,7 +447,7 @@ static void share(struct shares *s, struct view_plan *p, unsigned n, struct view
 		if (cut != NULL)
 			cut_free(p->heap, cut);
 		if (c != NULL)
-			common_settle(s, c, flows);
+			(void)common_settle(s, c, flows);
 		return;
 	}
 	cut->map = *map;
@@ -490,33 +510,45 @@ static void cuts_leave(struct view_plan *p, const struct flows *flows)
 	}
 }
 
-/* No common without two users. */
+/* It has no users. Its states are made by its plan, and that by the lender's. */
+static void common_drop(struct shares *s, struct common *c, const struct flows *flows)
+{
+	struct common **link = &s->commons;
+
+	cuts_leave(&c->plan, flows);
+	for (unsigned i = 0; i < flows->n; i++)
+		flow_share_drop(flows->at[i], c);
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	c->next = s->gone;
+	s->gone = c;
+	__atomic_add_fetch(&c->lender->holders, 1, __ATOMIC_RELAXED);
+}
+
+/* No common without two users, but for those of views that have failed. */
 static void commons_settle(struct shares *s, const struct flows *flows)
 {
 	struct common *c = s->commons;
 
+	/* What a dropped one used may be left without users, too. */
 	while (c != NULL) {
-		if (c->users > 1) {
+		if (c->users > 0) {
 			c = c->next;
 			continue;
 		}
-		if (c->users == 1) {
-			common_settle(s, c, flows);
-		} else {
-			cuts_leave(&c->plan, flows);
-			for (unsigned i = 0; i < flows->n; i++)
-				flow_share_drop(flows->at[i], c);
-			common_free(s, c);
-		}
-		/* Others may have lost a user by that. */
+		common_drop(s, c, flows);
 		c = s->commons;
 	}
+	c = s->commons;
+	while (c != NULL)
+		c = common_settle(s, c, flows) ? s->commons : c->next;
 }
 
 void commons_lend(struct shares *s)
 {
 	for (struct common *c = s->commons; c != NULL; c = c->next) {
-		const struct view_plan *p = s->plans;
+		struct view_plan *p = s->plans;
 
 		while (p != NULL && !common_lend(c, p))
 			p = p->next;
@@ -535,7 +567,7 @@ void shares_forget(struct shares *s, struct view_plan *p, const struct flows *fl
 	if (p->cuts == NULL)
 		return;
 	for (unsigned i = 0; i < flows->n; i++)
-		flow_share_stop(flows->at[i], p);
+		flow_stop_view(flows->at[i], p->view);
 	cuts_leave(p, flows);
 	commons_settle(s, flows);
 	commons_lend(s);
@@ -547,8 +579,24 @@ void shares_renew(struct shares *s)
 		common_borrow(c);
 }
 
+void shares_gone_free(struct shares *s)
+{
+	for (struct common **link = &s->gone; *link != NULL;) {
+		struct common *c = *link;
+
+		if (view_plan_held(&c->plan)) {
+			link = &c->next;
+			continue;
+		}
+		*link = c->next;
+		__atomic_sub_fetch(&c->lender->holders, 1, __ATOMIC_RELAXED);
+		common_free(s, c);
+	}
+}
+
 void shares_free(struct shares *s)
 {
+	shares_gone_free(s);
 	for (struct view_plan *p = s->plans; p != NULL; p = p->next)
 		while (p->cuts != NULL) {
 			struct cut *c = p->cuts;

@@ -21,7 +21,7 @@ struct common {
 	unsigned users; /* cuts that lead to it */
 	/* Nodes and scans of its own; the programs are those of a view that uses it. */
 	struct view_plan plan;
-	const struct view_plan *lender;
+	struct view_plan *lender;
 	struct plan_map lent; /* its operators: the lender's */
 };
 
@@ -56,8 +56,8 @@ struct whereabouts plan_whereabouts(struct view_plan *p, unsigned node, struct p
  * lead to the common. NULL: no memory. */
 struct common *common_of(struct shares *s, struct view_plan *p, unsigned node, struct plan_map *map,
 	const struct flows *flows);
-/* If a common has but one user it becomes part of that. */
-void common_settle(struct shares *s, struct common *c, const struct flows *flows);
+/* If a common has but one user, which has not failed, it becomes part of that, and there is no such common any more: true. */
+bool common_settle(struct shares *s, struct common *c, const struct flows *flows);
 /* What a plan shares of this map's operators it does not share any more, and nothing stands in its place. */
 void plan_leave_below(struct shares *s, struct view_plan *p, const struct plan_map *map,
 	const struct flows *flows);
@@ -94,14 +94,12 @@ void flow_share_release(struct flow *f, struct share_room *r);
 /* What the plan ran of a cut has become a new common. */
 void flow_share_split(
 	struct flow *f, struct share_room *r, const struct view_plan *p, const struct cut *cut);
-/* The plan's own of a cut is freed; it is given the common's rows instead. */
+/* What the plan has of a cut is flow_free_some()'s to free; it is given the common's rows instead. */
 void flow_share_join(
 	struct flow *f, struct share_room *r, const struct view_plan *p, const struct cut *cut);
 /* It is not given them any more, and has nothing in their place. */
 void flow_share_leave(struct flow *f, const struct view_plan *p, const struct cut *cut);
-/* It has left and is about to be dropped: stop it. */
-void flow_share_stop(struct flow *f, const struct view_plan *p);
-/* It has no users. */
+/* It has no users. What it held, made by its plan, stays until flow_free_some() has freed it. */
 void flow_share_drop(struct flow *f, const struct common *common);
 /* A common does nothing itself any more but give on what it is given by the only one it uses: its users are that one's, as their
  * cuts say already. */

@@ -6,7 +6,8 @@
  * different in them but the rows of these joins, and what is read of them by the node behind, which gathers none of these
  * rows. What they have gathered in the joins is freed, and they are given the new view's rows instead.
  *
- * Only all of them can change together, since they share already. Memory is taken before anything is changed; without it they stay
+ * Only all of them can change together, since they share already; views that have failed stay as they are, for what they held may
+ * still be freed by their plans. Memory is taken before anything is changed; without it they stay
  * as they are, and the new view keeps its own.
  */
 #include "core/base/assert.h"
@@ -76,7 +77,7 @@ static bool wider_make(struct shares *s, struct view_plan *p, const struct joine
 		struct plan_map map;
 		struct error ignored;
 
-		if (q == p || !has_narrower(q, to))
+		if (q == p || plan_has_failed(q) || !has_narrower(q, to))
 			continue;
 		if (view_plan_new(&q->wider, q->view, q->shards, &like, q->heap, &ignored) != 0) {
 			q->wider = NULL;
@@ -298,7 +299,7 @@ static void widen(
 	handovers_free(list, p, flows);
 	wider_free(s);
 	if (common != NULL)
-		common_settle(s, common, flows);
+		(void)common_settle(s, common, flows);
 }
 
 void plans_widen(struct shares *s, struct view_plan *p, const struct flows *flows)
@@ -307,7 +308,7 @@ void plans_widen(struct shares *s, struct view_plan *p, const struct flows *flow
 		bool any = false;
 
 		for (const struct view_plan *q = s->plans; q != NULL && !any; q = q->next)
-			any = q != p && has_narrower(q, j);
+			any = q != p && !plan_has_failed(q) && has_narrower(q, j);
 		if (any)
 			widen(s, p, j, flows);
 	}

@@ -1611,6 +1611,12 @@ void projector_drop_view(struct projector *p, const struct relation *view)
 	atomic_store(&p->freeing, true);
 }
 
+void projector_note_remains(struct projector *p)
+{
+	if (flow_frees(p->flow))
+		atomic_store(&p->freeing, true);
+}
+
 /* Oldest first. */
 static void inbox_turn(struct exchange_chunk **inbox)
 {

@@ -241,6 +241,8 @@ void projector_build_copy(
 	struct projector *p, struct part_copy *copy, struct build_progress *progress);
 /* Free the part, in slices, once no reader can be in it: after `epoch` has passed all pins. Cannot fail. */
 void projector_condemn(struct projector *p, struct part *part, uint64_t epoch);
+/* Views of the flow may have left something to be freed in the same way. */
+void projector_note_remains(struct projector *p);
 /* flow_drop_view(); what it held is freed in the same way. */
 void projector_drop_view(struct projector *p, const struct relation *view);
 /* All at once, as far as no reader can be in it. */

@@ -4,7 +4,8 @@
  * When a view is complete, the largest parts of its plan that keep state (a join, a group or a window, with all below it) are
  * compared with those of the views that are there. What is equal (plan_match.h) becomes a *common*: it is run once in each
  * shard, and what it gives out goes to all views that use it. Both have gathered the same by then, so one of the two is freed.
- * A common that is left with one user becomes part of that again.
+ * A common that is left with one user becomes part of that again, unless that has failed. What nobody needs any more is freed
+ * by flow_free_some().
  *
  * Each user fails, is dropped and computed anew by itself; an error in a common fails its users. Nothing here can fail: without
  * memory for it nothing is shared.
@@ -22,6 +23,7 @@ struct common;
 struct shares {
 	struct view_plan *plans; /* of the views that may share, the first one made first */
 	struct common *commons;
+	struct common *gone; /* nobody uses them; what they held is yet to be freed */
 	uint32_t last_id;
 };
 
@@ -37,6 +39,8 @@ void shares_add(struct shares *s, struct view_plan *p, const struct flows *flows
 void shares_forget(struct shares *s, struct view_plan *p, const struct flows *flows);
 /* Plans were changed by view_plan_adopt() or view_plan_retarget(). */
 void shares_renew(struct shares *s);
+/* Free what is not needed for freeing the states of former commons any more; before the plans of former views. */
+void shares_gone_free(struct shares *s);
 /* At the end, when there are no flows any more. */
 void shares_free(struct shares *s);
 

@@ -233,6 +233,64 @@ static void test_memory_limit(void **state)
 	close_fixture(&b.f);
 }
 
+static const char GROUPS[] = "SELECT id, sum(v) AS s, max(note) AS m FROM t GROUP BY id";
+
+static void view(struct bed *b, const char *name)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), "CREATE MATERIALIZED VIEW %s AS %s", name, GROUPS);
+	run(&b->f, text);
+	lf_settle(b->f.engine);
+}
+
+/* What a view had gathered of what it shares from now on, and what was shared by those that are gone or have failed. */
+static void shared(unsigned shards)
+{
+	static const char USERS[] =
+		"SELECT view, shared_with FROM leftfold_operators WHERE kind = 'group' ORDER BY 1";
+	char text[512];
+	struct bed b;
+	uint64_t before;
+
+	open_bed(&b, shards, 0);
+	fill(&b);
+	before = used_by_all(&b);
+	view(&b, "w");
+	(void)snprintf(text, sizeof(text), "CREATE MATERIALIZED VIEW x AS %s", GROUPS);
+	change_in_slices(&b, text, TOTAL_MIN);
+	expect(&b.f, USERS, "w|x\nx|w");
+	/* Both fail, one after another; and the other is dropped when the one has failed. */
+	change_in_slices(&b, "ALTER MATERIALIZED VIEW w SET (memory_limit = '1kB')", TOTAL_MIN);
+	change_in_slices(&b, "ALTER MATERIALIZED VIEW x SET (memory_limit = '1kB')", TOTAL_MIN);
+	run(&b.f,
+		"ALTER MATERIALIZED VIEW w RESET (memory_limit); ALTER MATERIALIZED VIEW x RESET (memory_limit)");
+	run(&b.f, "REFRESH MATERIALIZED VIEW w; REFRESH MATERIALIZED VIEW x");
+	expect(&b.f, USERS, "w|x\nx|w");
+	change_in_slices(&b, "ALTER MATERIALIZED VIEW x SET (memory_limit = '1kB')", 0);
+	change_in_slices(&b, "DROP MATERIALIZED VIEW w", TOTAL_MIN);
+	run(&b.f, "ALTER MATERIALIZED VIEW x RESET (memory_limit); REFRESH MATERIALIZED VIEW x");
+	expect(&b.f, "SELECT m FROM x WHERE id = 161", "note of 1");
+	change_in_slices(&b, "DROP MATERIALIZED VIEW x", TOTAL_MIN);
+	/* Twice in one view. */
+	(void)snprintf(text, sizeof(text),
+		"CREATE MATERIALIZED VIEW w AS SELECT a.id, a.s, b.m FROM (%s) a JOIN (%s) b ON b.id = a.id",
+		GROUPS, GROUPS);
+	change_in_slices(&b, text, TOTAL_MIN);
+	expect(&b.f, "SELECT count(*) FILTER (WHERE repeated) > 0 FROM leftfold_operators", "t");
+	expect(&b.f, "SELECT m FROM w WHERE id = 161", "note of 1");
+	change_in_slices(&b, "DROP MATERIALIZED VIEW w", 3 * TOTAL_MIN);
+	assert_true(used_by_all(&b) < before + 300000);
+	close_fixture(&b.f);
+}
+
+static void test_shared(void **state)
+{
+	(void)state;
+	for (unsigned shards = 1; shards <= 2; shards++)
+		shared(shards);
+}
+
 /* The engine may end at any moment. */
 static void test_close(void **state)
 {
@@ -252,13 +310,16 @@ static void test_close(void **state)
 				VIEWS[i]);
 			run(&b.f, text);
 		}
+		view(&b, "x");
+		run(&b.f, "DROP MATERIALIZED VIEW x");
+		view(&b, "x");
 		for (unsigned i = 0; i < sizeof(VIEWS) / sizeof(VIEWS[0]); i++) {
 			char text[64];
 
 			(void)snprintf(text, sizeof(text), "DROP MATERIALIZED VIEW w%u", i);
 			run(&b.f, text);
 		}
-		run(&b.f, "DROP INDEX gone; DROP TABLE t");
+		run(&b.f, "DROP MATERIALIZED VIEW x; DROP INDEX gone; DROP TABLE t");
 		for (unsigned i = 0; i < steps; i++)
 			(void)lf_step(b.f.engine, 0);
 		close_fixture(&b.f);
@@ -273,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_key),
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_memory_limit),
+		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_close),
 	};
 
