@@ -471,7 +471,7 @@ static void input(
 }
 
 /* Through an exchange. */
-static __attribute__((noinline)) void edge_send(
+static void edge_send(
 	struct flow *f, struct view_state *v, const struct edge *e, const void *row, int64_t weight)
 {
 	unsigned to = e->kind == EDGE_ZERO ? 0 : f->shard;
@@ -490,16 +490,24 @@ static __attribute__((noinline)) void edge_send(
 		view_no_memory(f, v);
 }
 
+/* Out of this shard, or view. */
+static __attribute__((noinline)) void edge_leave(
+	struct flow *f, struct view_state *v, const struct edge *e, const void *row, int64_t weight)
+{
+	if (e->kind == EDGE_SHARED)
+		share_follow(f, v, row, weight);
+	else
+		edge_send(f, v, e, row, weight);
+}
+
 void edge_follow(
 	struct flow *f, struct view_state *v, const struct edge *e, const void *row, int64_t weight)
 {
 	f->emitted++;
 	if (e->kind == EDGE_DIRECT)
 		input(f, v, e->input, row, weight);
-	else if (e->kind != EDGE_SHARED)
-		edge_send(f, v, e, row, weight);
 	else
-		share_follow(f, v, row, weight);
+		edge_leave(f, v, e, row, weight);
 }
 
 /* --- what is fed --- */

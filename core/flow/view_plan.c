@@ -405,7 +405,7 @@ static int plan_build(struct view_plan **out, struct view_plan *p, struct error 
 	return 0;
 }
 
-int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
+static int plan_like(struct view_plan **out, const struct relation *view, unsigned shards,
 	const struct plan_like *like, struct heap *h, struct error *e)
 {
 	struct view_plan *p = plan_new(view, shards, h);
@@ -417,6 +417,32 @@ int view_plan_new(struct view_plan **out, const struct relation *view, unsigned 
 		return -1;
 	p->like = NULL;
 	return 0;
+}
+
+/* Whether the view joins the same twice, with other columns. */
+static bool joins_differ(const struct view_plan *p)
+{
+	for (const struct joined *j = p->joined; j != NULL; j = j->next)
+		for (const struct joined *k = j->next; k != NULL; k = k->next)
+			if (j->n != k->n && plan_match_from(j->select, k->select))
+				return true;
+	return false;
+}
+
+int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,
+	const struct plan_like *like, struct heap *h, struct error *e)
+{
+	struct view_plan *first;
+	struct plan_like itself;
+	int status = plan_like(out, view, shards, like, h, e);
+
+	if (status != 0 || like->one != NULL || !joins_differ(*out))
+		return status;
+	first = *out;
+	itself = (struct plan_like){ like->all, first };
+	status = plan_like(out, view, shards, &itself, h, e);
+	view_plan_free(first);
+	return status;
 }
 
 int view_plan_query(struct view_plan **out, const struct relation *query,

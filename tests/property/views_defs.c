@@ -192,6 +192,21 @@ const struct view_def VIEW_DEFS[] = {
 		" JOIN orders o ON o.product = p.code JOIN customer c ON c.id = o.customer_id"
 		" WHERE s.qty > 0",
 		NULL, "i t i t", NULL, "sku" },
+	/* The join of j_same_shard, with other columns; and the same twice in one. */
+	{ "j_again",
+		"SELECT o.customer_id, o.number, c.country, o.total * 2 AS a, c.id FROM orders o"
+		" JOIN customer c ON c.id = o.customer_id",
+		NULL, "i i t n2 i", "customer_id, number", "country" },
+	{ "j_again_grouped",
+		"SELECT c.country, count(*) AS n, sum(o.total) AS s, max(o.number) AS m FROM orders o"
+		" JOIN customer c ON c.id = o.customer_id GROUP BY c.country",
+		NULL, "t i n2 i", "country", NULL },
+	{ "j_again_twice",
+		"SELECT a.country, a.n, b.m FROM (SELECT c.country, count(*) AS n, max(o.number) AS m FROM orders o"
+		" JOIN customer c ON c.id = o.customer_id GROUP BY c.country) AS a"
+		" JOIN (SELECT c.country, count(*) AS n, max(o.number) AS m FROM orders o"
+		" JOIN customer c ON c.id = o.customer_id GROUP BY c.country) AS b ON b.country = a.country",
+		NULL, "t i i", "country", NULL },
 	{ "j_five",
 		"SELECT p.code, count(*) AS n, sum(s.qty) AS q, sum(e.amount) AS a FROM stock s"
 		" JOIN product p ON p.code = s.sku JOIN orders o ON o.product = p.code"
