@@ -550,6 +550,11 @@ void commons_lend(struct shares *s)
 	for (struct common *c = s->commons; c != NULL; c = c->next) {
 		struct view_plan *p = s->plans;
 
+		while (p != NULL && p != c->lender)
+			p = p->next;
+		if (p != NULL && common_lend(c, p))
+			continue;
+		p = s->plans;
 		while (p != NULL && !common_lend(c, p))
 			p = p->next;
 		ASSERT(p != NULL);
