@@ -74,7 +74,7 @@ static int plans_make(struct lf_engine *engine, const struct relation *r, struct
 {
 	for (unsigned i = 0; i < r->ndependents; i++) {
 		const struct view_slot *slot = *view_slot_find(engine, r->dependents[i]);
-		const struct plan_like like = { NULL, slot == NULL ? NULL : slot->plan };
+		const struct plan_like like = { .own = slot == NULL ? NULL : slot->plan };
 
 		if (slot != NULL &&
 			view_plan_new(&plans[i], r->dependents[i], engine->set.shards, &like,

@@ -226,7 +226,7 @@ int view_open(struct lf_engine *engine, struct relation *view, struct relation *
 	uint64_t epoch, const struct view_plan **plan, struct error *e)
 {
 	struct projector_set *set = &engine->set;
-	const struct plan_like like = { engine->shares.plans, NULL };
+	const struct plan_like like = { .all = engine->shares.plans };
 	struct view_slot *slot;
 	struct parts *parts;
 

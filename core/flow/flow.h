@@ -39,6 +39,8 @@ struct plan_like {
 	const struct view_plan
 		*all; /* a list of share.h's; those of views that have failed are passed over */
 	const struct view_plan *one; /* and this; each may be NULL */
+	/* Or the view's own plan: the joins are to keep the same columns as they do there. NULL: there is none. */
+	const struct view_plan *own;
 };
 /* 0A000 for what has no operator yet (with the expression's position), 54001, 53200. */
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,

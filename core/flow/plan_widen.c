@@ -73,7 +73,7 @@ static void wider_free(struct shares *s)
 static bool wider_make(struct shares *s, struct view_plan *p, const struct joined *to)
 {
 	for (struct view_plan *q = s->plans; q != NULL; q = q->next) {
-		const struct plan_like like = { p, q };
+		const struct plan_like like = { .all = p, .one = q };
 		struct plan_map map;
 		struct error ignored;
 

@@ -178,12 +178,32 @@ static int note_like(struct building *b, const struct view_plan *like)
 	return 0;
 }
 
+static void sort_columns(struct building *b)
+{
+	if (b->used.n > 0)
+		qsort(b->used.at, b->used.n, sizeof(*b->used.at), compare_places);
+}
+
+/* The columns that the rows of the select have in a plan that is there. */
+static int note_own(struct building *b, const struct view_plan *own)
+{
+	for (const struct joined *j = own->joined; j != NULL; j = j->next)
+		for (unsigned i = 0; j->select == b->s && i < j->n; i++)
+			if (places_find(&b->used, j->columns[i].source, j->columns[i].column) < 0 &&
+				places_add(b, &b->used, j->columns[i]) != 0)
+				return -1;
+	sort_columns(b);
+	return 0;
+}
+
 static int note_columns(struct building *b)
 {
 	const struct plan_like *like = b->p->like;
 
 	if (note_all(b) != 0)
 		return -1;
+	if (like != NULL && like->own != NULL)
+		return note_own(b, like->own);
 	if (like != NULL && plan_match_from(b->s, b->s)) {
 		if (like->one != NULL && note_like(b, like->one) != 0)
 			return -1;
@@ -191,8 +211,7 @@ static int note_columns(struct building *b)
 			if (!plan_has_failed(p) && note_like(b, p) != 0)
 				return -1;
 	}
-	if (b->used.n > 0)
-		qsort(b->used.at, b->used.n, sizeof(*b->used.at), compare_places);
+	sort_columns(b);
 	return 0;
 }
 
@@ -424,7 +443,10 @@ static bool joins_differ(const struct view_plan *p)
 {
 	for (const struct joined *j = p->joined; j != NULL; j = j->next)
 		for (const struct joined *k = j->next; k != NULL; k = k->next)
-			if (j->n != k->n && plan_match_from(j->select, k->select))
+			if (plan_match_from(j->select, k->select) &&
+				(j->n != k->n ||
+					memcmp(j->columns, k->columns,
+						j->n * sizeof(*j->columns)) != 0))
 				return true;
 	return false;
 }
@@ -436,10 +458,10 @@ int view_plan_new(struct view_plan **out, const struct relation *view, unsigned 
 	struct plan_like itself;
 	int status = plan_like(out, view, shards, like, h, e);
 
-	if (status != 0 || like->one != NULL || !joins_differ(*out))
+	if (status != 0 || like->one != NULL || like->own != NULL || !joins_differ(*out))
 		return status;
 	first = *out;
-	itself = (struct plan_like){ like->all, first };
+	itself = (struct plan_like){ like->all, first, NULL };
 	status = plan_like(out, view, shards, &itself, h, e);
 	view_plan_free(first);
 	return status;

@@ -111,16 +111,22 @@ static const char *const VIEWS[] = {
 	"CREATE MATERIALIZED VIEW dearest AS SELECT order_id, line, price FROM item ORDER BY price DESC, order_id LIMIT 3",
 	/* Over another: it comes behind that. */
 	"CREATE MATERIALIZED VIEW spent AS SELECT o.id, d.line, d.price FROM orders o FULL JOIN dearest d ON d.order_id = o.id",
+	/* The join of the first, with a column more, and grouped otherwise. */
+	"CREATE MATERIALIZED VIEW sold AS SELECT o.id, i.line, c.name, i.qty FROM orders o JOIN customer c ON c.id = o.customer"
+	" JOIN item i ON i.order_id = o.id",
+	"CREATE MATERIALIZED VIEW named AS SELECT c.name, sum(i.qty) AS qty FROM orders o JOIN customer c ON c.id = o.customer"
+	" JOIN item i ON i.order_id = o.id GROUP BY c.name",
 };
 static const char *const NAMES[] = { "summary", "spread", "plain", "buyers", "placed", "idle",
-	"dearest", "spent" };
+	"dearest", "spent", "sold", "named" };
 /* What each view must say, from the tables. */
 static const char *const ROWS[] = { "SELECT * FROM customer ORDER BY id",
 	"SELECT * FROM orders ORDER BY id", "SELECT * FROM item ORDER BY order_id, line",
 	"SELECT * FROM summary ORDER BY id", "SELECT * FROM spread",
 	"SELECT * FROM plain ORDER BY id", "SELECT * FROM buyers ORDER BY id",
 	"SELECT * FROM placed ORDER BY order_id, line", "SELECT * FROM idle ORDER BY id",
-	"SELECT * FROM dearest ORDER BY order_id, line", "SELECT * FROM spent ORDER BY id, line" };
+	"SELECT * FROM dearest ORDER BY order_id, line", "SELECT * FROM spent ORDER BY id, line",
+	"SELECT * FROM sold ORDER BY id, line", "SELECT * FROM named ORDER BY name" };
 enum { TABLES = 3, NVIEWS = sizeof(VIEWS) / sizeof(VIEWS[0]), QUERIES = TABLES + NVIEWS };
 
 struct state {
@@ -231,6 +237,8 @@ static const char *const STATEMENTS[] = {
 	"VIEW 5",
 	"VIEW 6",
 	"VIEW 7",
+	"VIEW 8",
+	"VIEW 9",
 	"CREATE INDEX by_customer ON orders (customer)",
 	"CREATE INDEX by_hash ON orders USING hash (customer)",
 	"CREATE INDEX by_price ON item (price DESC, qty)",

@@ -243,6 +243,8 @@ static void test_twice(void **state)
 	static const char QUERY[] =
 		"SELECT a.g, b.n FROM (SELECT g, count(*) AS n FROM t GROUP BY g) AS a JOIN (SELECT g, count(*) AS n FROM t GROUP BY g) AS b"
 		" ON b.g = a.n";
+	static const char COLUMNS[] =
+		"SELECT x.g FROM t AS x JOIN u AS y ON y.t = x.id INTERSECT SELECT y.w FROM t AS x JOIN u AS y ON y.t = x.id";
 	uint64_t random = 4;
 	struct fixture f;
 
@@ -262,6 +264,11 @@ static void test_twice(void **state)
 	commands(&f, &random, 50);
 	check_view(&f, "two", QUERY);
 	run(&f, "DROP MATERIALIZED VIEW two");
+	/* As many columns of one join, but others. */
+	runf(&f, "CREATE MATERIALIZED VIEW three AS %s", COLUMNS);
+	run(&f, "ALTER TABLE t ADD COLUMN more int");
+	commands(&f, &random, 50);
+	check_view(&f, "three", COLUMNS);
 	close_fixture(&f);
 }
 
