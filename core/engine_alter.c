@@ -181,6 +181,7 @@ int engine_alter_end(struct lf_engine *engine, const struct statement *s, struct
 	/* Statements of before and condemned parts still look at it. */
 	relation_hold(from);
 	parts_condemn(engine, from->user, from, epoch);
+	shares_renew(&engine->shares);
 	return 0;
 }
 
@@ -228,14 +229,10 @@ int engine_alter_source(struct lf_engine *engine, const struct statement *s, str
 int engine_alter(
 	struct lf_engine *engine, const struct statement *s, uint64_t epoch, struct error *e)
 {
-	int status = 0;
-
-	if (s->alter.to->carry != NULL) {
-		status = table_copied(engine, s, epoch, e);
-	} else {
-		rows_stay(engine, s->relation, s->alter.to, epoch);
-		names_set(s);
-	}
+	if (s->alter.to->carry != NULL)
+		return table_copied(engine, s, epoch, e);
+	rows_stay(engine, s->relation, s->alter.to, epoch);
+	names_set(s);
 	shares_renew(&engine->shares);
-	return status;
+	return 0;
 }

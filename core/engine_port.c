@@ -417,7 +417,7 @@ static void options_put(const struct lf_port *port, uint32_t flags, uint64_t has
 	to->hash = hash;
 	to->expected_epoch = from->expected_epoch;
 	to->meta_bytes = from->meta_bytes;
-	if (from->meta_bytes > 0)
+	if (from->meta != NULL && from->meta_bytes > 0)
 		memcpy(to->meta, from->meta, from->meta_bytes);
 }
 
@@ -470,6 +470,7 @@ static int once_route(struct lf_port *port, const struct statement *s, const voi
 {
 	struct program_env later = once_later(port, e);
 
+	ASSERT(hashes != NULL);
 	port->hash = hashes[0];
 	for (unsigned r = 0; r < n; r++)
 		for (unsigned i = 0; i == 0 || i < ranges[r].n; i++) {
@@ -537,6 +538,7 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	}
 	if (r->hold_ends != 0)
 		return 0;
+	ASSERT(r->ranges != NULL);
 	if (r->shards == NULL) {
 		for (unsigned s = 0; s < shards; s++)
 			q->parts[s]->ranges[q->parts[s]->n++] = r->ranges[0];

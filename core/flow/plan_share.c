@@ -308,6 +308,7 @@ static struct cut *split_begin(struct shares *s, const struct whereabouts *at)
 	struct common *c;
 	struct cut *cut;
 
+	ASSERT(at->plan != NULL);
 	below(at->plan, at->node, &map, &nscans, &nnodes);
 	c = common_new(s, at->plan, nscans, nnodes);
 	if (c == NULL)
@@ -347,6 +348,7 @@ struct common *common_of(struct shares *s, struct view_plan *p, unsigned node, s
 	struct share_room rooms[LIMIT_PROJECTORS];
 	struct cut *cut;
 
+	ASSERT(at.plan != NULL);
 	if (at.common != NULL && at.node + 1 == at.plan->nnodes)
 		return at.common;
 	cut = split_begin(s, &at);

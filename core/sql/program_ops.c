@@ -615,6 +615,7 @@ const struct insn *insn_reject(const struct insn *i, struct machine *m)
 	const struct value *state = i->flag ? operand(m, i->b) : NULL;
 	struct error *e = m->env->error;
 
+	ASSERT(message != NULL);
 	if (state != NULL && !value_is_null(state) && !state_valid(state)) {
 		error_set(e, ERR_INVALID_PARAMETER, 0, "invalid SQLSTATE \"%.*s\" of reject()",
 			message_length(state), state->s.p);

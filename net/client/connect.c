@@ -193,7 +193,7 @@ int lf_client_open(
 
 	*out = NULL;
 	fd = client_connect(o->address, o->connect_timeout_ms, e);
-	if (fd < 0 || lf_client_open_fd(out, fd, o, e) != 0)
+	if (fd < 0 || lf_client_open_fd(out, fd, o, e) != 0 || *out == NULL)
 		return -1;
 	address = strdup(o->address);
 	if (address == NULL) {

@@ -37,7 +37,7 @@ static const char *cell(const struct grid *g, size_t row, unsigned column, struc
 	size_t n;
 
 	if (g->result == NULL)
-		return g->cells[row * g->ncolumns + column];
+		return g->cells == NULL ? NULL : g->cells[row * g->ncolumns + column];
 	if (lf_result_is_null(g->result, row, column))
 		return NULL;
 	text_clear(t);

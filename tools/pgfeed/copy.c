@@ -408,7 +408,7 @@ static int tasks_make(struct copying *all, struct table *const *tables, unsigned
 
 	for (unsigned i = 0; i < n; i++)
 		count += (size_t)(tables[i]->pages / TASK_PAGES) + 1;
-	all->tasks = calloc(count, sizeof(*all->tasks));
+	all->tasks = calloc(count + 1, sizeof(*all->tasks));
 	if (all->tasks == NULL)
 		return -1;
 	for (unsigned i = 0; i < n; i++) {

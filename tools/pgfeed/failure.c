@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-int fail(struct failure *f, enum failure_kind kind, const char *fmt, ...)
+int(fail)(struct failure *f, enum failure_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -21,7 +21,7 @@ int fail(struct failure *f, enum failure_kind kind, const char *fmt, ...)
 	return -1;
 }
 
-int fail_remedy(struct failure *f, const char *fmt, ...)
+int(fail_remedy)(struct failure *f, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -31,7 +31,7 @@ int fail_remedy(struct failure *f, const char *fmt, ...)
 	return -1;
 }
 
-int fail_memory(struct failure *f)
+int(fail_memory)(struct failure *f)
 {
 	return fail(f, FAILURE_RETRY, "out of memory");
 }

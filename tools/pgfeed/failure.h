@@ -32,6 +32,18 @@ int fail_memory(struct failure *f);
 /* What Leftfold answered to `what`. */
 int fail_leftfold(struct failure *f, const struct lf_client_error *e, const char *what);
 
+/* Analysers look at one source file at a time: this shows them what these return. */
+#ifdef __clang_analyzer__
+#define fail_returns(call) \
+	({ \
+		(void)(call); \
+		-1; \
+	})
+#define fail(...) fail_returns((fail)(__VA_ARGS__))
+#define fail_remedy(...) fail_returns((fail_remedy)(__VA_ARGS__))
+#define fail_memory(f) fail_returns((fail_memory)(f))
+#endif
+
 /* One line on standard error, with the time before it. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void say_failure(const struct failure *f);

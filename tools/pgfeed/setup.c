@@ -713,7 +713,7 @@ static int tables_copy(struct session *s, struct table **copy, unsigned n)
 
 static int tables_have(struct session *s)
 {
-	struct state_tables known;
+	struct state_tables known = { .n = 0 };
 	struct table **copy = calloc((size_t)s->tables.n + 1, sizeof(struct table *));
 	unsigned ncopy = 0;
 	int status = copy == NULL ? fail_memory(&s->f)

@@ -112,8 +112,10 @@ static const char COLUMNS_SQL[] =
 
 static bool is_table(const char *choice, const char *schema, const char *name)
 {
-	size_t n = strlen(schema);
+	size_t n = schema == NULL ? 0 : strlen(schema);
 
+	if (schema == NULL || name == NULL)
+		return false;
 	if (strncmp(choice, schema, n) == 0 && choice[n] == '.' &&
 		strcmp(choice + n + 1, name) == 0)
 		return true;
@@ -308,7 +310,8 @@ static int check_targets(const struct tables *t, struct failure *f)
 {
 	for (unsigned i = 0; i < t->n; i++)
 		for (unsigned k = 0; k < i; k++)
-			if (strcmp(t->at[i].target, t->at[k].target) == 0) {
+			if (t->at[i].target != NULL && t->at[k].target != NULL &&
+				strcmp(t->at[i].target, t->at[k].target) == 0) {
 				fail(f, FAILURE_FATAL,
 					"tables %s and %s would both be \"%s\" in Leftfold",
 					t->at[k].source, t->at[i].source, t->at[i].target);

@@ -249,6 +249,8 @@ static void streamed_remove(struct streamed **p)
 {
 	struct streamed *t = *p;
 
+	if (t == NULL)
+		return;
 	*p = t->next;
 	spool_free(t->spool);
 	free(t->aborted);

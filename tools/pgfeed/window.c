@@ -86,14 +86,14 @@ static size_t values_size(const struct pgoutput_value *values, unsigned n)
 {
 	size_t size = 0;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; values != NULL && i < n; i++)
 		size += 1 + sizeof(uint32_t) + values[i].len;
 	return size;
 }
 
 static char *values_write(char *p, const struct pgoutput_value *values, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; values != NULL && i < n; i++) {
 		*p++ = (char)values[i].kind;
 		memcpy(p, &values[i].len, sizeof(uint32_t));
 		p += sizeof(uint32_t);
