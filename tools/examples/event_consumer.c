@@ -46,7 +46,7 @@ static void take_in(struct audit *a, const struct lf_event *ev)
 	int64_t account = lf_result_int(ev->key, 0, 0);
 
 	/* There may be other tables; these commands change one row of this one. */
-	if (strcmp(ev->changes[0].table, "account") != 0 ||
+	if (strcmp(ev->changes[0].table, "purse") != 0 ||
 		!is_behind(ev->position, a->last[account]))
 		return;
 	a->last[account] = ev->position;
@@ -110,7 +110,7 @@ static void transfer(struct lf_client *c, int64_t n)
 	struct lf_params *p;
 	struct lf_client_error e;
 
-	if (lf_client_prepare(&move, c, "UPDATE account SET balance = balance + $2 WHERE id = $1",
+	if (lf_client_prepare(&move, c, "UPDATE purse SET balance = balance + $2 WHERE id = $1",
 		    SIZE_MAX, NULL, 0, &e) != 0)
 		die("preparing", &e);
 	p = lf_params_new(move);
@@ -140,12 +140,11 @@ int main(int argc, char **argv)
 	struct lf_client_error e;
 	struct audit a = { 0 };
 
-	must_query(
-		c, "CREATE TABLE account (id bigint PRIMARY KEY, balance bigint NOT NULL)", NULL);
+	must_query(c, "CREATE TABLE purse (id bigint PRIMARY KEY, balance bigint NOT NULL)", NULL);
 	for (int i = 0; i < ACCOUNTS; i++) {
 		char text[64];
 
-		(void)snprintf(text, sizeof(text), "INSERT INTO account VALUES (%d, 100)", i);
+		(void)snprintf(text, sizeof(text), "INSERT INTO purse VALUES (%d, 100)", i);
 		must_query(c, text, NULL);
 	}
 	transfer(c, n);
@@ -164,7 +163,7 @@ int main(int argc, char **argv)
 		if (lf_client_poll(a.c, -1, &e) < 0)
 			die("polling", &e);
 
-	must_query(c, "SELECT id, balance FROM account", r);
+	must_query(c, "SELECT id, balance FROM purse", r);
 	for (size_t i = 0; i < lf_result_nrows(r); i++)
 		wrong += a.balance[lf_result_int(r, i, 0)] != lf_result_int(r, i, 1);
 	printf("%" PRIu64 " events, %u + %u + %u transfers, %" PRId64 " balances differ\n",

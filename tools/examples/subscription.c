@@ -81,7 +81,7 @@ static void pay(struct lf_client *c, int64_t payments)
 	struct lf_params *p;
 	struct lf_client_error e;
 
-	if (lf_client_prepare(&insert, c, "INSERT INTO payment VALUES ($1, $2, $3, $4)", SIZE_MAX,
+	if (lf_client_prepare(&insert, c, "INSERT INTO transfer VALUES ($1, $2, $3, $4)", SIZE_MAX,
 		    NULL, 0, &e) != 0)
 		die("preparing", &e);
 	p = lf_params_new(insert);
@@ -126,12 +126,12 @@ int main(int argc, char **argv)
 	if (lf_client_open(&c, &o, &e) != 0)
 		die(o.address, &e);
 	must_query(c,
-		"CREATE TABLE payment (id bigint PRIMARY KEY, from_account int NOT NULL,"
+		"CREATE TABLE transfer (id bigint PRIMARY KEY, from_account int NOT NULL,"
 		" to_account int NOT NULL, amount int NOT NULL)");
 	must_query(c,
 		"CREATE MATERIALIZED VIEW balance AS SELECT account, sum(amount) AS balance FROM"
-		" (SELECT to_account AS account, amount FROM payment UNION ALL"
-		" SELECT from_account, -amount FROM payment) x GROUP BY account");
+		" (SELECT to_account AS account, amount FROM transfer UNION ALL"
+		" SELECT from_account, -amount FROM transfer) x GROUP BY account");
 	must_query(c, "CREATE UNIQUE INDEX ON balance (account)");
 	how.client.address = o.address;
 	how.text = "SELECT account, balance FROM balance";
