@@ -68,8 +68,12 @@ PROPERTY := $(patsubst tests/property/%.c,$(BUILD)/tests/property/%,$(wildcard t
 SIM := $(BUILD)/tests/sim/sim
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 MICRO := $(patsubst bench/micro/%.c,$(BUILD)/bench/micro/%,$(wildcard bench/micro/bench_*.c))
+# The feed from PostgreSQL, where its client library (libpq-dev) is installed.
+PGFEED := $(if $(wildcard /usr/include/postgresql/libpq-fe.h),$(BUILD)/leftfold-pgfeed)
+
 # Scripts that run against the binaries of this variant; long ones first. Of a sanitizer's build no profile says anything.
 E2E := \
+	$(if $(PGFEED),tests/e2e/run_pgfeed.py $(if $(filter release,$(VARIANT)),tests/e2e/run_pgfeed_cases.py tests/e2e/run_pgfeed_tables.py)) \
 	tests/e2e/run_chinook.py \
 	tests/e2e/run_packages.py \
 	tests/e2e/run_transfers.py \
@@ -91,14 +95,10 @@ E2E := \
 	tests/e2e/run_semantics.py \
 	tests/e2e/run_slt.py \
 	tests/e2e/run_views.py \
-	$(if $(PGFEED),tests/e2e/run_pgfeed.py tests/e2e/run_pgfeed_tables.py tests/e2e/run_pgfeed_cases.py) \
 	$(if $(filter release,$(VARIANT)),tests/e2e/run_profile.py)
 E2E_BUILT := $(BUILD)/leftfold-demo $(BUILD)/bench-peers $(BUILD)/bench-sqlite $(BUILD)/tpch-rows $(filter $(BUILD)/%,$(E2E))
 SOURCES := $(CORE) $(wildcard net/*.c net/*/*.c tests/*/*.c bench/*/*.c tools/*/*.c)
 HEADERS := $(wildcard core/*/*.h core/*.h net/*.h net/*/*.h tests/*/*.h tools/*/*.h bench/*/*.h)
-
-# The feed from PostgreSQL, where its client library (libpq-dev) is installed.
-PGFEED := $(if $(wildcard /usr/include/postgresql/libpq-fe.h),$(BUILD)/leftfold-pgfeed)
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
