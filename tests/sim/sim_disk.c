@@ -229,6 +229,21 @@ static void file_free(struct file *f)
 	free(f);
 }
 
+/* What is late for a file that goes is lost with it. */
+static void late_drop(struct sim_disk *d, const struct file *f)
+{
+	for (struct late **link = &d->late; *link != NULL;) {
+		struct late *l = *link;
+
+		if (l->write.file != f) {
+			link = &l->next;
+			continue;
+		}
+		*link = l->next;
+		free(l);
+	}
+}
+
 static void file_unlink(struct sim_disk *d, struct file *f)
 {
 	struct file **link = &d->files;
@@ -236,6 +251,7 @@ static void file_unlink(struct sim_disk *d, struct file *f)
 	while (*link != f)
 		link = &(*link)->next;
 	*link = f->next;
+	late_drop(d, f);
 	file_free(f);
 }
 
