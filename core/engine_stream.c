@@ -113,12 +113,19 @@ void lot_head_end(struct lot_writer *w, size_t begin)
 
 void lot_ready(struct lf_stream *s)
 {
+	struct event_service *service = &s->port->engine->events;
+
 	s->lot.data = s->out.data;
 	s->lot.bytes = s->out.bytes;
+	/* Under the lock, so that who has closed it may go: nobody wakes it then. */
+	pthread_mutex_lock(&service->lock);
 	atomic_store_explicit(&s->state, LOT_READY, memory_order_release);
-	/* The port looks at it between saying that it sleeps and sleeping. */
-	atomic_store(&s->port->streams, true);
-	park_wake(&s->port->parker);
+	if (!atomic_load_explicit(&s->closed, memory_order_relaxed)) {
+		/* The port looks at it between saying that it sleeps and sleeping. */
+		atomic_store(&s->port->streams, true);
+		park_wake(&s->port->parker);
+	}
+	pthread_mutex_unlock(&service->lock);
 }
 
 void lot_failed(struct lf_stream *s)
@@ -226,7 +233,9 @@ void lf_stream_close(struct lf_stream *s)
 		return;
 	/* Once it says that it is closed it may be freed. */
 	service = &s->port->engine->events;
+	pthread_mutex_lock(&service->lock);
 	atomic_store(&s->closed, true);
+	pthread_mutex_unlock(&service->lock);
 	park_wake(&service->parker);
 }
 
