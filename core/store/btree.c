@@ -13,6 +13,8 @@
  * (2) A node covers the keys from its `low` to that of its right neighbour, and a replacement, or two, cover the same. A
  *     node that has become empty is taken out: what it covered falls to its left neighbour, or to the right one when it
  *     was its parent's first (way_low()); none of its entries is needed any more, so no reader misses or meets one twice.
+ *     So a first child's own low may be above what it covers, and means nothing; where joining its parent to the one before
+ *     makes it no first child any more, a copy with the right low takes its place (join_list()).
  * (3) Words a reader loads after its pin show at least every entry that its epoch v needs: those with from <= v were
  *     published before v became visible, and they are taken out only when until <= reclaimable <= v. So a reader may go on
  *     in a node that has been replaced since: it lacks newer entries only, which it would pass over. A cursor keeps the
@@ -246,6 +248,22 @@ static struct node *node_make(
 	return made;
 }
 
+/* A node with the same list, told from others by `low`. */
+static struct node *node_copy(struct btree *t, const struct node *n, struct bytes low)
+{
+	const struct change none = { .n = 0 };
+	void *list[FAN];
+
+	return node_make(t, n->leaf, low, list, change_list(n, &none, list));
+}
+
+/* One that was made and is not needed; NULL is none. */
+static void node_drop(struct btree *t, struct node *n)
+{
+	if (n != NULL)
+		heap_free(t->heap, n, node_bytes(n));
+}
+
 /* New nodes for one that has no free slot: its list with the change, in one or two. What is added at the end of a full
  * node stands alone in the second: keys often come in order. */
 static int node_remake(struct btree *t, const struct node *n, struct bytes low,
@@ -270,7 +288,7 @@ static int node_remake(struct btree *t, const struct node *n, struct bytes low,
 	low = separator_of(n, list[first - 1], list[first]);
 	up->add[1] = node_make(t, n->leaf, low, list + first, count - first);
 	if (up->add[1] == NULL) {
-		heap_free(t->heap, up->add[0], node_bytes(up->add[0]));
+		node_drop(t, up->add[0]);
 		return -1;
 	}
 	up->n = 2;
@@ -319,7 +337,7 @@ static int way_change(struct btree *t, const struct way *w, unsigned depth, cons
 	if (status == 0)
 		retire_add(t->retire, epoch, n, node_bytes(n));
 	for (unsigned i = 0; status != 0 && i < up.n; i++)
-		heap_free(t->heap, up.add[i], node_bytes(up.add[i]));
+		node_drop(t, up.add[i]);
 	return status;
 }
 
@@ -459,13 +477,33 @@ bool btree_due(const struct btree *t, uint64_t reclaimable)
 	return x != NULL && (x->until <= reclaimable || x->until == UINT64_MAX);
 }
 
+/* The list of two neighbours that are to be one node; *moved: a node that was made for it, in place of the one before, or NULL.
+ * The first child of the right one begins where that does, whatever its own low, which is what it is told from its left
+ * neighbour by from now on: one that begins later needs a copy. Returns the length, or 0 without memory. */
+static unsigned join_list(
+	struct btree *t, struct node *const half[2], void **list, struct node **moved)
+{
+	unsigned left = order_count(half[0]->order), n = 0;
+	struct bytes low = { half[1]->low, half[1]->low_len };
+
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned k = 0; k < order_count(half[i]->order); k++)
+			list[n++] = child_at(half[i], half[i]->order, k);
+	*moved = NULL;
+	if (half[0]->leaf || bytes_compare(key_of(half[1], list[left]), low) == 0)
+		return n;
+	*moved = list[left];
+	list[left] = node_copy(t, *moved, low);
+	return list[left] == NULL ? 0 : n;
+}
+
 /* Join a node that has become thin with a neighbour of the same parent. False: there was no need, or no memory. */
 static bool way_join(struct btree *t, const struct way *w, unsigned depth, uint64_t epoch)
 {
 	const struct node *parent = w->node[depth - 1];
 	unsigned at = w->at[depth - 1], n = 0;
 	struct change c = { .at = at, .removed = 2, .n = 1 };
-	struct node *half[2];
+	struct node *half[2], *moved;
 	struct bytes low;
 	void *list[FAN];
 
@@ -476,23 +514,25 @@ static bool way_join(struct btree *t, const struct way *w, unsigned depth, uint6
 	for (unsigned i = 0; i < 2; i++)
 		half[i] = child_at(parent, parent->order, c.at + i);
 	if (order_count(half[0]->order) + order_count(half[1]->order) > JOINED ||
-		retire_reserve(t->retire, BTREE_LEVELS_MAX + 2) != 0)
+		retire_reserve(t->retire, BTREE_LEVELS_MAX + 3) != 0)
 		return false;
-	for (unsigned i = 0; i < 2; i++)
-		for (unsigned k = 0; k < order_count(half[i]->order); k++)
-			list[n++] = child_at(half[i], half[i]->order, k);
+	n = join_list(t, half, list, &moved);
+	if (n == 0)
+		return false;
 	low = c.at == at    ? way_low(w, depth)
 		: c.at == 0 ? way_low(w, depth - 1)
 			    : (struct bytes){ half[0]->low, half[0]->low_len };
 	c.add[0] = node_make(t, half[0]->leaf, low, list, n);
-	if (c.add[0] == NULL)
-		return false;
-	if (way_change(t, w, depth - 1, &c, epoch) != 0) {
-		heap_free(t->heap, c.add[0], node_bytes(c.add[0]));
+	if (c.add[0] == NULL || way_change(t, w, depth - 1, &c, epoch) != 0) {
+		node_drop(t, c.add[0]);
+		if (moved != NULL)
+			node_drop(t, list[order_count(half[0]->order)]);
 		return false;
 	}
 	for (unsigned i = 0; i < 2; i++)
 		retire_add(t->retire, epoch, half[i], node_bytes(half[i]));
+	if (moved != NULL)
+		retire_add(t->retire, epoch, moved, node_bytes(moved));
 	return true;
 }
 

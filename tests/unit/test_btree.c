@@ -228,6 +228,44 @@ static void test_queue(void **state)
 	close_fixture(&f);
 }
 
+/* Ranges of a tree of several levels go and partly come again, so that nodes become first of their parents, are entered before
+ * their own beginning, and are then joined with what stands before them. */
+static void test_levels(void **state)
+{
+	enum { ROWS = 4000, ROUNDS = 3000, RANGE = 1000 };
+	static bool there[ROWS];
+	uint64_t random = 11, epoch = 1, buf[ROW_BYTES / 8];
+	struct fixture f;
+
+	(void)state;
+	memset(there, 0, sizeof(there));
+	open_fixture(&f);
+	for (unsigned round = 0; round < ROUNDS; round++, epoch++) {
+		unsigned from, n, one_in;
+
+		random = hash_u64(random);
+		from = (unsigned)(random % ROWS);
+		n = 1 + (unsigned)(random >> 20) % RANGE;
+		one_in = 1 + (unsigned)(random >> 40) % 4;
+		for (unsigned i = from; i < from + n && i < ROWS; i++) {
+			random = hash_u64(random);
+			if (random % one_in != 0)
+				continue;
+			make_row(&f, i, (int)i, buf);
+			if (there[i])
+				btree_remove(f.tree, buf, epoch);
+			else
+				assert_int_equal(btree_insert(f.tree, buf, epoch), 0);
+			there[i] = !there[i];
+		}
+		while (btree_step(f.tree, epoch, epoch + 1))
+			;
+		(void)retire_run(f.retire, epoch + 1, 1 << 20);
+		btree_check(f.tree);
+	}
+	close_fixture(&f);
+}
+
 /* Where an edge falls between, before and behind all keys. */
 static void test_edges(void **state)
 {
@@ -429,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_epochs),
 		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_readers),
