@@ -335,19 +335,11 @@ void aggregate_free(const struct aggregate *a, void *state, struct heap *h)
 {
 	struct aggregate inner;
 	struct distinct *d = state;
+	size_t all = SIZE_MAX;
 
 	switch (a->kind) {
 	case AGG_SUM:
 	case AGG_AVG: sum_free(state, h); break;
-	case AGG_MIN:
-	case AGG_MAX:
-	case AGG_STRING:
-	case AGG_ARRAY:
-	case AGG_JSON:
-	case AGG_JSON_OBJECT:
-	case AGG_PERCENTILE_CONT:
-	case AGG_PERCENTILE_DISC:
-	case AGG_MODE: ordered_free(state, h); break;
 	case AGG_VAR_POP:
 	case AGG_VAR_SAMP:
 	case AGG_STDDEV_POP:
@@ -358,7 +350,8 @@ void aggregate_free(const struct aggregate *a, void *state, struct heap *h)
 		ordered_free(&d->values, h);
 		aggregate_free(&inner, d->state, h);
 		break;
-	default: break;
+	/* What keeps values has nothing else. */
+	default: (void)aggregate_empty_some(a, state, h, &all);
 	}
 }
 

@@ -57,20 +57,11 @@ static int gone_error(struct error *e)
 /* Whether a segment of a run without an event log has no changes of rows: its only block ends it. */
 static int is_silent(const struct disk *d, const struct segment_name *s, struct error *e)
 {
-	struct block_header h;
-	char name[SEGMENT_NAME_BYTES];
-	struct disk_file *f;
-	int64_t got;
-	int status;
+	struct block_header h = { .magic = 0 };
+	int64_t got = segment_peek(d, s, SEGMENT_HEADER_BYTES, &h, sizeof(h), e);
 
-	segment_file_name(name, s);
-	status = d->ops->open(d->impl, name, DISK_READ, &f);
-	if (status < 0)
-		return segment_failed(s, "reading", status, e);
-	got = d->ops->read(d->impl, f, &h, sizeof(h), SEGMENT_HEADER_BYTES);
-	d->ops->close(d->impl, f);
 	if (got < 0)
-		return segment_failed(s, "reading", (int)got, e);
+		return -1;
 	return got < (int64_t)sizeof(h) || h.magic != BLOCK_MAGIC || (h.flags & BLOCK_END);
 }
 

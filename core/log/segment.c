@@ -229,8 +229,8 @@ static int version_differs(const struct segment_header *h, struct error *e)
 		h->version, (unsigned)JOURNAL_VERSION, (unsigned)JOURNAL_VERSION_EVENTS);
 }
 
-int segment_header_read(const struct disk *d, const struct segment_name *s,
-	struct segment_header *out, struct error *e)
+int64_t segment_peek(const struct disk *d, const struct segment_name *s, uint64_t offset, void *out,
+	size_t n, struct error *e)
 {
 	char name[SEGMENT_NAME_BYTES];
 	struct disk_file *f;
@@ -241,11 +241,17 @@ int segment_header_read(const struct disk *d, const struct segment_name *s,
 	status = d->ops->open(d->impl, name, DISK_READ, &f);
 	if (status < 0)
 		return segment_failed(s, "reading", status, e);
-	got = d->ops->read(d->impl, f, out, sizeof(*out), 0);
+	got = d->ops->read(d->impl, f, out, n, offset);
 	d->ops->close(d->impl, f);
-	if (got < 0)
-		return segment_failed(s, "reading", (int)got, e);
-	return got == (int64_t)sizeof(*out) && header_is_sound(out, s->kind);
+	return got < 0 ? segment_failed(s, "reading", (int)got, e) : got;
+}
+
+int segment_header_read(const struct disk *d, const struct segment_name *s,
+	struct segment_header *out, struct error *e)
+{
+	int64_t got = segment_peek(d, s, 0, out, sizeof(*out), e);
+
+	return got < 0 ? -1 : got == (int64_t)sizeof(*out) && header_is_sound(out, s->kind);
 }
 
 /* A whole block of this journal at the offset, whatever its sequence. */

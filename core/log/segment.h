@@ -44,6 +44,9 @@ struct segment_list {
 int segment_list_read(struct segment_list *l, const struct disk *d, struct error *e);
 void segment_list_free(struct segment_list *l);
 
+/* Read n bytes at a place of a segment's file; fewer at its end. The number read, or -1: 58030. */
+int64_t segment_peek(const struct disk *d, const struct segment_name *s, uint64_t offset, void *out,
+	size_t n, struct error *e);
 /* The header of a segment: 1; 0: none that is whole, so it is not used. -1: 58030. */
 int segment_header_read(const struct disk *d, const struct segment_name *s,
 	struct segment_header *out, struct error *e);

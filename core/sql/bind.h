@@ -480,6 +480,8 @@ int bind_block(struct binder *b, const struct block_item *items, size_t n);
 /* Run fn(arg) on a thread whose stack is large enough for whatever a text of `len` bytes may be, and wait for it. 0, or
  * -1: 53200. */
 int sql_run_deep(void *(*fn)(void *), void *arg, size_t len, struct error *e);
+/* The tree of a text that has been parsed before, by such a thread; NULL: no memory. pg_query__parse_result__free_unpacked(). */
+PgQuery__ParseResult *sql_parse_again(const char *text);
 
 /* --- bind_alter.c, for bind_rename.c too --- */
 /* Whether IF EXISTS was said of what is not there: then there is nothing to do. */

@@ -9,7 +9,6 @@
  * Arguments that are the parameters of CALL, all of them in their order, are handed on as they are. Else they are computed
  * once, before the body (struct procedure_call in plan.h).
  */
-#include <pg_query.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -632,14 +631,8 @@ struct body_job {
 static void *body_thread(void *arg)
 {
 	struct body_job *job = arg;
-	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(job->text);
-	PgQuery__ParseResult *tree = NULL;
+	PgQuery__ParseResult *tree = sql_parse_again(job->text);
 
-	if (parsed.error == NULL)
-		tree = pg_query__parse_result__unpack(
-			NULL, parsed.parse_tree.len, (const uint8_t *)parsed.parse_tree.data);
-	pg_query_free_protobuf_parse_result(parsed);
-	/* It has been parsed before. */
 	if (tree == NULL) {
 		job->status = error_set(job->b->error, ERR_OUT_OF_MEMORY, 0, NULL);
 		return NULL;

@@ -282,6 +282,18 @@ static void *prepare_thread(void *arg)
 	return NULL;
 }
 
+PgQuery__ParseResult *sql_parse_again(const char *text)
+{
+	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(text);
+	PgQuery__ParseResult *tree = NULL;
+
+	if (parsed.error == NULL)
+		tree = pg_query__parse_result__unpack(
+			NULL, parsed.parse_tree.len, (const uint8_t *)parsed.parse_tree.data);
+	pg_query_free_protobuf_parse_result(parsed);
+	return tree;
+}
+
 int sql_run_deep(void *(*fn)(void *), void *arg, size_t len, struct error *e)
 {
 	size_t stack = STACK_MIN + len * STACK_PER_BYTE;

@@ -5,7 +5,6 @@
  * The text is parsed again for the places of the names; its tree is gone through by the parser's own description of its
  * messages, so that no kind of node can be forgotten.
  */
-#include <pg_query.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,13 +113,8 @@ static void walk(struct renaming *r, const ProtobufCMessage *m)
 static void *find_places(void *arg)
 {
 	struct renaming *r = arg;
-	PgQueryProtobufParseResult parsed = pg_query_parse_protobuf(r->parsed);
-	PgQuery__ParseResult *tree = NULL;
+	PgQuery__ParseResult *tree = sql_parse_again(r->parsed);
 
-	if (parsed.error == NULL)
-		tree = pg_query__parse_result__unpack(
-			NULL, parsed.parse_tree.len, (const uint8_t *)parsed.parse_tree.data);
-	pg_query_free_protobuf_parse_result(parsed);
 	r->failed = tree == NULL;
 	if (tree == NULL)
 		return NULL;

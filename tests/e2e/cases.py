@@ -15,6 +15,20 @@ def test(f):
     return f
 
 
+def server_test(*flags, reactors=1, projectors=2):
+    """Marks a case that is given a server of its own."""
+    def register(f):
+        def with_server():
+            server = harness.Server(reactors=reactors, projectors=projectors, extra=flags)
+            try:
+                f(server)
+            finally:
+                server.stop()
+        with_server.__name__ = f.__name__
+        return test(with_server)
+    return register
+
+
 def equal(actual, expected, what):
     if actual != expected:
         raise harness.Failure("%s: %r instead of %r" % (what, actual, expected))

@@ -11,8 +11,8 @@ import sys
 import threading
 
 import cases
-from cases import check, equal
-from harness import SMALL, Server
+from cases import check, equal, server_test
+from harness import SMALL
 from wire import DONE, DONE_BATCH, ERROR, MORE, ROWS, SCHEMA, Connection, frame, row
 
 CLIENTS = 4
@@ -29,19 +29,6 @@ CREATE PROCEDURE withdraw(acct bigint, amount bigint, n bigint DEFAULT 1) BEGIN 
 END;
 INSERT INTO account VALUES (1, 100), (2, 50);
 """
-
-
-def test(projectors=2, reactors=2):
-    def register(f):
-        def with_server():
-            server = Server(reactors=reactors, projectors=projectors)
-            try:
-                f(server)
-            finally:
-                server.stop()
-        with_server.__name__ = f.__name__
-        return cases.test(with_server)
-    return register
 
 
 def outcome(c, data):
@@ -77,7 +64,7 @@ def together(f, n):
         raise failures[0]
 
 
-@test()
+@server_test(reactors=2)
 def calls(server):
     """CALL by a prepared handle: types of its parameters, a guard's own state and message, defaults; and the schema's text."""
     server.cli(BANK)
@@ -105,7 +92,7 @@ def calls(server):
     check(lines[at + 4].startswith("definition\tCREATE PROCEDURE withdraw("), "the definition")
 
 
-@test(projectors=3)
+@server_test(reactors=2, projectors=3)
 def counter(server):
     """Increments by reading, adding one here, and writing if nobody else has: each counts."""
     server.cli("CREATE TABLE counter (id bigint PRIMARY KEY, n bigint); INSERT INTO counter VALUES (1, 0), (2, 0)")
@@ -136,7 +123,7 @@ def counter(server):
     print("     %d increments, %d conflicts" % (total, sum(retries)))
 
 
-@test(projectors=2)
+@server_test(reactors=2, projectors=2)
 def take_and_return(server):
     """One row at a time is made by whoever finds it gone, and deleted by whoever finds it there: by versions only."""
     server.cli("CREATE TABLE seat (id bigint PRIMARY KEY, holder bigint NOT NULL);"
@@ -170,7 +157,7 @@ def take_and_return(server):
           "left,any\n0,t\n", "what was taken, and given back")
 
 
-@test(projectors=2)
+@server_test(reactors=2, projectors=2)
 def guards_beside(server):
     """Withdrawals from many connections never overdraw, however they meet, while the procedure is replaced."""
     server.cli(BANK)

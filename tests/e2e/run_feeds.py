@@ -19,22 +19,9 @@ import time
 
 import cases
 import harness
-from cases import check, equal
+from cases import check, equal, server_test
 from followers import Follower
 from wire import *
-
-
-def test(*flags, reactors=1, projectors=2):
-    def register(f):
-        def with_server():
-            server = harness.Server(reactors=reactors, projectors=projectors, extra=flags)
-            try:
-                f(server)
-            finally:
-                server.stop()
-        with_server.__name__ = f.__name__
-        return cases.test(with_server)
-    return register
 
 
 SCHEMA = ("CREATE TABLE t (id int PRIMARY KEY, g int, v int)",
@@ -112,7 +99,7 @@ class Writer:
 # --- what is told ---
 
 
-@test(projectors=1)
+@server_test(projectors=1)
 def in_order(server):
     c = made(server)
     c.run("INSERT INTO t VALUES (1, 1, 10)")
@@ -149,7 +136,7 @@ def in_order(server):
     equal(f.connection.info()["subscriptions"], 0, "subscriptions")
 
 
-@test(reactors=2, projectors=3)
+@server_test(reactors=2, projectors=3)
 def while_others_write(server):
     """Followers of both kinds, some of which come and go, beside writers."""
     c = made(server)
@@ -194,7 +181,7 @@ def while_others_write(server):
     equal(sum(f.gaps for f in followers), 0, "gaps")
 
 
-@test()
+@server_test()
 def parameters_and_many(server):
     """Many subscriptions of one connection, each for a key; one is closed with its statement."""
     c = made(server)
@@ -236,7 +223,7 @@ def parameters_and_many(server):
         time.sleep(0.02)
 
 
-@test()
+@server_test()
 def errors(server):
     c = made(server)
 
@@ -292,7 +279,7 @@ def violation(server, data):
     equal(c.receive(), None, "the connection is closed")
 
 
-@test()
+@server_test()
 def violations(server):
     made(server)
     key = row("i", [1])
@@ -306,7 +293,7 @@ def violations(server):
     violation(server, frame(SUBSCRIBE, 9, head + key, flags=1))
 
 
-@test()
+@server_test()
 def progress(server):
     """On a quiet view the position stays young, about once a second."""
     c = made(server)
@@ -339,7 +326,7 @@ def lag(server, flags):
     return c, w, f
 
 
-@test("--history", "64K")
+@server_test("--history", "64K")
 def slow_every(server):
     _, _, f = lag(server, 0)
     while f.error is None:
@@ -351,14 +338,14 @@ def slow_every(server):
     equal((again.gaps, again.snapshots), (1, 1), "it comes back")
 
 
-@test("--history", "64K")
+@server_test("--history", "64K")
 def slow_latest(server):
     c, _, f = lag(server, LATEST)
     same(c, [f])
     check(f.gaps > 0, "no gap")
 
 
-@test()
+@server_test()
 def slow_but_kept(server):
     """What the socket does not take waits in the history, not in the server's output."""
     c, _, f = lag(server, 0)
@@ -366,7 +353,7 @@ def slow_but_kept(server):
     equal((f.gaps, f.snapshots), (0, 1), "gaps and snapshots")
 
 
-@test("--history-keep", "0")
+@server_test("--history-keep", "0")
 def not_kept(server):
     c = made(server)
     f = follow(server, "SELECT * FROM t")
@@ -384,7 +371,7 @@ def not_kept(server):
 # --- what happens to the relation, and to the server ---
 
 
-@test()
+@server_test()
 def schema_changes(server):
     c = made(server)
     c.run("INSERT INTO t VALUES (1, 1, 1)")
@@ -411,7 +398,7 @@ def schema_changes(server):
     equal({f.error.state for f in followers}, {"55000", "42P01"}, "states")
 
 
-@test(projectors=3)
+@server_test(projectors=3)
 def killed(server):
     """Whoever comes back after a crash is told that it must begin anew, and with what."""
     c = made(server)
@@ -432,7 +419,7 @@ def killed(server):
         check(f.epoch >= w.epoch, "epochs go on")
 
 
-@test("--idle-timeout", "1")
+@server_test("--idle-timeout", "1")
 def not_idle(server):
     """One who follows need not say anything."""
     c = made(server)
@@ -445,7 +432,7 @@ def not_idle(server):
     equal(len(f.rows), 1, "rows")
 
 
-@test()
+@server_test()
 def stopped(server):
     made(server)
     f = follow(server, "SELECT * FROM t")
@@ -469,7 +456,7 @@ def lines_of(process, n):
     return [process.stdout.readline().rstrip("\n") for _ in range(n)]
 
 
-@test()
+@server_test()
 def command_line(server):
     c = made(server)
     c.run("INSERT INTO t VALUES (1, 1, 10)")

@@ -15,23 +15,9 @@ import time
 
 import cases
 import harness
-from cases import check, equal
+from cases import check, equal, server_test
 from event_frames import *
 from wire import *
-
-
-def test(*flags, reactors=1, projectors=2):
-    """A case that is given a server of its own."""
-    def register(f):
-        def with_server():
-            server = harness.Server(reactors=reactors, projectors=projectors, extra=flags)
-            try:
-                f(server)
-            finally:
-                server.stop()
-        with_server.__name__ = f.__name__
-        return cases.test(with_server)
-    return register
 
 
 def refused(answer, state, what):
@@ -63,7 +49,7 @@ def table(server, sql="CREATE TABLE t (id bigint PRIMARY KEY, n int CHECK (n >= 
 # --- answers ---
 
 
-@test()
+@server_test()
 def done_behind_done_batch(server):
     """A DONE that follows a batch already sent is a frame of its own."""
     c = table(server)
@@ -208,7 +194,7 @@ GREETINGS = [
 ]
 
 
-@test("--max-frame", "1088K")
+@server_test("--max-frame", "1088K")
 def violations(server):
     witness = table(server)
     before = witness.info()
@@ -237,7 +223,7 @@ def violations(server):
         equal(after[key], before[key], key)
 
 
-@test("--max-frame", "1M")
+@server_test("--max-frame", "1M")
 def talks_without_listening(server):
     """A client that goes on writing behind its violation is heard out, and then finds the answer."""
     for _ in range(3):
@@ -255,7 +241,7 @@ def talks_without_listening(server):
     wait_for(lambda: sockets(server) == 2, "its descriptor goes")
 
 
-@test()
+@server_test()
 def versions(server):
     """The highest version both know; feature bits that the server does not know are not set."""
     c = Connection(server.address, greet=False)
@@ -267,7 +253,7 @@ def versions(server):
     equal((longest, statements, requests), ((16 << 20) + (64 << 10), 4096, 65536), "limits")
 
 
-@test()
+@server_test()
 def options_not_supported(server):
     """Options are skipped for queries; a command with one that is not supported is refused, and not executed."""
     c = table(server)
@@ -280,7 +266,7 @@ def options_not_supported(server):
         equal((a.kind, a.count), (ROWS, 0), "a query with %s" % named)
 
 
-@test()
+@server_test()
 def expected_versions(server):
     """A command with EXPECT, alone and in a batch: the epoch of the version that is in its way is in the detail."""
     c = table(server)
@@ -306,7 +292,7 @@ def expected_versions(server):
     equal(a[702][1], 0, "a row that never was")
 
 
-@test()
+@server_test()
 def once(server):
     """A request id: executed once, answered the same by any connection; another payload, batches, RETURNING, parts."""
     c = table(server)
@@ -354,7 +340,7 @@ def once(server):
     refused(results_in_order(c, c.execute(handle, row("", []), once=(9, 30)), 1)[0], "0A000", "a schema change")
 
 
-@test("--once-answers", "5", projectors=1)
+@server_test("--once-answers", "5", projectors=1)
 def once_horizon(server):
     """What is forgotten is expired, not executed again; what is remembered of others is not touched."""
     c = table(server)
@@ -372,7 +358,7 @@ def once_horizon(server):
 # --- errors of a request: answered, and the connection goes on ---
 
 
-@test("--max-statements", "5")
+@server_test("--max-statements", "5")
 def refused_requests(server):
     c = table(server, "CREATE TABLE t (id bigint PRIMARY KEY, n int CHECK (n >= 0), s text)")
     insert = c.prepare("INSERT INTO t VALUES ($1, $2, $3)").handle
@@ -437,7 +423,7 @@ def results_in_order(c, data, n):
     return [c.receive() for _ in range(n)]
 
 
-@test(reactors=2)
+@server_test(reactors=2)
 def reads_in_one_request(server):
     """Reads of different queries: answered one by one in their order, all at one epoch."""
     c = table(server)
@@ -484,7 +470,7 @@ def reads_in_one_request(server):
     equal([got[0].rows("i"), got[1].rows("q")], [[[7]], [[91]]], "what was waited for")
 
 
-@test()
+@server_test()
 def errors_keep_the_order(server):
     """Answers to reads come in the order of their requests, also those that are refused."""
     c = table(server)
@@ -502,7 +488,7 @@ def errors_keep_the_order(server):
         equal([a.kind for a in got], [ROWS, ERROR, ROWS, ERROR, ROWS][:n], what)
 
 
-@test()
+@server_test()
 def accepted_and_refused(server):
     """Acknowledged as accepted, refused afterwards: an asynchronous error with the request's id."""
     c = table(server)
@@ -528,7 +514,7 @@ def accepted_and_refused(server):
     equal(info["accepted_refused"], 2, "accepted and refused")
 
 
-@test()
+@server_test()
 def counters(server):
     """Commands are executed in batches, and change rows of views; all is written."""
     c = table(server)
@@ -545,7 +531,7 @@ def counters(server):
     check(after["journal_bytes"] > before["journal_bytes"], "bytes of the journal: %r" % after)
 
 
-@test()
+@server_test()
 def at_least_epoch(server):
     c = table(server)
     other = Connection(server.address)
@@ -585,7 +571,7 @@ def hold(timeout=0, zero=0, request=9):
     return frame(HOLD, request, struct.pack("<II", timeout, zero))
 
 
-@test(reactors=2, projectors=3)
+@server_test(reactors=2, projectors=3)
 def seen_together(server):
     """Between HOLD and RELEASE: one epoch on all shards, which nobody sees before."""
     c, other = table(server), Connection(server.address)
@@ -609,7 +595,7 @@ def seen_together(server):
           "a command that is refused is refused alone")
 
 
-@test(reactors=2, projectors=2)
+@server_test(reactors=2, projectors=2)
 def holds_exclude_one_another(server):
     c, other = table(server), Connection(server.address)
     refused(release(c), "25P01", "release of nothing")
@@ -637,7 +623,7 @@ def release(c):
     return c.receive()
 
 
-@test()
+@server_test()
 def holds_end(server):
     """A client that does not release, or goes, does not keep others from seeing what is done."""
     c, other = table(server), Connection(server.address)
@@ -660,7 +646,7 @@ def holds_end(server):
 # --- caps and time-outs ---
 
 
-@test("--max-connections", "4")
+@server_test("--max-connections", "4")
 def too_many_connections(server):
     held = [Connection(server.address) for _ in range(4)]
     for _ in range(3):
@@ -694,7 +680,7 @@ def wait_for(condition, what, seconds=120):
         time.sleep(0.01)
 
 
-@test("--max-requests", "16")
+@server_test("--max-requests", "16")
 def requests_in_flight(server):
     """Beyond the cap the connection is not read; nothing is lost."""
     c = table(server)
@@ -737,7 +723,7 @@ def fill(server, n=4000, width=1000):
     return c
 
 
-@test("--max-output", "1M")
+@server_test("--max-output", "1M")
 def output_waits(server):
     """Who does not read is not read either, and gets everything once it reads."""
     fill(server)
@@ -759,7 +745,7 @@ def output_waits(server):
     wait_for(lambda: harness.SANITIZED or memory_of(server) - base < 48 << 20, "memory is given back")
 
 
-@test("--slow-timeout", "1")
+@server_test("--slow-timeout", "1")
 def answers_after_a_pause(server):
     """Only a client that takes no bytes is slow, not one that was sent none for as long."""
     connections = [Connection(server.address) for _ in range(200)]
@@ -773,7 +759,7 @@ def answers_after_a_pause(server):
         check(a is not None and a.kind == PONG, "the connection is closed")
 
 
-@test("--max-output", "1M", "--slow-timeout", "3")
+@server_test("--max-output", "1M", "--slow-timeout", "3")
 def slow_client(server):
     """One that takes nothing is closed. One that takes little, so little that no send of the server is complete
     in the time allowed, stays."""
@@ -809,7 +795,7 @@ def slow_client(server):
     harness.attempts(takes_little)
 
 
-@test("--idle-timeout", "2", "--hello-timeout", "2")
+@server_test("--idle-timeout", "2", "--hello-timeout", "2")
 def idle_clients(server):
     def some_idle():
         busy, idle, mute, trickle = (Connection(server.address, greet=g) for g in (True, True, False, False))
@@ -845,7 +831,7 @@ def idle_clients(server):
 # --- the ways bytes arrive ---
 
 
-@test(reactors=2)
+@server_test(reactors=2)
 def many_frames_in_one_write(server):
     c = table(server)
     insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
@@ -862,7 +848,7 @@ def many_frames_in_one_write(server):
         equal((a.request, a.rows("i")), (1000 + i, [[i]]), "reads come in order")
 
 
-@test()
+@server_test()
 def byte_by_byte(server):
     c = Connection(server.address, greet=False)
     for script, kinds in (
@@ -876,7 +862,7 @@ def byte_by_byte(server):
         equal(sorted(c.receive().kind for _ in kinds), sorted(kinds), "answers")
 
 
-@test()
+@server_test()
 def large_frames(server):
     """A row of nearly the limit, in pieces; then the buffers are given back."""
     c = table(server, "CREATE TABLE t (id bigint PRIMARY KEY, s text)")
@@ -903,7 +889,7 @@ def large_frames(server):
     equal(sorted(map(str, states)), ["1"] + ["23505"] * 9, "one of the same key")
 
 
-@test(reactors=2)
+@server_test(reactors=2)
 def half_close(server):
     c = table(server)
     insert = c.prepare("INSERT INTO t VALUES ($1, $2)").handle
@@ -913,7 +899,7 @@ def half_close(server):
     equal(c.receive(), None, "then")
 
 
-@test(reactors=2)
+@server_test(reactors=2)
 def vanished_clients(server):
     """In the middle of a frame, or with requests in flight: nothing of it stays."""
     witness = table(server)
@@ -934,7 +920,7 @@ def vanished_clients(server):
     equal(witness.info()["statements"], base["statements"], "statements")
 
 
-@test(reactors=2)
+@server_test(reactors=2)
 def a_thousand_connections(server):
     witness = Connection(server.address)
     equal(sockets(server), 2, "sockets: the listener's and one connection's")
@@ -953,7 +939,7 @@ def a_thousand_connections(server):
     wait_for(lambda: sockets(server) == 2, "descriptors go")
 
 
-@test(reactors=1)
+@server_test(reactors=1)
 def fairness(server):
     """A connection that floods with heavy requests does not keep another from being served: counted in
     requests, not in time. Both share one reactor."""
@@ -986,7 +972,7 @@ def fairness(server):
 # --- schema changes while others work ---
 
 
-@test(reactors=2)
+@server_test(reactors=2)
 def schema_changes_under_load(server):
     ddl = table(server)
     worker = Connection(server.address)
@@ -1012,7 +998,7 @@ def schema_changes_under_load(server):
     equal(ddl.run("SELECT count(*) FROM t").rows("q"), [[total]], "rows")
 
 
-@test()
+@server_test()
 def statements_of_what_was_dropped(server):
     c = table(server)
     other = Connection(server.address)
@@ -1043,7 +1029,7 @@ def statements_of_what_was_dropped(server):
 MEMORY_MIB = 32 if harness.SANITIZED else 64
 
 
-@test("--memory-limit", "%dM" % MEMORY_MIB)
+@server_test("--memory-limit", "%dM" % MEMORY_MIB)
 def memory_limit(server):
     unit = 1000 * MEMORY_MIB // 64  # a thousand rows, or fewer
     c = table(server, "CREATE TABLE t (id bigint PRIMARY KEY, s text)")
@@ -1099,7 +1085,7 @@ def memory_limit(server):
 # --- rest ---
 
 
-@test(reactors=2, projectors=2)
+@server_test(reactors=2, projectors=2)
 def idle_server_sleeps(server):
     """With connections open and nothing to do no thread turns in circles."""
     held = [Connection(server.address) for _ in range(20)]

@@ -41,6 +41,24 @@ static inline void body_add(struct body *b, const void *p, size_t n)
 	b->n += n;
 }
 
+static const struct type PAIR[] = { { TYPE_INT8, 0, 0 }, { TYPE_TEXT, 0, 0 } };
+
+/* A row of PAIR. */
+static inline void add_pair(struct body *b, int64_t id, const char *text)
+{
+	struct value v[2] = { { .i = id, .type = TYPE_INT8 },
+		{ .s = { text, (uint32_t)strlen(text) }, .type = TYPE_TEXT } };
+	struct row_layout l;
+	struct arena a;
+	struct error e;
+
+	arena_init(&a, NULL);
+	assert_int_equal(row_layout_init(&l, PAIR, 2, &a, &e), 0);
+	b->n += row_encode(&l, v, b->bytes + b->n);
+	assert_true(b->n <= sizeof(b->bytes));
+	arena_free(&a);
+}
+
 static inline void fake_write(struct fake *f, const void *p, size_t n)
 {
 	assert_int_equal(send(f->fd, p, n, MSG_NOSIGNAL), n);

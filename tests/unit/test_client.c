@@ -9,7 +9,6 @@
 #include "core/base/hash.h"
 
 static const struct type INT8 = { TYPE_INT8, 0, 0 };
-static const struct type PAIR[] = { { TYPE_INT8, 0, 0 }, { TYPE_TEXT, 0, 0 } };
 
 /* What callbacks have seen. */
 struct seen {
@@ -49,22 +48,6 @@ static void note_batch(void *arg, const struct lf_client_batch *b)
 	s->last = b->first;
 	if (b->error != NULL)
 		memcpy(s->state, b->error->sqlstate, 6);
-}
-
-/* A row of PAIR. */
-static void add_pair(struct body *b, int64_t id, const char *text)
-{
-	struct value v[2] = { { .i = id, .type = TYPE_INT8 },
-		{ .s = { text, (uint32_t)strlen(text) }, .type = TYPE_TEXT } };
-	struct row_layout l;
-	struct arena a;
-	struct error e;
-
-	arena_init(&a, NULL);
-	assert_int_equal(row_layout_init(&l, PAIR, 2, &a, &e), 0);
-	b->n += row_encode(&l, v, b->bytes + b->n);
-	assert_true(b->n <= sizeof(b->bytes));
-	arena_free(&a);
 }
 
 static struct body rows_of(uint64_t epoch, uint32_t count)

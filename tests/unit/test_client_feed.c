@@ -6,24 +6,7 @@
 
 #include <stdio.h>
 
-static const struct type PAIR[] = { { TYPE_INT8, 0, 0 }, { TYPE_TEXT, 0, 0 } };
-
 #define FIRST (UINT64_C(1) << 63 | 1) /* request of the first subscription */
-
-static void add_pair(struct body *b, int64_t id, const char *text)
-{
-	struct value v[2] = { { .i = id, .type = TYPE_INT8 },
-		{ .s = { text, (uint32_t)strlen(text) }, .type = TYPE_TEXT } };
-	struct row_layout l;
-	struct arena a;
-	struct error e;
-
-	arena_init(&a, NULL);
-	assert_int_equal(row_layout_init(&l, PAIR, 2, &a, &e), 0);
-	b->n += row_encode(&l, v, b->bytes + b->n);
-	assert_true(b->n <= sizeof(b->bytes));
-	arena_free(&a);
-}
 
 static struct body changes(enum wire_changes_kind kind, uint64_t epoch, uint32_t count, bool last)
 {
