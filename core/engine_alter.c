@@ -120,15 +120,6 @@ static bool same_columns(const struct relation *from, const struct relation *to)
 	return from->ncols == to->ncols;
 }
 
-static void subscriptions_end(
-	struct lf_engine *engine, const struct relation *r, struct parts *parts, uint64_t epoch)
-{
-	struct error why;
-
-	error_set(&why, ERR_OBJECT_STATE, 0, "table \"%s\" was altered", r->name);
-	parts_end_feed(engine, r, parts, epoch, &why);
-}
-
 /* The rows stay where they are. */
 static void rows_stay(
 	struct lf_engine *engine, struct relation *from, struct relation *to, uint64_t epoch)
@@ -137,7 +128,7 @@ static void rows_stay(
 	struct view_slot *own = *view_slot_find(engine, from);
 
 	if (parts != NULL && !same_columns(from, to))
-		subscriptions_end(engine, from, parts, epoch);
+		parts_end_feed(engine, from, parts, epoch, ERR_OBJECT_STATE, "altered");
 
 	for (unsigned i = 0; i < to->ndependents; i++) {
 		const struct view_slot *slot = *view_slot_find(engine, to->dependents[i]);
@@ -171,7 +162,7 @@ int engine_alter_end(struct lf_engine *engine, const struct statement *s, struct
 		return -1;
 	}
 	plans_adopt(engine, to, plans);
-	subscriptions_end(engine, from, from->user, epoch);
+	parts_end_feed(engine, from, from->user, epoch, ERR_OBJECT_STATE, "altered");
 	/* Of keys that are dead only the rows are left behind. */
 	for (unsigned shard = 0; shard < parts->shards; shard++)
 		table_forget(parts->part[shard]->table, epoch);

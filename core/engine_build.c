@@ -286,7 +286,7 @@ static int copy_end(
 		return -1;
 	}
 	slot = *view_slot_find(engine, b->view);
-	view_end_subscriptions(engine, r, old, epoch);
+	parts_end_feed(engine, r, old, epoch, ERR_OBJECT_STATE, "computed anew");
 	view_forget(engine, r);
 	view_plan_retarget(slot->plan, b->view, r);
 	slot->view = r;
@@ -306,15 +306,8 @@ static int index_end(
 	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
 {
 	const struct parts *parts = b->index->relation->user;
-	int status = 0;
 
-	if (b->progress.failure.failed) {
-		*e = b->progress.failure.reason;
-		status = -1;
-	}
-	if (status == 0)
-		status = catalog_add_index(engine->catalog, b->index, e);
-	if (status != 0) {
+	if (catalog_add_index(engine->catalog, b->index, e) != 0) {
 		build_abandon(engine, b, epoch);
 		return -1;
 	}
@@ -326,15 +319,7 @@ static int index_end(
 static int alter_end(
 	struct lf_engine *engine, struct online_build *b, uint64_t epoch, struct error *e)
 {
-	int status = 0;
-
-	if (b->progress.failure.failed) {
-		*e = b->progress.failure.reason;
-		status = -1;
-	}
-	if (status == 0)
-		status = engine_alter_end(engine, b->statement, b->copied, epoch, e);
-	if (status != 0) {
+	if (engine_alter_end(engine, b->statement, b->copied, epoch, e) != 0) {
 		build_abandon(engine, b, epoch);
 		return -1;
 	}
@@ -371,16 +356,24 @@ bool build_cancel(struct lf_engine *engine, const struct statement *drop)
 	return is;
 }
 
+/* Whether it may be ended well. What a view has failed by is told by view_end(). */
 static int build_wanted(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
 {
+	const struct online_build *b = engine->build;
+
 	if (atomic_load(&engine->stopping))
 		return error_set(e, ERR_SHUTDOWN, 0, NULL);
-	if (!atomic_load(&engine->build->cancelled))
-		return build_has_failed(engine->build) || build_is_done(engine->build)
-			? schema_journal_ready(engine, job->len, e)
-			: error_set(e, ERR_IO, 0, "the journal cannot be written");
-	error_set(e, ERR_CANCELED, 0, "canceling statement due to user request");
-	return error_detail(e, "What it was making has been dropped.");
+	if (atomic_load(&b->cancelled)) {
+		error_set(e, ERR_CANCELED, 0, "canceling statement due to user request");
+		return error_detail(e, "What it was making has been dropped.");
+	}
+	if (build_has_failed(b) && b->parts == NULL) {
+		*e = b->progress.failure.reason;
+		return -1;
+	}
+	if (!build_has_failed(b) && !build_is_done(b))
+		return error_set(e, ERR_IO, 0, "the journal cannot be written");
+	return schema_journal_ready(engine, job->len, e);
 }
 
 int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error *e)
@@ -389,7 +382,6 @@ int build_end(struct lf_engine *engine, const struct ddl_job *job, struct error 
 	int status = build_wanted(engine, job, e);
 
 	catalog_set_building(engine->catalog, NULL, false);
-
 	if (status != 0) {
 		build_abandon(engine, b, job->epoch);
 		return -1;

@@ -63,9 +63,6 @@ int view_add(struct lf_engine *engine, struct relation *view, struct relation *r
 void view_share(struct lf_engine *engine, const struct relation *view);
 /* Its plan and its operators go: in slices, by the projectors. */
 void view_forget(struct lf_engine *engine, const struct relation *view);
-/* Its parts, with the history that subscribers follow, are about to be replaced. */
-void view_end_subscriptions(
-	struct lf_engine *engine, const struct relation *view, struct parts *parts, uint64_t epoch);
 /* Free the plans that are not needed for that any more. */
 void views_gone_free(struct lf_engine *engine);
 /* The key of a view has changed: keep its rows by the new one. On failure the caller undoes the

@@ -97,7 +97,6 @@ static int drop_relation(
 {
 	struct parts *parts = r->user;
 	bool view = r->kind == RELATION_VIEW;
-	struct error why;
 
 	relation_hold(r);
 	if (catalog_drop(engine->catalog, r, e) != 0) {
@@ -108,9 +107,7 @@ static int drop_relation(
 		relation_release(r);
 		return 0;
 	}
-	error_set(&why, ERR_UNDEFINED_TABLE, 0, "%s \"%s\" was dropped", view ? "view" : "table",
-		r->name);
-	parts_end_feed(engine, r, parts, epoch, &why);
+	parts_end_feed(engine, r, parts, epoch, ERR_UNDEFINED_TABLE, "dropped");
 	if (view)
 		view_forget(engine, r);
 	/* With the reference: the condemned parts and late readers still look at the relation. */

@@ -176,16 +176,19 @@ void engine_feeds_free(struct lf_engine *engine)
 }
 
 void parts_end_feed(struct lf_engine *engine, const struct relation *r, struct parts *parts,
-	uint64_t epoch, const struct error *why)
+	uint64_t epoch, enum error_code code, const char *was)
 {
-	struct error failure;
-	bool failed = query_parts_sound(r, parts, &failure) != 0;
+	struct error why;
+	bool failed = query_parts_sound(r, parts, &why) != 0;
 
+	if (!failed)
+		(void)error_set(&why, code, 0, "%s \"%s\" was %s",
+			r->kind == RELATION_VIEW ? "view" : "table", r->name, was);
 	/* Also those that nobody wants any more, while projectors have not let go of the parts. */
 	for (struct feed *f = engine->feeds; f != NULL; f = f->next) {
 		if (f->parts != parts || atomic_load_explicit(&f->ended, memory_order_relaxed))
 			continue;
-		feed_end(f, epoch, failed, failed ? &failure : why);
+		feed_end(f, epoch, failed, &why);
 		atomic_store_explicit(&engine->feeds_due, INT64_MIN, memory_order_relaxed);
 	}
 	parts->feed = NULL;

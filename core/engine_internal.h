@@ -263,10 +263,10 @@ int engine_system_open(struct lf_engine *engine, struct error *e);
 
 /* --- engine_feed.c --- */
 
-/* At a DDL moment, before the parts are changed or taken away in `epoch`: their subscriptions end for this reason, or that
- * of their failure. */
+/* At a DDL moment, before the parts are changed or taken away in `epoch`: their subscriptions end, since the relation was
+ * "altered", "dropped" and so on, or for the reason of its failure. */
 void parts_end_feed(struct lf_engine *engine, const struct relation *r, struct parts *parts,
-	uint64_t epoch, const struct error *why);
+	uint64_t epoch, enum error_code code, const char *was);
 /* Whether it is time for feeds_tidy(), which lets go of the feeds that nobody wants. */
 static inline bool feeds_are_due(const struct lf_engine *engine, int64_t now_us)
 {

@@ -293,18 +293,9 @@ int view_build(struct lf_engine *engine, struct relation *view, uint64_t epoch, 
 	return error_set(e, ERR_OUT_OF_MEMORY, 0, NULL);
 }
 
-void view_end_subscriptions(
-	struct lf_engine *engine, const struct relation *view, struct parts *parts, uint64_t epoch)
-{
-	struct error why;
-
-	error_set(&why, ERR_OBJECT_STATE, 0, "view \"%s\" was computed anew", view->name);
-	parts_end_feed(engine, view, parts, epoch, &why);
-}
-
 static void view_replace(struct lf_engine *engine, struct relation *replaces, uint64_t epoch)
 {
-	view_end_subscriptions(engine, replaces, replaces->user, epoch);
+	parts_end_feed(engine, replaces, replaces->user, epoch, ERR_OBJECT_STATE, "computed anew");
 	view_forget(engine, replaces);
 	/* Statements of before and condemned parts still look at it. */
 	relation_hold(replaces);
@@ -334,7 +325,7 @@ int view_rebuild(struct lf_engine *engine, struct relation *view, uint64_t epoch
 {
 	struct parts *old = view->user;
 
-	view_end_subscriptions(engine, view, old, epoch);
+	parts_end_feed(engine, view, old, epoch, ERR_OBJECT_STATE, "computed anew");
 	view_forget(engine, view);
 	if (view_build(engine, view, epoch, e) != 0)
 		return -1;

@@ -697,20 +697,18 @@ static void answer_journal(void *arg, const struct answer_record *r)
 	journal_add(p->journal, ENTRY_ANSWER, 0, r);
 }
 
-/* Add the batch's changes. -1: the journal has failed. */
-static int changes_journal(struct projector *p)
+/* Add the batch's changes, in a block with room for its answers. -1: the journal has failed. */
+static int changes_journal(struct projector *p, const struct answers_sum *answers)
 {
 	uint64_t bytes = 0;
-	struct answers_sum answers = { 0, 0 };
 
-	if (p->answered_once)
-		answers_unwritten(p->answers, answer_sum, &answers);
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
 
 		bytes += row_size(c->new_row != NULL ? c->new_row : c->old_row);
 	}
-	if (journal_reserve(p->journal, p->epoch, p->log.n + answers.n, bytes + answers.bytes) != 0)
+	if (journal_reserve(p->journal, p->epoch, p->log.n + answers->n, bytes + answers->bytes) !=
+		0)
 		return -1;
 	for (unsigned i = 0; i < p->log.n; i++) {
 		const struct change_entry *c = &p->log.entries[i];
@@ -720,29 +718,21 @@ static int changes_journal(struct projector *p)
 		else
 			journal_add(p->journal, ENTRY_DELETE, c->part->relation->id, c->old_row);
 	}
-	if (p->answered_once)
-		answers_unwritten(p->answers, answer_journal, p);
 	return 0;
 }
 
 /* … with the commands that made them. */
-static int commands_journal(struct projector *p)
+static int commands_journal(struct projector *p, const struct answers_sum *answers)
 {
 	uint64_t bytes;
 	unsigned n;
 
-	struct answers_sum answers = { 0, 0 };
-
 	event_log_size(p->events, &p->log, &n, &bytes);
-	if (p->answered_once)
-		answers_unwritten(p->answers, answer_sum, &answers);
-	if (journal_reserve(p->journal, p->epoch, n + answers.n, bytes + answers.bytes) != 0) {
+	if (journal_reserve(p->journal, p->epoch, n + answers->n, bytes + answers->bytes) != 0) {
 		event_log_drop(p->events);
 		return -1;
 	}
 	event_log_write(p->events, &p->log, p->journal);
-	if (p->answered_once)
-		answers_unwritten(p->answers, answer_journal, p);
 	return 0;
 }
 
@@ -750,15 +740,20 @@ static int commands_journal(struct projector *p)
  * views are computed. */
 static void batch_journal(struct projector *p)
 {
+	struct answers_sum answers = { 0, 0 };
 	int status;
 
 	if (p->journal == NULL)
 		return;
-	status = p->events == NULL ? changes_journal(p) : commands_journal(p);
+	if (p->answered_once)
+		answers_unwritten(p->answers, answer_sum, &answers);
+	status = p->events == NULL ? changes_journal(p, &answers) : commands_journal(p, &answers);
 	if (status != 0) {
 		projector_set_unwritable(p->set, journal_error(p->journal));
 		return;
 	}
+	if (p->answered_once)
+		answers_unwritten(p->answers, answer_journal, p);
 	if (p->unwritten == UINT64_MAX && journal_oldest(p->journal) != UINT64_MAX) {
 		p->unwritten = journal_oldest(p->journal);
 		epoch_set_unwritten(p->set->epochs, p->shard, p->unwritten);
