@@ -131,13 +131,9 @@ struct group *group_open(
 	struct group *g = group_find(engine, m->name);
 	struct found f;
 
-	if (g != NULL && m->o.reset && consumer_group_members(g->state) > 0) {
-		error_set(e, ERR_OBJECT_STATE, 0, "the consumers \"%s\" are at work", m->name);
-		return NULL;
-	}
 	if (g != NULL && !m->o.reset)
 		return g;
-	if (g != NULL && g->writes > 0) {
+	if (g != NULL && (consumer_group_members(g->state) > 0 || g->writes > 0)) {
 		error_set(e, ERR_OBJECT_STATE, 0, "the consumers \"%s\" are at work", m->name);
 		return NULL;
 	}

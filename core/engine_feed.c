@@ -786,9 +786,8 @@ int lf_feed_read(struct lf_subscription *sub, lf_on_feed fn, void *arg, struct e
 	int status;
 
 	ASSERT(port->pinned);
-	if (sub->ended != NULL) {
+	if (sub->ended != NULL)
 		return error_copy(e, sub->ended);
-	}
 	if (sub->begun && sub->at >= t.epoch)
 		return 0;
 	error_clear(e);

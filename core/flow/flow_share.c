@@ -415,13 +415,7 @@ void flow_share_merge(struct flow *f, const struct view_plan *p, const struct cu
 	tap_free(f, tap_of(v, cut));
 	ASSERT(c->taps == NULL);
 	uses_move(c, v);
-	plan_map_clear(&back);
-	for (unsigned i = 0; i < v->plan->nscans; i++)
-		if (cut->map.scans[i] != PLAN_APART)
-			back.scans[cut->map.scans[i]] = (uint16_t)i;
-	for (unsigned i = 0; i < v->plan->nnodes; i++)
-		if (cut->map.nodes[i] != PLAN_APART)
-			back.nodes[cut->map.nodes[i]] = (uint16_t)i;
+	map_turn(&back, &cut->map);
 	part_move(c, v, &back);
 	list_take(f, c);
 	view_free(f, c);

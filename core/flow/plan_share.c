@@ -126,15 +126,21 @@ static void cuts_move(struct view_plan *from, struct view_plan *to, const struct
 
 /* --- commons --- */
 
-void common_free(struct shares *s, struct common *c)
+static void common_unlist(struct shares *s, const struct common *c)
 {
 	struct common **link = &s->commons;
-	struct heap *h = c->plan.heap;
 
 	while (*link != NULL && *link != c)
 		link = &(*link)->next;
 	if (*link != NULL)
 		*link = c->next;
+}
+
+void common_free(struct shares *s, struct common *c)
+{
+	struct heap *h = c->plan.heap;
+
+	common_unlist(s, c);
 	ASSERT(!view_plan_held(&c->plan));
 	arena_free(&c->plan.arena);
 	heap_free(h, c, sizeof(*c));
@@ -237,38 +243,53 @@ static void common_borrow(struct common *c)
 	}
 }
 
+static const struct cut *cut_of(const struct view_plan *p, unsigned op)
+{
+	return op < p->nscans ? plan_cut_scan(p, op) : plan_cut_node(p, op - p->nscans);
+}
+
+/* The number of an operator of the plan in the common of a cut that it is in. */
+static unsigned behind(const struct view_plan *p, const struct cut *c, unsigned op)
+{
+	return op < p->nscans ? c->map.scans[op]
+			      : c->common->plan.nscans + c->map.nodes[op - p->nscans];
+}
+
+/* Whether an operator is one of a common, and which. */
+static bool operator_in(
+	const struct view_plan *p, unsigned op, const struct common *c, unsigned *number)
+{
+	const struct cut *cut;
+
+	while ((cut = cut_of(p, op)) != NULL) {
+		op = behind(p, cut, op);
+		if (cut->common == c) {
+			*number = op;
+			return true;
+		}
+		p = &cut->common->plan;
+	}
+	return false;
+}
+
 /* Have a view lend its nodes, if it uses the common. */
 static bool common_lend(struct common *c, struct view_plan *view)
 {
 	struct plan_map lent;
 
 	plan_map_clear(&lent);
-	for (unsigned i = 0; i < view->nnodes; i++) {
-		const struct cut *cut = plan_cut_node(view, i);
-		unsigned at = i;
+	for (unsigned op = 0; op < plan_operators(view); op++) {
+		unsigned there;
 
-		for (; cut != NULL; cut = plan_cut_node(&cut->common->plan, at)) {
-			at = cut->map.nodes[at];
-			if (cut->common == c) {
-				lent.nodes[at] = (uint16_t)i;
-				break;
-			}
-		}
+		if (!operator_in(view, op, c, &there))
+			continue;
+		if (op < view->nscans)
+			lent.scans[there] = (uint16_t)op;
+		else
+			lent.nodes[there - c->plan.nscans] = (uint16_t)(op - view->nscans);
 	}
 	if (lent.nodes[c->plan.nnodes - 1] == PLAN_APART)
 		return false;
-	for (unsigned i = 0; i < view->nscans; i++) {
-		const struct cut *cut = plan_cut_scan(view, i);
-		unsigned at = i;
-
-		for (; cut != NULL; cut = plan_cut_scan(&cut->common->plan, at)) {
-			at = cut->map.scans[at];
-			if (cut->common == c) {
-				lent.scans[at] = (uint16_t)i;
-				break;
-			}
-		}
-	}
 	c->lender = view;
 	c->lent = lent;
 	common_borrow(c);
@@ -416,6 +437,14 @@ bool common_settle(struct shares *s, struct common *c, const struct flows *flows
 	return true;
 }
 
+static void cut_leave(struct view_plan *p, struct cut *cut, const struct flows *flows)
+{
+	cut_take(p, cut);
+	for (unsigned i = 0; i < flows->n; i++)
+		flow_share_leave(flows->at[i], p, cut);
+	cut_free(p->heap, cut);
+}
+
 void plan_leave_below(struct shares *s, struct view_plan *p, const struct plan_map *map,
 	const struct flows *flows)
 {
@@ -428,10 +457,7 @@ void plan_leave_below(struct shares *s, struct view_plan *p, const struct plan_m
 			cut = cut->next;
 			continue;
 		}
-		cut_take(p, cut);
-		for (unsigned i = 0; i < flows->n; i++)
-			flow_share_leave(flows->at[i], p, cut);
-		cut_free(p->heap, cut);
+		cut_leave(p, cut, flows);
 		(void)common_settle(s, c, flows);
 		cut = p->cuts;
 	}
@@ -502,27 +528,17 @@ void shares_add(struct shares *s, struct view_plan *p, const struct flows *flows
 /* It shares nothing any more. */
 static void cuts_leave(struct view_plan *p, const struct flows *flows)
 {
-	while (p->cuts != NULL) {
-		struct cut *cut = p->cuts;
-
-		cut_take(p, cut);
-		for (unsigned i = 0; i < flows->n; i++)
-			flow_share_leave(flows->at[i], p, cut);
-		cut_free(p->heap, cut);
-	}
+	while (p->cuts != NULL)
+		cut_leave(p, p->cuts, flows);
 }
 
 /* It has no users. Its states are made by its plan, and that by the lender's. */
 static void common_drop(struct shares *s, struct common *c, const struct flows *flows)
 {
-	struct common **link = &s->commons;
-
 	cuts_leave(&c->plan, flows);
 	for (unsigned i = 0; i < flows->n; i++)
 		flow_share_drop(flows->at[i], c);
-	while (*link != c)
-		link = &(*link)->next;
-	*link = c->next;
+	common_unlist(s, c);
 	c->next = s->gone;
 	s->gone = c;
 	__atomic_add_fetch(&c->lender->holders, 1, __ATOMIC_RELAXED);
@@ -626,17 +642,6 @@ void shares_free(struct shares *s)
 }
 
 /* --- who --- */
-
-static const struct cut *cut_of(const struct view_plan *p, unsigned op)
-{
-	return op < p->nscans ? plan_cut_scan(p, op) : plan_cut_node(p, op - p->nscans);
-}
-
-static unsigned behind(const struct view_plan *p, const struct cut *c, unsigned op)
-{
-	return op < p->nscans ? c->map.scans[op]
-			      : c->common->plan.nscans + c->map.nodes[op - p->nscans];
-}
 
 /* The common that runs an operator, and its number there; NULL: the view does. */
 static const struct common *runner(const struct view_plan *p, unsigned op, unsigned *number)

@@ -105,6 +105,16 @@ uint64_t client_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+int client_left_ms(int timeout_ms, uint64_t deadline)
+{
+	uint64_t now;
+
+	if (timeout_ms <= 0)
+		return timeout_ms;
+	now = client_now_ms();
+	return now >= deadline ? 0 : (int)(deadline - now);
+}
+
 void client_break(struct lf_client *c, const char *sqlstate, const char *fmt, ...)
 {
 	va_list args;
@@ -286,13 +296,8 @@ int lf_client_wait(struct lf_client *c, int timeout_ms, struct lf_client_error *
 	if (client_ready(c, true, e) != 0)
 		return -1;
 	while (c->inflight > 0) {
-		int left = timeout_ms;
+		int left = client_left_ms(timeout_ms, deadline);
 
-		if (timeout_ms > 0) {
-			uint64_t now = client_now_ms();
-
-			left = now >= deadline ? 0 : (int)(deadline - now);
-		}
 		if (lf_client_poll(c, left, e) < 0)
 			return -1;
 		if (c->inflight > 0 && left == 0)

@@ -236,6 +236,9 @@ int request_admit(
  * memory. g: as its group shall be; n, left, first are set. */
 unsigned char *request_append(struct lf_client *c, enum wire_type type, size_t length,
 	const struct group *g, uint32_t n, uint64_t *request);
+/* Append a frame about a request that is under way, or of one that is in no group. 0, or -1 out of memory. */
+int request_append_about(struct lf_client *c, enum wire_type type, uint64_t request,
+	const void *head, size_t nhead, const void *body, size_t nbody, struct lf_client_error *e);
 /* Enter n requests from c->next on under a new group. 0, or -1 out of memory. */
 int request_enter(struct lf_client *c, const struct group *g, uint32_t n, uint64_t *request);
 /* A frame with one request, of a head and a body. */
@@ -330,5 +333,7 @@ void client_violation(struct lf_client *c, const char *what);
 /* Connect to HOST:PORT within timeout_ms (0: no limit); a non-blocking socket, or -1. */
 int client_dial(const char *address, unsigned timeout_ms, struct lf_client_error *e);
 uint64_t client_now_ms(void);
+/* Of a wait of timeout_ms that ends at `deadline`: what is left of it; without end (< 0) and not at all (0) as they are. */
+int client_left_ms(int timeout_ms, uint64_t deadline);
 
 #endif

@@ -456,24 +456,14 @@ int lf_client_log_open(struct lf_client *c, const struct lf_client_log *from, lf
 static int stream_say(struct lf_client *c, enum wire_type type, uint64_t request, const void *head,
 	size_t nhead, const void *body, size_t nbody, struct lf_client_error *e)
 {
-	struct wire_header h = { (uint32_t)(nhead + nbody), (uint8_t)type, 0, 0, request };
 	int64_t index;
-	unsigned char *p;
 
 	if (client_ready(c, false, e) != 0)
 		return -1;
 	index = request_find(c, request);
 	if (index < 0 || c->groups[index].op != OPERATION_EVENTS)
 		return client_error(e, "55000", "no stream of events has this request");
-	p = client_buffer_room(&c->out, sizeof(h) + nhead + nbody);
-	if (p == NULL)
-		return client_no_memory(e);
-	memcpy(p, &h, sizeof(h));
-	memcpy(p + sizeof(h), head, nhead);
-	if (nbody > 0)
-		memcpy(p + sizeof(h) + nhead, body, nbody);
-	c->out.used += sizeof(h) + nhead + nbody;
-	return 0;
+	return request_append_about(c, type, request, head, nhead, body, nbody, e);
 }
 
 int lf_client_log_stop(struct lf_client *c, uint64_t request, struct lf_client_error *e)

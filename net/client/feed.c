@@ -192,23 +192,13 @@ void feeds_free(struct lf_client *c)
 static int feed_send(struct lf_client *c, enum wire_type type, uint64_t request, const void *head,
 	size_t nhead, const void *body, size_t nbody, struct lf_client_error *e)
 {
-	struct wire_header h = { (uint32_t)(nhead + nbody), (uint8_t)type, 0, 0, request };
 	int status = request_admit(c, nhead + nbody, 0, nhead == 0, e);
-	unsigned char *p;
 
-	if (status != 0)
-		return status;
-	p = client_buffer_room(&c->out, sizeof(h) + nhead + nbody);
-	if (p == NULL)
-		return client_no_memory(e);
-	memcpy(p, &h, sizeof(h));
-	if (nhead > 0)
-		memcpy(p + sizeof(h), head, nhead);
-	if (nbody > 0)
-		memcpy(p + sizeof(h) + nhead, body, nbody);
-	c->out.used += sizeof(h) + nhead + nbody;
-	client_write(c);
-	return 0;
+	if (status == 0)
+		status = request_append_about(c, type, request, head, nhead, body, nbody, e);
+	if (status == 0)
+		client_write(c);
+	return status;
 }
 
 /* Tell the server, when that is possible; else with the next frame that comes for it. */
@@ -460,11 +450,7 @@ int lf_client_feed_next(struct lf_client_feed *f, int timeout_ms, const struct l
 		if (f->ended)
 			return client_error(e, "55000", "the subscription has ended");
 		status = lf_client_poll(c, left, e);
-		if (timeout_ms > 0) {
-			uint64_t now = client_now_ms();
-
-			left = now >= deadline ? 0 : (int)(deadline - now);
-		}
+		left = client_left_ms(timeout_ms, deadline);
 		if (f->queue == NULL && status >= 0 && timeout_ms >= 0 && left == 0)
 			return 0;
 	}

@@ -135,17 +135,6 @@ static int lose(struct lf_follower *f, const struct lf_client_error *why, struct
 	return -1;
 }
 
-/* Milliseconds until the deadline (0: it is over), -1: there is none. */
-static int time_left(int timeout_ms, uint64_t deadline)
-{
-	uint64_t now;
-
-	if (timeout_ms <= 0)
-		return timeout_ms;
-	now = client_now_ms();
-	return now >= deadline ? 0 : (int)(deadline - now);
-}
-
 /* The pause before the next attempt, or as much of it as there is time for. */
 static void rest(uint64_t until_ms, int left_ms)
 {
@@ -165,11 +154,11 @@ int lf_follower_next(struct lf_follower *f, int timeout_ms, const struct lf_clie
 	struct lf_client_error why;
 
 	while (!f->ended) {
-		int left = time_left(timeout_ms, deadline), status;
+		int left = client_left_ms(timeout_ms, deadline), status;
 
 		if (f->client == NULL) {
 			rest(f->next_ms, left);
-			left = time_left(timeout_ms, deadline);
+			left = client_left_ms(timeout_ms, deadline);
 			if (left == 0 && client_now_ms() < f->next_ms)
 				return 0;
 			status = reconnect(f, &why);
@@ -186,7 +175,7 @@ int lf_follower_next(struct lf_follower *f, int timeout_ms, const struct lf_clie
 		}
 		if (status < 0 && lose(f, &why, e) != 0)
 			return -1;
-		if (time_left(timeout_ms, deadline) == 0)
+		if (client_left_ms(timeout_ms, deadline) == 0)
 			return 0;
 	}
 	if (e != NULL)

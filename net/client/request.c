@@ -145,6 +145,29 @@ unsigned char *request_append(struct lf_client *c, enum wire_type type, size_t l
 	return p + sizeof(h);
 }
 
+static void body_put(
+	unsigned char *p, const void *head, size_t nhead, const void *body, size_t nbody)
+{
+	if (nhead > 0)
+		memcpy(p, head, nhead);
+	if (nbody > 0)
+		memcpy(p + nhead, body, nbody);
+}
+
+int request_append_about(struct lf_client *c, enum wire_type type, uint64_t request,
+	const void *head, size_t nhead, const void *body, size_t nbody, struct lf_client_error *e)
+{
+	struct wire_header h = { (uint32_t)(nhead + nbody), (uint8_t)type, 0, 0, request };
+	unsigned char *p = client_buffer_room(&c->out, sizeof(h) + nhead + nbody);
+
+	if (p == NULL)
+		return client_no_memory(e);
+	memcpy(p, &h, sizeof(h));
+	body_put(p + sizeof(h), head, nhead, body, nbody);
+	c->out.used += sizeof(h) + nhead + nbody;
+	return 0;
+}
+
 int request_send(struct lf_client *c, enum wire_type type, const void *head, size_t nhead,
 	const void *body, size_t nbody, const struct group *g, bool urgent, uint64_t *request,
 	struct lf_client_error *e)
@@ -158,10 +181,7 @@ int request_send(struct lf_client *c, enum wire_type type, const void *head, siz
 	p = request_append(c, type, nhead + nbody, g, 1, request != NULL ? request : &id);
 	if (p == NULL)
 		return client_no_memory(e);
-	if (nhead > 0)
-		memcpy(p, head, nhead);
-	if (nbody > 0)
-		memcpy(p + nhead, body, nbody);
+	body_put(p, head, nhead, body, nbody);
 	if (c->out.used - c->out.head >= CLIENT_WRITE_BYTES)
 		client_write(c);
 	return 0;

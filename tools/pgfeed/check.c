@@ -81,7 +81,7 @@ static int source_sum(PGconn *pg, const struct table *t, struct sum *sum, struct
 {
 	char *sql = copy_text(t, 0, 0, false), *data;
 	PGresult *r = sql == NULL ? NULL : pg_run(pg, t->source, sql, 0, NULL, f);
-	int n, status = 0;
+	int n;
 
 	free(sql);
 	if (r == NULL)
@@ -93,12 +93,7 @@ static int source_sum(PGconn *pg, const struct table *t, struct sum *sum, struct
 	}
 	if (n != -1)
 		return pg_fail(pg, NULL, t->source, f);
-	while ((r = PQgetResult(pg)) != NULL) {
-		if (PQresultStatus(r) != PGRES_COMMAND_OK)
-			status = pg_fail(pg, r, t->source, f);
-		PQclear(r);
-	}
-	return status;
+	return pg_copy_end(pg, t->source, f);
 }
 
 /* --- Leftfold --- */
@@ -140,16 +135,11 @@ static int result_add(
 /* Of how many parts it is read, so that each fits an answer. */
 static int slices(struct session *s, const struct table *t, struct lf_result *r, unsigned *n)
 {
-	char *name = quote_text(t->target);
 	struct text sql = { 0 };
-	int status;
 
-	text_format(&sql, "SELECT bytes FROM leftfold_tables WHERE name = %s",
-		name == NULL ? "''" : name);
-	free(name);
-	status = sql.failed ? fail_memory(&s->f) : leftfold_run(s->lf, t->source, sql.p, r, &s->f);
-	free(sql.p);
-	if (status != 0)
+	text_put(&sql, "SELECT bytes FROM leftfold_tables WHERE name = ");
+	text_quoted(&sql, t->target);
+	if (leftfold_run_text(s->lf, t->source, &sql, r, &s->f) != 0)
 		return -1;
 	*n = lf_result_nrows(r) == 0 ? 1 : 1 + (unsigned)(lf_result_int(r, 0, 0) / SLICE_BYTES);
 	if (*n > SLICES_MAX)
@@ -195,9 +185,7 @@ static int target_sum(struct session *s, const struct table *t, struct sum *sum)
 		text_put(&sql, " FROM ");
 		text_name(&sql, t->target);
 		put_slice(&sql, key, i, n);
-		status = sql.failed ? fail_memory(&s->f)
-				    : leftfold_run(s->lf, t->source, sql.p, r, &s->f);
-		free(sql.p);
+		status = leftfold_run_text(s->lf, t->source, &sql, r, &s->f);
 		if (status == 0)
 			status = result_add(t, r, sum, &s->f);
 	}
@@ -223,23 +211,11 @@ static int table_compare(struct session *s, PGconn *pg, const struct table *t, b
 
 static int compare(struct session *s, const char *snapshot)
 {
-	char *quoted = quote_text(snapshot), *sql = NULL;
-	PGconn *pg = pg_open(s->o->from, false, &s->f);
+	PGconn *pg = pg_open_at(s->o->from, snapshot, &s->f);
 	bool all = true;
 	int status = -1;
 
-	if (quoted == NULL || asprintf(&sql, "SET TRANSACTION SNAPSHOT %s", quoted) < 0)
-		sql = NULL;
-	free(quoted);
-	if (sql == NULL)
-		(void)fail_memory(&s->f);
-	else if (pg != NULL)
-		status = pg_do(
-			pg, "comparing", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &s->f);
-	if (status == 0)
-		status = pg_do(pg, "comparing", sql, &s->f);
-	free(sql);
-	if (status == 0)
+	if (pg != NULL)
 		status = leftfold_open(&s->lf, s->o, NULL, false, &s->f);
 	for (unsigned i = 0; status == 0 && i < s->tables.n; i++) {
 		bool same;

@@ -335,14 +335,8 @@ static int task_run(struct worker *w, const struct task *task)
 	if (r == NULL)
 		return -1;
 	PQclear(r);
-	if (task_data(w) == 0 && batch_end(w) == 0) {
-		status = 0;
-		while ((r = PQgetResult(w->pg)) != NULL) {
-			if (PQresultStatus(r) != PGRES_COMMAND_OK && status == 0)
-				status = pg_fail(w->pg, r, w->table->source, &w->f);
-			PQclear(r);
-		}
-	}
+	if (task_data(w) == 0 && batch_end(w) == 0)
+		status = pg_copy_end(w->pg, w->table->source, &w->f);
 	/* Their acknowledgements tell of this table. */
 	if (status == 0 && lf_client_wait(w->lf, WAIT_MS, &e) != 0)
 		status = fail(&w->f, FAILURE_RETRY, "copying: Leftfold does not answer");
@@ -351,23 +345,8 @@ static int task_run(struct worker *w, const struct task *task)
 
 static int worker_open(struct worker *w)
 {
-	char *quoted, *sql = NULL;
-	int status;
-
-	w->pg = pg_open(w->all->o->from, false, &w->f);
-	if (w->pg == NULL ||
-		pg_do(w->pg, "copying", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &w->f) !=
-			0)
-		return -1;
-	quoted = quote_text(w->all->snapshot);
-	if (quoted == NULL || asprintf(&sql, "SET TRANSACTION SNAPSHOT %s", quoted) < 0)
-		sql = NULL;
-	free(quoted);
-	if (sql == NULL)
-		return fail_memory(&w->f);
-	status = pg_do(w->pg, "copying", sql, &w->f);
-	free(sql);
-	if (status != 0)
+	w->pg = pg_open_at(w->all->o->from, w->all->snapshot, &w->f);
+	if (w->pg == NULL)
 		return -1;
 	return leftfold_open(&w->lf, w->all->o, w->all->o->slot, false, &w->f);
 }

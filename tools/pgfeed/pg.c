@@ -267,3 +267,52 @@ char *quote_text(const char *text)
 {
 	return quote(text, '\'');
 }
+
+PGconn *pg_open_at(const char *conninfo, const char *snapshot, struct failure *f)
+{
+	PGconn *c = pg_open(conninfo, false, f);
+	char *quoted, *sql = NULL;
+	int status;
+
+	if (c == NULL)
+		return NULL;
+	quoted = quote_text(snapshot);
+	if (quoted == NULL || asprintf(&sql, "SET TRANSACTION SNAPSHOT %s", quoted) < 0)
+		sql = NULL;
+	free(quoted);
+	status = sql == NULL ? fail_memory(f)
+			     : pg_do(c, "taking the snapshot",
+				       "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", f);
+	if (status == 0)
+		status = pg_do(c, "taking the snapshot", sql, f);
+	free(sql);
+	if (status == 0)
+		return c;
+	PQfinish(c);
+	return NULL;
+}
+
+int pg_copy_end(PGconn *c, const char *what, struct failure *f)
+{
+	PGresult *r;
+	int status = 0;
+
+	while ((r = PQgetResult(c)) != NULL) {
+		if (PQresultStatus(r) != PGRES_COMMAND_OK && status == 0)
+			status = pg_fail(c, r, what, f);
+		PQclear(r);
+	}
+	return status;
+}
+
+int pg_flushed(PGconn *c, uint64_t *lsn, struct failure *f)
+{
+	PGresult *r = pg_run(
+		c, "looking how far the log is", "SELECT pg_current_wal_flush_lsn()", 0, NULL, f);
+
+	if (r == NULL)
+		return -1;
+	*lsn = pg_lsn(r, 0, 0);
+	PQclear(r);
+	return 0;
+}

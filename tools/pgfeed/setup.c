@@ -373,12 +373,16 @@ static int target_look(struct session *s, const char *name, struct target *out)
 	return 0;
 }
 
-static int leftfold_do(struct session *s, const struct table *t, const char *sql)
+/* Run what is about a table, and free it; NULL: there was no memory for it. */
+static int leftfold_do(struct session *s, const struct table *t, char *sql)
 {
 	char what[512];
+	int status;
 
 	(void)snprintf(what, sizeof(what), "table %s", t->source);
-	if (leftfold_run(s->lf, what, sql, NULL, &s->f) == 0)
+	status = leftfold_run(s->lf, what, sql, NULL, &s->f);
+	free(sql);
+	if (status == 0)
 		return 0;
 	if (strstr(s->f.text, " 2BP01: ") != NULL)
 		fail_remedy(&s->f,
@@ -393,22 +397,10 @@ static int leftfold_do(struct session *s, const struct table *t, const char *sql
 static int target_do(struct session *s, const struct table *t, const char *before)
 {
 	struct text sql = { 0 };
-	int status;
 
 	text_put(&sql, before);
 	text_name(&sql, t->target);
-	status = sql.failed ? fail_memory(&s->f) : leftfold_do(s, t, sql.p);
-	free(sql.p);
-	return status;
-}
-
-static int target_create(struct session *s, const struct table *t)
-{
-	char *sql = table_create_text(t, s->o->slot);
-	int status = sql == NULL ? fail_memory(&s->f) : leftfold_do(s, t, sql);
-
-	free(sql);
-	return status;
+	return leftfold_do(s, t, sql.p);
 }
 
 /* Have an empty table, of the columns as they are now; `known` are those it has been given (NULL: none). */
@@ -435,7 +427,8 @@ static int target_empty(struct session *s, struct table *t, const char *known)
 	t->state = TABLE_COPYING;
 	if (state_put_table(&s->state, t, &s->f) != 0)
 		return -1;
-	return target.there && same ? target_do(s, t, "TRUNCATE ") : target_create(s, t);
+	return target.there && same ? target_do(s, t, "TRUNCATE ")
+				    : leftfold_do(s, t, table_create_text(t, s->o->slot));
 }
 
 /* --- columns that have changed --- */
@@ -492,7 +485,6 @@ static bool column_known(const char *known, const char *name)
 static int column_added(
 	struct session *s, struct table *t, const struct column *c, const char *known)
 {
-	char *value = c->missing == NULL ? NULL : quote_text(c->missing);
 	struct text sql = { 0 };
 	int status;
 
@@ -507,11 +499,11 @@ static int column_added(
 	text_put(&sql, " ADD COLUMN IF NOT EXISTS ");
 	text_name(&sql, c->name);
 	text_format(&sql, " %s", c->mapped);
-	if (value != NULL)
-		text_format(&sql, " DEFAULT %s", value);
-	free(value);
-	status = sql.failed ? fail_memory(&s->f) : leftfold_do(s, t, sql.p);
-	free(sql.p);
+	if (c->missing != NULL) {
+		text_put(&sql, " DEFAULT ");
+		text_quoted(&sql, c->missing);
+	}
+	status = leftfold_do(s, t, sql.p);
 	if (status == 0)
 		say("table %s: column \"%s\" is added", t->source, c->name);
 	return status;
@@ -526,8 +518,7 @@ static int column_dropped(struct session *s, struct table *t, const char *name)
 	text_name(&sql, t->target);
 	text_put(&sql, " DROP COLUMN IF EXISTS ");
 	text_name(&sql, name);
-	status = sql.failed ? fail_memory(&s->f) : leftfold_do(s, t, sql.p);
-	free(sql.p);
+	status = leftfold_do(s, t, sql.p);
 	if (status == 0)
 		say("table %s: column \"%s\" is dropped", t->source, name);
 	return status;
@@ -734,17 +725,14 @@ static int tables_have(struct session *s)
 /* Nothing can be there already that is not in the log yet. */
 static int window_look(struct session *s)
 {
-	PGresult *r;
+	uint64_t flushed;
 
 	s->window_to = 0;
 	if (s->state.reach <= s->state.lsn)
 		return 0;
-	r = pg_run(s->pg, "looking how far the log is", "SELECT pg_current_wal_flush_lsn()", 0,
-		NULL, &s->f);
-	if (r == NULL)
+	if (pg_flushed(s->pg, &flushed, &s->f) != 0)
 		return -1;
-	s->window_to = pg_lsn(r, 0, 0) < s->state.reach ? pg_lsn(r, 0, 0) : s->state.reach;
-	PQclear(r);
+	s->window_to = flushed < s->state.reach ? flushed : s->state.reach;
 	return 0;
 }
 
@@ -806,9 +794,7 @@ int session_release(struct session *s)
 		text_put(&sql, "ALTER TABLE IF EXISTS ");
 		text_name(&sql, known.at[i].target);
 		text_put(&sql, " RESET (source)");
-		status = sql.failed ? fail_memory(&s->f)
-				    : leftfold_run(s->lf, known.at[i].source, sql.p, NULL, &s->f);
-		free(sql.p);
+		status = leftfold_run_text(s->lf, known.at[i].source, &sql, NULL, &s->f);
 		if (status == 0)
 			say("\"%s\" is an ordinary table", known.at[i].target);
 	}

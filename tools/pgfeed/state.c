@@ -51,26 +51,19 @@ int leftfold_run(struct lf_client *c, const char *what, const char *sql, struct 
 	return fail_leftfold(f, &e, what);
 }
 
-/* Run what is built, and free it. */
-static int run_text(struct state *s, const char *what, struct text *t, struct failure *f)
+int leftfold_run_text(struct lf_client *c, const char *what, struct text *sql,
+	struct lf_result *answer, struct failure *f)
 {
-	int status = t->failed ? fail_memory(f) : leftfold_run(s->c, what, t->p, s->answer, f);
+	int status = leftfold_run(c, what, sql->p, answer, f);
 
-	free(t->p);
+	free(sql->p);
+	*sql = (struct text){ 0 };
 	return status;
 }
 
-static void put_quoted(struct text *t, const char *value)
+static int run_text(struct state *s, const char *what, struct text *t, struct failure *f)
 {
-	char *quoted = quote_text(value);
-
-	if (quoted == NULL) {
-		free(t->p);
-		*t = (struct text){ .failed = true };
-		return;
-	}
-	text_put(t, quoted);
-	free(quoted);
+	return leftfold_run_text(s->c, what, t, s->answer, f);
 }
 
 static void copy_field(
@@ -98,7 +91,7 @@ int state_read(struct state *s, struct failure *f)
 	text_put(&t,
 		"SELECT system, database, publication, lsn, reach, committed, written FROM"
 		" leftfold_pgfeed WHERE slot = ");
-	put_quoted(&t, s->o->slot);
+	text_quoted(&t, s->o->slot);
 	if (run_text(s, "reading the feed's position", &t, f) != 0) {
 		const struct lf_client_error *e = lf_result_error(s->answer);
 
@@ -150,13 +143,13 @@ int state_create(struct state *s, const char *system, const char *database, stru
 	text_put(&t,
 		"INSERT INTO leftfold_pgfeed (slot, system, database, publication, owner, lsn, reach)"
 		" VALUES (");
-	put_quoted(&t, s->o->slot);
+	text_quoted(&t, s->o->slot);
 	text_put(&t, ", ");
-	put_quoted(&t, system);
+	text_quoted(&t, system);
 	text_put(&t, ", ");
-	put_quoted(&t, database);
+	text_quoted(&t, database);
 	text_put(&t, ", ");
-	put_quoted(&t, s->o->publication);
+	text_quoted(&t, s->o->publication);
 	text_format(&t,
 		", %" PRId64 ", 0, 0) ON CONFLICT (slot) DO UPDATE SET system = excluded.system,"
 		" database = excluded.database, publication = excluded.publication,"
@@ -176,7 +169,7 @@ int state_begin(struct state *s, uint64_t lsn, struct failure *f)
 	text_format(&t,
 		"UPDATE leftfold_pgfeed SET lsn = %" PRIu64 ", reach = %" PRIu64 " WHERE slot = ",
 		lsn, lsn);
-	put_quoted(&t, s->o->slot);
+	text_quoted(&t, s->o->slot);
 	if (run_text(s, "writing the feed's position", &t, f) != 0)
 		return -1;
 	s->lsn = s->reach = lsn;
@@ -192,7 +185,7 @@ int state_take(struct state *s, struct failure *f)
 	struct text t = { 0 };
 
 	text_format(&t, "UPDATE leftfold_pgfeed SET owner = %" PRId64 " WHERE slot = ", s->owner);
-	put_quoted(&t, s->o->slot);
+	text_quoted(&t, s->o->slot);
 	if (run_text(s, "taking the slot", &t, f) != 0)
 		return -1;
 	if (lf_client_prepare(&s->write, s->c, WRITE, SIZE_MAX, NULL, 0, &e) != 0)
@@ -286,7 +279,7 @@ int state_read_tables(struct state *s, struct state_tables *t, struct failure *f
 	text_put(&sql,
 		"SELECT source, target, relation, membership, state, from_lsn, columns FROM"
 		" leftfold_pgfeed_table WHERE slot = ");
-	put_quoted(&sql, s->o->slot);
+	text_quoted(&sql, s->o->slot);
 	text_put(&sql, " ORDER BY source");
 	if (run_text(s, "reading the feed's tables", &sql, f) != 0)
 		return -1;
@@ -338,14 +331,14 @@ int state_put_table(struct state *s, const struct table *t, struct failure *f)
 	struct text sql = { 0 };
 
 	text_put(&sql, "INSERT INTO leftfold_pgfeed_table VALUES (");
-	put_quoted(&sql, s->o->slot);
+	text_quoted(&sql, s->o->slot);
 	text_put(&sql, ", ");
-	put_quoted(&sql, t->source);
+	text_quoted(&sql, t->source);
 	text_put(&sql, ", ");
-	put_quoted(&sql, t->target);
+	text_quoted(&sql, t->target);
 	text_format(&sql, ", %" PRIu32 ", %" PRIu64 ", '%s', %" PRIu64 ", ", t->relation,
 		t->membership, state_name(t->state), t->from_lsn);
-	put_quoted(&sql, columns == NULL ? "" : columns);
+	text_quoted(&sql, columns == NULL ? "" : columns);
 	text_put(&sql,
 		") ON CONFLICT (slot, source) DO UPDATE SET target = excluded.target,"
 		" relation = excluded.relation, membership = excluded.membership,"
@@ -360,9 +353,9 @@ int state_leave_table(struct state *s, const char *source, struct failure *f)
 	struct text sql = { 0 };
 
 	text_put(&sql, "UPDATE leftfold_pgfeed_table SET state = 'left' WHERE slot = ");
-	put_quoted(&sql, s->o->slot);
+	text_quoted(&sql, s->o->slot);
 	text_put(&sql, " AND source = ");
-	put_quoted(&sql, source);
+	text_quoted(&sql, source);
 	return run_text(s, "writing the feed's tables", &sql, f);
 }
 
@@ -377,14 +370,14 @@ int state_keep(struct state *s, struct move m, const char *column, const char *v
 	if (value != NULL && copy == NULL)
 		return fail_memory(f);
 	text_put(&sql, "INSERT INTO leftfold_pgfeed_kept VALUES (");
-	put_quoted(&sql, s->o->slot);
+	text_quoted(&sql, s->o->slot);
 	text_format(&sql, ", %" PRIu64 ", %" PRIu64 ", ", m.lsn, m.number);
-	put_quoted(&sql, column);
+	text_quoted(&sql, column);
 	text_put(&sql, ", ");
 	if (copy == NULL)
 		text_put(&sql, "NULL");
 	else
-		put_quoted(&sql, copy);
+		text_quoted(&sql, copy);
 	text_put(&sql, ") ON CONFLICT DO NOTHING");
 	free(copy);
 	return run_text(s, "keeping a value", &sql, f);
@@ -395,7 +388,7 @@ int state_kept(struct state *s, struct move m, struct failure *f)
 	struct text sql = { 0 };
 
 	text_put(&sql, "SELECT name, value FROM leftfold_pgfeed_kept WHERE slot = ");
-	put_quoted(&sql, s->o->slot);
+	text_quoted(&sql, s->o->slot);
 	text_format(&sql, " AND lsn = %" PRIu64 " AND number = %" PRIu64, m.lsn, m.number);
 	return run_text(s, "reading values that were kept", &sql, f);
 }
@@ -405,7 +398,7 @@ int state_forget(struct state *s, struct failure *f)
 	struct text sql = { 0 };
 
 	text_put(&sql, "DELETE FROM leftfold_pgfeed_kept WHERE slot = ");
-	put_quoted(&sql, s->o->slot);
+	text_quoted(&sql, s->o->slot);
 	text_format(&sql, " AND lsn < %" PRIu64, s->lsn);
 	return run_text(s, "forgetting values that were kept", &sql, f);
 }
@@ -419,7 +412,7 @@ int state_remove(struct state *s, struct failure *f)
 		struct text sql = { 0 };
 
 		text_format(&sql, "DELETE FROM %s WHERE slot = ", TABLES[i]);
-		put_quoted(&sql, s->o->slot);
+		text_quoted(&sql, s->o->slot);
 		if (run_text(s, "removing the feed's state", &sql, f) != 0)
 			return -1;
 	}

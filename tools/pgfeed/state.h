@@ -39,6 +39,9 @@ int leftfold_open(struct lf_client **c, const struct options *o, const char *sou
  * NULL. */
 int leftfold_run(struct lf_client *c, const char *what, const char *sql, struct lf_result *answer,
 	struct failure *f);
+/* The same of a text that was put together, which is freed. */
+int leftfold_run_text(struct lf_client *c, const char *what, struct text *sql,
+	struct lf_result *answer, struct failure *f);
 
 /* Connect, make the tables if they are not there and read the slot's row. make: false: only look; found stays false where
  * the tables are not there. */

@@ -234,16 +234,11 @@ struct looking {
 static int look_around(struct stream *st, struct looking *l)
 {
 	struct session *s = st->s;
-	PGresult *r;
 	char *signature;
 	bool same, log;
 
-	r = pg_run(s->pg, "looking how far the log is", "SELECT pg_current_wal_flush_lsn()", 0,
-		NULL, st->f);
-	if (r == NULL)
+	if (pg_flushed(s->pg, &l->flushed, st->f) != 0)
 		return -1;
-	l->flushed = pg_lsn(r, 0, 0);
-	PQclear(r);
 	if (s->o->until_now && l->goal == 0)
 		l->goal = l->flushed;
 	signature = tables_signature(s->pg, s->o, st->f);
@@ -277,23 +272,22 @@ static int look_around(struct stream *st, struct looking *l)
 static int stream_start(struct stream *st)
 {
 	struct session *s = st->s;
-	char *publication = quote_name(s->o->publication), *quoted = NULL, *sql = NULL;
-	char lsn[LSN_TEXT_MAX];
-	PGresult *r = NULL;
+	char *publication = quote_name(s->o->publication), lsn[LSN_TEXT_MAX];
+	struct text sql = { 0 };
+	PGresult *r;
 
-	if (publication != NULL)
-		quoted = quote_text(publication);
-	if (quoted == NULL ||
-		asprintf(&sql,
-			"START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '2', streaming 'on', publication_names %s)",
-			s->o->slot, lsn_text(s->state.lsn, lsn), quoted) < 0)
-		sql = NULL;
-	free(publication);
-	free(quoted);
-	if (sql == NULL)
+	if (publication == NULL)
 		return fail_memory(st->f);
-	r = pg_run(s->wal, "starting replication", sql, 0, NULL, st->f);
-	free(sql);
+	text_format(&sql,
+		"START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '2', streaming 'on', publication_names ",
+		s->o->slot, lsn_text(s->state.lsn, lsn));
+	text_quoted(&sql, publication);
+	text_put(&sql, ")");
+	free(publication);
+	if (sql.failed)
+		return fail_memory(st->f);
+	r = pg_run(s->wal, "starting replication", sql.p, 0, NULL, st->f);
+	free(sql.p);
 	if (r == NULL)
 		return -1;
 	PQclear(r);

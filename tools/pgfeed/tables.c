@@ -43,15 +43,9 @@ void text_put(struct text *t, const char *s)
 	t->n += n;
 }
 
-void text_format(struct text *t, const char *fmt, ...)
+/* Add a text and free it; NULL: there was no memory for it. */
+static void text_take(struct text *t, char *s)
 {
-	char *s = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		s = NULL;
-	va_end(ap);
 	if (s == NULL) {
 		free(t->p);
 		*t = (struct text){ .failed = true };
@@ -61,17 +55,26 @@ void text_format(struct text *t, const char *fmt, ...)
 	free(s);
 }
 
+void text_format(struct text *t, const char *fmt, ...)
+{
+	char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&s, fmt, ap) < 0)
+		s = NULL;
+	va_end(ap);
+	text_take(t, s);
+}
+
 void text_name(struct text *t, const char *name)
 {
-	char *quoted = quote_name(name);
+	text_take(t, quote_name(name));
+}
 
-	if (quoted == NULL) {
-		free(t->p);
-		*t = (struct text){ .failed = true };
-		return;
-	}
-	text_put(t, quoted);
-	free(quoted);
+void text_quoted(struct text *t, const char *value)
+{
+	text_take(t, quote_text(value));
 }
 
 /* --- the catalog --- */
@@ -345,20 +348,18 @@ static int check_choices(const struct tables *t, const struct options *o, struct
 int tables_read(struct tables *t, PGconn *pg, const struct options *o, struct failure *f)
 {
 	const char *params[] = { o->publication };
-	PGresult *lsn, *tables = NULL, *columns = NULL;
+	PGresult *tables = NULL, *columns = NULL;
 	int status = -1;
 
 	*t = (struct tables){ 0 };
 	/* First, so that what is seen is not older. */
-	lsn = pg_run(pg, "reading the catalog", "SELECT pg_current_wal_flush_lsn()", 0, NULL, f);
-	if (lsn != NULL)
+	if (pg_flushed(pg, &t->lsn, f) == 0)
 		t->signature = tables_signature(pg, o, f);
 	if (t->signature != NULL)
 		tables = pg_run(pg, "reading the catalog", TABLES_SQL, 1, params, f);
 	if (tables != NULL)
 		columns = pg_run(pg, "reading the catalog", COLUMNS_SQL, 1, params, f);
 	if (columns != NULL) {
-		t->lsn = pg_lsn(lsn, 0, 0);
 		status = read_tables(t, tables, o, f);
 		for (unsigned i = 0; status == 0 && i < t->n; i++) {
 			status = read_columns(&t->at[i], columns, o, f);
@@ -366,7 +367,6 @@ int tables_read(struct tables *t, PGconn *pg, const struct options *o, struct fa
 				status = check_key(&t->at[i], f);
 		}
 	}
-	PQclear(lsn);
 	PQclear(tables);
 	PQclear(columns);
 	for (unsigned i = 0; i < t->n; i++)
@@ -485,7 +485,6 @@ char *table_columns_text(const struct table *t)
 
 char *table_create_text(const struct table *t, const char *source)
 {
-	char *name = quote_text(source);
 	struct text s = { 0 };
 
 	text_put(&s, "CREATE TABLE ");
@@ -500,7 +499,8 @@ char *table_create_text(const struct table *t, const char *source)
 		text_put(&s, k > 0 ? ", " : "");
 		text_name(&s, t->columns[t->key[k]].name);
 	}
-	text_format(&s, ")) WITH (source = %s)", name == NULL ? "''" : name);
-	free(name);
+	text_put(&s, ")) WITH (source = ");
+	text_quoted(&s, source);
+	text_put(&s, ")");
 	return s.p;
 }

@@ -92,6 +92,7 @@ struct text {
 };
 void text_put(struct text *t, const char *s);
 void text_format(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void text_name(struct text *t, const char *name); /* in double quotes */
+void text_name(struct text *t, const char *name);    /* in double quotes */
+void text_quoted(struct text *t, const char *value); /* in single ones */
 
 #endif
