@@ -762,6 +762,12 @@ static struct expr *bind_cast(struct binder *b, const PgQuery__TypeCast *c)
 	return e;
 }
 
+static int is_outer(struct expr *e, void *arg)
+{
+	(void)arg;
+	return e->kind == EXPR_OUTER;
+}
+
 static struct expr *bind_grouping(struct binder *b, const PgQuery__GroupingFunc *g)
 {
 	struct expr *e = expr_args(
@@ -781,9 +787,15 @@ static struct expr *bind_grouping(struct binder *b, const PgQuery__GroupingFunc 
 	}
 	b->aggregates->grouped = true;
 	for (size_t i = 0; i < g->n_args; i++) {
-		e->args[i] = bind_settle(b, bind_expr(b, g->args[i]));
+		/* A string by itself is of no type yet, and so none that is grouped by. */
+		e->args[i] = bind_expr(b, g->args[i]);
+		if (e->args[i] != NULL && e->args[i]->kind != EXPR_CONST)
+			e->args[i] = bind_settle(b, e->args[i]);
 		if (e->args[i] == NULL)
 			return NULL;
+		if (expr_walk(e->args[i], is_outer, NULL) != 0)
+			return bind_unsupported(
+				b, g->location, "grouping() of what an outer query groups by");
 	}
 	return e;
 }

@@ -80,11 +80,6 @@ static struct expr *group_item(struct binder *b, const struct select *s, const P
 	return bind_settle(b, bind_expr(b, n));
 }
 
-static bool has_aggregate(const struct expr *e)
-{
-	return expr_sources(e) >> SOURCE_AGGREGATE & 1;
-}
-
 /* The source's key is grouped: its other columns are determined. */
 static bool key_grouped(const struct select *s, unsigned source)
 {
@@ -129,10 +124,15 @@ static struct expr *grouping_bits(struct binder *b, const struct select *s, cons
 	for (unsigned i = 0; i < e->nargs; i++) {
 		bool present = listed(s->group, s->ngroup, e->args[i]);
 
-		if (expr_is_constant(e->args[i]) ||
-			(!present && !listed(s->absent, s->nabsent, e->args[i]))) {
+		if (!present && !listed(s->absent, s->nabsent, e->args[i])) {
 			error_set(b->error, ERR_GROUPING, e->position,
 				"arguments to GROUPING must be grouping expressions of the associated query level");
+			return NULL;
+		}
+		/* Which of several that are equal is meant PostgreSQL knows by their places. */
+		if (expr_is_constant(e->args[i])) {
+			error_set(b->error, ERR_FEATURE, e->position,
+				"a constant in grouping() is not supported");
 			return NULL;
 		}
 		bits = bits << 1 | !present;
@@ -268,6 +268,25 @@ int bind_finish_group(struct binder *b, struct select *s)
 	return bind_calls_each(s, call_place_aggregate, &grouping);
 }
 
+/* What an output may have, and what is grouped by may not. */
+static int check_node(struct expr *e, void *arg)
+{
+	struct binder *b = arg;
+
+	if (e->kind == EXPR_GROUPING)
+		return error_set(b->error, ERR_GROUPING, e->position,
+			"grouping operations are not allowed in GROUP BY");
+	if (e->kind != EXPR_COLUMN)
+		return 0;
+	if (e->source == SOURCE_AGGREGATE)
+		return error_set(b->error, ERR_GROUPING, e->position,
+			"aggregate functions are not allowed in GROUP BY");
+	if (e->source == SOURCE_WINDOW)
+		return error_set(b->error, ERR_WINDOWING, e->position,
+			"window functions are not allowed in GROUP BY");
+	return 0;
+}
+
 static int group_bind(struct binder *b, struct select *s, const PgQuery__Node *n, struct expr **out)
 {
 	b->aggregates = NULL;
@@ -275,10 +294,7 @@ static int group_bind(struct binder *b, struct select *s, const PgQuery__Node *n
 	*out = group_item(b, s, n);
 	if (*out == NULL)
 		return -1;
-	if (has_aggregate(*out))
-		return error_set(b->error, ERR_GROUPING, (*out)->position,
-			"aggregate functions are not allowed in GROUP BY");
-	return bind_check_equality(b, *out);
+	return expr_walk(*out, check_node, b) != 0 ? -1 : bind_check_equality(b, *out);
 }
 
 /* Whether it is an output itself, not only equal to one. */
@@ -350,6 +366,7 @@ int bind_group(struct binder *b, struct select *s, const PgQuery__SelectStmt *p,
 	if (set != NULL && bind_set_group(b, s, p, set, all) != 0)
 		return -1;
 	b->aggregates = s;
+	b->no_aggregates = "HAVING";
 	if (p->having_clause != NULL) {
 		s->having = bind_condition(b, p->having_clause, "HAVING");
 		if (s->having == NULL)

@@ -205,28 +205,36 @@ int bind_outputs(struct binder *b, PgQuery__Node *const *targets, size_t n, stru
 
 /* --- the rest --- */
 
-static struct expr *order_item(struct binder *b, const struct select *s, const PgQuery__Node *n)
+/* The output that an item of ORDER BY names or counts, NULL for an expression. */
+static int order_output(
+	struct binder *b, const struct select *s, const PgQuery__Node *n, struct expr **found)
 {
+	*found = NULL;
 	if (n->node_case == NODE(A_CONST) && n->a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL) {
 		int k = n->a_const->ival->ival;
 
-		if (k >= 1 && (unsigned)k <= s->noutputs)
-			return bind_copy(b, s->outputs[k - 1].expr);
-		bind_fail(b, ERR_INVALID_COLUMN_REFERENCE, n->a_const->location,
-			"ORDER BY position %d is not in select list", k);
-		return NULL;
+		if (k < 1 || (unsigned)k > s->noutputs)
+			return bind_fail(b, ERR_INVALID_COLUMN_REFERENCE, n->a_const->location,
+				"ORDER BY position %d is not in select list", k);
+		*found = s->outputs[k - 1].expr;
+		return 0;
 	}
-	if (n->node_case == NODE(A_CONST))
-		return bind_not_a_position(b, n, "ORDER BY");
-	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1) {
-		struct expr *found = NULL;
+	if (n->node_case == NODE(A_CONST)) {
+		bind_not_a_position(b, n, "ORDER BY");
+		return -1;
+	}
+	if (n->node_case == NODE(COLUMN_REF) && n->column_ref->n_fields == 1)
+		return bind_output_find(b, s, n->column_ref, "ORDER BY", found);
+	return 0;
+}
 
-		if (bind_output_find(b, s, n->column_ref, "ORDER BY", &found) != 0)
-			return NULL;
-		if (found != NULL)
-			return bind_copy(b, found);
-	}
-	return bind_settle(b, bind_expr(b, n));
+static struct expr *order_item(struct binder *b, const struct select *s, const PgQuery__Node *n)
+{
+	struct expr *found;
+
+	if (order_output(b, s, n, &found) != 0)
+		return NULL;
+	return found != NULL ? bind_copy(b, found) : bind_settle(b, bind_expr(b, n));
 }
 
 static int bind_order(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
@@ -388,6 +396,11 @@ static bool distinct_on(const PgQuery__SelectStmt *p)
 		p->distinct_clause[0]->node_case != PG_QUERY__NODE__NODE__NOT_SET;
 }
 
+static bool distinct(const PgQuery__SelectStmt *p)
+{
+	return p->n_distinct_clause > 0 && !distinct_on(p);
+}
+
 /* A select without FROM is one row, as an aggregation over nothing is. */
 static int finish_nothing(struct binder *b, struct select *s)
 {
@@ -441,12 +454,11 @@ static struct select *finish_rows(struct binder *b, struct select *s)
 /* What is behind the outputs is bound: DISTINCT, grouping, subqueries, windows, LIMIT. */
 static struct select *finish(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
 {
-	bool distinct = p->n_distinct_clause > 0 && !distinct_on(p);
-	bool again = distinct && (s->grouped || s->ncalls > 0);
+	bool once = distinct(p), again = once && (s->grouped || s->ncalls > 0);
 	bool ties = p->limit_option == PG_QUERY__LIMIT_OPTION__LIMIT_OPTION_WITH_TIES;
 
-	if (finish_nothing(b, s) != 0 || (distinct && distinct_order(b, s) != 0) ||
-		(distinct && !again && bind_group_all(b, s) != 0))
+	if (finish_nothing(b, s) != 0 || (once && distinct_order(b, s) != 0) ||
+		(once && !again && bind_group_all(b, s) != 0))
 		return NULL;
 	if (ties && s->norder == 0) {
 		bind_fail(
@@ -465,15 +477,20 @@ static struct select *finish(struct binder *b, struct select *s, const PgQuery__
 static struct select *finish_distinct_on(
 	struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
 {
-	unsigned noutputs = s->noutputs, n = (unsigned)p->n_distinct_clause;
+	unsigned noutputs = s->noutputs, ncalls = s->ncalls, n = (unsigned)p->n_distinct_clause;
 	struct expr **list = bind_alloc(b, n * sizeof(*list));
 	struct select *top;
 
 	if (list == NULL)
 		return NULL;
+	b->level.allows_windows = true;
 	for (unsigned i = 0; i < n; i++) {
 		struct expr *e = order_item(b, s, p->distinct_clause[i]);
 
+		/* It would be another call than that in ORDER BY. */
+		if (s->ncalls > ncalls)
+			return bind_unsupported(b, node_location(p->distinct_clause[i]),
+				"a window function in DISTINCT ON");
 		e = e == NULL ? NULL : bind_copy(b, e);
 		if (e == NULL || bind_check_equality(b, e) != 0 || bind_output_append(b, s, e) != 0)
 			return NULL;
@@ -497,6 +514,26 @@ static struct select *finish_distinct_on(
 	if (top != NULL)
 		top->noutputs = noutputs;
 	return top;
+}
+
+/* Expressions that all sets together are sorted by are outputs at the end, which are not given. */
+static int order_of_sets(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
+{
+	const struct select outputs = { .outputs = s->outputs, .noutputs = s->noutputs };
+
+	for (size_t i = 0; i < p->n_sort_clause && !distinct(p); i++) {
+		const PgQuery__Node *n = p->sort_clause[i]->sort_by->node;
+		struct expr *e;
+
+		if (order_output(b, &outputs, n, &e) != 0)
+			return -1;
+		if (e != NULL)
+			continue;
+		e = bind_settle(b, bind_expr(b, n));
+		if (e == NULL || bind_output_append(b, s, e) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* One grouping set: what is above the group of all of them comes later. */
@@ -535,8 +572,14 @@ static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 	if (status != 0 || bind_group(b, s, p, set, all) != 0)
 		return NULL;
 	if (set != NULL) {
+		unsigned given = s->noutputs;
+
+		status = order_of_sets(b, s, p);
 		b->aggregates = NULL;
-		return finish_set(b, s);
+		s = status != 0 ? NULL : finish_set(b, s);
+		if (s != NULL)
+			s->nvisible = given;
+		return s;
 	}
 	b->level.allows_windows = true;
 	status = bind_order(b, s, p);
@@ -551,10 +594,29 @@ static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 	return finish(b, s, p);
 }
 
+/* What an item sorts the rows of top by: an output, *hidden, or an expression where rows may have one. */
+static struct expr *set_order_item(struct binder *b, const struct select *top,
+	const PgQuery__SelectStmt *p, const PgQuery__Node *n, unsigned *hidden)
+{
+	struct expr *found;
+
+	if (order_output(b, top, n, &found) != 0)
+		return NULL;
+	if (found == NULL && *hidden < top->sources[0]->ncols)
+		return bind_column(b, 0, top->sources[0], (*hidden)++, -1);
+	if (found == NULL && p->n_values_lists == 0 && n->node_case != NODE(COLUMN_REF))
+		return bind_unsupported(b, node_location(n),
+			p->op != PG_QUERY__SET_OPERATION__SETOP_NONE
+				? "ORDER BY an expression of a UNION, INTERSECT or EXCEPT"
+				: "ORDER BY an expression beside DISTINCT and GROUPING SETS");
+	return found != NULL ? bind_copy(b, found) : bind_settle(b, bind_expr(b, n));
+}
+
 /* ORDER BY of a UNION names its columns; it only matters with LIMIT. */
 static struct select *set_order(struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
 {
 	struct select *top;
+	unsigned hidden;
 
 	if (s == NULL ||
 		(p->n_sort_clause == 0 && p->limit_count == NULL && p->limit_offset == NULL))
@@ -562,6 +624,7 @@ static struct select *set_order(struct binder *b, struct select *s, const PgQuer
 	top = bind_over(b, s);
 	if (top == NULL)
 		return NULL;
+	hidden = top->noutputs = s->nvisible > 0 ? s->nvisible : s->noutputs;
 	top->order = bind_alloc(b, p->n_sort_clause * sizeof(*top->order));
 	if (top->order == NULL)
 		return NULL;
@@ -569,7 +632,7 @@ static struct select *set_order(struct binder *b, struct select *s, const PgQuer
 		const PgQuery__SortBy *by = p->sort_clause[i]->sort_by;
 		struct order *o = &top->order[i];
 
-		o->expr = order_item(b, top, by->node);
+		o->expr = set_order_item(b, top, p, by->node, &hidden);
 		if (o->expr == NULL || bind_check_order(b, o->expr) != 0 ||
 			bind_sort(b, by, o) != 0)
 			return NULL;

@@ -61,6 +61,7 @@ struct select *bind_union_all(struct binder *b, struct select **branches, unsign
 	s->nbranches = n;
 	s->outputs = branches[0]->outputs;
 	s->noutputs = branches[0]->noutputs;
+	s->nvisible = branches[0]->nvisible;
 	return s;
 }
 

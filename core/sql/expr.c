@@ -88,7 +88,7 @@ uint32_t expr_sources(const struct expr *e)
 bool expr_is_constant(const struct expr *e)
 {
 	if (e->kind == EXPR_COLUMN || e->kind == EXPR_NOW || e->kind == EXPR_OUTER ||
-		e->kind == EXPR_SUBQUERY || e->kind == EXPR_REJECT)
+		e->kind == EXPR_SUBQUERY || e->kind == EXPR_REJECT || e->kind == EXPR_GROUPING)
 		return false;
 	for (unsigned i = 0; i < e->nargs; i++)
 		if (!expr_is_constant(e->args[i]))

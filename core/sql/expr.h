@@ -70,7 +70,7 @@ bool expr_equal(const struct expr *a, const struct expr *b);
 int expr_walk(struct expr *e, int (*fn)(struct expr *, void *), void *arg);
 /* Bit s set: source s (0…31) is read. */
 uint32_t expr_sources(const struct expr *e);
-/* Constant: reads no source, and neither EXPR_NOW nor EXPR_REJECT. */
+/* Constant: reads no source, and has neither EXPR_NOW, EXPR_REJECT nor EXPR_GROUPING. */
 bool expr_is_constant(const struct expr *e);
 
 struct program;

@@ -437,8 +437,8 @@ class Maker:
             word = "DISTINCT " if kind == "distinct" else ""
             return Node("count(", word, self.leaf(scope, self.pick(scope).family), ")", filtered), "int"
         if kind == "spread":
-            return Node(self.pick(["stddev", "variance", "var_pop", "stddev_pop"]), "(",
-                        self.expression(scope, self.pick(["int", "num"]), 1), ")", filtered), "frac"
+            return self.one_form(Node(self.pick(["stddev", "variance", "var_pop", "stddev_pop"]), "(",
+                                      self.expression(scope, self.pick(["int", "num"]), 1), ")", filtered))
         if kind == "bits":
             return Node(self.pick(["bit_and", "bit_or"]), "(", self.leaf(scope, "int"), ")", filtered), "int"
         if kind == "bool":
@@ -449,7 +449,7 @@ class Maker:
             family = self.pick(families)
             call = call % self.pick(["0", "0.25", "0.5", "0.9", "1"]) if "%" in call else call
             return (Node(call, " WITHIN GROUP (ORDER BY ", self.expression(scope, family, 1), self.pick(["", " DESC"]),
-                         ")", filtered), "dbl" if families != ORDERED else family)
+                         ")", filtered), "frac" if families != ORDERED else family)
         if kind == "pairs":
             call = self.pick(["corr", "covar_pop", "covar_samp", "regr_avgx", "regr_slope", "regr_intercept", "regr_r2"])
             return Node("round(CAST(", call, "(", self.expression(scope, "int", 1), ", ", self.expression(scope, "int", 1),
@@ -466,7 +466,14 @@ class Maker:
         if kind == "sum" and family == "int":
             return Node("CAST(sum(", x, ")", filtered, " AS bigint)"), family
         word = "DISTINCT " if kind in ("sum", "avg") and self.chance(0.15) else ""
-        return Node(kind, "(", word, x, ")", filtered), "frac" if kind == "avg" else family
+        call = Node(kind, "(", word, x, ")", filtered)
+        if kind == "avg" and family != "dbl":
+            return self.one_form(call)
+        return call, "frac" if kind == "avg" else family
+
+    def one_form(self, call):
+        """Of a numeric whose digits depend on more than its value, so that of equal ones any might be kept."""
+        return (Node("round(", call, ", 6)"), "frac") if self.chance(0.6) else (Node("CAST(", call, " AS text)"), "text")
 
     def grouped(self, level):
         source, scope, where = self.sources_again(level)
@@ -536,7 +543,7 @@ class Maker:
         numbers = [s for s in scope if s.family in ("int", "num", "dbl")] or [Column("1", "int")]
         o, n = self.pick(ordered), self.pick(numbers)
         result = next((x.family for t, x in (("{c}", c), ("{o}", o), ("{n}", n)) if t in kind),
-                      "dbl" if kind in ("cume_dist()", "percent_rank()") else "int")
+                      "frac" if kind in ("cume_dist()", "percent_rank()") else "int")
         call = kind.replace("{c}", c.text).replace("{o}", o.text).replace("{n}", n.text)
         partition = "PARTITION BY %s " % self.pick(scope).text if self.chance(0.8) else ""
         order, total = "ORDER BY " + self.total_order(name, families), True
