@@ -547,8 +547,10 @@ static int request_fill(struct lf_port *port, struct request *q, const void *par
 	for (unsigned i = 0; i < r->n; i++) {
 		struct command_parts *parts = q->parts[r->shards[i]];
 
-		if (parts->hashes != NULL)
+		if (parts->hashes != NULL) {
+			ASSERT(r->hashes != NULL);
 			parts->hashes[parts->n] = r->hashes[i];
+		}
 		parts->ranges[parts->n++] = r->ranges[i];
 	}
 	return 0;
