@@ -27,6 +27,7 @@
 #include "core/sql/plan.h"
 
 struct view_plan;
+struct joined;
 
 /* Of a select that is asked once: its rows are those of `query`, a derived relation. Parameters and now() are taken as
  * they are; params must live as long as the plan. */
@@ -39,8 +40,10 @@ struct plan_like {
 	const struct view_plan
 		*all; /* a list of share.h's; those of views that have failed are passed over */
 	const struct view_plan *one; /* and this; each may be NULL */
-	/* Or the view's own plan: the joins are to keep the same columns as they do there. NULL: there is none. */
+	/* Or the view's own plan: the joins are to keep the same columns as they do there, and those that are the same as `wider`
+	 * its columns, too. NULL: there is none. */
 	const struct view_plan *own;
+	const struct joined *wider;
 };
 /* 0A000 for what has no operator yet (with the expression's position), 54001, 53200. */
 int view_plan_new(struct view_plan **out, const struct relation *view, unsigned shards,

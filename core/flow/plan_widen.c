@@ -2,8 +2,8 @@
  * plan_widen.c: views that join the same tables by the same conditions, but use other columns of them.
  *
  * A new view is planned so that its joins keep the columns that those of the others keep, besides its own (struct plan_like). So
- * where they kept fewer, the new view's join has all that they need. Their plans are made anew, as wide as that; nothing is
- * different in them but the rows of these joins, and what is read of them by the node behind, which gathers none of these
+ * where they kept fewer, the new view's join has all that they need. One join after the other, their plans are made anew, as wide
+ * as that; nothing is different in them but the rows of this join, and what is read of them by the node behind, which gathers none of these
  * rows. What they have gathered in the joins is freed, and they are given the new view's rows instead.
  *
  * Only all of them can change together, since they share already; views that have failed stay as they are, for what they held may
@@ -73,7 +73,7 @@ static void wider_free(struct shares *s)
 static bool wider_make(struct shares *s, struct view_plan *p, const struct joined *to)
 {
 	for (struct view_plan *q = s->plans; q != NULL; q = q->next) {
-		const struct plan_like like = { .all = p, .one = q };
+		const struct plan_like like = { .own = q, .wider = to };
 		struct plan_map map;
 		struct error ignored;
 

@@ -162,19 +162,25 @@ static int note_all(struct building *b)
 	return status;
 }
 
-/* Columns that the rows of the same joins keep in another plan. */
+/* Columns that the rows of another join keep, if it is the same. */
+static int note_joined(struct building *b, const struct joined *j)
+{
+	if (!plan_match_from(j->select, b->s))
+		return 0;
+	for (unsigned i = 0; i < j->n; i++)
+		if (b->used.n < PLAN_COLUMNS_MAX &&
+			places_find(&b->used, j->columns[i].source, j->columns[i].column) < 0 &&
+			places_add(b, &b->used, j->columns[i]) != 0)
+			return -1;
+	return 0;
+}
+
+/* … that those of another plan keep. */
 static int note_like(struct building *b, const struct view_plan *like)
 {
-	for (const struct joined *j = like->joined; j != NULL; j = j->next) {
-		if (!plan_match_from(j->select, b->s))
-			continue;
-		for (unsigned i = 0; i < j->n; i++)
-			if (b->used.n < PLAN_COLUMNS_MAX &&
-				places_find(&b->used, j->columns[i].source, j->columns[i].column) <
-					0 &&
-				places_add(b, &b->used, j->columns[i]) != 0)
-				return -1;
-	}
+	for (const struct joined *j = like->joined; j != NULL; j = j->next)
+		if (note_joined(b, j) != 0)
+			return -1;
 	return 0;
 }
 
@@ -184,9 +190,11 @@ static void sort_columns(struct building *b)
 		qsort(b->used.at, b->used.n, sizeof(*b->used.at), compare_places);
 }
 
-/* The columns that the rows of the select have in a plan that is there. */
-static int note_own(struct building *b, const struct view_plan *own)
+/* The columns that the rows of the select have in a plan that is there, and those of a wider one. */
+static int note_own(struct building *b, const struct view_plan *own, const struct joined *wider)
 {
+	if (wider != NULL && note_joined(b, wider) != 0)
+		return -1;
 	for (const struct joined *j = own->joined; j != NULL; j = j->next)
 		for (unsigned i = 0; j->select == b->s && i < j->n; i++)
 			if (places_find(&b->used, j->columns[i].source, j->columns[i].column) < 0 &&
@@ -203,7 +211,7 @@ static int note_columns(struct building *b)
 	if (note_all(b) != 0)
 		return -1;
 	if (like != NULL && like->own != NULL)
-		return note_own(b, like->own);
+		return note_own(b, like->own, like->wider);
 	if (like != NULL && plan_match_from(b->s, b->s)) {
 		if (like->one != NULL && note_like(b, like->one) != 0)
 			return -1;
@@ -461,7 +469,7 @@ int view_plan_new(struct view_plan **out, const struct relation *view, unsigned 
 	if (status != 0 || like->one != NULL || like->own != NULL || !joins_differ(*out))
 		return status;
 	first = *out;
-	itself = (struct plan_like){ like->all, first, NULL };
+	itself = (struct plan_like){ .all = like->all, .one = first };
 	status = plan_like(out, view, shards, &itself, h, e);
 	view_plan_free(first);
 	return status;

@@ -281,6 +281,44 @@ static void test_widened(void **state)
 	widened(3, 4096);
 }
 
+/* One new view has two joins of another get wider, after each other. */
+static void two_widened(unsigned projectors, uint64_t at_once)
+{
+	static const char NARROW[] = "SELECT count(*) AS n FROM t FULL JOIN u ON u.t = t.id"
+				     " UNION ALL SELECT count(*) FROM t JOIN d ON d.g = t.g";
+	static const char WIDE[] =
+		"SELECT t.v AS a, u.w AS b, NULL AS c FROM t FULL JOIN u ON u.t = t.id"
+		" UNION ALL SELECT t.id, t.v, d.label FROM t JOIN d ON d.g = t.g";
+	uint64_t random = 5;
+	struct fixture f;
+
+	open_of(&f, projectors, at_once);
+	fill(&f, 30);
+	runf(&f, "CREATE MATERIALIZED VIEW narrow AS %s", NARROW);
+	commands(&f, &random, 10);
+	runf(&f, "CREATE MATERIALIZED VIEW wide AS %s", WIDE);
+	for (unsigned i = 0; i < 10; i++) {
+		commands(&f, &random, 20);
+		check_view(&f, "narrow", NARROW);
+		check_view(&f, "wide", WIDE);
+	}
+	expect(&f,
+		"SELECT kind, count(*), count(*) FILTER (WHERE NOT repeated) FROM leftfold_operators WHERE kind LIKE '%join' GROUP BY kind ORDER BY kind",
+		"full join|2|1\njoin|2|1");
+	run(&f, "DROP MATERIALIZED VIEW wide");
+	commands(&f, &random, 40);
+	check_view(&f, "narrow", NARROW);
+	close_fixture(&f);
+}
+
+static void test_two_widened(void **state)
+{
+	(void)state;
+	two_widened(1, 4096);
+	two_widened(2, 0);
+	two_widened(3, 4096);
+}
+
 /* --- in any order --- */
 
 static const char *const CHAIN[] = {
@@ -581,6 +619,11 @@ static const struct definition {
 	{ "SELECT a.id, b.id AS other FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id", NULL },
 	{ "SELECT a.id, count(*) AS n, max(b.id) AS m FROM t AS a JOIN t AS b ON b.g = a.g AND a.id < b.id GROUP BY a.id",
 		"id" },
+	/* Two of them in one view. */
+	{ "SELECT count(*) AS n FROM t FULL JOIN u ON u.t = t.id UNION ALL SELECT count(*) FROM t JOIN u ON u.t = t.id",
+		NULL },
+	{ "SELECT t.v AS a, u.id AS b FROM t FULL JOIN u ON u.t = t.id UNION ALL SELECT t.v, u.w FROM t JOIN u ON u.t = t.id",
+		NULL },
 };
 enum { POOLED = sizeof(POOL) / sizeof(POOL[0]) };
 
@@ -677,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_leftovers),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_widened),
+		cmocka_unit_test(test_two_widened),
 		cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_nobody),
