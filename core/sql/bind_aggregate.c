@@ -659,6 +659,24 @@ static int bind_kind(
 	return is_ordered_set(k) ? bind_ordered_set(b, c, k, a) : bind_argument(b, c, k, a);
 }
 
+enum { LEVEL_OWN = 1, LEVEL_OUTER = 2 };
+
+/* Whose columns an expression has. */
+static unsigned levels_of(const struct expr *e)
+{
+	unsigned levels = 0;
+
+	if (e == NULL)
+		return 0;
+	if (e->kind == EXPR_OUTER)
+		return LEVEL_OUTER;
+	if (e->kind == EXPR_COLUMN && e->source != EXPR_PARAMS)
+		return LEVEL_OWN;
+	for (unsigned i = 0; i < e->nargs; i++)
+		levels |= levels_of(e->args[i]);
+	return levels;
+}
+
 struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const char *name)
 {
 	const struct known *k = find(name);
@@ -685,5 +703,9 @@ struct expr *bind_aggregate(struct binder *b, const PgQuery__FuncCall *c, const 
 	}
 	b->in_aggregate = false;
 	b->window_order = order;
+	/* By the standard it is one of the outer query's. */
+	if (window == NULL && (levels_of(a.arg) | levels_of(a.filter)) == LEVEL_OUTER)
+		return bind_unsupported(
+			b, c->location, "an aggregate over columns of an outer query only");
 	return aggregate_ref(b, window != NULL ? window : kept, &a, c->location);
 }
