@@ -94,6 +94,7 @@ E2E := \
 	tests/e2e/run_feeds.py \
 	tests/e2e/run_events.py \
 	tests/e2e/run_views.py \
+	tests/e2e/run_mutations.py \
 	$(if $(filter tsan,$(VARIANT)),,tests/e2e/run_semantics.py tests/e2e/run_slt.py) \
 	$(if $(RELEASED),tests/e2e/run_packages.py tests/e2e/run_install.py tests/e2e/run_bench.py tests/e2e/run_tpch.py \
 		tests/e2e/run_demo.py) \
@@ -113,7 +114,7 @@ CLIENT_FLAGS = $(patsubst -O3,-O2,$(filter-out -fPIE,$(FLAGS))) -fPIC -ffunction
 CLIENT_LIBRARY := $(BUILD)/libleftfold.a $(BUILD)/libleftfold.so $(BUILD)/leftfold.pc $(BUILD)/include/leftfold.h
 
 .PHONY: install uninstall all pgo lib client unit property sim micro setup setup-lint e2e fuzz fuzz-run fuzz-targets test \
-	test-all consistency-long property-long views-long once-long pgfeed-long soak bench bench-pgfeed bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
+	test-all consistency-long property-long views-long mutations-long once-long pgfeed-long soak bench bench-pgfeed bench-peers instructions lint tidy fmt clean help compile_commands.json FORCE
 .SECONDARY:
 
 all: setup $(BUILD)/leftfoldd $(BUILD)/leftfold $(BUILD)/leftfold-bench $(PGFEED) client $(if $(RELEASED),micro) ## build everything (VARIANT=release|pgo|debug|asan|tsan)
@@ -349,6 +350,9 @@ property-long: ## 10,000 random commands against the oracle, address+undefined
 
 views-long: all ## 20,000 rounds of random views and commands beside PostgreSQL
 	$(Q)tests/e2e/run_views.py --rounds 20000
+
+mutations-long: all ## 2,000 rounds of mutated statements beside PostgreSQL, with what it answers otherwise
+	$(Q)tests/e2e/run_mutations.py --rounds 2000 --compare
 
 once-long: all ## 1,000,000 commands with request ids, executed once over kills and cut connections
 	$(Q)tests/e2e/run_once.py --commands 1000000

@@ -457,6 +457,8 @@ int bind_call_statement(struct binder *b, const PgQuery__CallStmt *p);
 const struct relation *bind_names(const struct binder *b, const struct relation *r);
 /* relation_column() by these names. */
 int bind_column_number(const struct binder *b, const struct relation *r, const char *name);
+/* Columns of that name: of what a select gives it may be several. */
+unsigned bind_column_count(const struct binder *b, const struct relation *r, const char *name);
 /* The table that the body of CALL means; NULL: none. */
 struct relation *bind_body_relation(struct binder *b, const PgQuery__RangeVar *v);
 /* An argument by its name, behind that of its procedure or NULL. NULL: there is none, or an error is set. */

@@ -286,34 +286,15 @@ static bool is_cast(const char *name, enum type_id from)
 		to != TYPE_BPCHAR && cast_exists(from, to) != CAST_NONE;
 }
 
-struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
+/* Of a function that is neither an aggregate nor a window's. */
+static struct expr *plain_call(struct binder *b, const PgQuery__FuncCall *c, const char *name)
 {
-	const char *name = node_string(c->funcname[c->n_funcname - 1]);
 	unsigned n;
 	struct expr *args[FUNCTION_CALL_ARGS_MAX];
 	enum type_id types[FUNCTION_CALL_ARGS_MAX], cast_to[FUNCTION_CALL_ARGS_MAX];
 	const struct function *f;
 	struct expr *e;
 
-	if (c->agg_within_group && bind_is_window_function(name))
-		return bind_unsupported(b, c->location, "a hypothetical-set aggregate");
-	if (c->over != NULL && (bind_is_window_function(name) || bind_is_aggregate(name)))
-		return bind_window(b, c, name);
-	if (bind_is_aggregate(name))
-		return bind_aggregate(b, c, name);
-	if (bind_is_window_function(name)) {
-		bind_fail(b, ERR_WINDOWING, c->location,
-			"window function %s requires an OVER clause", name);
-		return NULL;
-	}
-	if (c->over != NULL)
-		return bind_unsupported(b, c->location, "this window function");
-	if (function_name_exists(name) &&
-		(c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0)) {
-		bind_fail(
-			b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);
-		return NULL;
-	}
 	if (c->n_args == 0 &&
 		(strcmp(name, "now") == 0 || strcmp(name, "transaction_timestamp") == 0))
 		return bind_now(b, TYPE_TIMESTAMPTZ, c->location);
@@ -362,4 +343,32 @@ struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
 		return NULL;
 	b->error->code = ERR_OK;
 	return call_build(b, f, args, n, cast_to, c->location);
+}
+
+struct expr *bind_call(struct binder *b, const PgQuery__FuncCall *c)
+{
+	const char *name = node_string(c->funcname[c->n_funcname - 1]);
+	struct expr *e;
+
+	if (c->agg_within_group && bind_is_window_function(name))
+		return bind_unsupported(b, c->location, "a hypothetical-set aggregate");
+	if (c->over != NULL && (bind_is_window_function(name) || bind_is_aggregate(name)))
+		return bind_window(b, c, name);
+	if (bind_is_aggregate(name))
+		return bind_aggregate(b, c, name);
+	if (bind_is_window_function(name)) {
+		bind_fail(b, ERR_WINDOWING, c->location,
+			"window function %s requires an OVER clause", name);
+		return NULL;
+	}
+	if (c->over != NULL)
+		return bind_unsupported(b, c->location, "this window function");
+	e = plain_call(b, c, name);
+	if (e != NULL &&
+		(c->agg_filter != NULL || c->agg_distinct || c->agg_star || c->n_agg_order > 0)) {
+		bind_fail(
+			b, ERR_WRONG_OBJECT, c->location, "%s is not an aggregate function", name);
+		return NULL;
+	}
+	return e;
 }

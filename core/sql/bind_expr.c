@@ -268,7 +268,7 @@ static int column_at(struct binder *b, const struct scope *l, const char *table,
 		at.entry = (uint8_t)i;
 		at.column = (uint16_t)k;
 		found = &at;
-		n++;
+		n += bind_column_count(b, l->entries[i].relation, name);
 	}
 	if (n > 1)
 		return bind_fail(b, ERR_AMBIGUOUS_COLUMN, location,

@@ -42,6 +42,16 @@ int bind_column_number(const struct binder *b, const struct relation *r, const c
 	return relation_column(bind_names(b, r), name);
 }
 
+unsigned bind_column_count(const struct binder *b, const struct relation *r, const char *name)
+{
+	const struct relation *names = bind_names(b, r);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < names->ncols; i++)
+		n += strcmp(names->columns[i].name, name) == 0;
+	return n;
+}
+
 struct expr *bind_body_argument(
 	struct binder *b, const char *procedure, const char *name, int location)
 {

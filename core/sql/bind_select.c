@@ -473,6 +473,22 @@ static struct select *finish(struct binder *b, struct select *s, const PgQuery__
 	return bind_top(b, s, ties);
 }
 
+/* Those that are not equal to one before them. */
+static unsigned expr_unique(struct expr **list, unsigned n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		bool found = false;
+
+		for (unsigned k = 0; k < kept; k++)
+			found |= expr_equal(list[k], list[i]);
+		if (!found)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 /* The items of DISTINCT ON are outputs at the end, which are not given; then those that are. */
 static struct select *finish_distinct_on(
 	struct binder *b, struct select *s, const PgQuery__SelectStmt *p)
@@ -502,7 +518,7 @@ static struct select *finish_distinct_on(
 		return NULL;
 	for (unsigned i = 0; i < n; i++)
 		list[i] = s->outputs[noutputs + i].expr;
-	top = bind_distinct_on(b, s, list, n);
+	top = bind_distinct_on(b, s, list, expr_unique(list, n));
 	if (top == NULL || is_query(b)) {
 		if (top != NULL)
 			top->nvisible = noutputs;

@@ -5,6 +5,7 @@
  * nothing here and are passed over.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/limits.h"
@@ -64,6 +65,24 @@ static int limit_parse(struct binder *b, const PgQuery__DefElem *d, uint64_t *li
 		"Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".");
 }
 
+/* How full PostgreSQL's pages are: without a meaning, but not without a range. */
+static int check_fillfactor(struct binder *b, const PgQuery__DefElem *d)
+{
+	enum { LEAST = 10, MOST = 100 };
+	char number[32], *end;
+	const char *text = value_text(d, number);
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0')
+		return bind_fail(b, ERR_INVALID_PARAMETER, d->location,
+			"invalid value for integer option \"%s\": %s", d->defname, text);
+	if (n >= LEAST && n <= MOST)
+		return 0;
+	bind_fail(b, ERR_INVALID_PARAMETER, d->location, "value %s out of bounds for option \"%s\"",
+		text, d->defname);
+	return error_detail(b->error, "Valid values are between \"10\" and \"100\".");
+}
+
 /* The parameter of that name, NULL: it is not given. reset: they have names only, and unknown ones are no error. */
 static int parameter(struct binder *b, PgQuery__Node *const *list, size_t n, bool reset,
 	const char *name, const PgQuery__DefElem **found)
@@ -86,6 +105,9 @@ static int parameter(struct binder *b, PgQuery__Node *const *list, size_t n, boo
 				"unrecognized parameter \"%s\"", d->defname);
 		if (ours)
 			*found = d;
+		else if (!reset && strcmp(d->defname, "fillfactor") == 0 &&
+			check_fillfactor(b, d) != 0)
+			return -1;
 	}
 	return 0;
 }

@@ -147,10 +147,6 @@ static int bind_window_aggregate(
 
 	if (own == NULL)
 		return -1;
-	if (c->agg_distinct || c->n_agg_order > 0)
-		return bind_fail(b, ERR_FEATURE, c->location,
-			"%s is not implemented for window functions",
-			c->agg_distinct ? "DISTINCT" : "aggregate ORDER BY");
 	if (c->agg_within_group)
 		return bind_fail(b, ERR_FEATURE, c->location,
 			"OVER is not supported for ordered-set aggregate %s", name);
@@ -275,6 +271,11 @@ struct expr *bind_window(struct binder *b, const PgQuery__FuncCall *c, const cha
 	grown = bind_alloc(b, (s->ncalls + 1) * sizeof(*grown));
 	if (call == NULL || grown == NULL)
 		return NULL;
+	if (c->agg_distinct || c->n_agg_order > 0) {
+		bind_fail(b, ERR_FEATURE, c->location, "%s is not implemented for window functions",
+			c->agg_distinct ? "DISTINCT" : "aggregate ORDER BY");
+		return NULL;
+	}
 	nested = b->level.allows_windows;
 	b->level.allows_windows = false;
 	b->no_aggregates = "window definitions";
@@ -635,9 +636,14 @@ struct select *bind_distinct_on(
 	if (w == NULL)
 		return NULL;
 	/* The leading order is by these, in any order of them. */
-	for (unsigned i = 0; i < s->norder && i < n; i++) {
-		bool found = false;
+	for (unsigned i = 0, met = 0; i < s->norder && met < n; i++) {
+		bool found = false, again = false;
 
+		for (unsigned k = 0; k < i; k++)
+			again |= expr_equal(s->order[i].expr, s->order[k].expr);
+		if (again)
+			continue;
+		met++;
 		for (unsigned k = 0; k < n; k++)
 			found |= expr_equal(s->order[i].expr, list[k]);
 		if (!found) {

@@ -3,7 +3,7 @@
 
 Whatever comes of it, the server must answer: with rows, or with an error that has a code and is not XX000. A round is one
 suite: its tables, then statements that are made of it. --compare: PostgreSQL is asked, too, and what it answers
-otherwise is printed: a view that only one of them takes for one (0A000 is no difference), by SQLSTATE.
+otherwise is printed: a view that only one of them takes for one (0A000 is no difference), by SQLSTATE, or that has other rows.
 """
 
 import argparse
@@ -23,6 +23,7 @@ SUITES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slt", "*.slt"
 TOKEN = re.compile(r"\s+|'(?:[^']|'')*'|\"[^\"]*\"|\$\$.*?\$\$|[A-Za-z_]\w*|\d+(?:\.\d+)?|[<>=!|@~#&*/+%^-]+|.", re.S)
 PLACES = re.compile(r"\b(?:SELECT|DISTINCT|FROM|WHERE|BY|HAVING|LIMIT|OFFSET|ON|AND|OR|THEN|ELSE|OVER|VALUES|SET)$|[(,]$", re.I)
 MADE = re.compile(r"CREATE|INSERT", re.I)
+UNORDERED = re.compile(r"(array|json|jsonb|string)_(object_)?agg|\bLIMIT\b|\bFETCH\b|DISTINCT\s+ON|\bOFFSET\b|row_number|now\(", re.I)
 STATEMENTS = 60  # of a round
 WORDS = ["1", "2", "3", "NULL", "0", "-1", "1.5", "'x'", "true", "DISTINCT", "ALL", "NOT", "grouping(a)", "count(*)", "*", "()",
          "(SELECT 1)", "row_number() OVER ()", "now()", "lf_epoch", "LATERAL", "ROLLUP (1)", "$1", "DESC", "FILTER (WHERE true)",
@@ -110,6 +111,8 @@ class Bench:
         records = [r for r in slt.File(path).records if r.kind in ("statement", "query") and r.only != "postgresql"]
         made = [r.sql for r in records if r.kind == "statement" and r.words[0] == "ok" and MADE.match(r.sql)]
         mutator = Mutator(choose, [r.sql for r in records])
+        self.views = [slt.VIEW.match(sql).group(1) for sql in made if slt.VIEW.match(sql)]
+        self.diverged = False
         if self.beside:
             self.beside.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
             for sql in made:
@@ -135,13 +138,29 @@ class Bench:
             raise Failure("%s\n%s" % (result.error(), sql))
         if self.beside and (name or re.match(r"CREATE|DROP|INSERT|UPDATE|DELETE|ALTER", sql, re.I)):
             other = self.beside.run(sql)
+            self.diverged |= not name and (other.state is None) != (result.state is None)
             if name and (result.state is None) != (other.state is None) and result.state != "0A000":
                 self.differences[(other.state, result.state)].append("%s\n    PostgreSQL: %s\n    here: %s" % (
                     sql, other.error(), result.error()))
             if name and other.state is None:
+                if result.state is None and not UNORDERED.search(sql):
+                    self.rows(session, sql)
                 self.beside.run("DROP MATERIALIZED VIEW mutated")
         if name and result.state is None:
             session.run("DROP MATERIALIZED VIEW mutated")
+
+    def rows(self, session, sql):
+        """Where rows are cut off or numbered in no total order, each has its own right to differ."""
+        def rows(s):
+            return sorted(s.run("SELECT * FROM mutated").rows, key=str)
+
+        if rows(session) == rows(self.beside) or self.diverged:
+            return
+        for name in self.views + ["mutated"]:
+            self.beside.run("REFRESH MATERIALIZED VIEW " + name)
+        here, there = rows(session), rows(self.beside)
+        if here != there:
+            self.differences[("rows", "others")].append("%s\n    PostgreSQL: %s\n    here: %s" % (sql, there[:6], here[:6]))
 
     def close(self):
         if self.postgres:
@@ -154,6 +173,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(os.environ.get("LEFTFOLD_SEED", random.randrange(1 << 30))))
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--show", type=int, default=4)
     parser.add_argument("--keep-going", action="store_true")
     options = parser.parse_args()
     print("mutations: seed %d" % options.seed, flush=True)
@@ -178,7 +198,7 @@ def main():
             bench.counts["taken"], bench.counts["refused"], time.monotonic() - begin))
         for states, texts in sorted(bench.differences.items(), key=lambda d: -len(d[1])):
             print("PostgreSQL %s, here %s: %d" % (states + (len(texts),)))
-            for text in sorted(texts, key=len)[:4]:
+            for text in sorted(texts, key=len)[:options.show]:
                 print("  " + text)
     return 1 if failures else 0
 
