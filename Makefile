@@ -333,6 +333,9 @@ setup-lint:
 e2e: all $(E2E_BUILT) ## the end-to-end tests
 	$(Q)tests/run $(E2E)
 
+# What takes longest begins first.
+LONG := $(BUILD)/tests/unit/test_allocation
+
 # So many take some seconds.
 SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,10)
 
@@ -340,8 +343,8 @@ SIM_TEST_SEEDS = $(if $(filter full,$(LEFTFOLD_TEST_SIZE)),60,10)
 COUNTED := $(if $(filter release,$(VARIANT)),$(BUILD)/bench/instructions)
 
 test: all unit property $(SIM) fuzz-targets $(E2E_BUILT) $(COUNTED) ## set-up, build, the tests of this variant
-	$(Q)tests/run $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" \
-		$(patsubst %,"$(SIM) --seeds 40 --plant %",early nodirsync twice) $(UNIT) $(FUZZ) $(if $(RELEASED),$(MICRO:%="% --smoke")) \
+	$(Q)tests/run $(LONG) $(E2E) $(PROPERTY) "$(SIM) --seeds $(SIM_TEST_SEEDS)" \
+		$(patsubst %,"$(SIM) --seeds 40 --plant %",early nodirsync twice) $(filter-out $(LONG),$(UNIT)) $(FUZZ) $(if $(RELEASED),$(MICRO:%="% --smoke")) \
 		$(COUNTED:%="bench/instructions/check --build $(abspath $(BUILD))")
 
 property-long: ## 10,000 random commands against the oracle, address+undefined
