@@ -2,8 +2,9 @@
 """run_mutations.py [--rounds N] [--seed S] [--compare]: statements of the suites in slt/*.slt, with pieces put in the place of others.
 
 Whatever comes of it, the server must answer: with rows, or with an error that has a code and is not XX000. A round is one
-suite: its tables, then statements that are made of it. --compare: PostgreSQL is asked, too, and what it answers
-otherwise is printed: a view that only one of them takes for one (0A000 is no difference), by SQLSTATE, or that has other rows.
+suite: its tables and views, then statements that are made of it. --compare: PostgreSQL is asked, too, and what it answers
+otherwise is printed, to be looked at: views and queries that only one of them takes for one, by SQLSTATE (0A000 is no
+difference, nor what comes of a view that was refused so), and other rows.
 """
 
 import argparse
@@ -24,6 +25,7 @@ TOKEN = re.compile(r"\s+|'(?:[^']|'')*'|\"[^\"]*\"|\$\$.*?\$\$|[A-Za-z_]\w*|\d+(
 PLACES = re.compile(r"\b(?:SELECT|DISTINCT|FROM|WHERE|BY|HAVING|LIMIT|OFFSET|ON|AND|OR|THEN|ELSE|OVER|VALUES|SET)$|[(,]$", re.I)
 MADE = re.compile(r"CREATE|INSERT", re.I)
 UNORDERED = re.compile(r"(array|json|jsonb|string)_(object_)?agg|\bLIMIT\b|\bFETCH\b|DISTINCT\s+ON|\bOFFSET\b|row_number|now\(", re.I)
+OURS = re.compile(r"lf_epoch|memory_limit|reject\(", re.I)  # what PostgreSQL does not have
 STATEMENTS = 60  # of a round
 WORDS = ["1", "2", "3", "NULL", "0", "-1", "1.5", "'x'", "true", "DISTINCT", "ALL", "NOT", "grouping(a)", "count(*)", "*", "()",
          "(SELECT 1)", "row_number() OVER ()", "now()", "lf_epoch", "LATERAL", "ROLLUP (1)", "$1", "DESC", "FILTER (WHERE true)",
@@ -136,20 +138,34 @@ class Bench:
         self.counts["refused" if result.state else "taken"] += 1
         if result.state is not None and (result.state.startswith("XX") or not result.message):
             raise Failure("%s\n%s" % (result.error(), sql))
-        if self.beside and (name or re.match(r"CREATE|DROP|INSERT|UPDATE|DELETE|ALTER", sql, re.I)):
-            other = self.beside.run(sql)
-            self.diverged |= not name and (other.state is None) != (result.state is None)
-            if name and (result.state is None) != (other.state is None) and result.state != "0A000":
-                self.differences[(other.state, result.state)].append("%s\n    PostgreSQL: %s\n    here: %s" % (
-                    sql, other.error(), result.error()))
-            if name and other.state is None:
-                if result.state is None and not UNORDERED.search(sql):
-                    self.rows(session, sql)
-                self.beside.run("DROP MATERIALIZED VIEW mutated")
+        if self.beside:
+            self.compare(session, sql, result, name)
         if name and result.state is None:
             session.run("DROP MATERIALIZED VIEW mutated")
 
-    def rows(self, session, sql):
+    def compare(self, session, sql, result, name):
+        query = re.match(r"\(*\s*(SELECT|WITH|VALUES)", sql, re.I)
+        if not query and not re.match(r"CREATE|DROP|INSERT|UPDATE|DELETE|ALTER", sql, re.I):
+            return
+        other = self.beside.run(sql)
+        agree = (result.state is None) == (other.state is None)
+        if (name or query) and not agree and result.state not in ("0A000", "42P01") and not OURS.search(sql):
+            self.differences[("a view: " if name else "a query: ") + str(other.state), result.state].append(
+                "%s\n    PostgreSQL: %s\n    here: %s" % (sql, other.error(), result.error()))
+        self.diverged |= not name and not query and not agree
+        if agree and result.state is None and not UNORDERED.search(sql):
+            if name:
+                self.view_rows(session, sql)
+            elif query and not self.diverged and not self.views:
+                self.same(sql, sorted(result.rows, key=str), sorted(other.rows, key=str))
+        if name and other.state is None:
+            self.beside.run("DROP MATERIALIZED VIEW mutated")
+
+    def same(self, sql, here, there):
+        if here != there:
+            self.differences["rows", "others"].append("%s\n    PostgreSQL: %s\n    here: %s" % (sql, there[:6], here[:6]))
+
+    def view_rows(self, session, sql):
         """Where rows are cut off or numbered in no total order, each has its own right to differ."""
         def rows(s):
             return sorted(s.run("SELECT * FROM mutated").rows, key=str)
@@ -158,9 +174,7 @@ class Bench:
             return
         for name in self.views + ["mutated"]:
             self.beside.run("REFRESH MATERIALIZED VIEW " + name)
-        here, there = rows(session), rows(self.beside)
-        if here != there:
-            self.differences[("rows", "others")].append("%s\n    PostgreSQL: %s\n    here: %s" % (sql, there[:6], here[:6]))
+        self.same(sql, rows(session), rows(self.beside))
 
     def close(self):
         if self.postgres:
