@@ -25,9 +25,12 @@ SHRINK_S = 60
 REFUSED = ("0A000", "54001")  # the second: more operators, or joined inputs, than a view can have
 ROWS_MAX = 20000  # of a view that is compared any longer; there are limits of rows that are sorted
 
+CHANGES = ("again", "replace", "limit")
+
 
 class Round:
-    """tables and views: of random_views.py. early: views made before there are rows. batches: (pipelined, commands)."""
+    """tables and views: of random_views.py. early: views made before there are rows. batches: (pipelined, commands).
+    changes: what becomes of a view before each batch, (CHANGES, view), or None."""
 
     def __init__(self, seed, number):
         self.number = number
@@ -38,6 +41,7 @@ class Round:
         self.early = make.random.randrange(VIEWS + 1)
         self.batches = [(make.chance(0.5), [make.command() for _ in range(COMMANDS)]) for _ in range(BATCHES)]
         self.orders = [make.chance(0.3) for _ in range(BATCHES)]
+        self.changes = [(make.pick(CHANGES), make.pick(self.views)) if make.chance(0.4) else None for _ in range(BATCHES)]
 
 
 class Difference(Exception):
@@ -115,7 +119,12 @@ class Play:
         for i, (pipelined, commands) in enumerate(self.round.batches):
             if i == 1:
                 self._make(self.round.views[self.round.early:])
+            change = self.round.changes[i]
+            if change and change[1] in self.live:
+                self._change(*change)
             self._commands(pipelined, commands)
+            if change and change[1] in self.live and change[0] == "limit":
+                self._recover(change[1])
             self._compare_all(self.round.orders[i])
         if len(self.round.batches) < 2:
             self._make(self.round.views[self.round.early:])
@@ -154,6 +163,31 @@ class Play:
             self.bench.refusals[done.message] += 1
         elif done and done.state:
             raise Difference(relation.name, "%s\nhere %s" % (relation.index, done.error()), "index", done.state)
+
+    def _change(self, kind, view):
+        """Of the server only: the view is the same afterwards, or once it has been computed anew."""
+        create = view.create("MATERIALIZED VIEW")
+        if kind == "limit":
+            self._done(view, "ALTER MATERIALIZED VIEW %s SET (memory_limit = '4kB')" % view.name)
+        elif kind == "replace":
+            self._done(view, create.replace("CREATE", "CREATE OR REPLACE", 1))
+        elif self._done(view, "DROP MATERIALIZED VIEW " + view.name):
+            self._done(view, create)
+            self._index(view)
+
+    def _recover(self, view):
+        """It holds more than it may, and has failed with all that read it, or nearly nothing."""
+        self._done(view, "ALTER MATERIALIZED VIEW %s RESET (memory_limit)" % view.name)
+        for v in self.live:
+            self._done(v, "REFRESH MATERIALIZED VIEW " + v.name)
+
+    def _done(self, view, sql):
+        """False: views over it stand in the way."""
+        done = self.ours.run(sql)
+        if done.state and done.state != "2BP01":
+            raise Difference(view.name, "%s\nhere %s" % (sql, done.error()), "change", done.state)
+        self.bench.counts["changes"] += 1
+        return not done.state
 
     def _commands(self, pipelined, commands):
         theirs = self.theirs.run_many(commands)
@@ -416,6 +450,9 @@ def check_plant(bench):
     bench.refusals.clear()
 
 
+PROGRESS = 500  # rounds from one line about it to the next
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=30 if SMALL else 150)
@@ -430,6 +467,8 @@ def main():
     try:
         check_plant(bench)
         for number in range(options.first, options.first + options.rounds):
+            if number > options.first and number % PROGRESS == 0:
+                print("views: %d rounds (%.0f s)" % (number - options.first, time.monotonic() - begin), flush=True)
             try:
                 play_round(bench, options.seed, number)
             except Failure as e:
