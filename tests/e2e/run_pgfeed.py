@@ -157,6 +157,9 @@ def pgbench(source, seconds):
                              str(source.port), "-U", "postgres", "postgres"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+STILL_S = 180  # the position may stand still while what was sent before is read again
+
+
 def set_up(source):
     subprocess.run([os.path.join(source.bin, "pgbench"), "-i", "-q", "-h", source.dir, "-p", str(source.port), "-U", "postgres",
                     "postgres"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -169,10 +172,21 @@ def all_same(source, target):
             [(q, "SELECT * FROM %s" % v) for v, q in VIEWS.items()])
 
 
-def caught_up(source, target):
-    """Until the position is where PostgreSQL's log is now."""
+def caught_up(source, target, running):
+    """Until the position is where PostgreSQL's log is now, as long as it gets on. Returns how long that took."""
     now = int(source.psql("SELECT pg_current_wal_flush_lsn() - '0/0'::pg_lsn").stdout.split()[1])
-    wait_for("the feed", lambda: int((target.query("SELECT lsn FROM leftfold_pgfeed").split() + ["0", "0"])[1]) >= now)
+    begin, at = time.monotonic(), 0
+
+    def further():
+        position = int((target.query("SELECT lsn FROM leftfold_pgfeed").split() + ["0", "0"])[1])
+        return position if position > at else None
+
+    while at < now:
+        try:
+            at = wait_for("the feed, which is %d bytes behind" % (now - at), further, STILL_S)
+        except Failure as e:
+            raise Failure("%s\n--- %s" % (e, running.output()[-5000:])) from e
+    return time.monotonic() - begin
 
 
 def quiet(source, target, seed):
@@ -187,7 +201,7 @@ def quiet(source, target, seed):
     bench.wait()
     changes.ending = True
     changes.join()
-    caught_up(source, target)
+    caught_up(source, target, running)
     reader.ending = True
     reader.join()
     check(reader.failure is None, str(reader.failure), running.output())
@@ -226,7 +240,7 @@ def cycles(source, target, r, n, seconds):
     finally:
         changes.ending = True
         changes.join()
-    caught_up(source, target)
+    took = caught_up(source, target, running)
     reader.ending = True
     reader.join()
     check(reader.failure is None, str(reader.failure), running.output())
@@ -234,7 +248,7 @@ def cycles(source, target, r, n, seconds):
     output = running.stop()
     check("error:" not in output, "an error", output)
     check("the same" in feed(source, target, "--check") , "--check")
-    print("  %d transactions of random changes, %d reads" % (changes.done, reader.seen))
+    print("  %d transactions of random changes, %d reads; %.1f s until all was there" % (changes.done, reader.seen, took))
 
 
 def main():
