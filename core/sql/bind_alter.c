@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "core/base/assert.h"
 #include "core/base/limits.h"
 #include "core/sql/bind.h"
 #include "core/sql/projection.h"
@@ -290,6 +291,7 @@ bool bind_is_missing(struct binder *b, const char *name, bool missing_ok)
 int bind_alter(struct binder *b, const PgQuery__AlterTableStmt *p)
 {
 	struct relation *r;
+	const char *action;
 
 	if (!bind_sets_parameters(p) && check_actions(b, p) != 0)
 		return -1;
@@ -305,7 +307,9 @@ int bind_alter(struct binder *b, const PgQuery__AlterTableStmt *p)
 	if (bind_sets_parameters(p))
 		return bind_fail(b, ERR_WRONG_OBJECT, p->relation->location,
 			"\"%s\" is not a table", r->name);
+	action = action_name(p->cmds[0]->alter_table_cmd->subtype);
+	ASSERT(action != NULL);
 	bind_fail(b, ERR_WRONG_OBJECT, -1, "ALTER action %s cannot be performed on relation \"%s\"",
-		action_name(p->cmds[0]->alter_table_cmd->subtype), r->name);
+		action, r->name);
 	return error_detail(b->error, "This operation is not supported for materialized views.");
 }
