@@ -762,12 +762,6 @@ static struct expr *bind_cast(struct binder *b, const PgQuery__TypeCast *c)
 	return e;
 }
 
-static int is_outer(struct expr *e, void *arg)
-{
-	(void)arg;
-	return e->kind == EXPR_OUTER;
-}
-
 static struct expr *bind_grouping(struct binder *b, const PgQuery__GroupingFunc *g)
 {
 	struct expr *e = expr_args(
@@ -793,7 +787,7 @@ static struct expr *bind_grouping(struct binder *b, const PgQuery__GroupingFunc 
 			e->args[i] = bind_settle(b, e->args[i]);
 		if (e->args[i] == NULL)
 			return NULL;
-		if (expr_walk(e->args[i], is_outer, NULL) != 0)
+		if (expr_has_outer(e->args[i]))
 			return bind_unsupported(
 				b, g->location, "grouping() of what an outer query groups by");
 	}

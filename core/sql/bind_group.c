@@ -13,9 +13,8 @@ int bind_group_add(struct binder *b, struct select *s, struct expr *e)
 {
 	struct expr **grown;
 
-	for (unsigned i = 0; i < s->ngroup; i++)
-		if (expr_equal(s->group[i], e))
-			return 0;
+	if (expr_listed(s->group, s->ngroup, e))
+		return 0;
 	grown = bind_alloc(b, (s->ngroup + 1) * sizeof(*grown));
 	if (grown == NULL)
 		return -1;
@@ -99,14 +98,6 @@ static bool key_grouped(const struct select *s, unsigned source)
 	return true;
 }
 
-static bool listed(struct expr *const *list, unsigned n, const struct expr *e)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (expr_equal(list[i], e))
-			return true;
-	return false;
-}
-
 struct expr *bind_int_const(struct binder *b, int64_t n, enum type_id type)
 {
 	struct expr *e = expr_new(b, EXPR_CONST, type, -1);
@@ -122,9 +113,9 @@ static struct expr *grouping_bits(struct binder *b, const struct select *s, cons
 	int64_t bits = 0;
 
 	for (unsigned i = 0; i < e->nargs; i++) {
-		bool present = listed(s->group, s->ngroup, e->args[i]);
+		bool present = expr_listed(s->group, s->ngroup, e->args[i]);
 
-		if (!present && !listed(s->absent, s->nabsent, e->args[i])) {
+		if (!present && !expr_listed(s->absent, s->nabsent, e->args[i])) {
 			error_set(b->error, ERR_GROUPING, e->position,
 				"arguments to GROUPING must be grouping expressions of the associated query level");
 			return NULL;
@@ -160,7 +151,7 @@ static struct expr *over_group(struct binder *b, struct select *s, struct expr *
 		return grouping_bits(b, s, e);
 	if (expr_is_constant(e))
 		return e;
-	if (!listed(s->group, s->ngroup, e) && listed(s->absent, s->nabsent, e))
+	if (!expr_listed(s->group, s->ngroup, e) && expr_listed(s->absent, s->nabsent, e))
 		return absent_null(b, e);
 	for (unsigned i = 0; i < s->ngroup; i++)
 		if (expr_equal(s->group[i], e)) {

@@ -478,14 +478,9 @@ static unsigned expr_unique(struct expr **list, unsigned n)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		bool found = false;
-
-		for (unsigned k = 0; k < kept; k++)
-			found |= expr_equal(list[k], list[i]);
-		if (!found)
+	for (unsigned i = 0; i < n; i++)
+		if (!expr_listed(list, kept, list[i]))
 			list[kept++] = list[i];
-	}
 	return kept;
 }
 

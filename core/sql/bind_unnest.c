@@ -13,15 +13,9 @@
 
 /* --- looking for outer columns --- */
 
-static int is_outer(struct expr *e, void *arg)
+static bool has_outer(const struct expr *e)
 {
-	(void)arg;
-	return e->kind == EXPR_OUTER;
-}
-
-static bool has_outer(struct expr *e)
-{
-	return e != NULL && expr_walk(e, is_outer, NULL) != 0;
+	return e != NULL && expr_has_outer(e);
 }
 
 /* Calls fn for each condition of a list and what is in it. */

@@ -637,16 +637,14 @@ struct select *bind_distinct_on(
 		return NULL;
 	/* The leading order is by these, in any order of them. */
 	for (unsigned i = 0, met = 0; i < s->norder && met < n; i++) {
-		bool found = false, again = false;
+		bool again = false;
 
 		for (unsigned k = 0; k < i; k++)
 			again |= expr_equal(s->order[i].expr, s->order[k].expr);
 		if (again)
 			continue;
 		met++;
-		for (unsigned k = 0; k < n; k++)
-			found |= expr_equal(s->order[i].expr, list[k]);
-		if (!found) {
+		if (!expr_listed(list, n, s->order[i].expr)) {
 			error_set(b->error, ERR_INVALID_COLUMN_REFERENCE, expr_location(list[0]),
 				"SELECT DISTINCT ON expressions must match initial ORDER BY expressions");
 			return NULL;

@@ -67,6 +67,24 @@ bool expr_equal(const struct expr *a, const struct expr *b)
 	return true;
 }
 
+bool expr_listed(struct expr *const *list, unsigned n, const struct expr *e)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (expr_equal(list[i], e))
+			return true;
+	return false;
+}
+
+bool expr_has_outer(const struct expr *e)
+{
+	if (e->kind == EXPR_OUTER)
+		return true;
+	for (unsigned i = 0; i < e->nargs; i++)
+		if (expr_has_outer(e->args[i]))
+			return true;
+	return false;
+}
+
 int expr_walk(struct expr *e, int (*fn)(struct expr *, void *), void *arg)
 {
 	int status = fn(e, arg);

@@ -65,6 +65,10 @@ struct expr {
 
 /* Whether two trees are the same expression (used to match GROUP BY with outputs). */
 bool expr_equal(const struct expr *a, const struct expr *b);
+/* Whether one of the n is the same expression. */
+bool expr_listed(struct expr *const *list, unsigned n, const struct expr *e);
+/* Whether it has a column of a query around in it. */
+bool expr_has_outer(const struct expr *e);
 /* Calls fn for the tree's nodes, parents before children; stops when fn returns non-zero, returns
  * that. */
 int expr_walk(struct expr *e, int (*fn)(struct expr *, void *), void *arg);

@@ -1,9 +1,11 @@
 """What the end-to-end tests share: a throw-away PostgreSQL, the server under test, its client."""
 
+import argparse
 import glob
 import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import subprocess
@@ -163,6 +165,35 @@ class Server:
         self.stop(check=kind is None)
         if kind is not None:
             print(self.output)
+
+
+def round_options(rounds):
+    """A parser for a test of random rounds, each of which repeats by the seed and its number."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seed", type=int, default=int(os.environ.get("LEFTFOLD_SEED", random.randrange(1 << 30))))
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--keep-going", action="store_true")
+    return parser
+
+
+PROGRESS = 500  # rounds from one line about it to the next
+
+
+def play_rounds(options, play):
+    """play(number) of each; how many failed. The first that does ends it, unless it is to keep going."""
+    begin, failures = time.monotonic(), 0
+    for number in range(options.first, options.first + options.rounds):
+        if number > options.first and number % PROGRESS == 0:
+            print("%d rounds (%.0f s)" % (number - options.first, time.monotonic() - begin), flush=True)
+        try:
+            play(number)
+        except Failure as e:
+            failures += 1
+            if not options.keep_going:
+                raise
+            print("FAIL: %s\n" % e, flush=True)
+    return failures
 
 
 def shapes():

@@ -7,7 +7,6 @@ otherwise is printed, to be looked at: views and queries that only one of them t
 difference, nor what comes of a view that was refused so), and other rows.
 """
 
-import argparse
 import collections
 import glob
 import os
@@ -17,7 +16,7 @@ import sys
 import time
 
 from engines import LeftfoldSession, PostgresSession
-from harness import SMALL, Failure, Postgres, Server
+from harness import SMALL, Failure, Postgres, Server, play_rounds, round_options
 import slt
 
 SUITES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slt", "*.slt")
@@ -181,29 +180,24 @@ class Bench:
             self.postgres.close()
 
 
+def play_round(bench, seed, number):
+    choose = random.Random("%d/%d" % (seed, number))
+    try:
+        bench.round(choose.choice(sorted(glob.glob(SUITES))), choose)
+    except Failure as e:
+        raise Failure("%s\n\nrun_mutations.py --seed %d --first %d --rounds 1" % (e, seed, number)) from e
+
+
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=10 if SMALL else 40)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("LEFTFOLD_SEED", random.randrange(1 << 30))))
-    parser.add_argument("--first", type=int, default=0)
+    parser = round_options(10 if SMALL else 40)
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("--show", type=int, default=4)
-    parser.add_argument("--keep-going", action="store_true")
     options = parser.parse_args()
     print("mutations: seed %d" % options.seed, flush=True)
-    paths, begin, failures = sorted(glob.glob(SUITES)), time.monotonic(), 0
+    begin = time.monotonic()
     bench = Bench(options.compare)
     try:
-        for number in range(options.first, options.first + options.rounds):
-            choose = random.Random("%d/%d" % (options.seed, number))
-            try:
-                bench.round(choose.choice(paths), choose)
-            except Failure as e:
-                failures += 1
-                text = "%s\n\nrun_mutations.py --seed %d --first %d --rounds 1" % (e, options.seed, number)
-                if not options.keep_going:
-                    raise Failure(text)
-                print("FAIL: %s\n" % text, flush=True)
+        failures = play_rounds(options, lambda number: play_round(bench, options.seed, number))
         if failures == 0 and min(bench.counts["taken"], bench.counts["refused"]) == 0:
             raise Failure("of %s no statement was taken, or none refused" % bench.counts)
     finally:

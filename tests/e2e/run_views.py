@@ -8,15 +8,13 @@ it accepts and PostgreSQL does not, another SQLSTATE, and any other row fail. Su
 fails, and printed in sqllogictest's format. That this works is tried first, with a server that seems to lose rows.
 """
 
-import argparse
 import collections
-import os
 import random
 import sys
 import time
 
 from engines import LeftfoldSession, PostgresSession
-from harness import SMALL, Failure, Postgres, Server
+from harness import SMALL, Failure, Postgres, Server, play_rounds, round_options
 from random_views import Maker
 import slt
 
@@ -450,32 +448,16 @@ def check_plant(bench):
     bench.refusals.clear()
 
 
-PROGRESS = 500  # rounds from one line about it to the next
-
-
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=30 if SMALL else 150)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("LEFTFOLD_SEED", random.randrange(1 << 30))))
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--keep-going", action="store_true")
+    parser = round_options(30 if SMALL else 150)
     parser.add_argument("--show-refused", action="store_true")
     options = parser.parse_args()
     print("views: seed %d" % options.seed, flush=True)
-    begin, failures = time.monotonic(), 0
+    begin = time.monotonic()
     bench = Bench()
     try:
         check_plant(bench)
-        for number in range(options.first, options.first + options.rounds):
-            if number > options.first and number % PROGRESS == 0:
-                print("views: %d rounds (%.0f s)" % (number - options.first, time.monotonic() - begin), flush=True)
-            try:
-                play_round(bench, options.seed, number)
-            except Failure as e:
-                failures += 1
-                if not options.keep_going:
-                    raise
-                print("FAIL: %s\n" % e, flush=True)
+        failures = play_rounds(options, lambda number: play_round(bench, options.seed, number))
     finally:
         bench.close()
         print("views: %s (%.1f s)" % (", ".join("%d %s" % (n, what) for what, n in bench.counts.items()),
