@@ -1,15 +1,19 @@
 /*
  * bench_feed.c: what subscriptions cost commands, and how many changes they tell.
  *
- *   bench_feed [--votes N] [--subscribers N] [--smoke]
+ *   bench_feed [--votes N] [--rounds N] [--subscribers N] [--smoke]
  *
- * The votes of leftfold-bench in process, with one projector, sent by one thread (default 2 million, for 10,000 articles):
+ * The votes of leftfold-bench in process, with one projector, sent by one thread (default a million, for 10,000 articles):
  * without a subscription; with one to all rows of the view of counts, read by a thread of its own, every change and then only
- * the latest; and with N of them (default 1,000) that are for an article each. Tells votes a second until all of them are
- * visible and have been told, what was told a second, and in how many groups. Checks that it adds up to the votes sent.
+ * the latest; and with N of them (default 1,000) that are for an article each. These take turns, some rounds (default 7) after
+ * one that does not count, since the table of votes grows meanwhile and the history is touched for the first time. Tells
+ * medians: votes a second until all of them are visible and have been told; of_none, the same against the turn without in the
+ * same round; what was told a second, in how many groups, and how often a subscription was told that it had missed something.
+ * Checks that it adds up to the votes sent.
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "bench/micro/micro.h"
 #include "core/engine.h"
@@ -20,7 +24,7 @@ static const char SCHEMA[] =
 	"CREATE UNIQUE INDEX ON article_votes (article)";
 static const char VOTE[] = "INSERT INTO vote VALUES ($1, $2)";
 
-enum { DEPTH = 4096, FLUSH = 256, WAIT_US = 1000 };
+enum { DEPTH = 4096, FLUSH = 256, WAIT_US = 1000, KINDS = 4, ROUNDS_MAX = 101 };
 
 struct bench {
 	struct lf_engine *engine;
@@ -39,7 +43,7 @@ struct follower {
 	struct lf_subscription **subs;
 	uint64_t *counts; /* as told: of all articles together, or by subscription */
 	unsigned at;      /* whose turn it is */
-	uint64_t groups, changes;
+	uint64_t groups, changes, gaps;
 	_Atomic uint64_t until; /* epoch that is to be told; 0: not known yet */
 	_Atomic bool begun;
 };
@@ -115,6 +119,8 @@ static int on_feed(void *arg, const struct lf_feed_event *ev)
 		f->groups++;
 	if (ev->kind == LF_FEED_SNAPSHOT)
 		f->counts[f->at] = 0;
+	if (ev->kind == LF_FEED_GAP)
+		f->gaps++;
 	if (ev->kind == LF_FEED_CHANGE)
 		f->changes++;
 	if (ev->kind == LF_FEED_CHANGE || ev->kind == LF_FEED_ROW)
@@ -198,8 +204,14 @@ static void counts_check(const struct bench *b, const struct follower *f)
 				(unsigned long long)f->counts[i], (unsigned long long)b->counts[i]);
 }
 
-static void measure(struct bench *b, const char *what, struct follower *f, const char *text)
+/* What a round gives of each kind. */
+struct turn {
+	double votes, of_none, changes, groups, gaps;
+};
+
+static struct turn measure(struct bench *b, struct follower *f, const char *text)
 {
+	struct turn t = { 0 };
 	pthread_t thread;
 	uint64_t begin;
 	double s;
@@ -219,37 +231,85 @@ static void measure(struct bench *b, const char *what, struct follower *f, const
 		(void)pthread_join(thread, NULL);
 	}
 	s = micro_seconds(begin);
-	printf("feed_%s votes/s %.0f", what, (double)b->votes / s);
+	t.votes = (double)b->votes / s;
 	if (f != NULL) {
-		printf(" changes/s %.0f groups %llu", (double)f->changes / s,
-			(unsigned long long)f->groups);
+		t.changes = (double)f->changes / s;
+		t.groups = (double)f->groups;
+		t.gaps = (double)f->gaps;
 		counts_check(b, f);
 		unsubscribe(f);
 	}
+	return t;
+}
+
+static void round_run(struct bench *b, unsigned subscribers, struct turn turns[KINDS])
+{
+	turns[0] = measure(b, NULL, NULL);
+	turns[1] = measure(b, &(struct follower){ .n = 1 }, "SELECT votes FROM article_votes");
+	turns[2] = measure(
+		b, &(struct follower){ .n = 1, .latest = true }, "SELECT votes FROM article_votes");
+	turns[3] = measure(b, &(struct follower){ .n = subscribers },
+		"SELECT votes FROM article_votes WHERE article = $1");
+	for (unsigned k = 0; k < KINDS; k++)
+		turns[k].of_none = turns[k].votes / turns[0].votes;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Of one of a turn's numbers, `at` bytes into it. */
+static double median(struct turn (*turns)[KINDS], unsigned rounds, unsigned kind, size_t at)
+{
+	double all[ROUNDS_MAX];
+
+	for (unsigned i = 0; i < rounds; i++)
+		memcpy(&all[i], (const char *)&turns[i][kind] + at, sizeof(all[i]));
+	qsort(all, rounds, sizeof(*all), by_size);
+	return all[rounds / 2];
+}
+
+static void print(struct turn (*turns)[KINDS], unsigned rounds, unsigned kind, const char *what)
+{
+	printf("feed_%s votes/s %.0f", what,
+		median(turns, rounds, kind, offsetof(struct turn, votes)));
+	if (kind > 0)
+		printf(" of_none %.2f changes/s %.0f groups %.0f gaps %.0f",
+			median(turns, rounds, kind, offsetof(struct turn, of_none)),
+			median(turns, rounds, kind, offsetof(struct turn, changes)),
+			median(turns, rounds, kind, offsetof(struct turn, groups)),
+			median(turns, rounds, kind, offsetof(struct turn, gaps)));
 	printf("\n");
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t votes = 2000000, subscribers = 1000;
+	uint64_t votes = 1000000, subscribers = 1000, rounds = 7;
 	bool smoke = false;
 	const struct micro_flag flags[] = { { "--smoke", &smoke, NULL },
-		{ "--votes", NULL, &votes }, { "--subscribers", NULL, &subscribers } };
+		{ "--votes", NULL, &votes }, { "--rounds", NULL, &rounds },
+		{ "--subscribers", NULL, &subscribers } };
 	struct lf_options o = lf_options_default();
 	struct bench b = { .articles = 10000 };
+	struct turn turns[ROUNDS_MAX][KINDS];
 	struct error e;
 	char many[64];
 
 	micro_flags(argc, argv, flags, sizeof(flags) / sizeof(flags[0]));
 	if (smoke) {
-		votes = 20000;
+		votes = 5000;
+		rounds = 2;
 		subscribers = 100;
 		b.articles = 500;
 	}
 	if (subscribers < 1 || subscribers > b.articles)
 		micro_fail("there are %llu articles", (unsigned long long)b.articles);
+	if (rounds < 1 || rounds > ROUNDS_MAX)
+		micro_fail("from 1 to %d rounds", ROUNDS_MAX);
 	o.ports_max = 2;
-	o.history = UINT64_C(1) << 30; /* so that none falls behind */
 	b.votes = votes;
 	b.counts = calloc(b.articles, sizeof(*b.counts));
 	if (b.counts == NULL)
@@ -259,12 +319,14 @@ int main(int argc, char **argv)
 	check(lf_run_script(b.port, SCHEMA, strlen(SCHEMA), &e), &e);
 	check(lf_prepare(&b.vote, b.engine, VOTE, strlen(VOTE), NULL, 0, &e), &e);
 	(void)snprintf(many, sizeof(many), "by_key_%u", (unsigned)subscribers);
-	measure(&b, "none", NULL, NULL);
-	measure(&b, "every", &(struct follower){ .n = 1 }, "SELECT votes FROM article_votes");
-	measure(&b, "latest", &(struct follower){ .n = 1, .latest = true },
-		"SELECT votes FROM article_votes");
-	measure(&b, many, &(struct follower){ .n = (unsigned)subscribers },
-		"SELECT votes FROM article_votes WHERE article = $1");
+	/* The one that does not count is overwritten. */
+	round_run(&b, (unsigned)subscribers, turns[0]);
+	for (unsigned i = 0; i < rounds; i++)
+		round_run(&b, (unsigned)subscribers, turns[i]);
+	print(turns, (unsigned)rounds, 0, "none");
+	print(turns, (unsigned)rounds, 1, "every");
+	print(turns, (unsigned)rounds, 2, "latest");
+	print(turns, (unsigned)rounds, 3, many);
 	lf_release(b.engine, b.vote);
 	lf_port_close(b.port);
 	lf_engine_close(b.engine);

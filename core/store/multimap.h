@@ -25,7 +25,10 @@ struct multimap_entry {
 	};
 	uint64_t hash;
 	int64_t weight;
-	struct multimap_entry *peer; /* of a first entry: the first of the other side, NULL: none */
+	union {
+		struct multimap_entry *peer; /* of a first entry: the first of the other side, NULL: none */
+		uint64_t marks;              /* of the others; multimap.c's */
+	};
 	char row[];
 };
 
