@@ -21,7 +21,7 @@ static void cursor_enter(struct btree_cursor *c, const struct node *n)
 void btree_find(const struct btree *t, struct btree_cursor *c, const struct btree_edge *low,
 	const struct btree_edge *high, bool backward, uint64_t v)
 {
-	struct probe p = probe_of(backward ? high : low);
+	const struct btree_edge *from = backward ? high : low;
 	const struct node *n = __atomic_load_n(&t->root, __ATOMIC_ACQUIRE);
 
 	/* An edge without bytes is before or behind everything, as it says. */
@@ -33,10 +33,11 @@ void btree_find(const struct btree *t, struct btree_cursor *c, const struct btre
 		cursor_enter(c, n);
 		if (n->leaf)
 			break;
-		c->path[c->depth].at = child_before(n, c->path[c->depth].order, &p);
+		c->path[c->depth].at = child_before(n, c->path[c->depth].order, from);
 		n = child_at(n, c->path[c->depth].order, c->path[c->depth].at);
+		node_prefetch(n);
 	}
-	c->path[c->depth].at = count_before(n, c->path[c->depth].order, &p);
+	c->path[c->depth].at = count_before(n, c->path[c->depth].order, from);
 }
 
 /* The first or last place of the node that the cursor has entered. */

@@ -11,6 +11,8 @@ enum {
 	FAN = 15,
 	DIGIT = 4, /* bits */
 	PREFIX = 8,
+	SLACK = 4, /* of the bytes that keys have in common, so many are compared all the same: others may come */
+	SKIP_MAX = 255,
 	EPOCH_BYTES = 8
 };
 
@@ -24,8 +26,9 @@ struct entry {
 };
 
 struct slot {
-	uint64_t prefix; /* first bytes of the key, for comparing; zeros behind */
-	void *p;         /* entry of a leaf, node otherwise */
+	uint64_t
+		prefix; /* the key's first bytes behind the node's `skip`, for comparing; zeros behind */
+	void *p;        /* entry of a leaf, node otherwise */
 };
 
 struct node {
@@ -33,6 +36,7 @@ struct node {
 	uint32_t low_len; /* an entry's key of this node is not less than low */
 	uint16_t used;    /* writer: slots written */
 	bool leaf;
+	uint8_t skip; /* all keys begin with so many bytes of low */
 	struct slot slots[FAN];
 	char low[];
 };
@@ -142,19 +146,18 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
 	return c != 0 ? c : a.len < b.len ? -1 : a.len > b.len;
 }
 
-/* An edge with its first bytes as a word. */
+/* An edge's bytes from somewhere on as a word, and which bits of it there are. */
 struct probe {
-	struct btree_edge edge;
 	uint64_t prefix, mask;
 };
 
-static inline struct probe probe_of(const struct btree_edge *e)
+static inline struct probe probe_of(const char *p, uint32_t len)
 {
-	struct probe p = { .edge = *e, .prefix = prefix_of(e->p, e->len), .mask = UINT64_MAX };
+	uint64_t mask = UINT64_MAX;
 
-	if (e->len < PREFIX)
-		p.mask = e->len == 0 ? 0 : UINT64_MAX << (8 * (PREFIX - e->len));
-	return p;
+	if (len < PREFIX)
+		mask = len == 0 ? 0 : UINT64_MAX << (8 * (PREFIX - len));
+	return (struct probe){ prefix_of(p, len), mask };
 }
 
 static inline bool key_before(struct bytes key, const struct btree_edge *e)
@@ -167,17 +170,34 @@ static inline bool key_before(struct bytes key, const struct btree_edge *e)
 	return key.len < e->len || e->after;
 }
 
+/* Whether an edge is behind all that a node may have (1), before (-1), or begins as they do (0). */
+static inline int skip_compare(const struct node *n, const struct btree_edge *e)
+{
+	uint32_t len = e->len < n->skip ? e->len : n->skip;
+	int c = len == 0 ? 0 : memcmp(e->p, n->low, len);
+
+	if (c != 0)
+		return c;
+	return len == n->skip ? 0 : e->after ? 1 : -1;
+}
+
 /* How many of the node's keys are before the edge. */
-static inline unsigned count_before(const struct node *n, uint64_t order, const struct probe *p)
+static inline unsigned count_before(
+	const struct node *n, uint64_t order, const struct btree_edge *e)
 {
 	unsigned from = 0, end = order_count(order);
+	int c = skip_compare(n, e);
+	struct probe p;
 
+	if (c != 0)
+		return c > 0 ? end : 0;
+	p = probe_of(e->p + n->skip, e->len - n->skip);
 	while (from < end) {
 		unsigned at = (from + end) / 2;
 		const struct slot *s = &n->slots[order_slot(order, at)];
-		uint64_t prefix = s->prefix & p->mask;
-		bool before = prefix != p->prefix ? prefix < p->prefix
-						  : key_before(key_of(n, s->p), &p->edge);
+		uint64_t prefix = s->prefix & p.mask;
+		bool before = prefix != p.prefix ? prefix < p.prefix
+						 : key_before(key_of(n, s->p), e);
 
 		if (before)
 			from = at + 1;
@@ -188,11 +208,19 @@ static inline unsigned count_before(const struct node *n, uint64_t order, const 
 }
 
 /* The child in which what follows the edge begins. */
-static inline unsigned child_before(const struct node *n, uint64_t order, const struct probe *p)
+static inline unsigned child_before(
+	const struct node *n, uint64_t order, const struct btree_edge *e)
 {
-	unsigned at = count_before(n, order, p);
+	unsigned at = count_before(n, order, e);
 
 	return at == 0 ? 0 : at - 1;
+}
+
+/* All of it at once, rather than a line for each comparison. */
+static inline void node_prefetch(const struct node *n)
+{
+	for (size_t at = 0; at <= sizeof(*n); at += 64)
+		__builtin_prefetch((const char *)n + at);
 }
 
 #endif
