@@ -6,6 +6,8 @@
  * logs of the shards are merged by epoch. A change is judged by the query's conditions before and after, and projected: so it
  * is an insertion, a change, a deletion, or nothing.
  *
+ * Subscriptions of a port to few keys share a reader that finds out which of them there is something for (feed_route.h).
+ *
  * The place in the logs is the only queue: who does not read costs nothing and finds out, when it does, that its place is gone.
  * What was told is always all up to one epoch, so going on from there at any later time, by whatever way, is right.
  *
@@ -18,6 +20,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/flow/feed_route.h"
 #include "core/flow/query_internal.h"
 
 enum { LOOK_AGAIN_US = 1000000, PLACES_KEPT = 1024, KEYS_MAX = 16 };
@@ -37,10 +40,11 @@ struct lf_subscription {
 	bool latest, strict;
 	bool begun; /* `at` says up to where all has been told */
 	uint64_t from, at;
-	/* Of the keys that the query is for, when it is for few: of others no change need be looked at. */
-	unsigned nkeys;
+	/* Of the keys that the query is for, when it is for few: of others no change need be looked at. `member` has their number. */
 	uint64_t keys[KEYS_MAX];
-	struct error *ended; /* NULL: it goes on */
+	struct feed_member member;
+	struct feed_route *route; /* NULL: it goes through the logs by itself */
+	struct error *ended;      /* NULL: it goes on */
 	struct latest_place *places;
 	uint32_t nplaces, cap;
 	struct feed_cursor cursors[]; /* by shard */
@@ -235,7 +239,7 @@ static void keys_note(struct lf_subscription *sub, const struct parts *parts)
 	if (v != NULL && program_run(k->keys, rows, v, &env) == 0) {
 		for (unsigned i = 0; i < a->nkeys; i++)
 			sub->keys[i] = values_hash(v + i * a->width, a->width);
-		sub->nkeys = a->nkeys;
+		sub->member.nkeys = a->nkeys;
 	}
 	arena_free(&arena);
 }
@@ -265,6 +269,8 @@ static int subscription_open(
 	engine->subscriptions++;
 	sub->statement = s;
 	keys_note(sub, parts);
+	if (sub->member.nkeys > 0)
+		sub->route = feed_route_take(&sub->port->routes, sub->feed);
 	return 0;
 }
 
@@ -290,6 +296,8 @@ int lf_subscribe(struct lf_subscription **out, struct lf_port *port, const struc
 	sub->from = o->from;
 	sub->latest = o->latest;
 	sub->strict = o->strict;
+	sub->member.keys = sub->keys;
+	sub->member.cursors = sub->cursors;
 	while (status > 0) {
 		s = engine_statement_now(engine, s, UINT64_MAX, e);
 		status = s == NULL ? -1 : lf_subscribable(s, e);
@@ -312,6 +320,8 @@ void lf_unsubscribe(struct lf_subscription *sub)
 {
 	struct lf_engine *engine = sub->engine;
 
+	if (sub->route != NULL)
+		feed_route_leave(&sub->port->routes, sub->route, &sub->member);
 	pthread_mutex_lock(&engine->catalog_lock);
 	engine->subscriptions--;
 	if (--sub->feed->subscribers == 0) {
@@ -474,9 +484,9 @@ static uint64_t next_epoch(const struct telling *t)
 
 static inline bool concerns(const struct lf_subscription *sub, const struct feed_entry *x)
 {
-	bool found = sub->nkeys == 0;
+	bool found = sub->member.nkeys == 0;
 
-	for (unsigned i = 0; !found && i < sub->nkeys; i++)
+	for (unsigned i = 0; !found && i < sub->member.nkeys; i++)
 		found = sub->keys[i] == x->hash;
 	return found;
 }
@@ -724,6 +734,34 @@ static int begin_tell(struct telling *t)
 	return sub->from > 0 ? gap_tell(t, sub->from) : snapshot_tell(t);
 }
 
+/* What the logs have, which are whole behind `at`. As lf_feed_read(). */
+static int logs_tell(struct telling *t)
+{
+	struct lf_subscription *sub = t->sub;
+	int status = sub->latest ? latest_tell(t) : every_tell(t);
+
+	if (status == 0 && sub->route != NULL && feed_route_at(sub->route) == t->limit)
+		feed_route_join(sub->route, &sub->member);
+	return status;
+}
+
+/* Whether there is nothing for it up to the pinned epoch; then it is there. */
+static bool route_passes(struct telling *t)
+{
+	struct lf_subscription *sub = t->sub;
+	struct feed_route *r = sub->route;
+
+	/* Of a feed that has ended the last is told by its own cursors. */
+	if (r == NULL || t->limit < t->epoch)
+		return false;
+	feed_route_run(r, t->limit);
+	if (feed_route_at(r) != t->limit || !feed_route_has(r, &sub->member) || sub->member.due)
+		return false;
+	feed_route_pass(r, &sub->member);
+	sub->at = t->limit;
+	return true;
+}
+
 static int go_on(struct telling *t)
 {
 	struct lf_subscription *sub = t->sub;
@@ -733,8 +771,10 @@ static int go_on(struct telling *t)
 		sub->at = t->limit;
 		return 0;
 	}
+	if (route_passes(t))
+		return 0;
 	if (cursors_find(sub, sub->at, false))
-		return sub->latest ? latest_tell(t) : every_tell(t);
+		return logs_tell(t);
 	if (t->limit < t->epoch)
 		return 0;
 	if (sub->latest)

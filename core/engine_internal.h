@@ -203,6 +203,7 @@ struct lf_port {
 	size_t outside; /* bytes of the requests' memory */
 	struct arena scratch;
 	struct arena query_scratch;
+	struct feed_route *routes; /* of its subscriptions to few keys, by feed */
 	struct parker parker;
 	_Atomic uint64_t want;      /* wake at this visible epoch: a reply waits for it; 0: none */
 	_Atomic uint64_t want_read; /* … a query does */
