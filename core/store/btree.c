@@ -527,14 +527,15 @@ static unsigned join_list(
 {
 	unsigned left = order_count(half[0]->order), n = 0;
 	struct bytes low = { half[1]->low, half[1]->low_len };
+	struct node *first = child_at(half[1], half[1]->order, 0);
 
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned k = 0; k < order_count(half[i]->order); k++)
 			list[n++] = child_at(half[i], half[i]->order, k);
 	*moved = NULL;
-	if (half[0]->leaf || bytes_compare(key_of(half[1], list[left]), low) == 0)
+	if (half[0]->leaf || bytes_compare(key_of(half[1], first), low) == 0)
 		return n;
-	*moved = list[left];
+	*moved = first;
 	list[left] = node_copy(t, *moved, low);
 	return list[left] == NULL ? 0 : n;
 }
