@@ -330,6 +330,8 @@ int bind_sets(
 bool bind_is_window_function(const char *name);
 /* A call with OVER. */
 struct expr *bind_window(struct binder *b, const PgQuery__FuncCall *c, const char *name);
+/* The level's WINDOW clause, also what nobody uses of it: each name once, and made from one before it. */
+int bind_windows_check(struct binder *b);
 /* Calls fn for each expression of a select's calls; stops when it returns non-zero. */
 int bind_calls_each(struct select *s, int (*fn)(struct expr **e, void *arg), void *arg);
 /* The select over those that compute a select's calls. */

@@ -572,7 +572,7 @@ static struct select *bind_plain(struct binder *b, const PgQuery__SelectStmt *p)
 	for (size_t i = 0; i < p->n_from_clause; i++)
 		if (bind_from(b, s, &s->from, p->from_clause[i]) != 0)
 			return NULL;
-	if (bind_where(b, s, p->where_clause) != 0)
+	if (bind_where(b, s, p->where_clause) != 0 || bind_windows_check(b) != 0)
 		return NULL;
 	b->aggregates = command == NULL ? s : NULL;
 	if (command != NULL)

@@ -212,6 +212,25 @@ static int check_copy(struct binder *b, const PgQuery__WindowDef *base, const Pg
 	return 0;
 }
 
+int bind_windows_check(struct binder *b)
+{
+	const struct scope *l = &b->level;
+
+	for (size_t i = 0; i < l->nwindows; i++) {
+		const PgQuery__WindowDef *d = l->windows[i]->window_def, *base = NULL;
+
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(l->windows[k]->window_def->name, d->name) == 0)
+				return bind_fail(b, ERR_WINDOWING, d->location,
+					"window \"%s\" is already defined", d->name);
+		if (d->refname[0] != '\0')
+			base = window_named(b, d->refname, d, d->location);
+		if (d->refname[0] != '\0' && (base == NULL || check_copy(b, base, d) != 0))
+			return -1;
+	}
+	return 0;
+}
+
 static int bind_definition(struct binder *b, struct window_call *call, const PgQuery__WindowDef *d)
 {
 	if (d->refname[0] != '\0') {
