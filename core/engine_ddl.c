@@ -54,6 +54,13 @@ static void barrier_leave(struct lf_engine *engine)
 	wake_all(engine);
 }
 
+static int unwritable(struct error *e)
+{
+	return error_set(e, ERR_IO, 0, "the journal cannot be written");
+}
+
+/* -1: a journal has failed. Then nothing is changed any more, also where all that was under way is over: a build that could not be
+ * ended stays. */
 static int barrier_enter(struct lf_engine *engine, struct error *e)
 {
 	struct projector_set *set = &engine->set;
@@ -63,7 +70,7 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 	while (hold_is_held(&set->hold)) {
 		if (atomic_load(&set->unwritable)) {
 			hold_admit(&set->hold);
-			return error_set(e, ERR_IO, 0, "the journal cannot be written");
+			return unwritable(e);
 		}
 		engine_nap();
 	}
@@ -71,7 +78,7 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 	while (!drained(engine)) {
 		if (atomic_load(&set->unwritable)) {
 			barrier_leave(engine);
-			return error_set(e, ERR_IO, 0, "the journal cannot be written");
+			return unwritable(e);
 		}
 		if (engine->options.stepped) {
 			for (unsigned s = 0; s < set->shards; s++)
@@ -88,10 +95,10 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 			engine_nap();
 		}
 	/* A batch may have begun before its projector saw the drain. */
-	if (drained(engine))
+	if (drained(engine) && !atomic_load(&set->unwritable))
 		return 0;
 	barrier_leave(engine);
-	return barrier_enter(engine, e);
+	return atomic_load(&set->unwritable) ? unwritable(e) : barrier_enter(engine, e);
 }
 
 /* --- what is kept of a schema change --- */

@@ -46,12 +46,14 @@ enum {
 /* They have found a bug. 4 and 616: after a power cut under durability 'os' whole writes behind lost ones were called
  * damage. 9: so were losses of a run that was killed, when the power failed in the next one. 21: nobody was told that
  * the next segment could not be opened. 42: the id of a table was lost and its rows were not: another got both.
- * 140: a checkpoint that could not be read for a moment was passed over. */
+ * 140: a checkpoint that could not be read for a moment was passed over. 6414: a schema change behind a failed journal was
+ * executed, taken for the view whose build that had left, and written twice. */
 static const struct kept {
 	uint64_t seed;
 	bool checkpoints; /* are played too */
-} KEPT[] = { { 4, false }, { 9, false }, { 21, false }, { 42, false }, { 616, false },
-	{ 140, true } };
+	bool all;         /* … and all that has come since */
+} KEPT[] = { { 4, false, false }, { 9, false, false }, { 21, false, false }, { 42, false, false },
+	{ 616, false, false }, { 140, true, false }, { 6414, true, true } };
 enum { NKEPT = sizeof(KEPT) / sizeof(KEPT[0]) };
 
 struct sim {
@@ -662,7 +664,7 @@ int main(int argc, char **argv)
 	signal(SIGABRT, on_signal);
 	signal(SIGALRM, on_signal);
 	for (unsigned i = 0; i < NKEPT && !single && plant == NULL; i++)
-		hash = hash * 31 + run_seed(KEPT[i].seed, KEPT[i].checkpoints, true);
+		hash = hash * 31 + run_seed(KEPT[i].seed, KEPT[i].checkpoints, !KEPT[i].all);
 	for (uint64_t seed = from; seed < from + seeds; seed++) {
 		uint64_t h = run_seed(seed, checkpoints, old);
 
