@@ -24,6 +24,7 @@
 #ifndef LF_LIBC_MALLOC
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -132,11 +133,20 @@ bool extents_behind(const struct extents *x)
 		target > used + GROW_LIMIT / 2 && load(&x->touched) < used + GROW_LIMIT / 2;
 }
 
+/* Only where a processor has nothing else to do: it would be in the way for milliseconds. Advice. */
+static void give_way(void)
+{
+	const struct sched_param none = { 0 };
+
+	(void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+}
+
 static void *touch_ahead(void *arg)
 {
 	bool stop = false;
 
 	(void)arg;
+	give_way();
 	while (!stop) {
 		bool more;
 

@@ -84,8 +84,9 @@
 	256                        /* a projector takes so many of a ring, then publishes: what more
                                        * touch does not stay in the cache between operators */
 #define DEFAULT_BUILD_AT_ONCE 4096 /* --build-at-once */
-#define DEFAULT_BUILD_SLICE 512    /* rows between two batches of commands, while a view is built */
-#define DEFAULT_RING_BYTES MIB(1)  /* command ring of one (port, projector) */
+#define DEFAULT_BUILD_SLICE \
+	64 /* rows between two batches of commands, while a view is built: commands wait for them */
+#define DEFAULT_RING_BYTES MIB(1)     /* command ring of one (port, projector) */
 #define DEFAULT_EXCHANGE_BYTES MIB(1) /* exchange channel of one (projector, projector) */
 
 /* Journal */

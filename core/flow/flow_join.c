@@ -228,6 +228,8 @@ void join_run(struct flow *f, struct view_state *v, const struct node_plan *n)
 				multimap_prefetch_entry(rows, b->list[i + FETCH_AHEAD].hash);
 			if (i + FETCH_AHEAD / 2 < b->n)
 				multimap_prefetch_peer(rows, b->list[i + FETCH_AHEAD / 2].hash);
+			if (i + FETCH_AHEAD / 4 < b->n)
+				multimap_prefetch_second(rows, b->list[i + FETCH_AHEAD / 4].hash);
 			if (outer)
 				outer_delta(f, v, n, k, &d);
 			else

@@ -235,8 +235,19 @@ void multimap_prefetch_peer(const struct multimap *m, uint64_t hash)
 	struct hashdir_probe p = hashdir_probe(&m->chains, hash);
 	const struct multimap_entry *e = hashdir_likely(&p);
 
-	if (e != NULL)
-		__builtin_prefetch(e->peer);
+	if (e == NULL)
+		return;
+	__builtin_prefetch(e->peer);
+	__builtin_prefetch(e->next);
+}
+
+void multimap_prefetch_second(const struct multimap *m, uint64_t hash)
+{
+	struct hashdir_probe p = hashdir_probe(&m->chains, hash);
+	const struct multimap_entry *e = hashdir_likely(&p);
+
+	if (e != NULL && e->peer != NULL)
+		__builtin_prefetch(e->peer->next);
 }
 
 /* --- changing --- */

@@ -26,8 +26,9 @@ struct multimap_entry {
 	uint64_t hash;
 	int64_t weight;
 	union {
-		struct multimap_entry *peer; /* of a first entry: the first of the other side, NULL: none */
-		uint64_t marks;              /* of the others; multimap.c's */
+		struct multimap_entry
+			*peer;  /* of a first entry: the first of the other side, NULL: none */
+		uint64_t marks; /* of the others; multimap.c's */
 	};
 	char row[];
 };
@@ -61,10 +62,12 @@ static inline int64_t *multimap_counter(const struct multimap_entry *e)
 /* Calls fn for every entry of side 0 until it returns non-zero, which is returned. Not across changes. */
 int multimap_each(
 	const struct multimap *m, int (*fn)(void *arg, const struct multimap_entry *e), void *arg);
-/* Fetch ahead: what a lookup touches first, later what it touches then, and last the other side. */
+/* Fetch ahead: what a lookup touches first, later what it touches then, the other side and this one's second entry, and last
+ * the other side's second one. */
 void multimap_prefetch(const struct multimap *m, uint64_t hash);
 void multimap_prefetch_entry(const struct multimap *m, uint64_t hash);
 void multimap_prefetch_peer(const struct multimap *m, uint64_t hash);
+void multimap_prefetch_second(const struct multimap *m, uint64_t hash);
 /* Entries (distinct rows) of both sides. */
 uint64_t multimap_count(const struct multimap *m);
 void multimap_check(const struct multimap *m);
