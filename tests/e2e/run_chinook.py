@@ -493,10 +493,16 @@ def run_shape(server, schema, rows, late, work, answers, snapshots):
             lane.connection.close()
 
 
-def main():
+def chinook():
+    """Path of the script; None: it is not there."""
     path = os.environ.get("LEFTFOLD_CHINOOK", os.path.join(ROOT, "..", "shared", "data", "chinook"))
     path = os.path.join(path, "Chinook_PostgreSql.sql")
-    if not os.path.exists(path):
+    return path if os.path.exists(path) else None
+
+
+def main():
+    path = chinook()
+    if path is None:
         skip("Chinook is not there; set LEFTFOLD_CHINOOK to its directory")
     seed = int(os.environ.get("LEFTFOLD_SEED", random.SystemRandom().randrange(1 << 30)))
     commands = int(os.environ.get("LEFTFOLD_E2E_COMMANDS", "2000" if SMALL else "20000"))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""leftfold-pgfeed under load: pgbench's own transactions and random changes of tables with many types, while feed, Leftfold and
-PostgreSQL are killed at random. Afterwards every table and view has the rows that PostgreSQL has; and at no time did a reader
+"""leftfold-pgfeed under load: pgbench's own transactions, random changes of tables with many types and of Chinook (where that is,
+see run_chinook.py), while feed, Leftfold and PostgreSQL are killed at random. Afterwards every table and view has the rows that PostgreSQL has; and at no time did a reader
 see a row go back, nor, where nothing was killed, one of a transaction's rows without the others.
 
 --cycles N and --seconds S: so many kills, so far apart (default 3 of about 2 s).
@@ -9,17 +9,19 @@ see a row go back, nor, where nothing was killed, one of a transaction's rows wi
 import argparse
 import os
 import random
+import re
 import subprocess
 import threading
 import time
 
 from engines import LeftfoldSession
 from harness import SANITIZED, Failure
+from oracle import literal as command_text
 from pgfeed import Feed, Leftfold, Source, check, compare, feed, wait_for
+from run_chinook import VIEWS as CHINOOK_VIEWS
+from run_chinook import Generator, chinook, read_chinook
 
-TABLES = {
-    "pgbench_accounts": "aid", "pgbench_branches": "bid", "pgbench_tellers": "tid", "pgbench_history": "hid",
-    "kinds": "id", "wide": "k1, k2", "clock": "id"}
+TABLES = ["pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history", "kinds", "wide", "clock"]
 COLUMNS = ("a smallint, b integer, c bigint, d real, e double precision, f numeric(12,2), g numeric, h text, i varchar(20),"
            " j char(6), k bytea, l date, m timestamp, n timestamptz, o interval, p uuid, q json, r jsonb, s boolean,"
            " t int[], u inet")
@@ -114,6 +116,24 @@ class Changes(threading.Thread):
                 time.sleep(0.1)
 
 
+class Chinook(threading.Thread):
+    """Random commands on its tables, each by itself; what is refused is passed over. Without the script there are none."""
+
+    def __init__(self, source, seed):
+        super().__init__()
+        self.source, self.seed, self.ending, self.done = source, seed, False, 0
+
+    def run(self):
+        path = chinook()
+        generator = Generator(self.seed, read_chinook(path)[2]) if path is not None else None
+        while generator is not None and not self.ending:
+            commands = [command_text(generator.command()[1]) for _ in range(20)]
+            if self.source.psql("\\set ON_ERROR_STOP off\n%s;\n" % ";\n".join(commands), check=False).returncode == 0:
+                self.done += len(commands)
+            else:
+                time.sleep(0.1)
+
+
 class Reader(threading.Thread):
     """Reads Leftfold again and again: the clocks only go forward; `together`: and are all the same."""
 
@@ -165,6 +185,13 @@ def set_up(source):
                     "postgres"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     source.psql("DELETE FROM pgbench_accounts WHERE aid > 4000; ALTER TABLE pgbench_history ADD COLUMN hid bigserial PRIMARY KEY;"
                 + SCHEMA)
+    if chinook() is None:
+        print("  without Chinook, which is not there")
+        return
+    _, tables, rows = read_chinook(chinook())
+    source.psql(tables + rows)
+    TABLES.extend(re.findall(r"CREATE TABLE (\w+)", tables))
+    VIEWS.update(re.findall(r"MATERIALIZED VIEW (\w+) AS\s+(.*?);", CHINOOK_VIEWS, re.S))
 
 
 def all_same(source, target):
@@ -227,10 +254,10 @@ def kill_one(r, source, target, running):
 
 
 def cycles(source, target, r, n, seconds):
-    reader, changes = Reader(target), Changes(source, r.random())
+    reader, changes, sales = Reader(target), Changes(source, r.random()), Chinook(source, r.random())
     running = Feed(source, target)
-    reader.start()
-    changes.start()
+    for thread in (reader, changes, sales):
+        thread.start()
     try:
         for _ in range(n):
             bench = pgbench(source, max(1, int(seconds)))
@@ -238,8 +265,9 @@ def cycles(source, target, r, n, seconds):
             running = kill_one(r, source, target, running)
             bench.wait()
     finally:
-        changes.ending = True
-        changes.join()
+        for thread in (changes, sales):
+            thread.ending = True
+            thread.join()
     took = caught_up(source, target, running)
     reader.ending = True
     reader.join()
@@ -248,7 +276,8 @@ def cycles(source, target, r, n, seconds):
     output = running.stop()
     check("error:" not in output, "an error", output)
     check("the same" in feed(source, target, "--check") , "--check")
-    print("  %d transactions of random changes, %d reads; %.1f s until all was there" % (changes.done, reader.seen, took))
+    print("  %d transactions of random changes, %d commands on Chinook, %d reads; %.1f s until all was there"
+          % (changes.done, sales.done, reader.seen, took))
 
 
 def main():
