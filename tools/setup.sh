@@ -9,7 +9,7 @@ for group in "$@"; do
 	build) packages="$packages gcc make libc6-dev liburing-dev libjemalloc-dev libpg-query-dev libprotobuf-c-dev libzstd-dev libpcre2-dev libedit-dev libpq-dev systemtap-sdt-dev" ;;
 	demo) packages="$packages libsqlite3-dev" ;;
 	test) packages="$packages libcmocka-dev libsqlite3-dev postgresql-15 python3 g++ pkg-config valgrind linux-perf" ;;
-	bench) packages="$packages libck-dev gnuplot-nox linux-perf binutils python3" ;;
+	bench) packages="$packages libck-dev gnuplot-nox fio linux-perf binutils python3" ;;
 	peers) packages="$packages redis-server memcached tarantool postgresql-15 gnuplot-nox python3" ;;
 	profile) packages="$packages linux-perf binutils bpftrace systemtap-sdt-dev python3" ;;
 	fuzz) packages="$packages clang libclang-rt-14-dev" ;;
