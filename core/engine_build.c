@@ -372,7 +372,7 @@ static int build_wanted(struct lf_engine *engine, const struct ddl_job *job, str
 		return -1;
 	}
 	if (!build_has_failed(b) && !build_is_done(b))
-		return error_set(e, ERR_IO, 0, "the journal cannot be written");
+		return schema_unwritable(e);
 	return schema_journal_ready(engine, job->len, e);
 }
 

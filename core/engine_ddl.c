@@ -54,7 +54,7 @@ static void barrier_leave(struct lf_engine *engine)
 	wake_all(engine);
 }
 
-static int unwritable(struct error *e)
+int schema_unwritable(struct error *e)
 {
 	return error_set(e, ERR_IO, 0, "the journal cannot be written");
 }
@@ -70,7 +70,7 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 	while (hold_is_held(&set->hold)) {
 		if (atomic_load(&set->unwritable)) {
 			hold_admit(&set->hold);
-			return unwritable(e);
+			return schema_unwritable(e);
 		}
 		engine_nap();
 	}
@@ -78,7 +78,7 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 	while (!drained(engine)) {
 		if (atomic_load(&set->unwritable)) {
 			barrier_leave(engine);
-			return unwritable(e);
+			return schema_unwritable(e);
 		}
 		if (engine->options.stepped) {
 			for (unsigned s = 0; s < set->shards; s++)
@@ -98,7 +98,7 @@ static int barrier_enter(struct lf_engine *engine, struct error *e)
 	if (drained(engine) && !atomic_load(&set->unwritable))
 		return 0;
 	barrier_leave(engine);
-	return atomic_load(&set->unwritable) ? unwritable(e) : barrier_enter(engine, e);
+	return atomic_load(&set->unwritable) ? schema_unwritable(e) : barrier_enter(engine, e);
 }
 
 /* --- what is kept of a schema change --- */

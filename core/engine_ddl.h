@@ -109,6 +109,8 @@ int schema_journal(struct lf_engine *engine, uint64_t epoch, uint32_t next_id, c
 	size_t len, struct error *e);
 /* Have room for that, so that it fails only with the disk. */
 int schema_journal_ready(struct lf_engine *engine, size_t len, struct error *e);
+/* A journal has failed, and nothing is changed any more. -1, always. */
+int schema_unwritable(struct error *e);
 /* The change's epoch ends, and is visible. */
 void ddl_epoch_end(struct lf_engine *engine, uint64_t epoch);
 

@@ -740,26 +740,9 @@ static int logs_tell(struct telling *t)
 	struct lf_subscription *sub = t->sub;
 	int status = sub->latest ? latest_tell(t) : every_tell(t);
 
-	if (status == 0 && sub->route != NULL && feed_route_at(sub->route) == t->limit)
-		feed_route_join(sub->route, &sub->member);
+	if (status == 0 && sub->route != NULL)
+		feed_route_join(sub->route, &sub->member, t->limit);
 	return status;
-}
-
-/* Whether there is nothing for it up to the pinned epoch; then it is there. */
-static bool route_passes(struct telling *t)
-{
-	struct lf_subscription *sub = t->sub;
-	struct feed_route *r = sub->route;
-
-	/* Of a feed that has ended the last is told by its own cursors. */
-	if (r == NULL || t->limit < t->epoch)
-		return false;
-	feed_route_run(r, t->limit);
-	if (feed_route_at(r) != t->limit || !feed_route_has(r, &sub->member) || sub->member.due)
-		return false;
-	feed_route_pass(r, &sub->member);
-	sub->at = t->limit;
-	return true;
 }
 
 static int go_on(struct telling *t)
@@ -771,8 +754,12 @@ static int go_on(struct telling *t)
 		sub->at = t->limit;
 		return 0;
 	}
-	if (route_passes(t))
+	/* Of a feed that has ended the last is told by its own cursors. */
+	if (sub->route != NULL && t->limit == t->epoch &&
+		feed_route_passes(sub->route, &sub->member, t->limit)) {
+		sub->at = t->limit;
 		return 0;
+	}
 	if (cursors_find(sub, sub->at, false))
 		return logs_tell(t);
 	if (t->limit < t->epoch)

@@ -19,19 +19,6 @@ enum { TABLE_BITS = 15, RUNS = 9, PROCESSORS = 2, SPINS = 10000 };
 
 static uint64_t table[1 << TABLE_BITS];
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double runs[static RUNS])
-{
-	qsort(runs, RUNS, sizeof(runs[0]), compare);
-	return runs[RUNS / 2];
-}
-
 /* --- one processor --- */
 
 static uint64_t chase(uint64_t iterations)
@@ -54,7 +41,7 @@ static double measure_loop(uint64_t iterations, uint64_t expected)
 		if (found != expected)
 			micro_fail("bench_core: the loop has another result on another processor");
 	}
-	return median(runs);
+	return micro_median(runs, RUNS);
 }
 
 /* --- two --- */
@@ -111,7 +98,7 @@ static double measure_pair(struct pair *p)
 	if (p->seen != all)
 		micro_fail("bench_core: %llu turns of %llu", (unsigned long long)p->seen,
 			(unsigned long long)all);
-	return median(runs);
+	return micro_median(runs, RUNS);
 }
 
 int main(int argc, char **argv)

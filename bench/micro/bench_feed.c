@@ -259,13 +259,6 @@ static void round_run(
 		turns[k].of_none = turns[k].votes / turns[0].votes;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Of one of a turn's numbers, `at` bytes into it. */
 static double median(struct turn (*turns)[KINDS], unsigned rounds, unsigned kind, size_t at)
 {
@@ -273,8 +266,7 @@ static double median(struct turn (*turns)[KINDS], unsigned rounds, unsigned kind
 
 	for (unsigned i = 0; i < rounds; i++)
 		memcpy(&all[i], (const char *)&turns[i][kind] + at, sizeof(all[i]));
-	qsort(all, rounds, sizeof(*all), by_size);
-	return all[rounds / 2];
+	return micro_median(all, rounds);
 }
 
 static void print(struct turn (*turns)[KINDS], unsigned rounds, unsigned kind, const char *what)

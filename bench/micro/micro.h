@@ -72,6 +72,20 @@ static inline int micro_by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static inline int micro_by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts them. */
+static inline double micro_median(double *values, unsigned n)
+{
+	qsort(values, n, sizeof(*values), micro_by_value);
+	return values[n / 2];
+}
+
 /* To be asked for percentiles. */
 static inline void micro_sort(uint64_t *ns, uint64_t n)
 {

@@ -138,11 +138,6 @@ void feed_route_leave(struct feed_route **list, struct feed_route *r, struct fee
 
 /* --- members --- */
 
-uint64_t feed_route_at(const struct feed_route *r)
-{
-	return r->at;
-}
-
 bool feed_route_has(const struct feed_route *r, const struct feed_member *m)
 {
 	return m->generation == r->generation;
@@ -153,14 +148,10 @@ static void cursors_copy(const struct feed_route *r, struct feed_member *m)
 	memcpy(m->cursors, r->cursors, r->feed->shards * sizeof(*m->cursors));
 }
 
-void feed_route_pass(const struct feed_route *r, struct feed_member *m)
+void feed_route_join(struct feed_route *r, struct feed_member *m, uint64_t epoch)
 {
-	ASSERT(feed_route_has(r, m) && !m->due);
-	cursors_copy(r, m);
-}
-
-void feed_route_join(struct feed_route *r, struct feed_member *m)
-{
+	if (r->at != epoch)
+		return;
 	m->due = false;
 	if (feed_route_has(r, m) || pairs_ready(r, m->nkeys) != 0)
 		return;
@@ -194,7 +185,7 @@ static void entry_route(struct feed_route *r, const struct feed_entry *x)
 	}
 }
 
-void feed_route_run(struct feed_route *r, uint64_t epoch)
+static void route_run(struct feed_route *r, uint64_t epoch)
 {
 	const struct feed *f = r->feed;
 	bool whole = r->npairs > 0;
@@ -219,4 +210,13 @@ void feed_route_run(struct feed_route *r, uint64_t epoch)
 		}
 	}
 	r->at = epoch;
+}
+
+bool feed_route_passes(struct feed_route *r, struct feed_member *m, uint64_t epoch)
+{
+	route_run(r, epoch);
+	if (r->at != epoch || !feed_route_has(r, m) || m->due)
+		return false;
+	cursors_copy(r, m);
+	return true;
 }

@@ -29,14 +29,13 @@ struct feed_route *feed_route_take(struct feed_route **list, struct feed *f);
 /* A subscription goes that took it. */
 void feed_route_leave(struct feed_route **list, struct feed_route *r, struct feed_member *m);
 
-/* Go on to the pinned epoch: members become due. Where history was lost there are no members afterwards. */
-void feed_route_run(struct feed_route *r, uint64_t epoch);
-/* Up to where it has come. */
-uint64_t feed_route_at(const struct feed_route *r);
+/* Whether it is a member. */
 bool feed_route_has(const struct feed_route *r, const struct feed_member *m);
-/* A member that is not due has been told all up to feed_route_at(): its cursors go there. */
-void feed_route_pass(const struct feed_route *r, struct feed_member *m);
-/* A subscription becomes a member that has just been told all up to feed_route_at(); not where there is no memory. */
-void feed_route_join(struct feed_route *r, struct feed_member *m);
+/* Go on to the pinned epoch; members become due, or, where history was lost, are members no longer. True: this is one for which
+ * there is nothing up to that epoch; its cursors are there. */
+bool feed_route_passes(struct feed_route *r, struct feed_member *m, uint64_t epoch);
+/* It becomes a member that has just been told all up to the epoch; not where the route is at another one, or there is no
+ * memory. */
+void feed_route_join(struct feed_route *r, struct feed_member *m, uint64_t epoch);
 
 #endif

@@ -232,7 +232,7 @@ static void test_members(void **state)
 		keys[i][0] = random % 7 << 40 | random % 5;
 		keys[i][1] = random % 3;
 		*m = (struct feed_member){ .keys = keys[i], .nkeys = 2 };
-		feed_route_join(r, m);
+		feed_route_join(r, m, 0);
 		assert_true(feed_route_has(r, m));
 	}
 	/* Each is found to be taken out, or an assertion fails. */
